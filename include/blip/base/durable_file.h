@@ -1,0 +1,58 @@
+// Files that are either wholly there or not there at all: temporary name in the same directory, fsync, rename, fsync of
+// the directory. Used by checkpoints, best weights, results, coco_pack. After a failed write the temporary file is removed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "blip/base/handle.h"
+
+namespace blip {
+
+struct FileDescriptorTraits {
+    using value_type = int;
+    static int invalid() { return -1; }
+    static void close(int fd) noexcept;
+};
+using FileDescriptor = Handle<FileDescriptorTraits>;
+
+// Writes a file that appears under its name only at commit(). Errors: Error(io) naming the file and errno's text.
+class DurableFile {
+  public:
+    // Creates path + ".tmp.<pid>". The parent directory must exist.
+    explicit DurableFile(std::filesystem::path path);
+    DurableFile(DurableFile&&) = default;
+    ~DurableFile();    // removes the temporary file unless committed
+
+    void write(std::span<const std::byte> bytes);    // all of it, retrying short writes
+    void write(std::string_view text);
+    int fd() const { return fd_.get(); }
+    const std::filesystem::path& temporary_path() const { return temporary_; }
+    std::uint64_t written_bytes() const { return written_; }
+    // fsync, close, rename over path, fsync of the directory.
+    void commit();
+
+  private:
+    std::filesystem::path path_;
+    std::filesystem::path temporary_;
+    FileDescriptor fd_;
+    std::uint64_t written_ = 0;
+    bool committed_ = false;
+};
+
+// The whole content at once.
+void write_file_durably(const std::filesystem::path& path, std::string_view content);
+// fsync of a directory, so that renames and removals in it last.
+void sync_directory(const std::filesystem::path& directory);
+// fsync of a finished file and its rename; for files that a library wrote (HDF5).
+void publish_file(const std::filesystem::path& temporary, const std::filesystem::path& path);
+// The whole file. Errors: missing_input if absent, io otherwise, naming the file.
+std::string read_file(const std::filesystem::path& path);
+// Free bytes for this user on the file system that holds path (or its nearest existing parent).
+std::uint64_t free_bytes(const std::filesystem::path& path);
+
+}    // namespace blip

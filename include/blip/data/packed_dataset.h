@@ -1,0 +1,66 @@
+// The packed file: one HDF5 file with native-resolution pixels, tokens, texts, digests and the vocabulary.
+// Written by coco_pack, read by training and evaluation. The layout is described in data_prep/FORMAT.md.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "blip/image/image.h"
+#include "blip/text/wordpiece.h"
+
+namespace blip {
+
+// All of a split but its pixels. I images, C captions. Captions of one image are contiguous.
+struct SplitTables {
+    std::string name;    // "train", "val", "test"
+    std::vector<std::int64_t> image_ids_I;
+    std::vector<std::int32_t> heights_I, widths_I;
+    std::vector<std::uint64_t> offsets_I;           // first byte of the image in the split's pixels
+    std::vector<std::uint64_t> image_digests_I;     // xxh3-64 over id, height, width, pixels
+    std::vector<std::uint16_t> tokens_C40;          // C x max_caption_tokens, padded with 0
+    std::vector<std::int32_t> lengths_C;            // tokens in use, [DEC] and [SEP] included
+    std::vector<std::int32_t> image_index_C;        // row of the caption's image in this split
+    std::vector<std::uint64_t> caption_digests_C;   // xxh3-64 over tokens, length, image index, text
+    std::vector<std::string> texts_C;               // raw text, as in the annotations
+
+    std::int64_t image_count() const { return static_cast<std::int64_t>(image_ids_I.size()); }
+    std::int64_t caption_count() const { return static_cast<std::int64_t>(lengths_C.size()); }
+};
+
+// What a damaged or wrong element is, for messages: "image 123456 (train, row 17)".
+std::string describe_image(const SplitTables& split, std::int64_t row);
+std::string describe_caption(const SplitTables& split, std::int64_t row);
+
+// Read side. Opening reads the tables and checks format, version, bounds and the data digest (over all digests);
+// pixels are read with pread and checked against their digest each time. Thread-safe after construction.
+// Errors: missing_input (no such file), bad_data (not a packed file, truncated, damaged: names file and element).
+class PackedDataset {
+  public:
+    static PackedDataset open(const std::filesystem::path& path);
+    PackedDataset(PackedDataset&&) noexcept;
+    ~PackedDataset();
+
+    const std::filesystem::path& path() const;
+    // 16 hex digits; the same on every rank or the run is refused
+    const std::string& data_digest() const;
+    const std::string& vocabulary_text() const;
+    const std::string& prompt() const;
+    int prompt_length() const;    // tokens of [DEC] + prompt; targets before it are not trained
+    bool has_split(const std::string& name) const;
+    const SplitTables& split(const std::string& name) const;    // throws bad_data naming the splits that exist
+
+    // Pixels of one image, digest verified. Throws bad_data naming the image.
+    Image read_image(const SplitTables& split, std::int64_t image_row) const;
+    // Verifies the caption's digest (tokens, length, image index, text). Throws bad_data naming the caption.
+    void verify_caption(const SplitTables& split, std::int64_t caption_row) const;
+
+  private:
+    struct Impl;
+    explicit PackedDataset(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}    // namespace blip

@@ -1,0 +1,26 @@
+// JPEG files to RGB, the same bytes as Pillow's (accurate DCT, fancy upsampling; greyscale and CMYK become RGB).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+
+#include "blip/image/image.h"
+
+namespace blip {
+
+struct ImageSize {
+    int height = 0;
+    int width = 0;
+};
+
+// Reads only the header. origin is named in errors. Throws Error(bad_data).
+ImageSize jpeg_size(std::span<const std::uint8_t> bytes, const std::string& origin);
+// Throws Error(bad_data) if the data is not a complete JPEG (truncated files are errors, not grey areas).
+Image decode_jpeg(std::span<const std::uint8_t> bytes, const std::string& origin);
+Image decode_jpeg_file(const std::filesystem::path& path);
+// Used by make_sample. quality 1..100.
+std::vector<std::uint8_t> encode_jpeg(const ImageView& image, int quality);
+
+}    // namespace blip

@@ -1,0 +1,129 @@
+// Every knob of blip_mpi as plain structs: meaning, unit, default, cost. options/parse fills them from flags and a config
+// file; a component receives only its own sub-struct. The defaults reproduce the reference job.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace blip {
+
+// Where samples come from and how they are read.
+struct DataOptions {
+    std::filesystem::path file;    // packed HDF5 file made by coco_pack (--data)
+    int loader_threads = 0;        // threads that read and transform, per rank; 0 = half of the rank's cores, at least 1
+    int prefetch_batches = 3;      // micro-batches kept ready; each costs micro_batch * 3 * image_size^2 bytes
+};
+
+// The training transform. Values of the paper.
+struct AugmentOptions {
+    bool enabled = true;         // off: training sees the evaluation transform (--no-augment)
+    double min_scale = 0.5;      // smallest share of the picture's area that a crop covers
+    double max_scale = 1.0;      // largest share
+    double min_ratio = 0.75;     // smallest width : height of a crop
+    double max_ratio = 4.0 / 3;  // largest
+    double flip = 0.5;           // probability of a horizontal flip
+};
+
+// Shape of the network. preset fills the rest; each dimension can be set on its own.
+struct ModelOptions {
+    std::string preset = "base";    // base (ViT-B/16 + BERT-base) or tiny
+    int text_hidden = 768;
+    int text_heads = 12;
+    int text_intermediate = 3072;
+    int text_layers = 12;
+    int text_positions = 512;    // learned positions (longest text)
+    int vision_width = 768;
+    int vision_depth = 12;
+    int vision_heads = 12;
+    int image_size = 384;    // pixels; a multiple of patch_size
+    int patch_size = 16;
+
+    bool operator==(const ModelOptions&) const = default;
+};
+
+struct LossOptions {
+    double label_smoothing = 0.1;
+    double dropout = 0.1;              // everywhere in the decoder
+    std::string average = "tokens";    // tokens: one mean over the global batch; micro-batch: mean of per-micro-batch means
+};
+
+struct OptimOptions {
+    double init_lr = 1e-5;    // learning rate of the first epoch
+    double min_lr = 0;        // what the cosine would reach at the end
+    double weight_decay = 0.05;
+    double beta1 = 0.9;
+    double beta2 = 0.999;
+    double eps = 1e-8;
+};
+
+struct CommOptions {
+    double timeout_s = 600;    // a collective that takes longer ends the job (--comm-timeout)
+    double bucket_mb = 32;     // gradients are reduced in pieces of about this size (MiB)
+};
+
+struct CheckpointOptions {
+    std::filesystem::path output = "output";    // checkpoints, best weights, logs, evaluations
+    int every_steps = 0;                        // also at every N-th step; 0 = off
+    double every_minutes = 30;                  // also when so many minutes passed since the last one; 0 = off
+    int keep = 2;                               // newest checkpoints kept
+    bool fresh = false;                         // start over; refuses an output folder that holds a run
+};
+
+struct GenerateOptions {
+    int num_beams = 3;             // 1 = greedy
+    int max_length = 20;           // tokens, prompt included
+    int min_length = 5;            // tokens, prompt included
+    double length_penalty = 1.0;
+    double repetition_penalty = 1.0;
+    std::string prompt = "a picture of ";
+};
+
+struct TrainOptions {
+    int epochs = 5;
+    std::int64_t max_steps = 0;    // stop after so many optimizer steps in all; 0 = no limit
+    std::uint64_t seed = 42;
+    int global_batch = 256;        // samples of one optimizer step over all ranks
+    int micro_batch = 32;          // samples computed at once; must divide global_batch
+    bool evaluate = true;          // after each epoch, on val and test (--no-evaluate)
+    int log_samples = 3;           // captions printed after each evaluation
+};
+
+struct EvaluateOptions {
+    std::vector<std::string> splits = {"val", "test"};
+    int batch = 16;       // images generated at once, per rank
+    int limit = 0;        // only the first N images of a split; 0 = all
+};
+
+struct RuntimeOptions {
+    int threads = 0;                    // compute threads per rank; 0 = cores / ranks on this host
+    std::string precision = "fp32";     // what runs on CPU
+    bool progress = true;               // progress line on a terminal
+};
+
+enum class Verb { train, evaluate, caption };
+
+// One run of the program.
+struct Options {
+    Verb verb = Verb::train;
+    DataOptions data;
+    AugmentOptions augment;
+    ModelOptions model;
+    LossOptions loss;
+    OptimOptions optim;
+    CommOptions comm;
+    CheckpointOptions checkpoint;
+    GenerateOptions generate;
+    TrainOptions train;
+    EvaluateOptions evaluate;
+    RuntimeOptions runtime;
+    std::filesystem::path init;                        // weights to start from: a checkpoint, best/ or .safetensors file
+    std::vector<std::filesystem::path> images;         // caption: pictures
+    bool dry_run = false;                              // check everything, train nothing
+    bool print_config = false;
+    // names of model options the user set (not filled by the preset); a checkpoint's shape must agree with these only
+    std::vector<std::string> explicit_model_options;
+};
+
+}    // namespace blip

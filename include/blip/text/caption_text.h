@@ -1,0 +1,30 @@
+// From a human caption to the decoder's input and back (reference BLIP: pre_caption, prompt, [DEC], decode).
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "blip/text/wordpiece.h"
+
+namespace blip {
+
+inline constexpr std::string_view default_prompt = "a picture of ";    // with its trailing space
+inline constexpr int default_max_words = 30;
+
+// Clean-up of a raw caption: lower case, listed punctuation to spaces, white space squeezed, first max_words words.
+// Throws bad_data on invalid UTF-8.
+std::string pre_caption(std::string_view raw, int max_words = default_max_words);
+
+// Decoder input of a training caption: [DEC] prompt words ... [SEP], at most max_caption_tokens.
+std::vector<TokenId> caption_tokens(const WordPieceTokenizer& tokenizer, std::string_view raw,
+                                    std::string_view prompt = default_prompt);
+// [DEC] + prompt tokens, without [SEP]: what generation starts from. 4 ids for the default prompt.
+std::vector<TokenId> prompt_tokens(const WordPieceTokenizer& tokenizer, std::string_view prompt = default_prompt);
+// Text of a generated sequence with the prompt's characters cut off.
+std::string decode_caption(const WordPieceTokenizer& tokenizer, const std::vector<TokenId>& ids,
+                           std::string_view prompt = default_prompt);
+// Offset of the first byte that is not valid UTF-8, or npos.
+std::size_t find_invalid_utf8(std::string_view text);
+
+}    // namespace blip
