@@ -9,7 +9,8 @@
 
 namespace blip {
 
-// Once at start: sets the pattern ("12:34:56 rank 3 warning: ..."), silences info lines on ranks other than 0.
+// Once at start: silences info lines on ranks other than 0. Lines look like "12:34:56 text", warnings like
+// "12:34:56 rank 3 warning: text" (the rank only in jobs of several).
 void init_log(int rank);
 // Adds a plain text log file (rank 0), appended to, flushed on each line.
 void add_log_file(const std::filesystem::path& path);

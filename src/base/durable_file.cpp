@@ -1,0 +1,138 @@
+// Writing and reading whole files so that a crash, a full disk or a lost node never leaves a half file under a final name.
+#include "blip/base/durable_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <source_location>
+#include <system_error>
+
+#include "blip/base/error.h"
+
+namespace blip {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void throw_io(const char* what, const fs::path& path, int error,
+                           std::source_location where = std::source_location::current()) {
+    const char* remedy = error == ENOSPC || error == EDQUOT ? "; free some space or choose another folder" : "";
+    throw Error(ExitCode::io, fmt::format("cannot {} {}: {}{}", what, path.string(),
+                                          std::generic_category().message(error), remedy), where);
+}
+
+fs::path directory_of(const fs::path& path) {
+    return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
+
+void fsync_or_throw(int fd, const fs::path& path) {
+    int result = 0;
+    do result = ::fsync(fd);
+    while (result != 0 && errno == EINTR);
+    // A failed fsync may have dropped the pages: the file must never be tried again, only written anew.
+    if (result != 0) throw_io("bring to disk", path, errno);
+}
+
+}    // namespace
+
+void FileDescriptorTraits::close(int fd) noexcept { ::close(fd); }
+
+DurableFile::DurableFile(fs::path path)
+    : path_(std::move(path)), temporary_(path_.string() + ".tmp." + std::to_string(::getpid())) {
+    fd_ = FileDescriptor(::open(temporary_.c_str(), O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0644));
+    if (!fd_) throw_io("create", temporary_, errno);
+}
+
+DurableFile::~DurableFile() {
+    // a moved-from file has no name left and removes nothing
+    if (committed_ || temporary_.empty()) return;
+    fd_.reset();
+    ::unlink(temporary_.c_str());
+}
+
+void DurableFile::write(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+        const ssize_t count = ::write(fd_.get(), bytes.data(), bytes.size());
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) throw_io("write", temporary_, errno);
+        if (count == 0) throw_io("write", temporary_, EIO);
+        written_ += static_cast<std::uint64_t>(count);
+        bytes = bytes.subspan(static_cast<std::size_t>(count));
+    }
+}
+
+void DurableFile::write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
+
+void DurableFile::commit() {
+    fsync_or_throw(fd_.get(), temporary_);
+    if (::close(fd_.release()) != 0) throw_io("close", temporary_, errno);
+    if (::rename(temporary_.c_str(), path_.c_str()) != 0) throw_io("rename to its final name", path_, errno);
+    committed_ = true;
+    sync_directory(directory_of(path_));
+}
+
+void write_file_durably(const fs::path& path, std::string_view content) {
+    DurableFile file(path);
+    file.write(content);
+    file.commit();
+}
+
+void sync_directory(const fs::path& directory) {
+    const FileDescriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd) throw_io("open the folder", directory, errno);
+    int result = 0;
+    do result = ::fsync(fd.get());
+    while (result != 0 && errno == EINTR);
+    // some network file systems know no fsync of a directory: their rename is durable by itself
+    if (result != 0 && errno != EINVAL && errno != ENOTSUP) throw_io("bring to disk the folder", directory, errno);
+}
+
+void publish_file(const fs::path& temporary, const fs::path& path) {
+    {
+        const FileDescriptor fd(::open(temporary.c_str(), O_RDONLY | O_CLOEXEC));
+        if (!fd) throw_io("open", temporary, errno);
+        fsync_or_throw(fd.get(), temporary);
+    }
+    if (::rename(temporary.c_str(), path.c_str()) != 0) throw_io("rename to its final name", path, errno);
+    sync_directory(directory_of(path));
+}
+
+std::string read_file(const fs::path& path) {
+    const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd && (errno == ENOENT || errno == ENOTDIR)) {
+        throw Error(ExitCode::missing_input, fmt::format("no such file: {}", path.string()));
+    }
+    if (!fd) throw_io("open", path, errno);
+    struct stat status {};
+    if (::fstat(fd.get(), &status) != 0) throw_io("read", path, errno);
+    // pipes and /proc tell no size, so read until the end, whatever stat says
+    std::string content(S_ISREG(status.st_mode) ? static_cast<std::size_t>(status.st_size) + 1 : std::size_t{65536}, '\0');
+    std::size_t used = 0;
+    for (;;) {
+        const ssize_t count = ::read(fd.get(), content.data() + used, content.size() - used);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) throw_io("read", path, errno);
+        if (count == 0) break;
+        used += static_cast<std::size_t>(count);
+        if (used == content.size()) content.resize(content.size() * 2);
+    }
+    content.resize(used);
+    return content;
+}
+
+std::uint64_t free_bytes(const fs::path& path) {
+    fs::path existing = fs::absolute(path);
+    std::error_code ignored;
+    while (!fs::exists(existing, ignored) && existing.has_relative_path()) existing = existing.parent_path();
+    struct statvfs status {};
+    if (::statvfs(existing.c_str(), &status) != 0) throw_io("ask for the free space of", existing, errno);
+    return static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize;
+}
+
+}    // namespace blip

@@ -1,0 +1,54 @@
+// Error and the facts about this process that it carries (rank, host). Used by every layer.
+#include "blip/base/error.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdlib>
+#include <initializer_list>
+#include <string_view>
+
+namespace blip {
+namespace {
+
+// The first of the variables that holds a whole number >= smallest.
+int number_from_environment(std::initializer_list<const char*> names, int smallest, int otherwise) {
+    for (const char* name : names) {
+        const char* text = std::getenv(name);
+        if (text == nullptr) continue;
+        const std::string_view view(text);
+        int value = 0;
+        const auto [end, error] = std::from_chars(view.data(), view.data() + view.size(), value);
+        if (error == std::errc() && end == view.data() + view.size() && value >= smallest) return value;
+    }
+    return otherwise;
+}
+
+}    // namespace
+
+// A Slurm batch script's own environment (one task, SLURM_PROCID 0) is the right answer there, too.
+int launcher_rank() {
+    return number_from_environment({"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"}, 0, 0);
+}
+
+// SLURM_NTASKS alone does not mean that srun started us (sbatch sets it for its script): only with a step does it count.
+int launcher_size() {
+    const int size = number_from_environment({"OMPI_COMM_WORLD_SIZE", "PMIX_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}, 1, 1);
+    return size > launcher_rank() ? size : launcher_rank() + 1;
+}
+
+const std::string& host_name() {
+    static const std::string name = [] {
+        char text[256] = {};
+        return std::string(gethostname(text, sizeof text - 1) == 0 ? text : "unknown-host");
+    }();
+    return name;
+}
+
+Error::Error(ExitCode code, const std::string& message, std::source_location where)
+    : std::runtime_error(message), code_(code), rank_(launcher_rank()), host_(host_name()), where_(where) {}
+
+std::string Error::location() const { return fmt::format("{}:{}", where_.file_name(), where_.line()); }
+
+}    // namespace blip
