@@ -1,0 +1,65 @@
+// Checkpoints of a run: out/checkpoints/step-00000120/{shard-00000-of-00002.safetensors, ..., manifest.json} and out/best.
+// save = snapshot (copy of this rank's weights and moments) + write (may run in a thread; never calls MPI) + publish (agreed
+// by all ranks, rank 0 writes the manifest). Used by the trainer.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "blip/checkpoint/manifest.h"
+#include "blip/comm/communicator.h"
+#include "blip/optim/adamw.h"
+#include "blip/params/arena.h"
+
+namespace blip {
+
+class CheckpointWriter {
+  public:
+    // run_directory/checkpoints is created. keep: newest checkpoints that survive.
+    CheckpointWriter(std::filesystem::path run_directory, int keep, Communicator& communicator);
+    ~CheckpointWriter();    // joins the writing thread
+
+    // Snapshot now, write in a background thread. At most one save is in flight: an earlier one is finished first.
+    void start_save(const Manifest& manifest, const Arena& arena, const ShardedAdamW& optimizer);
+    // True once this rank's file is on disk or has failed (no communication).
+    bool written() const;
+    // Waits for this rank's file, agrees with the others, writes the manifest, removes old checkpoints.
+    // Collective. Returns false (with a warning that says why) if any rank failed: that checkpoint is then removed.
+    bool finish_save();
+    bool in_flight() const;
+    // seconds the last start_save and finish_save held up training
+    double stall_s() const;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+struct FoundCheckpoint {
+    std::filesystem::path directory;
+    Manifest manifest;
+};
+
+// Newest checkpoint whose manifest and every shard digest verify; damaged ones are named in warnings and passed over.
+// Rank 0 looks and verifies, all ranks get the same answer. Collective.
+std::optional<FoundCheckpoint> find_newest_checkpoint(const std::filesystem::path& run_directory, Communicator& communicator);
+
+// Fills weights (all) and moments (this rank's shards) from a checkpoint written by any number of ranks.
+// Every element must be covered exactly once. Throws bad_data naming file and parameter.
+void load_checkpoint(const FoundCheckpoint& found, Arena& arena, ShardedAdamW& optimizer);
+
+// Model-only weights: directory/model.safetensors (reference names) and config.json (shape, vocabulary size, prompt, origin).
+// Replaces an existing directory's files atomically. Rank 0 only.
+void save_model(const std::filesystem::path& directory, const Arena& arena, const ModelOptions& model,
+                const std::string& note_json);
+// Reads the shape that goes with weights: a best/ directory, a checkpoint directory, a run directory (its best/, else its
+// newest checkpoint). Throws missing_input / bad_data.
+ModelOptions read_model_options(const std::filesystem::path& init);
+// Weights into the arena from any of these, or from a single .safetensors file with the reference's names; every parameter
+// must be there with its shape: all that are missing or differ are listed.
+void load_model(const std::filesystem::path& init, Arena& arena);
+
+}    // namespace blip

@@ -1,0 +1,45 @@
+// manifest.json of a checkpoint: written last; a directory without a valid one does not exist as far as anyone reads.
+// Holds the train state, the update count, the options that must not change on resume, the model's shape, the world size and
+// every file's size and xxh3 digest.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "blip/checkpoint/train_state.h"
+#include "blip/options/options.h"
+
+namespace blip {
+
+struct ShardFile {
+    std::string name;    // relative to the checkpoint's directory
+    std::uint64_t bytes = 0;
+    std::string xxh3;    // 16 hex digits over the whole file
+};
+
+struct Manifest {
+    int format = 1;
+    TrainState state;
+    std::int64_t update_count = 0;
+    int world_size = 1;
+    int threads = 1;
+    ModelOptions model;
+    // What must be the same on resume, by option name: seed, global batch, data digest, schedule, precision, ...
+    std::map<std::string, std::string> identity;
+    // All options as text (--print-config form), for people.
+    std::string config;
+    std::vector<ShardFile> shards;
+
+    std::string to_json() const;
+    // Throws bad_data naming the file and the field. origin: the file's path.
+    static Manifest from_json(const std::string& text, const std::string& origin);
+};
+
+// Names of the identity entries that differ, each as "name: was A, now B"; empty if none.
+std::vector<std::string> identity_differences(const std::map<std::string, std::string>& then,
+                                              const std::map<std::string, std::string>& now);
+
+}    // namespace blip

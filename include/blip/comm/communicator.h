@@ -1,0 +1,56 @@
+// What ranks say to each other. Two kinds of traffic:
+//  - collectives over arena memory (gradients, weights): started and waited for separately; on CPU by MPI, on GPUs by NCCL;
+//  - small host messages (decisions, agreement, gathering results): always MPI.
+// All calls are made by one thread of each rank, in the same order on all ranks. Every wait has a deadline
+// (CommOptions::timeout_s): when it passes, Error(internal) names the operation, the rank and the seconds.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace blip {
+
+// A collective in flight; finished by Communicator::wait. Movable, empty by default.
+class Work {
+  public:
+    virtual ~Work() = default;
+};
+using WorkPtr = std::unique_ptr<Work>;
+
+class Communicator {
+  public:
+    virtual ~Communicator() = default;
+
+    virtual int rank() const = 0;
+    virtual int size() const = 0;
+
+    // Zeroed memory for arenas, 4096-byte aligned (on GPUs: device memory registered with the library).
+    virtual std::shared_ptr<void> allocate(std::size_t bytes) = 0;
+
+    // receive[i] = sum over ranks of send[rank * count + i], i < count; send holds size() * count floats.
+    // The order of the summation is the same in every run with the same number of ranks.
+    virtual WorkPtr start_reduce_scatter(const float* send, float* receive, std::int64_t count, const char* what) = 0;
+    // In place: this rank's count floats stand at buffer + rank * count; afterwards all of them.
+    virtual WorkPtr start_all_gather(float* buffer, std::int64_t count, const char* what) = 0;
+    // After it returns, the computation that follows sees the result. wait(nullptr) does nothing.
+    virtual void wait(WorkPtr work) = 0;
+
+    // Small host messages. reduce: values must stay alive and untouched until wait_host.
+    virtual WorkPtr start_host_sum(std::span<double> values, const char* what) = 0;
+    // rank 0's bytes to all (sizes may differ before)
+    virtual void broadcast(std::string& bytes, const char* what) = 0;
+    // every rank's bytes on rank 0 in rank order (empty vector elsewhere)
+    virtual std::vector<std::string> gather(const std::string& bytes, const char* what) = 0;
+    // Every rank's bytes on every rank, in rank order.
+    virtual std::vector<std::string> all_gather_strings(const std::string& bytes, const char* what) = 0;
+    // No rank passes before all have come. without_deadline: others wait as long as rank 0 scores.
+    virtual void barrier(const char* what, bool without_deadline = false) = 0;
+
+    // convenience: start_host_sum and wait
+    void host_sum(std::span<double> values, const char* what) { wait(start_host_sum(values, what)); }
+};
+
+}    // namespace blip

@@ -1,0 +1,81 @@
+// All parameters in one flat fp32 buffer, their gradients in a second one of the same layout. Modules see tensor views;
+// buckets, optimizer shards and checkpoint pieces are ranges of elements. Placement is the reverse of the declaration order,
+// which is the order in which backward finishes gradients.
+// Legend: N ranks; a bucket's length is a multiple of 128 * N; padding elements stay zero.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "blip/params/layout.h"
+
+namespace blip {
+
+// Elements [begin, end) of the arena.
+struct Range {
+    std::int64_t begin = 0;
+    std::int64_t end = 0;
+    std::int64_t length() const { return end - begin; }
+};
+
+struct Bucket {
+    Range range;                     // padded
+    std::vector<ParamId> params;     // wholly inside, in arena order
+};
+
+// A run of elements of one parameter: what checkpoints store.
+struct ParamPiece {
+    ParamId param = 0;
+    Range elements;                    // within the flattened parameter
+    std::int64_t arena_offset = 0;     // where elements.begin stands in the arena
+};
+
+// Gives zeroed, page-aligned bytes (Communicator::allocate or plain memory in tests).
+using ArenaAllocator = std::function<std::shared_ptr<void>(std::size_t bytes)>;
+ArenaAllocator host_allocator();
+
+class Arena {
+  public:
+    // bucket_bytes: a bucket closes once it holds at least this much. with_gradients: false for evaluation only.
+    Arena(const Layout& layout, int world_size, std::int64_t bucket_bytes, const ArenaAllocator& allocator,
+          bool with_gradients = true);
+
+    const Layout& layout() const { return layout_; }
+    std::int64_t length() const { return length_; }
+    const std::vector<Bucket>& buckets() const { return buckets_; }
+    // rank's 1/N of a bucket
+    Range shard(int bucket, int rank) const;
+    // the parts of parameters inside a range (padding left out), in arena order
+    std::vector<ParamPiece> pieces(Range range) const;
+    std::int64_t offset(ParamId id) const { return offsets_.at(static_cast<std::size_t>(id)); }
+
+    // Leaf views, one for each parameter by id; weights require grad and their .grad is preset to the gradient view
+    // (if the arena has gradients).
+    const std::vector<at::Tensor>& weights() const { return weights_; }
+    // Flat 1-D views.
+    at::Tensor flat_weights() const { return flat_weights_; }
+    at::Tensor flat_gradients() const { return flat_gradients_; }
+    float* weight_data() const;
+    float* gradient_data() const;
+    void zero_gradients();
+
+  private:
+    Layout layout_;
+    std::int64_t length_ = 0;
+    std::vector<std::int64_t> offsets_;
+    std::vector<Bucket> buckets_;
+    at::Tensor flat_weights_, flat_gradients_;
+    std::vector<at::Tensor> weights_;
+    int world_size_;
+};
+
+// Fills every parameter from its initialiser; each element is a function of (seed, name, element index) only, so any
+// number of ranks and threads gives the same weights.
+void initialise(Arena& arena, std::uint64_t seed);
+
+}    // namespace blip
