@@ -54,11 +54,11 @@ SYS_LIBS    := $(shell pkg-config --libs $(PKGS) $(HDF5_PKG) 2>/dev/null) -lboos
 MPI_FLAGS   := -DOMPI_SKIP_MPICXX $(patsubst -I%,-isystem %,$(shell $(MPICXX) --showme:compile 2>/dev/null))
 MPI_LIBS    := $(filter-out -lmpi_cxx,$(shell $(MPICXX) --showme:link 2>/dev/null))
 TORCH_FLAGS := -isystem $(TORCH_ROOT)/include
-TORCH_LIBS  := -L$(TORCH_ROOT)/lib -Wl,-rpath,$(TORCH_ROOT)/lib -ltorch_cpu -ltorch -lc10
+TORCH_LIBS  := -L$(TORCH_ROOT)/lib -Wl,-rpath,$(TORCH_ROOT)/lib -ltorch_cpu -lc10
 
 # No fused multiply-adds and no errno: the same results on every x86-64.
 CXXFLAGS += -std=c++20 $(OPT) -fno-math-errno -ffp-contract=off -pthread -Wall -Wextra -Werror -Winvalid-pch
-CPPFLAGS += -Iinclude -I. $(patsubst -I%,-isystem %,$(SYS_FLAGS))
+CPPFLAGS += -Iinclude -I. -DBOOST_TEST_DYN_LINK -DBOOST_TEST_NO_MAIN $(patsubst -I%,-isystem %,$(SYS_FLAGS))
 LDFLAGS  += -pthread -Wl,--as-needed
 
 # ---- sources, objects, programs ----
@@ -94,12 +94,116 @@ $(call track,$(BUILD)/lists/libtest_support,$(SUPPORT))
 $(call track,$(BUILD)/lists/libtest_support_torch,$(SUPPORT_TORCH))
 endif
 
-##
-## Targets
-.PHONY: help
+# ---- targets ----
+.PHONY: help found build tests test test-golden bench demo lint format install clean
 help: ## this list
-	@awk -F'[:#]+ *' '/^[a-z-]+:.*## /{sub(/^[^#]*## /,""); printf "  make %-14s %s\n", name($$0), $$0} \
-	  function name(s){return substr(line,1,index(line,":")-1)} {line=$$0}' $(firstword $(MAKEFILE_LIST)) >/dev/null 2>&1 || true
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
-	@printf '%s\n' 'Paths: LIBTORCH= (a LibTorch or the directory of a torch wheel)  MPICXX=  CUDA_HOME=  BLIP_DEPS= (shared cache)' \
-	  'Also: V=1 shows commands, ONLY=pattern picks tests, OPT="-O0 -g" for debugging, BUILD=dir'
+	@printf '%s\n' 'Paths: LIBTORCH= (a LibTorch, or the directory a torch wheel is in)  MPICXX=  CUDA_HOME=  BLIP_DEPS= (shared cache)' \
+	  'Also:  V=1 shows commands, ONLY=pattern picks tests, OPT="-O0 -g" for debugging, BUILD=dir for another build folder'
+
+found: ## what was found on this machine: versions and paths
+	@env/found.sh '$(CXX)' '$(MPICXX)' '$(TORCH_ROOT)' '$(CUDA_HOME)' '$(HDF5_PKG)'
+
+build: found $(PROGRAMS) ## the programs, in build/bin
+tests: found $(UNIT) $(WIDE) # the test programs
+
+test: build tests ## all tests; ONLY=unit_text, ONLY=ranks, ONLY=faults ... runs some
+	@BUILD=$(BUILD) tests/run_all.sh '$(ONLY)'
+
+test-golden: found $(filter %/golden,$(WIDE)) ## the tests against the reference implementation's own results
+	@BUILD=$(BUILD) tests/run_all.sh golden
+
+bench: build $(BENCHES) ## speed: kernels, data path, training step
+	@BUILD=$(BUILD) tests/bench/run_all.sh '$(ONLY)'
+
+demo: ## set up, build, draw a small data set, train two ranks on it, caption unseen pictures
+	@env/demo.sh
+
+lint: ## layer table, scripts, format, file lengths
+	@tests/lint/run.sh
+
+format: ## lay out all C++ as env/clang-format says
+	@git ls-files '*.cpp' '*.h' | xargs clang-format -i --style=file:env/clang-format
+
+install: build ## programs, job files and vocabulary into PREFIX= (default /usr/local)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/blip_mpi
+	install $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(wildcard jobs/* data_prep/*.txt) $(DESTDIR)$(PREFIX)/share/blip_mpi
+
+clean: ## remove the build folder
+	rm -rf $(BUILD)
+
+# ---- compile ----
+# Precompiled headers hold what every file of a kind includes anyway: the standard library, nlohmann-json, ATen, Boost.Test.
+pch = -include $(BUILD)/pch/$(1).h
+torch_of = $(if $(call torchy,$(1)),$(TORCH_FLAGS))
+mpi_of   = $(if $(filter comm,$(1)),$(MPI_FLAGS))
+define compile
+	@mkdir -p $(@D)
+	$(call say,CXX,$<)
+	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(EXTRA) -MMD -MP -c $< -o $@
+endef
+
+$(BUILD)/obj/%.o: %.cpp $(BUILD)/lists/flags
+	$(compile)
+
+$(BUILD)/pch/%.h.gch: env/pch/%.h $(BUILD)/lists/flags
+	@mkdir -p $(@D)
+	$(call say,PCH,$<)
+	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(EXTRA) -x c++-header $< -o $@
+$(BUILD)/pch/torch.h.gch $(BUILD)/pch/test_torch.h.gch: private EXTRA := $(TORCH_FLAGS)
+
+# $(1) objects, $(2) precompiled header, $(3) further flags
+define object_rules
+$(1): $(BUILD)/pch/$(2).h.gch
+$(1): private EXTRA := $(call pch,$(2)) $(3)
+$(if $(findstring torch,$(2)),$(1): | need-torch)
+endef
+flavour = $(if $(call torchy,$(1)),torch,plain)
+test_flavour = $(if $(call torchy,$(call closure,$(1))),test_torch,test)
+$(foreach l,$(LAYERS),$(if $(wildcard src/$(l)/*.cpp),$(eval $(call object_rules,$(call obj,$(wildcard src/$(l)/*.cpp)),$(call flavour,$(l)),$(call torch_of,$(l)) $(call mpi_of,$(l))))))
+$(foreach l,$(TESTED),$(eval $(call object_rules,$(call obj,$(wildcard tests/unit/$(l)/*_test.cpp)),$(call test_flavour,$(l)),$(call torch_of,$(call closure,$(l))) $(call mpi_of,$(l)))))
+wide_objects := $(call obj,$(wildcard tests/golden/*_test.cpp tests/ranks/*_test.cpp) $(SUPPORT_TORCH))
+$(eval $(call object_rules,$(wide_objects),test_torch,$(TORCH_FLAGS)))
+$(eval $(call object_rules,$(call obj,$(wildcard tests/support/*_main.cpp) $(SUPPORT)),test,))
+$(eval $(call object_rules,$(call obj,$(wildcard tests/bench/*_bench.cpp)),torch,$(TORCH_FLAGS)))
+$(eval $(call object_rules,$(call obj,$(wildcard data_prep/*.cpp)),plain,))
+
+.PHONY: need-torch
+need-torch:
+	@test -n '$(TORCH_ROOT)' || { echo 'LibTorch not found in $(LIBTORCH): run env/setup.sh, or set LIBTORCH=' >&2; exit 1; }
+
+# ---- archives and programs ----
+define archive
+	@mkdir -p $(@D)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcsD $@ $(filter %.o,$^)
+endef
+$(foreach l,$(HAVE),$(eval $(BUILD)/lib/libblip_$(l).a: $(call obj,$(call sources,$(l)))))
+$(SUPPORT_LIB): $(call obj,$(SUPPORT))
+$(BUILD)/lib/libtest_support_torch.a: $(call obj,$(SUPPORT_TORCH))
+$(BUILD)/lib/%.a: $(BUILD)/lists/%
+	$(archive)
+
+define link
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CXX) $(LDFLAGS) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LINK) $(SYS_LIBS) -o $@
+endef
+# $(1) program, $(2) its objects, $(3) layers, $(4) further archives, $(5) further libraries, $(6) list of sources
+define program_rules
+$(1): $(2) $(call libs,$(3)) $(4) $(6) $(BUILD)/lists/link
+$(1): private LINK := $(5) $(if $(call torchy,$(3)),$(TORCH_LIBS)) $(if $(filter comm,$(3)),$(MPI_LIBS))
+$(1):
+	$$(link)
+endef
+TEST_LIBS := -lboost_unit_test_framework
+test_main := $(BUILD)/obj/tests/support/test_main.o
+$(eval $(call program_rules,$(BUILD)/bin/blip_mpi,$(call obj,src/app/main.cpp),$(LAYERS)))
+$(foreach p,$(PREP),$(eval $(call program_rules,$(BUILD)/bin/$(p),$(call obj,$(wildcard data_prep/$(p).cpp data_prep/$(p)_*.cpp)),$(PREP_LAYERS),,,$(BUILD)/lists/$(p))))
+$(foreach l,$(TESTED),$(eval $(call program_rules,$(BUILD)/tests/unit_$(l),$(call obj,$(wildcard tests/unit/$(l)/*_test.cpp)) $(test_main),$(call closure,$(l)),$(SUPPORT_LIB) $(if $(call torchy,$(call closure,$(l))),$(SUPPORT_TORCH_LIB)),$(TEST_LIBS),$(BUILD)/lists/unit_$(l))))
+$(eval $(call program_rules,$(BUILD)/tests/golden,$(call obj,$(wildcard tests/golden/*_test.cpp)) $(test_main),$(LAYERS),$(SUPPORT_LIB) $(SUPPORT_TORCH_LIB),$(TEST_LIBS),$(BUILD)/lists/golden))
+$(eval $(call program_rules,$(BUILD)/tests/ranks,$(call obj,$(wildcard tests/ranks/*_test.cpp) tests/support/ranks_main.cpp),$(LAYERS),$(SUPPORT_LIB) $(SUPPORT_TORCH_LIB),$(TEST_LIBS),$(BUILD)/lists/ranks))
+$(foreach b,$(BENCHES),$(eval $(call program_rules,$(b),$(call obj,$(b:$(BUILD)/bench/%=tests/bench/%.cpp)),$(LAYERS),$(SUPPORT_LIB) $(SUPPORT_TORCH_LIB),-lbenchmark_main -lbenchmark)))
+
+-include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/obj/*/*/*.d $(BUILD)/obj/*/*/*/*.d)
