@@ -9,12 +9,12 @@ line compiler "$($cxx --version 2>/dev/null | head -n 1)"
 mpi_path=$(command -v "$mpicxx" || true)
 line MPI "${mpi_path:+$($mpicxx --showme:version 2>/dev/null | sed 's/^[^:]*: //; s/ (Language.*//'), $mpi_path}"
 if [ -n "$torch" ]; then
-    version=$(cat "$torch/../torch/version.py" 2>/dev/null | sed -n "s/^__version__ = '\(.*\)'/\1/p")
+    version=$(sed -n "s/^__version__ = '\(.*\)'/\1/p" "$torch/version.py" 2>/dev/null)
     line LibTorch "${version:-$(cat "$torch/build-version" 2>/dev/null || echo version unknown)}, $torch"
 else
     line LibTorch
 fi
-line CUDA "${cuda:+$cuda/bin/nvcc}"
+line CUDA "$([ -x "$cuda/bin/nvcc" ] && "$cuda/bin/nvcc" --version | sed -n 's/.*release \([0-9.]*\),.*/\1/p'), $cuda"
 nccl=
 for header in "$torch/../nvidia/nccl/include/nccl.h" /usr/include/nccl.h; do
     [ -r "$header" ] || continue

@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Runs the test programs of BUILD (default build) and the fault scripts; called by `make test`, `make test-golden`.
+#   run_all.sh [PATTERN]   only names containing PATTERN (unit_text, golden, ranks, faults ...); PATTERN/FILTER hands
+#                          FILTER to Boost.Test (--run_test), e.g. golden/wordpiece*
+# One line per program; the output of one that fails is shown in full. Each must end with "N passed, N failed, N skipped";
+# a missing summary or a crash counts as a failure. The last line sums them; exit 1 if anything failed.
+# REQUIRE_GPU=1 turns tests skipped for want of a GPU into failures.
+set -u
+cd "$(dirname "$0")/.." || exit 70
+. env/mpi.sh
+build=${BUILD:-build}
+pattern=${1:-} filter=
+case $pattern in
+    faults/* | */*.sh) ;;
+    */*) filter=${pattern#*/} pattern=${pattern%%/*} ;;
+esac
+export BLIP_ROOT=$PWD BLIP_BUILD=$build BOOST_TEST_COLOR_OUTPUT=no BOOST_TEST_CATCH_SYSTEM_ERRORS=yes
+log=$(mktemp) || exit 74
+trap 'rm -f "$log"' EXIT
+passed=0 failed=0 skipped=0 programs=0
+
+# run NAME SECONDS COMMAND...: one program, at most SECONDS.
+run() {
+    local name=$1 limit=$2 rc start=$SECONDS summary p f s gpu
+    shift 2
+    [[ $name == *"$pattern"* ]] || return 0
+    programs=$((programs + 1))
+    timeout --kill-after=10 "$limit" "$@" >"$log" 2>&1
+    rc=$?
+    summary=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$log" | tail -n 1)
+    read -r p f s <<<"$(sed -E 's/ (passed|failed|skipped),?//g' <<<"$summary")"
+    if [ -z "$summary" ]; then
+        p=0 f=1 s=0
+    elif [ "$rc" -ne 0 ] && [ "$f" -eq 0 ]; then
+        f=1
+    fi
+    if [ "${REQUIRE_GPU:-0}" = 1 ]; then
+        gpu=$(grep -cE '^skipped: .*GPU' "$log")
+        f=$((f + gpu)) s=$((s - gpu))
+    fi
+    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+    if [ "$f" -gt 0 ]; then
+        printf -- '---- %s (exit %s%s) ----\n' "$name" "$rc" "$([ $rc -ge 124 ] && [ $rc -ne 125 ] && echo ", killed or out of time, limit $limit s")"
+        cat "$log"
+        printf -- '----\n'
+    else
+        grep -E '^skipped: ' "$log"
+    fi
+    printf '%-34s %4d passed %3d failed %3d skipped %5d s\n' "$name" "$p" "$f" "$s" $((SECONDS - start))
+}
+
+boost=()
+[ -z "$filter" ] || boost=(--run_test="$filter")
+for program in "$build"/tests/unit_* "$build"/tests/golden; do
+    [ -x "$program" ] && run "${program##*/}" 900 "$program" "${boost[@]}"
+done
+if [ -x "$build/tests/ranks" ]; then
+    for np in 1 2 3; do
+        run "ranks np=$np" 600 mpirun -np $np "$build/tests/ranks" "${boost[@]}"
+    done
+fi
+for script in tests/faults/*.sh; do
+    [ -e "$script" ] && run "faults/$(basename "$script")" 900 bash "$script"
+done
+
+if [ $programs -eq 0 ]; then
+    echo "no test program matches '$pattern'"
+    failed=1
+fi
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed -eq 0 ]
