@@ -14,16 +14,20 @@ struct DataOptions {
     std::filesystem::path file;    // packed HDF5 file made by coco_pack (--data)
     int loader_threads = 0;        // threads that read and transform, per rank; 0 = half of the rank's cores, at least 1
     int prefetch_batches = 3;      // micro-batches kept ready; each costs micro_batch * 3 * image_size^2 bytes
+
+    bool operator==(const DataOptions&) const = default;
 };
 
 // The training transform. Values of the paper.
 struct AugmentOptions {
-    bool enabled = true;         // off: training sees the evaluation transform (--no-augment)
+    bool enabled = true;         // off: training sees the evaluation transform (--augment off)
     double min_scale = 0.5;      // smallest share of the picture's area that a crop covers
     double max_scale = 1.0;      // largest share
     double min_ratio = 0.75;     // smallest width : height of a crop
     double max_ratio = 4.0 / 3;  // largest
     double flip = 0.5;           // probability of a horizontal flip
+
+    bool operator==(const AugmentOptions&) const = default;
 };
 
 // Shape of the network. preset fills the rest; each dimension can be set on its own.
@@ -47,6 +51,8 @@ struct LossOptions {
     double label_smoothing = 0.1;
     double dropout = 0.1;              // everywhere in the decoder
     std::string average = "tokens";    // tokens: one mean over the global batch; micro-batch: mean of per-micro-batch means
+
+    bool operator==(const LossOptions&) const = default;
 };
 
 struct OptimOptions {
@@ -56,11 +62,15 @@ struct OptimOptions {
     double beta1 = 0.9;
     double beta2 = 0.999;
     double eps = 1e-8;
+
+    bool operator==(const OptimOptions&) const = default;
 };
 
 struct CommOptions {
     double timeout_s = 600;    // a collective that takes longer ends the job (--comm-timeout)
     double bucket_mb = 32;     // gradients are reduced in pieces of about this size (MiB)
+
+    bool operator==(const CommOptions&) const = default;
 };
 
 struct CheckpointOptions {
@@ -68,7 +78,9 @@ struct CheckpointOptions {
     int every_steps = 0;                        // also at every N-th step; 0 = off
     double every_minutes = 30;                  // also when so many minutes passed since the last one; 0 = off
     int keep = 2;                               // newest checkpoints kept
-    bool fresh = false;                         // start over; refuses an output folder that holds a run
+    bool fresh = false;                         // start over; refuses an output folder that is not empty
+
+    bool operator==(const CheckpointOptions&) const = default;
 };
 
 struct GenerateOptions {
@@ -77,7 +89,9 @@ struct GenerateOptions {
     int min_length = 5;            // tokens, prompt included
     double length_penalty = 1.0;
     double repetition_penalty = 1.0;
-    std::string prompt = "a picture of ";
+    std::string prompt = "a picture of ";    // what each caption starts with; evaluation while training: the packed file's
+
+    bool operator==(const GenerateOptions&) const = default;
 };
 
 struct TrainOptions {
@@ -88,18 +102,24 @@ struct TrainOptions {
     int micro_batch = 32;          // samples computed at once; must divide global_batch
     bool evaluate = true;          // after each epoch, on val and test (--no-evaluate)
     int log_samples = 3;           // captions printed after each evaluation
+
+    bool operator==(const TrainOptions&) const = default;
 };
 
 struct EvaluateOptions {
-    std::vector<std::string> splits = {"val", "test"};
+    std::vector<std::string> splits = {"val", "test"};    // the first one decides which weights are best
     int batch = 16;       // images generated at once, per rank
     int limit = 0;        // only the first N images of a split; 0 = all
+
+    bool operator==(const EvaluateOptions&) const = default;
 };
 
 struct RuntimeOptions {
     int threads = 0;                    // compute threads per rank; 0 = cores / ranks on this host
     std::string precision = "fp32";     // what runs on CPU
     bool progress = true;               // progress line on a terminal
+
+    bool operator==(const RuntimeOptions&) const = default;
 };
 
 enum class Verb { train, evaluate, caption };
@@ -121,9 +141,12 @@ struct Options {
     std::filesystem::path init;                        // weights to start from: a checkpoint, best/ or .safetensors file
     std::vector<std::filesystem::path> images;         // caption: pictures
     bool dry_run = false;                              // check everything, train nothing
-    bool print_config = false;
-    // names of model options the user set (not filled by the preset); a checkpoint's shape must agree with these only
+    bool print_config = false;                         // print what the run would use, and end
+    // names of model options the user set, "model" among them (the others come from the preset or from the weights read); a
+    // checkpoint's shape must agree with these: model_conflicts in options/parse.h tells
     std::vector<std::string> explicit_model_options;
+
+    bool operator==(const Options&) const = default;
 };
 
 }    // namespace blip
