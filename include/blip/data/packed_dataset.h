@@ -1,11 +1,13 @@
 // The packed file: one HDF5 file with native-resolution pixels, tokens, texts, digests and the vocabulary.
-// Written by coco_pack, read by training and evaluation. The layout is described in data_prep/FORMAT.md.
+// Written by coco_pack (packed_writer.h), read by training and evaluation. Layout: data_prep/FORMAT.md.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "blip/image/image.h"
@@ -13,7 +15,7 @@
 
 namespace blip {
 
-// All of a split but its pixels. I images, C captions. Captions of one image are contiguous.
+// All of a split but its pixels. I images, C captions. Captions of one image are contiguous, images in caption order.
 struct SplitTables {
     std::string name;    // "train", "val", "test"
     std::vector<std::int64_t> image_ids_I;
@@ -24,13 +26,27 @@ struct SplitTables {
     std::vector<std::int32_t> lengths_C;            // tokens in use, [DEC] and [SEP] included
     std::vector<std::int32_t> image_index_C;        // row of the caption's image in this split
     std::vector<std::uint64_t> caption_digests_C;   // xxh3-64 over tokens, length, image index, text
-    std::vector<std::string> texts_C;               // raw text, as in the annotations
+    std::vector<std::uint64_t> text_offsets_C1;     // C + 1 places in texts: caption c is [c, c + 1)
+    std::string texts;                              // raw texts as in the annotations, one after the other
+    std::vector<std::pair<std::string, std::int64_t>> notes;    // what packing counted ("empty_captions", 3)
+    std::uint64_t pixel_bytes = 0;                  // of all images
+    std::uint64_t pixels_start_bytes = 0;           // place of the first pixel in the file
 
     std::int64_t image_count() const { return static_cast<std::int64_t>(image_ids_I.size()); }
     std::int64_t caption_count() const { return static_cast<std::int64_t>(lengths_C.size()); }
+    // Raw text of a caption, valid while the split lives.
+    std::string_view text(std::int64_t row) const {
+        const auto c = static_cast<std::size_t>(row);
+        return std::string_view(texts).substr(text_offsets_C1[c], text_offsets_C1[c + 1] - text_offsets_C1[c]);
+    }
+    // Token ids of a caption, max_caption_tokens of them.
+    const std::uint16_t* tokens(std::int64_t row) const {
+        return tokens_C40.data() + row * static_cast<std::int64_t>(max_caption_tokens);
+    }
 };
 
-// What a damaged or wrong element is, for messages: "image 123456 (train, row 17)".
+// What a damaged or wrong element is, for messages: "image 123456 (train, row 17)" and
+// "caption row 90 (train, image 123456)". Safe for any row and for tables that failed their checks.
 std::string describe_image(const SplitTables& split, std::int64_t row);
 std::string describe_caption(const SplitTables& split, std::int64_t row);
 
@@ -40,15 +56,22 @@ std::string describe_caption(const SplitTables& split, std::int64_t row);
 class PackedDataset {
   public:
     static PackedDataset open(const std::filesystem::path& path);
+    // For coco_pack --check and --info: as open, but a wrong data digest is left to data_digest_matches().
+    static PackedDataset open_for_check(const std::filesystem::path& path);
     PackedDataset(PackedDataset&&) noexcept;
+    PackedDataset& operator=(PackedDataset&&) noexcept;
     ~PackedDataset();
 
     const std::filesystem::path& path() const;
     // 16 hex digits; the same on every rank or the run is refused
     const std::string& data_digest() const;
+    bool data_digest_matches() const;
     const std::string& vocabulary_text() const;
     const std::string& prompt() const;
     int prompt_length() const;    // tokens of [DEC] + prompt; targets before it are not trained
+    // where it was packed from, in words
+    const std::string& source() const;
+    const std::vector<SplitTables>& splits() const;
     bool has_split(const std::string& name) const;
     const SplitTables& split(const std::string& name) const;    // throws bad_data naming the splits that exist
 

@@ -1,0 +1,29 @@
+// What reader and writer of the packed file must agree on: names, version, digests. data_prep/FORMAT.md says it in words.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "blip/data/packed_dataset.h"
+
+namespace blip {
+
+inline constexpr std::string_view packed_format_name = "blip_mpi packed captions";
+inline constexpr std::int64_t packed_format_version = 1;
+inline constexpr std::array<std::string_view, 3> packed_split_names = {"train", "val", "test"};
+inline constexpr std::int32_t packed_max_side = 65535;    // of an image, in pixels (JPEG's limit)
+
+// Digests are XXH3-64 over little-endian bytes.
+// id (int64), height (int32), width (int32), then height x width x 3 bytes
+std::uint64_t image_digest(std::int64_t id, const ImageView& image);
+// 40 tokens (uint16), length (int32), image index (int32), then the text's bytes
+std::uint64_t caption_digest(const SplitTables& split, std::int64_t caption_row);
+// Per split, in the file's order: name, a zero byte, image count and caption count (int64), image digests, caption digests
+// (uint64); then prompt, a zero byte, prompt length (int64), vocabulary. As 16 hex digits.
+std::string packed_data_digest(const std::vector<SplitTables>& splits, std::string_view prompt, int prompt_length,
+                               std::string_view vocabulary_text);
+
+}    // namespace blip

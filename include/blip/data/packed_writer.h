@@ -1,0 +1,52 @@
+// Writes a packed file (packed_dataset.h reads it): all tables first, then the pixels of each image from any thread,
+// then commit. Used by coco_pack and by tests. Until commit the file has a temporary name and is removed on failure.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "blip/data/packed_dataset.h"
+#include "blip/image/image.h"
+#include "blip/text/wordpiece.h"
+
+namespace blip {
+
+// What belongs to the whole file.
+struct PackedDescription {
+    std::string prompt;
+    int prompt_length = 0;    // tokens of [DEC] + prompt
+    std::string vocabulary_text;
+    std::string source;    // where it was packed from, in words
+};
+
+// Appends an image whose pixels come later; returns its row. Throws bad_data for a size outside of 1..65535.
+std::int64_t add_image(SplitTables& split, std::int64_t id, int height, int width);
+// Appends a caption of image_row, which must not be lower than that of the caption before; digests it.
+// tokens: at most max_caption_tokens; text: the raw caption.
+void add_caption(SplitTables& split, std::int64_t image_row, const std::vector<TokenId>& tokens, std::string_view text);
+// About how large the file will be.
+std::uint64_t packed_file_bytes(const std::vector<SplitTables>& splits, const PackedDescription& description);
+
+class PackedWriter {
+  public:
+    // Creates "path.tmp.<pid>" with every table but the image digests. splits: named train, val or test, in that order,
+    // not empty. Errors: io.
+    PackedWriter(const std::filesystem::path& path, PackedDescription description, std::vector<SplitTables> splits);
+    PackedWriter(PackedWriter&&) noexcept;
+    ~PackedWriter();
+
+    const std::vector<SplitTables>& splits() const;
+    // Writes and digests the pixels of one image; its size must be the one announced. Thread-safe for different rows.
+    void write_image(std::size_t split_index, std::int64_t image_row, const ImageView& image);
+    // Every image must have been written. Writes the digests, closes, syncs and renames. Returns the data digest.
+    std::string commit();
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}    // namespace blip

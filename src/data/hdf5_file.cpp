@@ -1,0 +1,141 @@
+// HDF5 calls with errors as exceptions; see the header.
+#include "blip/data/hdf5_file.h"
+
+#include <cstdlib>
+#include <mutex>
+
+namespace blip {
+
+void h5_initialise() {
+    static std::once_flag once;
+    std::call_once(once, [] {
+        setenv("HDF5_USE_FILE_LOCKING", "FALSE", 0);    // 0: a value set by the user stays
+        H5open();
+    });
+    // per thread in thread-safe builds, hence outside of the once
+    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+}
+
+namespace {
+
+// Keeps the innermost description: the walk goes upward from where the error was found.
+herr_t first_reason(unsigned, const H5E_error2_t* error, void* result) {
+    auto& text = *static_cast<std::string*>(result);
+    if (text.empty() && error->desc != nullptr) text = error->desc;
+    return 0;
+}
+
+}    // namespace
+
+hid_t h5_check(hid_t result, const std::string& what, ExitCode code, std::source_location where) {
+    if (result >= 0) return result;
+    std::string reason;
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, first_reason, &reason);
+    H5Eclear2(H5E_DEFAULT);
+    throw Error(code, reason.empty() ? what : what + " (HDF5: " + reason + ")", where);
+}
+
+void write_attribute(hid_t object, const std::string& name, const std::string& value, const std::string& what) {
+    const std::string failed = what + ": writing attribute '" + name + "' failed";
+    const H5Type type(h5_check(H5Tcopy(H5T_C_S1), failed, ExitCode::io));
+    h5_check(H5Tset_size(type.get(), value.size() + 1), failed, ExitCode::io);    // with the closing zero
+    h5_check(H5Tset_cset(type.get(), H5T_CSET_UTF8), failed, ExitCode::io);
+    const H5Space space(h5_check(H5Screate(H5S_SCALAR), failed, ExitCode::io));
+    const H5Attribute attribute(h5_check(
+        H5Acreate2(object, name.c_str(), type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT), failed, ExitCode::io));
+    h5_check(H5Awrite(attribute.get(), type.get(), value.c_str()), failed, ExitCode::io);
+}
+
+void write_attribute(hid_t object, const std::string& name, std::int64_t value, const std::string& what) {
+    const std::string failed = what + ": writing attribute '" + name + "' failed";
+    const H5Space space(h5_check(H5Screate(H5S_SCALAR), failed, ExitCode::io));
+    const H5Attribute attribute(
+        h5_check(H5Acreate2(object, name.c_str(), H5T_STD_I64LE, space.get(), H5P_DEFAULT, H5P_DEFAULT), failed,
+                 ExitCode::io));
+    h5_check(H5Awrite(attribute.get(), H5T_NATIVE_INT64, &value), failed, ExitCode::io);
+}
+
+std::string read_text_attribute(hid_t object, const std::string& name, const std::string& what) {
+    const std::string failed = what + ": attribute '" + name + "' is missing or damaged";
+    const H5Attribute attribute(h5_check(H5Aopen(object, name.c_str(), H5P_DEFAULT), failed));
+    const H5Type type(h5_check(H5Aget_type(attribute.get()), failed));
+    const std::size_t size = H5Tget_size(type.get());
+    if (H5Tget_class(type.get()) != H5T_STRING || H5Tis_variable_str(type.get()) > 0 || size > (1U << 20))
+        throw Error(ExitCode::bad_data, failed);
+    std::string value(size, '\0');
+    h5_check(H5Aread(attribute.get(), type.get(), value.data()), failed);
+    value.resize(value.find('\0') == std::string::npos ? size : value.find('\0'));
+    return value;
+}
+
+std::int64_t read_integer_attribute(hid_t object, const std::string& name, const std::string& what) {
+    const std::string failed = what + ": attribute '" + name + "' is missing or damaged";
+    const H5Attribute attribute(h5_check(H5Aopen(object, name.c_str(), H5P_DEFAULT), failed));
+    const H5Space space(h5_check(H5Aget_space(attribute.get()), failed));
+    if (H5Sget_simple_extent_npoints(space.get()) != 1) throw Error(ExitCode::bad_data, failed);
+    std::int64_t value = 0;
+    h5_check(H5Aread(attribute.get(), H5T_NATIVE_INT64, &value), failed);
+    return value;
+}
+
+std::vector<std::pair<std::string, std::int64_t>> read_integer_attributes(hid_t object, const std::string& what) {
+    std::vector<std::string> names;
+    const auto collect = [](hid_t id, const char* name, const H5A_info_t*, void* result) -> herr_t {
+        const H5Attribute attribute(H5Aopen(id, name, H5P_DEFAULT));
+        const H5Type type(H5Aget_type(attribute.get()));
+        if (H5Tget_class(type.get()) == H5T_INTEGER) static_cast<std::vector<std::string>*>(result)->emplace_back(name);
+        return 0;
+    };
+    h5_check(H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, nullptr, collect, &names), what + ": unreadable attributes");
+    std::vector<std::pair<std::string, std::int64_t>> values;
+    for (const auto& name : names) values.emplace_back(name, read_integer_attribute(object, name, what));
+    return values;
+}
+
+H5Dataset create_table(hid_t group, const std::string& name, hid_t stored_type, const std::vector<hsize_t>& shape,
+                       const std::string& what) {
+    const std::string failed = what + ": creating dataset '" + name + "' failed";
+    const H5Space space(
+        h5_check(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr), failed, ExitCode::io));
+    const H5Plist create(h5_check(H5Pcreate(H5P_DATASET_CREATE), failed, ExitCode::io));
+    h5_check(H5Pset_layout(create.get(), H5D_CONTIGUOUS), failed, ExitCode::io);
+    h5_check(H5Pset_alloc_time(create.get(), H5D_ALLOC_TIME_EARLY), failed, ExitCode::io);
+    h5_check(H5Pset_fill_time(create.get(), H5D_FILL_TIME_NEVER), failed, ExitCode::io);
+    h5_check(H5Pset_obj_track_times(create.get(), false), failed, ExitCode::io);    // same input, same bytes
+    return H5Dataset(h5_check(H5Dcreate2(group, name.c_str(), stored_type, space.get(), H5P_DEFAULT, create.get(),
+                                         H5P_DEFAULT),
+                              failed, ExitCode::io));
+}
+
+TableView open_table(hid_t group, const std::string& name, hid_t stored_type, int rank, std::uint64_t file_bytes,
+                     const std::string& what) {
+    const std::string where = what + ": dataset '" + name + "'";
+    TableView view;
+    view.dataset = H5Dataset(h5_check(H5Dopen2(group, name.c_str(), H5P_DEFAULT), where + " is missing or damaged"));
+    const H5Type type(h5_check(H5Dget_type(view.dataset.get()), where + " has no readable type"));
+    const H5Plist create(h5_check(H5Dget_create_plist(view.dataset.get()), where + " has no readable layout"));
+    const H5Space space(h5_check(H5Dget_space(view.dataset.get()), where + " has no readable shape"));
+    if (H5Tequal(type.get(), stored_type) <= 0) throw Error(ExitCode::bad_data, where + " has the wrong type");
+    if (H5Pget_layout(create.get()) != H5D_CONTIGUOUS)
+        throw Error(ExitCode::bad_data, where + " is not contiguous; write it with coco_pack");
+    if (H5Sget_simple_extent_ndims(space.get()) != rank)
+        throw Error(ExitCode::bad_data, where + " has the wrong number of dimensions");
+    view.shape.resize(static_cast<std::size_t>(rank));
+    h5_check(H5Sget_simple_extent_dims(space.get(), view.shape.data(), nullptr), where + " has no readable shape");
+
+    view.size_bytes = H5Tget_size(type.get());
+    for (const hsize_t extent : view.shape) {
+        // by division, so that no damaged extent overflows
+        if (extent != 0 && view.size_bytes > file_bytes / extent)
+            throw Error(ExitCode::bad_data, where + " is larger than the file; the file is truncated or damaged");
+        view.size_bytes *= extent;
+    }
+    if (view.size_bytes == 0) return view;
+    const haddr_t start = H5Dget_offset(view.dataset.get());
+    if (start == HADDR_UNDEF || start > file_bytes - view.size_bytes)
+        throw Error(ExitCode::bad_data, where + " lies outside of the file; the file is truncated");
+    view.start_bytes = start;
+    return view;
+}
+
+}    // namespace blip

@@ -1,0 +1,76 @@
+// The order of samples and who computes which; see the header.
+#include "blip/data/shard_sampler.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "blip/base/error.h"
+#include "blip/base/random.h"
+
+namespace blip {
+
+ShardSampler::ShardSampler(std::int64_t sample_count, int global_batch, int micro_batch, std::uint64_t seed, int rank,
+                           int size)
+    : sample_count_(sample_count), global_batch_(global_batch), micro_batch_(micro_batch), seed_(seed), rank_(rank), size_(size) {
+    if (size < 1 || rank < 0 || rank >= size)
+        throw Error(ExitCode::internal, fmt::format("rank {} of {} ranks does not exist", rank, size));
+    if (global_batch < 1 || micro_batch < 1 || global_batch % micro_batch != 0)
+        throw Error(ExitCode::usage, fmt::format("--micro-batch {} does not divide --global-batch {}", micro_batch, global_batch));
+    if (sample_count < global_batch)
+        throw Error(ExitCode::usage, fmt::format("--global-batch {} is larger than the {} samples there are; make it smaller",
+                                                 global_batch, sample_count));
+}
+
+int ShardSampler::first_micro_batch() const {
+    const int share = micro_batches_per_step() / size_, longer = micro_batches_per_step() % size_;
+    return rank_ * share + std::min(rank_, longer);
+}
+
+int ShardSampler::micro_batch_count() const {
+    const int share = micro_batches_per_step() / size_, longer = micro_batches_per_step() % size_;
+    return share + (rank_ < longer ? 1 : 0);
+}
+
+double ShardSampler::efficiency() const {
+    const int count = micro_batches_per_step();
+    const int longest = (count + size_ - 1) / size_;
+    return static_cast<double>(count) / (static_cast<double>(longest) * size_);
+}
+
+// Fisher-Yates from the top; every draw is keyed by (seed, epoch) alone.
+const std::vector<std::int64_t>& ShardSampler::permutation(std::int64_t epoch) const {
+    if (epoch == cached_epoch_) return cached_permutation_;
+    cached_epoch_ = -1;
+    cached_permutation_.resize(static_cast<std::size_t>(sample_count_));
+    std::iota(cached_permutation_.begin(), cached_permutation_.end(), std::int64_t{0});
+    RandomStream random(random_key(seed_, RandomPurpose::shuffle, {static_cast<std::uint64_t>(epoch)}));
+    for (std::size_t last = cached_permutation_.size(); last > 1; --last)
+        std::swap(cached_permutation_[last - 1], cached_permutation_[random.below(last)]);
+    cached_epoch_ = epoch;
+    return cached_permutation_;
+}
+
+std::vector<std::int64_t> ShardSampler::global_samples(std::int64_t epoch, std::int64_t step) const {
+    if (epoch < 0 || step < 0 || step >= steps_per_epoch())
+        throw Error(ExitCode::internal, fmt::format("epoch {} has no step {}: there are {}", epoch, step, steps_per_epoch()));
+    const auto& order = permutation(epoch);
+    const auto first = order.begin() + step * global_batch_;
+    return {first, first + global_batch_};
+}
+
+std::vector<MicroBatch> ShardSampler::micro_batches(std::int64_t epoch, std::int64_t step) const {
+    const std::vector<std::int64_t> samples = global_samples(epoch, step);
+    std::vector<MicroBatch> mine(static_cast<std::size_t>(micro_batch_count()));
+    int index = first_micro_batch();
+    for (auto& micro : mine) {
+        micro.index = index++;
+        const auto first = samples.begin() + static_cast<std::int64_t>(micro.index) * micro_batch_;
+        micro.samples.assign(first, first + micro_batch_);
+    }
+    return mine;
+}
+
+}    // namespace blip
