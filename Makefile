@@ -19,7 +19,8 @@ ifeq ($(filter -j% --jobs%,$(MAKEFLAGS)),)
 MAKEFLAGS += -j$(shell nproc)
 endif
 ifeq ($(origin CXX),default)
-CXX := g++
+CXX := $(shell [ "$$(g++ -dumpversion 2>/dev/null | cut -d. -f1)" -ge 12 ] 2>/dev/null || command -v g++-12 || echo g++)
+CXX := $(or $(CXX),g++)
 endif
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '%-5s %s\n' '$(1)' '$(2)')
