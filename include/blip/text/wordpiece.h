@@ -26,6 +26,9 @@ class Vocabulary {
     static Vocabulary from_file(const std::filesystem::path& path);
     // content: the file's text; origin: named in errors
     static Vocabulary from_text(std::string_view content, const std::string& origin);
+    // move-only: the index points into the words
+    Vocabulary(Vocabulary&&) = default;
+    Vocabulary& operator=(Vocabulary&&) = default;
 
     // the word of an id ("[DEC]" for 30522, ...); throws for ids outside 0..30523
     const std::string& word(TokenId id) const;
@@ -35,6 +38,8 @@ class Vocabulary {
     const std::string& text() const { return text_; }
 
   private:
+    Vocabulary() = default;
+
     std::string text_;
     std::vector<std::string> words_;
     std::unordered_map<std::string_view, TokenId> ids_;    // views into words_
@@ -42,6 +47,7 @@ class Vocabulary {
 
 class WordPieceTokenizer {
   public:
+    // vocabulary must outlive the tokenizer
     explicit WordPieceTokenizer(const Vocabulary& vocabulary) : vocabulary_(vocabulary) {}
 
     // [CLS] ... [SEP], at most max_tokens, truncated as the reference does. text: valid UTF-8 (throws bad_data otherwise).

@@ -1,0 +1,88 @@
+// Unicode helpers on top of ICU.
+#include "unicode.h"
+
+#include <fmt/format.h>
+#include <unicode/bytestream.h>
+#include <unicode/casemap.h>
+
+#include <algorithm>
+
+#include "blip/base/error.h"
+#include "blip/text/caption_text.h"
+
+namespace blip {
+
+std::size_t find_invalid_utf8(std::string_view text) {
+    const char* const bytes = text.data();
+    const auto length = static_cast<std::int64_t>(text.size());
+    for (std::int64_t at = 0; at < length;) {
+        const std::int64_t start = at;
+        UChar32 c = 0;
+        U8_NEXT(bytes, at, length, c);
+        if (c < 0) return static_cast<std::size_t>(start);
+    }
+    return std::string_view::npos;
+}
+
+void require_utf8(std::string_view text) {
+    const std::size_t at = find_invalid_utf8(text);
+    if (at == std::string_view::npos) return;
+    throw Error(ExitCode::bad_data, fmt::format("invalid UTF-8 at byte {} (0x{:02x}); save the file as UTF-8", at,
+                                                static_cast<unsigned char>(text[at])));
+}
+
+CodePoints to_code_points(std::string_view text) {
+    CodePoints result;
+    result.reserve(text.size());
+    const char* const bytes = text.data();
+    const auto length = static_cast<std::int64_t>(text.size());
+    for (std::int64_t at = 0; at < length;) {
+        UChar32 c = 0;
+        U8_NEXT_OR_FFFD(bytes, at, length, c);
+        result.push_back(static_cast<char32_t>(c));
+    }
+    return result;
+}
+
+void append_utf8(char32_t c, std::string& text) {
+    char bytes[U8_MAX_LENGTH];
+    std::size_t length = 0;
+    U8_APPEND_UNSAFE(bytes, length, c);
+    text.append(bytes, length);
+}
+
+std::string to_utf8(std::u32string_view text) {
+    std::string result;
+    result.reserve(text.size());
+    for (const char32_t c : text) append_utf8(c, result);
+    return result;
+}
+
+bool is_python_space(char32_t c) {
+    if (c < 0x80) return c == ' ' || (c >= 0x09 && c <= 0x0d) || (c >= 0x1c && c <= 0x1f);
+    return c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 ||
+           c == 0x202f || c == 0x205f || c == 0x3000;
+}
+
+bool is_ascii(std::string_view text) {
+    return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+std::string lower_case(std::string_view text) {
+    std::string result;
+    if (is_ascii(text)) {
+        result.reserve(text.size());
+        for (const char c : text) result.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c);
+        return result;
+    }
+    UErrorCode status = U_ZERO_ERROR;
+    icu::StringByteSink<std::string> sink(&result, static_cast<std::int32_t>(text.size()));
+    icu::CaseMap::utf8ToLower("", 0, icu::StringPiece(text.data(), static_cast<std::int32_t>(text.size())), sink, nullptr,
+                              status);
+    if (U_FAILURE(status)) {
+        throw Error(ExitCode::internal, fmt::format("lower-casing failed: {}", u_errorName(status)));
+    }
+    return result;
+}
+
+}    // namespace blip
