@@ -1,0 +1,264 @@
+// The packed file: what goes in comes out, the same input gives the same bytes, and a byte flipped anywhere is named.
+#include "blip/data/packed_dataset.h"
+
+#include <boost/test/unit_test.hpp>
+
+#include <cstdlib>
+#include <fstream>
+
+#include "blip/base/error.h"
+#include "blip/data/hdf5_file.h"
+#include "blip/data/packed_check.h"
+#include "blip/data/packed_format.h"
+#include "small_packed_file.h"
+#include "tests/support/paths.h"
+
+using namespace blip;
+using namespace blip::test;
+
+namespace {
+
+// Place of a dataset in the file.
+TableView place_of(const Path& path, const std::string& split, const std::string& name, hid_t type, int rank) {
+    h5_initialise();
+    const H5File file(h5_check(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), "open"));
+    const H5Group group(h5_check(H5Gopen2(file.get(), split.c_str(), H5P_DEFAULT), "group"));
+    return open_table(group.get(), name, type, rank, std::filesystem::file_size(path), "test");
+}
+
+void flip_byte(const Path& path, std::uint64_t place, unsigned char bit = 1) {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(static_cast<std::streamoff>(place));
+    const char value = static_cast<char>(file.get() ^ bit);
+    file.seekp(static_cast<std::streamoff>(place));
+    file.put(value);
+    BOOST_REQUIRE(file.good());
+}
+
+// What opening and then reading everything says; "" if nothing is wrong.
+std::string first_damage(const Path& path) {
+    try {
+        const PackedDataset data = PackedDataset::open(path);
+        for (const auto& split : data.splits()) {
+            for (std::int64_t row = 0; row < split.caption_count(); ++row) data.verify_caption(split, row);
+            for (std::int64_t row = 0; row < split.image_count(); ++row) (void)data.read_image(split, row);
+        }
+    } catch (const Error& error) {
+        BOOST_TEST((error.code() == ExitCode::bad_data));
+        return error.what();
+    }
+    return "";
+}
+
+// What --check says, all messages in one.
+std::string check_says(const Path& path) {
+    std::string all;
+    try {
+        const PackedCheck check = check_packed_file(path, 2, {});
+        BOOST_TEST((check.damaged == 0) == check.messages.empty());
+        for (const auto& message : check.messages) all += message + "\n";
+    } catch (const Error& error) {
+        BOOST_TEST((error.code() == ExitCode::bad_data));
+        all = error.what();
+    }
+    return all;
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+}    // namespace
+
+BOOST_AUTO_TEST_SUITE(packed_dataset)
+
+BOOST_AUTO_TEST_CASE(round_trip) {
+    const TempDir dir;
+    const Path path = dir / "small.h5";
+    const std::string digest = write_small_file(path);
+    const PackedDataset data = PackedDataset::open(path);
+    BOOST_TEST(data.data_digest() == digest);
+    BOOST_TEST(digest.size() == 16U);
+    BOOST_TEST(data.prompt() == small_description.prompt);
+    BOOST_TEST(data.prompt_length() == 4);
+    BOOST_TEST(data.vocabulary_text() == small_description.vocabulary_text);
+    BOOST_TEST(data.source() == "a test");
+    BOOST_TEST(data.has_split("val"));
+    BOOST_TEST(!data.has_split("test"));
+    BOOST_CHECK_EXCEPTION((void)data.split("test"), Error, [](const Error& error) {
+        return error.code() == ExitCode::bad_data && contains(error.what(), "'test'") && contains(error.what(), "train, val");
+    });
+    for (std::size_t s = 0; s < 2; ++s) {
+        const SplitTables expected = s == 0 ? small_split("train", 0, 12, 5) : small_split("val", 1, 4, 2);
+        const SplitTables& split = data.split(expected.name);
+        BOOST_TEST(split.image_ids_I == expected.image_ids_I, boost::test_tools::per_element());
+        BOOST_TEST(split.tokens_C40 == expected.tokens_C40, boost::test_tools::per_element());
+        BOOST_TEST(split.lengths_C == expected.lengths_C, boost::test_tools::per_element());
+        BOOST_TEST(split.image_index_C == expected.image_index_C, boost::test_tools::per_element());
+        BOOST_TEST(split.texts == expected.texts);
+        BOOST_TEST(split.text(3) == expected.text(3));
+        BOOST_TEST(split.notes.size() == 1U);
+        BOOST_TEST(split.notes[0].first == "empty_captions");
+        BOOST_TEST(split.notes[0].second == 2);
+        for (std::int64_t row = 0; row < split.image_count(); ++row) {
+            const Image image = data.read_image(split, row), original = noise_image(s, row);
+            BOOST_TEST(image.height == original.height);
+            BOOST_TEST(image.width == original.width);
+            BOOST_TEST(image.pixels_HWC == original.pixels_HWC, boost::test_tools::per_element());
+        }
+    }
+    BOOST_TEST(check_says(path) == "");
+}
+
+BOOST_AUTO_TEST_CASE(same_input_same_bytes) {
+    const TempDir dir;
+    write_small_file(dir / "a.h5");
+    write_small_file(dir / "b.h5");
+    BOOST_TEST((read_bytes(dir / "a.h5") == read_bytes(dir / "b.h5")));
+}
+
+// XXH3-64 of the documented bytes, computed with Python's xxhash package.
+BOOST_AUTO_TEST_CASE(digests_are_the_documented_ones) {
+    Image image;
+    image.height = 2;
+    image.width = 3;
+    for (std::uint8_t value = 0; value < 18; ++value) image.pixels_HWC.push_back(value);
+    BOOST_TEST(image_digest(391895, image) == 0x6950c2409da0575bULL);
+    SplitTables split;
+    split.name = "train";
+    add_image(split, 391895, 2, 3);
+    add_caption(split, 0, {30522, 1037, 3861, 1997, 1037, 4937, 102}, "A cat.");
+    BOOST_TEST(split.caption_digests_C[0] == 0xb2252a72d5431d6ULL);
+    split.image_digests_I[0] = image_digest(391895, image);
+    BOOST_TEST(packed_data_digest({split}, "a picture of ", 4, "words\n") == "d7ac2f7f3586c0ef");
+}
+
+// A byte of each table is flipped in turn: opening or reading names the element, and so does --check.
+BOOST_AUTO_TEST_CASE(flipped_bytes_are_named) {
+    struct Flip {
+        const char* table;
+        hid_t type;
+        int rank;
+        std::uint64_t element_bytes;
+        std::int64_t element;    // row of the flipped byte
+        std::uint64_t byte;      // within the element
+        const char* named;
+        const char* check_names;    // nullptr: the same
+    };
+    const SplitTables train = small_split("train", 0, 12, 5);
+    const auto text_bytes = static_cast<std::int64_t>(train.text_offsets_C1[23] + 4);
+    const auto pixel_byte = static_cast<std::int64_t>(train.offsets_I[7] + 100);
+    const Flip flips[] = {
+        {"pixels", H5T_STD_U8LE, 1, 1, pixel_byte, 0, "image 1007 (train, row 7)", nullptr},
+        {"pixels", H5T_STD_U8LE, 1, 1, 0, 0, "image 1000 (train, row 0)", nullptr},
+        {"pixels", H5T_STD_U8LE, 1, 1, static_cast<std::int64_t>(train.pixel_bytes) - 1, 0, "image 1011 (train, row 11)", nullptr},
+        {"tokens", H5T_STD_U16LE, 2, 80, 31, 4, "caption row 31 (train, image 1006)", nullptr},
+        {"tokens", H5T_STD_U16LE, 2, 80, 31, 79, "caption row 31 (train, image 1006)", nullptr},    // in the padding
+        {"lengths", H5T_STD_I32LE, 1, 4, 59, 0, "caption row 59 (train, image 1011)", nullptr},
+        {"lengths", H5T_STD_I32LE, 1, 4, 59, 3, "caption row 59 (train, image 1011)", nullptr},    // far out of range
+        {"image_index", H5T_STD_I32LE, 1, 4, 14, 0, "caption row 14 (train", nullptr},    // 2 -> 3: its image is another then
+        {"image_index", H5T_STD_I32LE, 1, 4, 19, 0, "caption row 19 (train", nullptr},    // 3 -> 2
+        {"image_index", H5T_STD_I32LE, 1, 4, 12, 0, "caption row 12 (train", nullptr},    // 2 -> 3, later ones are lower
+        {"image_index", H5T_STD_I32LE, 1, 4, 22, 2, "caption row 22 (train", nullptr},
+        {"texts", H5T_STD_U8LE, 1, 1, text_bytes, 0, "caption row 23 (train, image 1004)", nullptr},
+        {"text_offsets", H5T_STD_U64LE, 1, 8, 30, 0, "caption row 29 (train, image 1005)", nullptr},
+        {"text_offsets", H5T_STD_U64LE, 1, 8, 30, 6, "caption row 29 (train, image 1005)", nullptr},
+        {"text_offsets", H5T_STD_U64LE, 1, 8, 0, 0, "caption row 0 (train, image 1000)", nullptr},
+        {"text_offsets", H5T_STD_U64LE, 1, 8, 60, 0, "caption row 59 (train, image 1011)|texts of train", nullptr},
+        {"heights", H5T_STD_I32LE, 1, 4, 5, 0, "image 1005 (train, row 5)", nullptr},
+        {"widths", H5T_STD_I32LE, 1, 4, 11, 3, "image 1011 (train, row 11)", nullptr},
+        {"offsets", H5T_STD_U64LE, 1, 8, 5, 1, "image 1005 (train, row 5)", nullptr},
+        {"offsets", H5T_STD_U64LE, 1, 8, 0, 0, "image 1000 (train, row 0)", nullptr},
+        {"image_ids", H5T_STD_I64LE, 1, 8, 3, 0, "image 1002 (train, row 3)", nullptr},    // the id as it reads now
+        {"image_digests", H5T_STD_U64LE, 1, 8, 9, 5, "data digest", "image 1009 (train, row 9)"},
+        {"caption_digests", H5T_STD_U64LE, 1, 8, 44, 5, "data digest", "caption row 44 (train, image 1008)"},
+    };
+    const TempDir dir;
+    const Path original = dir / "small.h5", path = dir / "flipped.h5";
+    write_small_file(original);
+    for (const auto& flip : flips) {
+        BOOST_TEST_CONTEXT(flip.table << " element " << flip.element << " byte " << flip.byte) {
+            std::filesystem::copy_file(original, path, std::filesystem::copy_options::overwrite_existing);
+            const TableView view = place_of(path, "train", flip.table, flip.type, flip.rank);
+            flip_byte(path, view.start_bytes + static_cast<std::uint64_t>(flip.element) * flip.element_bytes + flip.byte);
+            const auto named = [](const std::string& message, std::string wanted) {
+                for (std::size_t bar; (bar = wanted.find('|')) != std::string::npos; wanted.erase(0, bar + 1))
+                    if (contains(message, wanted.substr(0, bar))) return true;
+                return contains(message, wanted);
+            };
+            const std::string opened = first_damage(path), checked = check_says(path);
+            BOOST_TEST(named(opened, flip.named), opened);
+            BOOST_TEST(named(checked, flip.check_names ? flip.check_names : flip.named), checked);
+            BOOST_TEST(contains(opened, "flipped.h5"));
+        }
+    }
+}
+
+// Any single byte, structures of HDF5 included: an error or, where the byte means nothing, the right content; never a crash.
+BOOST_AUTO_TEST_CASE(any_byte_may_be_damaged) {
+    const TempDir dir;
+    const Path path = dir / "small.h5";
+    const std::string digest = write_small_file(path);
+    const std::string original = read_bytes(path);
+    int noticed = 0, tried = 0;
+    for (std::size_t place = 0; place < original.size(); place += 1 + original.size() / 4000) {
+        std::string damaged = original;
+        damaged[place] = static_cast<char>(damaged[place] ^ 0x10);
+        write_bytes(path, damaged);
+        ++tried;
+        if (!first_damage(path).empty()) {
+            ++noticed;
+            continue;
+        }
+        BOOST_TEST(PackedDataset::open(path).data_digest() == digest);    // a gap, or a note
+    }
+    BOOST_TEST(noticed > tried / 2);
+}
+
+BOOST_AUTO_TEST_CASE(truncated_files_are_refused) {
+    const TempDir dir;
+    const Path path = dir / "small.h5";
+    write_small_file(path);
+    const std::uint64_t size = std::filesystem::file_size(path);
+    for (const std::uint64_t left : {size - 1, size / 2, std::uint64_t{100}, std::uint64_t{0}}) {
+        std::filesystem::resize_file(path, left);
+        BOOST_TEST(contains(first_damage(path), "truncated"));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(other_files_are_refused) {
+    const TempDir dir;
+    BOOST_CHECK_EXCEPTION(PackedDataset::open(dir / "absent.h5"), Error, [](const Error& error) {
+        return error.code() == ExitCode::missing_input && contains(error.what(), "absent.h5");
+    });
+    write_bytes(dir / "text.h5", "not an HDF5 file, but a longer text");
+    BOOST_TEST(contains(first_damage(dir / "text.h5"), "no HDF5 file"));
+    BOOST_TEST(contains(first_damage(dir.path()), "not a file"));
+    {
+        const H5File file(H5Fcreate((dir / "other.h5").c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT));
+        write_attribute(file.get(), "format", "something else", "test");
+    }
+    BOOST_TEST(contains(first_damage(dir / "other.h5"), "not one made by coco_pack"));
+    {
+        const H5File file(H5Fcreate((dir / "newer.h5").c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT));
+        write_attribute(file.get(), "format", std::string(packed_format_name), "test");
+        write_attribute(file.get(), "format_version", 2, "test");
+    }
+    BOOST_TEST(contains(first_damage(dir / "newer.h5"), "format version 2"));
+}
+
+BOOST_AUTO_TEST_CASE(nothing_stays_of_an_unfinished_file) {
+    const TempDir dir;
+    {
+        PackedWriter writer(dir / "small.h5", small_description, {small_split("train", 0, 3, 1)});
+        writer.write_image(0, 0, noise_image(0, 0));
+        BOOST_TEST(!std::filesystem::is_empty(dir.path()));
+        BOOST_CHECK_THROW(writer.commit(), Error);
+    }
+    BOOST_TEST(std::filesystem::is_empty(dir.path()));
+}
+
+BOOST_AUTO_TEST_CASE(file_locking_is_off_unless_chosen) {
+    h5_initialise();
+    BOOST_REQUIRE(std::getenv("HDF5_USE_FILE_LOCKING") != nullptr);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
