@@ -31,6 +31,7 @@ class Communicator {
     virtual std::shared_ptr<void> allocate(std::size_t bytes) = 0;
 
     // receive[i] = sum over ranks of send[rank * count + i], i < count; send holds size() * count floats.
+    // In place: receive may be send + rank * count; otherwise the two must not overlap. send stays untouched until wait.
     // The order of the summation is the same in every run with the same number of ranks.
     virtual WorkPtr start_reduce_scatter(const float* send, float* receive, std::int64_t count, const char* what) = 0;
     // In place: this rank's count floats stand at buffer + rank * count; afterwards all of them.

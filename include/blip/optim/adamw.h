@@ -23,9 +23,13 @@ class ShardedAdamW {
         bool non_finite = false;           // a reduced gradient was inf or NaN: its update was skipped
     };
     // Per bucket in order: wait for the reduced shard, update it, start gathering the weights; then wait for all.
-    // skip: the loss was not finite: nothing is updated, but the collectives run on all ranks.
+    // skip: the loss was not finite: nothing is updated or counted, but the collectives run on all ranks.
+    // A shard whose reduced gradient is not finite is left alone, here alone: the others are updated and the update is
+    // counted, so a run that goes on after that must do so from a checkpoint.
     StepResult step(GradReducer& reducer, double lr, bool skip = false);
 
+    // The rank whose shards these are.
+    int rank() const;
     // Moments of this rank's shards, one tensor a bucket, aligned with arena.shard(bucket, rank).
     const std::vector<at::Tensor>& exp_avg() const { return exp_avg_; }
     const std::vector<at::Tensor>& exp_avg_sq() const { return exp_avg_sq_; }

@@ -26,7 +26,8 @@ class GradReducer {
     // Starts the buckets that have not started (unused parameters fire no hook). Afterwards every bucket is in flight.
     void finish();
     // Waits for a bucket; returns this rank's reduced shard: 1-D, arena.shard(bucket, rank).length() elements.
-    // Valid until begin_step. With one rank it is a view of the gradient arena.
+    // Valid until begin_step. A view of the gradient arena: the reduction is in place, the other parts hold local sums.
+    // finish() must have been called.
     at::Tensor reduced_shard(int bucket);
 
     // for tests: bucket indices in the order in which they were started, and how many of them by hooks, since begin_step

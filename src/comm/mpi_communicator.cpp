@@ -1,0 +1,309 @@
+// The CPU twin of Communicator. Arena collectives are direct exchanges: every rank sends each other rank its part, so a
+// reduce-scatter moves (N-1)/N of a bucket per rank, and its owner adds the parts in rank order: the order of summation is
+// fixed by construction, whatever algorithm an MPI library would choose. Legend: N ranks.
+#include "blip/comm/mpi_communicator.h"
+
+#include <fmt/format.h>
+#include <mpi.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <limits>
+#include <numeric>
+#include <utility>
+
+#include "blip/base/error.h"
+#include "src/comm/mpi_check.h"
+#include "src/comm/mpi_requests.h"
+
+namespace blip {
+namespace {
+
+constexpr double kNoDeadline = std::numeric_limits<double>::infinity();
+constexpr std::int64_t kMessageFloats = std::int64_t{1} << 28;    // MPI counts are int; larger parts go in several messages
+constexpr std::int64_t kMessageBytes = std::int64_t{1} << 30;
+
+using Buffer = std::vector<float>;
+
+// What wait() needs to finish a collective. Dropped unfinished only when an error unwinds: the job is then aborted, and
+// until then MPI may still write into scratch, so that is left alone.
+struct MpiWork : Work {
+    MpiRequests requests;
+    std::string what;
+    std::unique_ptr<Buffer> scratch;    // the other ranks' parts, [N-1, count]
+    const float* own = nullptr;         // reduce-scatter: this rank's part of its own gradients
+    float* receive = nullptr;
+    std::int64_t count = 0;
+    std::unique_ptr<std::vector<double>> gathered;    // host sum: [N, values]
+    std::span<double> values;
+
+    ~MpiWork() override {
+        if (requests.empty()) return;
+        static_cast<void>(scratch.release());
+        static_cast<void>(gathered.release());
+    }
+};
+
+// receive[i] = sum over r = 0..N-1 in this order; parts: the other ranks' [N-1, count] in rank order. own may be receive.
+void sum_in_rank_order(const float* own, const float* parts, int rank, int size, float* receive, std::int64_t count) {
+    constexpr std::int64_t kBlock = 1024;
+    std::array<float, kBlock> sum;
+    for (std::int64_t begin = 0; begin < count; begin += kBlock) {
+        const std::int64_t length = std::min(kBlock, count - begin);
+        for (int r = 0; r < size; ++r) {
+            const float* __restrict part = r == rank ? own + begin : parts + (r - (r > rank)) * count + begin;
+            if (r == 0) {
+                std::copy_n(part, length, sum.data());
+            } else if (length == kBlock) {
+                for (std::int64_t i = 0; i < kBlock; ++i) sum[static_cast<std::size_t>(i)] += part[i];
+            } else {
+                for (std::int64_t i = 0; i < length; ++i) sum[static_cast<std::size_t>(i)] += part[i];
+            }
+        }
+        std::copy_n(sum.data(), length, receive + begin);
+    }
+}
+
+int int_count(std::size_t bytes, const char* what) {
+    if (bytes > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
+        throw Error(ExitCode::internal, fmt::format("'{}' gathers {} bytes, more than MPI can count (2^31 - 1)", what, bytes));
+    }
+    return static_cast<int>(bytes);
+}
+
+class MpiCommunicator final : public Communicator {
+  public:
+    explicit MpiCommunicator(const CommOptions& options) : options_(options) {
+        mpi_check(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "ask for the rank");
+        mpi_check(MPI_Comm_size(MPI_COMM_WORLD, &size_), "ask for the number of ranks");
+        MPI_Request request = MPI_REQUEST_NULL;
+        mpi_check(MPI_Comm_idup(MPI_COMM_WORLD, &comm_, &request), "duplicate the communicator");
+        finish(request, "duplicate the communicator");
+        mpi_check(MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN), "set the error handler");
+    }
+    // comm_ is left to MPI_Finalize: freeing it is collective, and a destructor must not wait for other ranks.
+
+    int rank() const override { return rank_; }
+    int size() const override { return size_; }
+
+    std::shared_ptr<void> allocate(std::size_t bytes) override;
+    WorkPtr start_reduce_scatter(const float* send, float* receive, std::int64_t count, const char* what) override;
+    WorkPtr start_all_gather(float* buffer, std::int64_t count, const char* what) override;
+    void wait(WorkPtr work) override;
+    WorkPtr start_host_sum(std::span<double> values, const char* what) override;
+    void broadcast(std::string& bytes, const char* what) override;
+    std::vector<std::string> gather(const std::string& bytes, const char* what) override;
+    std::vector<std::string> all_gather_strings(const std::string& bytes, const char* what) override;
+    void barrier(const char* what, bool without_deadline) override;
+
+  private:
+    void finish(MPI_Request request, const char* what, double timeout_s = -1) {
+        MpiRequests requests;
+        requests.add(request, -1);
+        requests.wait(what, timeout_s < 0 ? options_.timeout_s : timeout_s, rank_);
+    }
+    void add_sends(MpiRequests& requests, const float* from, std::int64_t count, int peer, const char* what);
+    void add_receives(MpiRequests& requests, float* to, std::int64_t count, int peer, const char* what);
+    // Buffers that were used before are used again: fresh memory costs a page fault per 4 KiB.
+    std::unique_ptr<Buffer> take_scratch(std::int64_t count);
+    // this rank's size in, everyone's out (on all ranks)
+    std::vector<std::uint64_t> all_sizes(std::size_t bytes, const char* what);
+
+    CommOptions options_;
+    MPI_Comm comm_ = MPI_COMM_NULL;
+    int rank_ = 0, size_ = 1;
+    std::vector<std::unique_ptr<Buffer>> free_scratch_;
+};
+
+std::shared_ptr<void> MpiCommunicator::allocate(std::size_t bytes) {
+    constexpr std::size_t kPage = 4096;
+    const std::size_t length = std::max(kPage, (bytes + kPage - 1) / kPage * kPage);
+    void* memory = ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        throw Error(ExitCode::internal, fmt::format("no memory for {:.1f} MiB; use a smaller model or more hosts",
+                                                    static_cast<double>(length) / (1 << 20)));
+    }
+    ::madvise(memory, length, MADV_HUGEPAGE);    // a wish: fewer page faults where the kernel grants it
+    return {memory, [length](void* address) { ::munmap(address, length); }};
+}
+
+void MpiCommunicator::add_sends(MpiRequests& requests, const float* from, std::int64_t count, int peer, const char* what) {
+    for (std::int64_t begin = 0; begin < count; begin += kMessageFloats) {
+        MPI_Request request = MPI_REQUEST_NULL;
+        const int length = static_cast<int>(std::min(kMessageFloats, count - begin));
+        mpi_check(MPI_Isend(from + begin, length, MPI_FLOAT, peer, 0, comm_, &request), what);
+        requests.add(request, peer);
+    }
+}
+
+void MpiCommunicator::add_receives(MpiRequests& requests, float* to, std::int64_t count, int peer, const char* what) {
+    for (std::int64_t begin = 0; begin < count; begin += kMessageFloats) {
+        MPI_Request request = MPI_REQUEST_NULL;
+        const int length = static_cast<int>(std::min(kMessageFloats, count - begin));
+        mpi_check(MPI_Irecv(to + begin, length, MPI_FLOAT, peer, 0, comm_, &request), what);
+        requests.add(request, peer);
+    }
+}
+
+std::unique_ptr<Buffer> MpiCommunicator::take_scratch(std::int64_t count) {
+    const auto needed = static_cast<std::size_t>(count);
+    for (auto& free : free_scratch_) {
+        if (free->size() < needed) continue;
+        std::swap(free, free_scratch_.back());
+        auto taken = std::move(free_scratch_.back());
+        free_scratch_.pop_back();
+        return taken;
+    }
+    return std::make_unique<Buffer>(needed);
+}
+
+// Sends and receives between two ranks match in the order in which they were started, the same on all ranks.
+WorkPtr MpiCommunicator::start_reduce_scatter(const float* send, float* receive, std::int64_t count, const char* what) {
+    if (size_ == 1) {
+        if (receive != send) std::copy_n(send, count, receive);
+        return nullptr;
+    }
+    auto work = std::make_unique<MpiWork>();
+    work->what = what;
+    work->own = send + rank_ * count;
+    work->receive = receive;
+    work->count = count;
+    work->scratch = take_scratch((size_ - 1) * count);
+    for (int step = 1; step < size_; ++step) {
+        const int from = (rank_ + size_ - step) % size_;
+        add_receives(work->requests, work->scratch->data() + (from - (from > rank_)) * count, count, from, what);
+    }
+    for (int step = 1; step < size_; ++step) {
+        const int to = (rank_ + step) % size_;
+        add_sends(work->requests, send + to * count, count, to, what);
+    }
+    return work;
+}
+
+WorkPtr MpiCommunicator::start_all_gather(float* buffer, std::int64_t count, const char* what) {
+    if (size_ == 1) return nullptr;
+    auto work = std::make_unique<MpiWork>();
+    work->what = what;
+    for (int step = 1; step < size_; ++step) {
+        const int from = (rank_ + size_ - step) % size_;
+        add_receives(work->requests, buffer + from * count, count, from, what);
+    }
+    for (int step = 1; step < size_; ++step) {
+        add_sends(work->requests, buffer + rank_ * count, count, (rank_ + step) % size_, what);
+    }
+    return work;
+}
+
+void MpiCommunicator::wait(WorkPtr work) {
+    if (!work) return;
+    auto& mpi = static_cast<MpiWork&>(*work);
+    mpi.requests.wait(mpi.what, options_.timeout_s, rank_);
+    if (mpi.scratch) {
+        sum_in_rank_order(mpi.own, mpi.scratch->data(), rank_, size_, mpi.receive, mpi.count);
+        free_scratch_.push_back(std::move(mpi.scratch));
+    }
+    for (std::size_t i = 0; i < mpi.values.size(); ++i) {
+        double sum = 0;
+        for (std::size_t at = i; at < mpi.gathered->size(); at += mpi.values.size()) sum += (*mpi.gathered)[at];
+        mpi.values[i] = sum;
+    }
+}
+
+// Gathered and then added in rank order by each rank: all ranks get the same bits and so decide alike.
+WorkPtr MpiCommunicator::start_host_sum(std::span<double> values, const char* what) {
+    if (size_ == 1 || values.empty()) return nullptr;
+    auto work = std::make_unique<MpiWork>();
+    work->what = what;
+    work->values = values;
+    work->gathered = std::make_unique<std::vector<double>>(values.size() * static_cast<std::size_t>(size_));
+    MPI_Request request = MPI_REQUEST_NULL;
+    const int count = int_count(values.size(), what);
+    mpi_check(MPI_Iallgather(values.data(), count, MPI_DOUBLE, work->gathered->data(), count, MPI_DOUBLE, comm_, &request), what);
+    work->requests.add(request, -1);
+    return work;
+}
+
+void MpiCommunicator::broadcast(std::string& bytes, const char* what) {
+    if (size_ == 1) return;
+    std::uint64_t length = bytes.size();
+    MPI_Request request = MPI_REQUEST_NULL;
+    mpi_check(MPI_Ibcast(&length, 1, MPI_UINT64_T, 0, comm_, &request), what);
+    finish(request, what);
+    bytes.resize(length);
+    for (std::uint64_t begin = 0; begin < length; begin += kMessageBytes) {
+        const int count = static_cast<int>(std::min<std::uint64_t>(kMessageBytes, length - begin));
+        mpi_check(MPI_Ibcast(bytes.data() + begin, count, MPI_BYTE, 0, comm_, &request), what);
+        finish(request, what);
+    }
+}
+
+std::vector<std::uint64_t> MpiCommunicator::all_sizes(std::size_t bytes, const char* what) {
+    const std::uint64_t own = bytes;
+    std::vector<std::uint64_t> sizes(static_cast<std::size_t>(size_));
+    MPI_Request request = MPI_REQUEST_NULL;
+    mpi_check(MPI_Iallgather(&own, 1, MPI_UINT64_T, sizes.data(), 1, MPI_UINT64_T, comm_, &request), what);
+    finish(request, what);
+    // refused by every rank, not only by those that would have to hold it
+    static_cast<void>(int_count(std::accumulate(sizes.begin(), sizes.end(), std::size_t{0}), what));
+    return sizes;
+}
+
+struct Packed {
+    std::vector<int> counts, offsets;
+    std::string bytes;
+
+    explicit Packed(const std::vector<std::uint64_t>& sizes) {
+        int end = 0;
+        for (const std::uint64_t size : sizes) {
+            counts.push_back(static_cast<int>(size));
+            offsets.push_back(end);
+            end += static_cast<int>(size);
+        }
+        bytes.resize(static_cast<std::size_t>(end));
+    }
+    std::vector<std::string> split() const {
+        std::vector<std::string> parts;
+        for (std::size_t r = 0; r < counts.size(); ++r) {
+            parts.push_back(bytes.substr(static_cast<std::size_t>(offsets[r]), static_cast<std::size_t>(counts[r])));
+        }
+        return parts;
+    }
+};
+
+std::vector<std::string> MpiCommunicator::gather(const std::string& bytes, const char* what) {
+    if (size_ == 1) return {bytes};
+    const std::vector<std::uint64_t> sizes = all_sizes(bytes.size(), what);
+    Packed packed(rank_ == 0 ? sizes : std::vector<std::uint64_t>{});
+    MPI_Request request = MPI_REQUEST_NULL;
+    mpi_check(MPI_Igatherv(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, packed.bytes.data(), packed.counts.data(),
+                           packed.offsets.data(), MPI_BYTE, 0, comm_, &request), what);
+    finish(request, what);
+    return packed.split();
+}
+
+std::vector<std::string> MpiCommunicator::all_gather_strings(const std::string& bytes, const char* what) {
+    if (size_ == 1) return {bytes};
+    Packed packed(all_sizes(bytes.size(), what));
+    MPI_Request request = MPI_REQUEST_NULL;
+    mpi_check(MPI_Iallgatherv(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, packed.bytes.data(),
+                              packed.counts.data(), packed.offsets.data(), MPI_BYTE, comm_, &request), what);
+    finish(request, what);
+    return packed.split();
+}
+
+void MpiCommunicator::barrier(const char* what, bool without_deadline) {
+    if (size_ == 1) return;
+    MPI_Request request = MPI_REQUEST_NULL;
+    mpi_check(MPI_Ibarrier(comm_, &request), what);
+    finish(request, what, without_deadline ? kNoDeadline : -1);
+}
+
+}    // namespace
+
+std::unique_ptr<Communicator> make_mpi_communicator(const CommOptions& options) {
+    return std::make_unique<MpiCommunicator>(options);
+}
+
+}    // namespace blip

@@ -1,0 +1,67 @@
+// See mpi_requests.h.
+#include "src/comm/mpi_requests.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+#include <thread>
+
+#include "blip/base/error.h"
+#include "src/comm/mpi_check.h"
+
+namespace blip {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+// The first moments are spent asking again at once, since most messages come soon; then pauses grow with the time waited,
+// so that a rank that shares our core gets it and the result is never late by more than a sixteenth of the wait.
+void pause_after(Clock::duration waited) {
+    if (waited < 30us) return;
+    const auto pause = std::clamp<Clock::duration>(waited / 16, 10us, waited < 1s ? 500us : 2ms);
+    std::this_thread::sleep_for(pause);
+}
+
+}    // namespace
+
+void MpiRequests::add(MPI_Request request, int peer) {
+    requests_.push_back(request);
+    peers_.push_back(peer);
+}
+
+void MpiRequests::wait(const std::string& what, double timeout_s, int rank) {
+    const auto start = Clock::now();
+    finished_.resize(requests_.size());
+    for (;;) {
+        int finished = 0;    // MPI_UNDEFINED once none is left
+        mpi_check(MPI_Testsome(static_cast<int>(requests_.size()), requests_.data(), &finished, finished_.data(),
+                               MPI_STATUSES_IGNORE),
+                  what.c_str());
+        if (finished == MPI_UNDEFINED) break;
+        if (finished > 0) continue;
+        const auto waited = Clock::now() - start;
+        if (std::chrono::duration<double>(waited).count() > timeout_s) {
+            throw Error(ExitCode::internal,
+                        fmt::format("rank {} on {} has waited {:g} s for '{}' (--comm-timeout){}: a rank hangs, has died, or "
+                                    "needs more time than that",
+                                    rank, host_name(), timeout_s, what, late_ranks()));
+        }
+        pause_after(waited);
+    }
+    requests_.clear();
+    peers_.clear();
+}
+
+std::string MpiRequests::late_ranks() const {
+    std::set<int> late;
+    for (std::size_t i = 0; i < requests_.size(); ++i) {
+        if (requests_[i] != MPI_REQUEST_NULL && peers_[i] >= 0) late.insert(peers_[i]);
+    }
+    return late.empty() ? "" : fmt::format("; late: rank {}", fmt::join(late, ", "));
+}
+
+}    // namespace blip

@@ -1,0 +1,134 @@
+// See grad_reducer.h. The reduction is in place: a rank's reduced shard replaces its part of the gradient bucket.
+#include "blip/optim/grad_reducer.h"
+
+#include <ATen/ops/narrow.h>
+#include <fmt/format.h>
+#include <torch/csrc/autograd/function_hook.h>
+#include <torch/csrc/autograd/variable.h>
+
+#include <chrono>
+#include <utility>
+
+#include "blip/base/error.h"
+
+namespace blip {
+
+struct GradReducer::Impl {
+    Arena& arena;
+    Communicator& communicator;
+    bool armed = false;
+    std::vector<int> bucket_of_param;
+    std::vector<char> fired;         // by parameter: its hook ran since arm()
+    std::vector<int> missing;        // by bucket: parameters whose hook has not run
+    std::vector<std::string> names;  // by bucket, for messages
+    std::vector<WorkPtr> works;      // by bucket; null once waited for
+    std::vector<int> start_order;
+    int started_by_hooks = 0;
+    double waited_s = 0;
+
+    Impl(Arena& an_arena, Communicator& a_communicator) : arena(an_arena), communicator(a_communicator) {
+        const auto& buckets = arena.buckets();
+        bucket_of_param.resize(static_cast<std::size_t>(arena.layout().count()));
+        for (std::size_t b = 0; b < buckets.size(); ++b) {
+            for (const ParamId id : buckets[b].params) bucket_of_param[static_cast<std::size_t>(id)] = static_cast<int>(b);
+            names.push_back(fmt::format("reduce gradient bucket {} of {}", b, buckets.size()));
+        }
+        works.resize(buckets.size());
+        forget();
+    }
+
+    void forget() {
+        armed = false;
+        fired.assign(bucket_of_param.size(), 0);
+        missing.clear();
+        for (const Bucket& bucket : arena.buckets()) missing.push_back(static_cast<int>(bucket.params.size()));
+        start_order.clear();
+        started_by_hooks = 0;
+        waited_s = 0;
+    }
+
+    int next() const { return static_cast<int>(start_order.size()); }
+    int bucket_count() const { return static_cast<int>(works.size()); }
+
+    void start_next() {
+        const int bucket = next();
+        const Range range = arena.buckets()[static_cast<std::size_t>(bucket)].range;
+        const Range own = arena.shard(bucket, communicator.rank());
+        float* gradients = arena.gradient_data();
+        works[static_cast<std::size_t>(bucket)] = communicator.start_reduce_scatter(
+            gradients + range.begin, gradients + own.begin, own.length(), names[static_cast<std::size_t>(bucket)].c_str());
+        start_order.push_back(bucket);
+    }
+
+    // Called by autograd, in the thread that called backward, when a parameter's gradient is final.
+    void on_gradient(ParamId id) {
+        if (!armed) return;
+        if (std::exchange(fired[static_cast<std::size_t>(id)], 1) != 0) {
+            throw Error(ExitCode::internal, fmt::format("a second backward pass after arm(): the gradient of {} may be on its "
+                                                        "way to other ranks already",
+                                                        arena.layout().spec(id).name));
+        }
+        --missing[static_cast<std::size_t>(bucket_of_param[static_cast<std::size_t>(id)])];
+        while (next() < bucket_count() && missing[static_cast<std::size_t>(next())] == 0) {
+            start_next();
+            ++started_by_hooks;
+        }
+    }
+
+    void wait_for(int bucket) {
+        WorkPtr work = std::move(works.at(static_cast<std::size_t>(bucket)));
+        if (!work) return;
+        const auto start = std::chrono::steady_clock::now();
+        communicator.wait(std::move(work));
+        waited_s += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    }
+};
+
+namespace {
+
+struct GradientHook : torch::autograd::PostAccumulateGradHook {
+    std::function<void()> run;
+    explicit GradientHook(std::function<void()> function) : run(std::move(function)) {}
+    void operator()(const at::Tensor&) override { run(); }
+};
+
+}    // namespace
+
+GradReducer::GradReducer(Arena& arena, Communicator& communicator) : impl_(std::make_unique<Impl>(arena, communicator)) {
+    for (ParamId id = 0; id < arena.layout().count(); ++id) {
+        auto hook = std::make_unique<GradientHook>([impl = impl_.get(), id] { impl->on_gradient(id); });
+        torch::autograd::impl::set_post_acc_grad_hooks(arena.weights()[static_cast<std::size_t>(id)], std::move(hook));
+    }
+}
+
+GradReducer::~GradReducer() {
+    for (const at::Tensor& weight : impl_->arena.weights()) torch::autograd::impl::set_post_acc_grad_hooks(weight, nullptr);
+}
+
+void GradReducer::begin_step() {
+    for (int bucket = 0; bucket < impl_->bucket_count(); ++bucket) impl_->wait_for(bucket);
+    impl_->forget();
+    impl_->arena.zero_gradients();
+}
+
+void GradReducer::arm() { impl_->armed = true; }
+
+void GradReducer::finish() {
+    while (impl_->next() < impl_->bucket_count()) impl_->start_next();
+    impl_->armed = false;
+}
+
+at::Tensor GradReducer::reduced_shard(int bucket) {
+    if (bucket >= impl_->next()) {
+        throw Error(ExitCode::internal, fmt::format("gradient bucket {} is asked for before finish()", bucket));
+    }
+    impl_->wait_for(bucket);
+    const Range own = impl_->arena.shard(bucket, impl_->communicator.rank());
+    return at::narrow(impl_->arena.flat_gradients(), 0, own.begin, own.length());
+}
+
+const std::vector<int>& GradReducer::start_order() const { return impl_->start_order; }
+int GradReducer::started_by_hooks() const { return impl_->started_by_hooks; }
+double GradReducer::waited_s() const { return impl_->waited_s; }
+
+}    // namespace blip
