@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""Checks who includes what. Called by run.sh as: check_layers.py [ROOT]; prints one line per violation, exit 1 if any.
+
+The table of layers is the Makefile's (USES_<layer> lines), so that what is linked and what may be included cannot differ.
+"""
+import pathlib
+import re
+import sys
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]')
+PREP_MAY_USE = {'base', 'options', 'text', 'image', 'data'}
+# header pattern -> the layers that may include it (their unit tests too)
+OWNED = [
+    (re.compile(r'^(mpi|nccl)\.h$'), {'comm'}),
+    (re.compile(r'^boost/program_options'), {'options'}),
+    (re.compile(r'^(hdf5\.h|hdf5_hl\.h|H5.*\.h)$'), {'data'}),
+]
+TORCH = re.compile(r'^(ATen|c10|torch|caffe2)/')
+TORCH_FORBIDDEN = re.compile(r'^(torch/(torch|all|extension)\.h|ATen/ATen\.h|ATen/Functions\.h)$')
+
+
+def read_table(makefile):
+    text = re.sub(r'\\\n', ' ', makefile.read_text())
+    layers = re.search(r'^LAYERS\s*:?=\s*(.*)$', text, re.M).group(1).split()
+    torch = set(re.search(r'^TORCH_LAYERS\s*:?=\s*(.*)$', text, re.M).group(1).split())
+    uses = {layer: set() for layer in layers}
+    for layer, names in re.findall(r'^USES_(\w+)\s*:?=\s*(.*)$', text, re.M):
+        uses[layer] = set(layers) if '$(' in names else set(names.split())
+    for layer, names in uses.items():
+        names.add(layer)
+    return uses, torch
+
+
+def room_of(path):
+    """('layer', name), ('prep', ''), ('test', layer or '') of a path relative to the root."""
+    parts = path.parts
+    if parts[0] == 'src':
+        return 'layer', parts[1]
+    if parts[:2] == ('include', 'blip'):
+        return 'layer', parts[2]
+    if parts[0] == 'data_prep':
+        return 'prep', ''
+    return 'test', parts[2] if parts[1] == 'unit' else ''
+
+
+def problems_of(path, text, uses, torch):
+    kind, layer = room_of(path)
+    if kind == 'layer' and layer not in uses:
+        yield 0, f'layer {layer} is not in the Makefile\'s table'
+        return
+    may_use = uses[layer] if kind == 'layer' else PREP_MAY_USE if kind == 'prep' else set(uses)
+    for number, line in enumerate(text.splitlines(), 1):
+        if kind == 'layer' and layer != 'app' and re.match(r'^[^/"]*\b(std::|::)?(exit|quick_exit)\(', line):
+            yield number, 'exit() in a library: throw Error instead'
+        match = INCLUDE.match(line)
+        if not match:
+            continue
+        header = match.group(2)
+        owner = re.match(r'^(?:include/)?blip/(\w+)/|^src/(\w+)/', header)
+        target = owner and (owner.group(1) or owner.group(2))
+        if target and target not in may_use:
+            yield number, f'{layer or kind} may not include {header}'
+        if header.startswith('src/') and kind != 'test' and target != layer:
+            yield number, f'{header} is private to {target}'
+        for pattern, owners in OWNED:
+            if pattern.match(header) and layer not in owners:
+                yield number, f'{header} belongs to {", ".join(sorted(owners))} alone'
+        if TORCH_FORBIDDEN.match(header):
+            yield number, f'{header} costs 8 to 27 s a file: include ATen/core/Tensor.h and ATen/ops/*.h'
+        elif TORCH.match(header) and (kind == 'prep' or kind == 'layer' and layer not in torch):
+            yield number, f'{layer or kind} is free of LibTorch: {header}'
+    if path.suffix == '.h' and '#pragma once' not in text:
+        yield 0, 'no #pragma once'
+    if not text.startswith('//'):
+        yield 1, 'the first comment must say what the file is for'
+
+
+def main(root):
+    uses, torch = read_table(root / 'Makefile')
+    found = 0
+    for folder in ('src', 'include/blip', 'data_prep', 'tests'):
+        for path in sorted((root / folder).rglob('*')):
+            if path.suffix not in ('.cpp', '.h', '.cu', '.cuh'):
+                continue
+            relative = path.relative_to(root)
+            for line, problem in problems_of(relative, path.read_text(), uses, torch):
+                print(f'{relative}:{line}: {problem}')
+                found += 1
+    return 1 if found else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else '.')))

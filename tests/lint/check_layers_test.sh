@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Plants one violation of each rule in a small tree and expects check_layers.py to name each, and nothing in a clean tree.
+# Called by run.sh.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+tree=$(mktemp -d)
+trap 'rm -rf "$tree"' EXIT
+cp "$here/../../Makefile" "$tree/"
+plant() { # FILE LINE...: a file with a first comment and these lines
+    mkdir -p "$tree/$(dirname "$1")"
+    { echo '// A planted file.'; printf '%s\n' "${@:2}"; } >"$tree/$1"
+}
+plant src/train/good.cpp '#include <ATen/core/Tensor.h>' '#include "blip/eval/evaluator.h"' '#include "blip/train/trainer.h"'
+plant src/comm/good.cpp '#include <mpi.h>'
+plant data_prep/good.cpp '#include "blip/data/packed_writer.h"'
+plant include/blip/base/good.h '#pragma once'
+if ! python3 "$here/check_layers.py" "$tree"; then
+    echo "a clean tree was refused"
+    exit 1
+fi
+expect() { # MESSAGE FILE LINE...: this file alone is refused, for this reason
+    plant "${@:2}"
+    local said
+    said=$(python3 "$here/check_layers.py" "$tree" || true)
+    if [[ $said != "$2:"*"$1"* ]]; then
+        printf 'expected "%s" for %s, got: %s\n' "$1" "$2" "$said"
+        exit 1
+    fi
+    rm "${tree:?}/$2"
+}
+expect 'may not include' src/base/bad.cpp '#include "blip/data/packed_dataset.h"'
+expect 'may not include' include/blip/model/bad.h '#pragma once' '#include "blip/train/trainer.h"'
+expect 'may not include' data_prep/bad.cpp '#include "blip/comm/communicator.h"'
+expect 'is private to' src/eval/bad.cpp '#include "src/model/secret.h"'
+expect 'belongs to comm' src/train/bad.cpp '#include <mpi.h>'
+expect 'belongs to options' src/app/bad.cpp '#include <boost/program_options.hpp>'
+expect 'belongs to data' tests/golden/bad_test.cpp '#include <hdf5.h>'
+expect 'is free of LibTorch' src/metrics/bad.cpp '#include <ATen/core/Tensor.h>'
+expect '27 s a file' src/model/bad.cpp '#include <torch/torch.h>'
+expect 'exit() in a library' src/text/bad.cpp 'void f() {' '    std::exit(1);' '}'
+expect 'no #pragma once' include/blip/text/bad.h 'int f();'
+expect 'is not in the Makefile' src/nowhere/bad.cpp 'int f();'
