@@ -30,7 +30,7 @@ LAYERS := base options comm text image data kernels params model optim checkpoin
 USES_options    := base
 USES_comm       := base options
 USES_text       := base
-USES_image      := base
+USES_image      := base options
 USES_data       := base options text image
 USES_kernels    := base
 USES_params     := base
@@ -40,7 +40,7 @@ USES_checkpoint := base options comm params optim
 USES_metrics    := base
 USES_report     := base options
 USES_eval       := base options comm text image data params model metrics report
-USES_train      := base options comm data params model optim checkpoint eval report
+USES_train      := base options comm kernels text data params model optim checkpoint eval report
 USES_app        := $(filter-out app,$(LAYERS))
 TORCH_LAYERS    := kernels params model optim checkpoint eval train app
 closure = $(sort $(1) $(foreach l,$(USES_$(1)),$(call closure,$(l))))
@@ -54,7 +54,8 @@ SYS_FLAGS   := $(shell pkg-config --cflags $(PKGS) $(HDF5_PKG) 2>/dev/null)
 SYS_LIBS    := $(shell pkg-config --libs $(PKGS) $(HDF5_PKG) 2>/dev/null) -lboost_program_options
 MPI_FLAGS   := -DOMPI_SKIP_MPICXX $(patsubst -I%,-isystem %,$(shell $(MPICXX) --showme:compile 2>/dev/null))
 MPI_LIBS    := $(filter-out -lmpi_cxx,$(shell $(MPICXX) --showme:link 2>/dev/null))
-TORCH_FLAGS := -isystem $(TORCH_ROOT)/include
+# After the system: LibTorch brings its own nlohmann and fmt headers, of other versions.
+TORCH_FLAGS := -idirafter $(TORCH_ROOT)/include
 TORCH_LIBS  := -L$(TORCH_ROOT)/lib -Wl,-rpath,$(TORCH_ROOT)/lib -ltorch_cpu -lc10
 
 # No fused multiply-adds and no errno: the same results on every x86-64.
