@@ -1,0 +1,89 @@
+// Model presets and the rules that tie options together; used by parse.cpp, and by the app once a checkpoint gave the shape.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "blip/base/error.h"
+#include "blip/options/parse.h"
+#include "option_table.h"
+
+namespace blip {
+namespace {
+
+// Error lines name both options and a value that would do.
+void check_divides(const char* part_name, int part, const char* whole_name, int whole) {
+    if (whole % part == 0) return;
+    int fitting = std::min(part, whole);
+    while (whole % fitting != 0) --fitting;
+    throw Error(ExitCode::usage, fmt::format("--{} {} does not divide --{} {}; {} would", part_name, part, whole_name, whole,
+                                             fitting));
+}
+
+void check_lengths(const GenerateOptions& generate, int text_positions) {
+    if (generate.min_length > generate.max_length)
+        throw Error(ExitCode::usage, fmt::format("--min-length {} is more than --max-length {}", generate.min_length,
+                                                 generate.max_length));
+    if (generate.max_length > text_positions)
+        throw Error(ExitCode::usage, fmt::format("--max-length {} is more than the {} positions of the model",
+                                                 generate.max_length, text_positions));
+    // each word of the prompt is one token or more, [DEC] comes before it, and a word must fit behind it
+    std::istringstream words(generate.prompt);
+    int fewest_tokens = 1;
+    for (std::string word; words >> word;) ++fewest_tokens;
+    if (generate.max_length <= fewest_tokens)
+        throw Error(ExitCode::usage, fmt::format("--max-length {} leaves no room behind the --prompt '{}', which takes {} tokens "
+                                                 "or more", generate.max_length, generate.prompt, fewest_tokens));
+}
+
+}    // namespace
+
+ModelOptions model_preset(const std::string& name) {
+    ModelOptions model;
+    if (name == "base") return model;
+    if (name != "tiny") throw Error(ExitCode::usage, fmt::format("'{}' is no model preset; there are base and tiny", name));
+    model.preset = "tiny";
+    model.text_hidden = 128;
+    model.text_heads = 4;
+    model.text_intermediate = 512;
+    model.text_layers = 3;
+    model.text_positions = 64;
+    model.vision_width = 128;
+    model.vision_depth = 3;
+    model.vision_heads = 4;
+    model.image_size = 96;
+    model.patch_size = 16;
+    return model;
+}
+
+void check_consistency(const Options& options) {
+    const ModelOptions& model = options.model;
+    check_divides("text-heads", model.text_heads, "text-hidden", model.text_hidden);
+    check_divides("vision-heads", model.vision_heads, "vision-width", model.vision_width);
+    check_divides("patch-size", model.patch_size, "image-size", model.image_size);
+    check_lengths(options.generate, model.text_positions);
+    if (options.verb != Verb::train) return;
+    check_divides("micro-batch", options.train.micro_batch, "global-batch", options.train.global_batch);
+    if (options.optim.min_lr > options.optim.init_lr)
+        throw Error(ExitCode::usage, fmt::format("--min-lr {} is more than --init-lr {}", options.optim.min_lr,
+                                                 options.optim.init_lr));
+}
+
+std::vector<std::string> model_conflicts(const Options& options, const ModelOptions& found) {
+    const auto& names = options.explicit_model_options;
+    const auto is_explicit = [&](const std::string& name) { return std::find(names.begin(), names.end(), name) != names.end(); };
+    ParsedCommandLine asked, there;
+    asked.options = options;
+    there.options.model = found;
+    std::vector<std::string> conflicts;
+    for (const OptionSpec& spec : option_table()) {
+        // a preset asks for every dimension; what a preset is called does not matter
+        if (!spec.shapes_model() || spec.name == "model" || !(is_explicit(spec.name) || is_explicit("model"))) continue;
+        if (spec.get(asked) != spec.get(there))
+            conflicts.push_back(fmt::format("{}: {} was asked for, the weights have {}", spec.name, spec.get(asked),
+                                            spec.get(there)));
+    }
+    return conflicts;
+}
+
+}    // namespace blip

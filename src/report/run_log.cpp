@@ -1,0 +1,94 @@
+// Appends JSON records to out/log.jsonl; used by the trainer and the app on rank 0.
+#include "blip/report/run_log.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <system_error>
+
+#include "blip/base/error.h"
+
+namespace blip {
+namespace {
+
+using Json = nlohmann::ordered_json;    // members stay in the order in which they are written here
+
+std::string utc_now() {
+    const std::time_t now = std::time(nullptr);
+    std::tm parts{};
+    gmtime_r(&now, &parts);
+    char text[32];
+    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    return text;
+}
+
+// A killed run can leave half a line; what is appended must not be glued to it.
+void drop_half_line(const std::filesystem::path& file) {
+    std::ifstream stream(file, std::ios::binary | std::ios::ate);
+    if (!stream) return;    // a new log
+    const std::streamoff size = stream.tellg();
+    std::streamoff end = size;
+    for (char last = 0; end > 0; --end) {
+        stream.seekg(end - 1);
+        if (!stream.get(last) || last == '\n') break;
+    }
+    stream.close();
+    if (end < size) std::filesystem::resize_file(file, static_cast<std::uintmax_t>(end));
+}
+
+// One line, or an error: a full disk must not pass unnoticed. NaN and infinities become null.
+void append(std::ofstream& stream, const Json& record, const std::filesystem::path& path) {
+    errno = 0;
+    stream << record.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n' << std::flush;
+    if (!stream) throw Error(ExitCode::io, fmt::format("cannot write to {}: {}", path.string(), std::strerror(errno)));
+}
+
+}    // namespace
+
+RunLog::RunLog(const std::filesystem::path& file) : path_(file) {
+    try {
+        if (file.has_parent_path()) std::filesystem::create_directories(file.parent_path());
+        drop_half_line(file);
+    } catch (const std::filesystem::filesystem_error& problem) {
+        throw Error(ExitCode::io, fmt::format("cannot write the run log {}: {}", file.string(), problem.code().message()));
+    }
+    errno = 0;
+    stream_.open(file, std::ios::binary | std::ios::app);
+    if (!stream_)
+        throw Error(ExitCode::io, fmt::format("cannot write the run log {}: {}", file.string(), std::strerror(errno)));
+}
+
+void RunLog::step(const StepRecord& record) {
+    append(stream_,
+           Json{{"kind", "step"},
+                {"time", utc_now()},
+                {"step", record.step},
+                {"epoch", record.epoch},
+                {"step_in_epoch", record.step_in_epoch},
+                {"loss", record.loss},
+                {"lr", record.lr},
+                {"gradient_norm", record.gradient_norm},
+                {"tokens", record.tokens},
+                {"samples", record.samples},
+                {"data_ms", record.data_ms},
+                {"forward_ms", record.forward_ms},
+                {"backward_ms", record.backward_ms},
+                {"reduce_ms", record.reduce_ms},
+                {"update_ms", record.update_ms},
+                {"step_ms", record.step_ms}},
+           path_);
+}
+
+void RunLog::event(const std::string& kind, const std::string& json_object) {
+    const Json members = Json::parse(json_object, nullptr, false);
+    if (!members.is_object())
+        throw Error(ExitCode::internal, fmt::format("the '{}' record is not a JSON object: {}", kind, json_object));
+    Json record = {{"kind", kind}, {"time", utc_now()}};
+    record.update(members);
+    append(stream_, record, path_);
+}
+
+}    // namespace blip

@@ -1,0 +1,19 @@
+// The terminal that people see stderr on, and its one transient line. Internal to the report layer.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace blip {
+
+// Is stderr a terminal, or a pipe to an mpirun whose stderr is one?
+bool on_terminal();
+// Columns; 80 if unknown.
+std::size_t terminal_width();
+// The first `columns` characters of UTF-8 text.
+std::string first_columns(const std::string& text, std::size_t columns);
+// Replaces the transient line. Log lines clear it by themselves.
+void draw_transient_line(const std::string& text);
+void clear_transient_line();
+
+}    // namespace blip

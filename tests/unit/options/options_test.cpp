@@ -1,0 +1,285 @@
+// The table of options: parsing, ranges, config files, help and the printed configuration.
+#include "blip/options/options.h"
+
+#include <boost/test/unit_test.hpp>
+#include <set>
+#include <sstream>
+
+#include "blip/base/error.h"
+#include "blip/options/parse.h"
+#include "src/options/option_table.h"
+#include "tests/support/paths.h"
+
+using namespace blip;
+using Words = std::vector<std::string>;
+
+namespace {
+
+Options parse(const Words& words) { return parse_command_line(words).options; }
+
+// Exit code 64 and every given word in the message.
+void check_refused(const Words& words, const Words& named) {
+    try {
+        parse_command_line(words);
+        BOOST_ERROR("accepted: " << named.front());
+    } catch (const Error& error) {
+        BOOST_TEST(static_cast<int>(error.code()) == 64);
+        const std::string message = error.what();
+        for (const auto& word : named)
+            BOOST_TEST(message.find(word) != std::string::npos, "'" << word << "' is not named in: " << message);
+    }
+}
+
+// train with its required option and others
+Words train(Words more) {
+    more.insert(more.begin(), {"train", "--data", "coco.h5"});
+    return more;
+}
+
+struct ConfigFile {
+    explicit ConfigFile(const std::string& text) { test::write_bytes(directory / "run.cfg", text); }
+    std::string path() const { return (directory / "run.cfg").string(); }
+    test::TempDir directory;
+};
+
+}    // namespace
+
+BOOST_AUTO_TEST_SUITE(options)
+
+BOOST_AUTO_TEST_CASE(verb_may_be_left_out) {
+    BOOST_TEST((parse({"--data", "a.h5"}).verb == Verb::train));
+    BOOST_TEST((parse({"--evaluate", "--data", "a.h5", "--init", "best"}).verb == Verb::evaluate));
+    BOOST_TEST((parse({"evaluate", "--data", "a.h5", "--init", "best"}).verb == Verb::evaluate));
+    const Options caption = parse({"caption", "a.jpg", "--init", "best", "b.jpg"});
+    BOOST_TEST((caption.verb == Verb::caption));
+    BOOST_TEST((caption.images == std::vector<std::filesystem::path>{"a.jpg", "b.jpg"}));
+    check_refused({"train", "--evaluate", "--data", "a.h5"}, {"--evaluate", "train"});
+    check_refused({"--data", "a.h5", "evaluate"}, {"'evaluate'", "first"});
+    check_refused({"tarin"}, {"'tarin'", "train, evaluate and caption"});
+}
+
+BOOST_AUTO_TEST_CASE(defaults_are_those_of_the_structs) {
+    Options expected;
+    expected.data.file = "coco.h5";
+    BOOST_TEST((parse(train({})) == expected));
+}
+
+// Every option that takes a value changes the options when given, and shows its new value under its own name.
+BOOST_AUTO_TEST_CASE(every_option_reaches_its_field) {
+    std::set<std::string> names;
+    for (const OptionSpec& spec : option_table()) {
+        BOOST_TEST(names.insert(spec.name).second, spec.name << " is declared twice");
+        BOOST_TEST(!spec.meaning.empty());
+        if (spec.command_line_only) continue;
+        const ParsedCommandLine defaults;
+        ParsedCommandLine settings;
+        // a value that is accepted and is not the default
+        bool changed = false;
+        for (const char* value : {"on", "off", "tiny", "micro-batch", "test", "some/path", "a photo of ", "0.25", "3", "7"}) {
+            try {
+                spec.set(settings, value);
+                changed = spec.get(settings) != spec.get(defaults);
+            } catch (const std::exception&) {
+            }
+            if (changed) break;
+        }
+        BOOST_TEST(changed, spec.name << " cannot be changed");
+        int differing = 0;
+        for (const OptionSpec& other : option_table()) differing += other.get(settings) != other.get(defaults);
+        BOOST_TEST((differing == 1 || spec.name == "model"), spec.name << " changes another option");
+    }
+}
+
+BOOST_AUTO_TEST_CASE(flags_are_read) {
+    const Options options = parse(train({"--epochs=3", "--init-lr", "2e-6", "--split", "test,val", "--augment", "off", "--fresh",
+                                         "--no-evaluate", "--no-progress", "--seed", "18446744073709551615"}));
+    BOOST_TEST(options.train.epochs == 3);
+    BOOST_TEST(options.optim.init_lr == 2e-6);
+    BOOST_TEST((options.evaluate.splits == Words{"test", "val"}));
+    BOOST_TEST(!options.augment.enabled);
+    BOOST_TEST(options.checkpoint.fresh);
+    BOOST_TEST(!options.train.evaluate);
+    BOOST_TEST(!options.runtime.progress);
+    BOOST_TEST(options.train.seed == 18446744073709551615ULL);
+    BOOST_TEST(parse({"caption", "--init", "b", "a.jpg", "--length-penalty", "-1"}).generate.length_penalty == -1);
+    BOOST_TEST(parse({"caption", "--init", "b", "a.jpg", "--prompt", ""}).generate.prompt.empty());
+}
+
+BOOST_AUTO_TEST_CASE(bad_words_are_named) {
+    check_refused(train({"--epoch", "3"}), {"--epoch", "did you mean --epochs?"});
+    check_refused(train({"--xyzzy=3"}), {"--xyzzy"});
+    check_refused(train({"--epochs"}), {"--epochs", "needs a value"});
+    check_refused(train({"--epochs", "--fresh"}), {"--epochs", "needs a value"});
+    check_refused(train({"--output", "--fresh"}), {"--output", "needs a value"});
+    check_refused(train({"--fresh=on"}), {"--fresh", "takes no value"});
+    check_refused(train({"--epochs", "3", "--epochs", "4"}), {"--epochs", "twice"});
+    check_refused(train({"3"}), {"'3'"});
+    check_refused(train({"-n", "3"}), {"'-n'"});
+    check_refused(train({"--config", ""}), {"--config"});
+    check_refused(train({"--num-beams", "3", "--prompt", "a "}), {"--prompt", "evaluate and caption"});
+    check_refused({"caption", "--init", "best", "a.jpg", "--epochs", "3"}, {"--epochs", "only for train"});
+    check_refused({"evaluate", "--data", "a", "--init", "b", "--micro-batch", "3"}, {"--micro-batch", "only for train"});
+}
+
+BOOST_AUTO_TEST_CASE(values_out_of_range_are_named) {
+    check_refused(train({"--epochs", "0"}), {"--epochs", "0", "at least 1"});
+    check_refused(train({"--epochs", "3x"}), {"--epochs", "'3x'", "whole number"});
+    check_refused(train({"--epochs", "3.5"}), {"--epochs", "'3.5'"});
+    check_refused(train({"--epochs", "99999999999"}), {"--epochs", "99999999999"});
+    check_refused(train({"--seed", "-1"}), {"--seed", "'-1'"});
+    check_refused(train({"--dropout", "1"}), {"--dropout", "below 1"});
+    check_refused(train({"--init-lr", "0"}), {"--init-lr", "above 0"});
+    check_refused(train({"--init-lr", "nan"}), {"--init-lr", "'nan'"});
+    check_refused(train({"--comm-timeout", "inf"}), {"--comm-timeout", "'inf'"});
+    check_refused(train({"--augment", "yes"}), {"--augment", "'yes'"});
+    check_refused(train({"--model", "huge"}), {"--model", "'huge'"});
+    check_refused(train({"--split", "val,,test"}), {"--split", "''"});
+    check_refused(train({"--split", "val,val"}), {"--split", "twice"});
+    check_refused(train({"--loss-average", "mean"}), {"--loss-average", "'mean'"});
+    check_refused({"caption", "--init", "b", "a.jpg", "--prompt", "a picture of"}, {"--prompt", "space"});
+}
+
+BOOST_AUTO_TEST_CASE(options_must_fit_each_other) {
+    check_refused(train({"--global-batch", "100"}), {"--micro-batch 32", "--global-batch 100", "25"});
+    check_refused(train({"--text-heads", "7"}), {"--text-heads 7", "--text-hidden 768"});
+    check_refused(train({"--vision-width", "100"}), {"--vision-heads 12", "--vision-width 100"});
+    check_refused(train({"--image-size", "100"}), {"--patch-size 16", "--image-size 100"});
+    check_refused(train({"--min-length", "21"}), {"--min-length 21", "--max-length 20"});
+    check_refused(train({"--max-length", "65", "--model", "tiny"}), {"--max-length 65", "64"});
+    check_refused(train({"--max-length", "4", "--min-length", "1"}), {"--max-length 4", "a picture of"});
+    check_refused(train({"--min-lr", "1"}), {"--min-lr", "--init-lr"});
+}
+
+BOOST_AUTO_TEST_CASE(missing_options_come_with_an_example) {
+    check_refused({}, {"--data", "blip_mpi train --data"});
+    check_refused({"evaluate", "--data", "a.h5"}, {"--init", "blip_mpi evaluate"});
+    check_refused({"evaluate", "--init", "best"}, {"--data"});
+    check_refused({"caption", "a.jpg"}, {"--init", "blip_mpi caption"});
+    check_refused({"caption", "--init", "best"}, {"pictures", "photo.jpg"});
+    BOOST_TEST(parse_command_line({"--help"}).help);
+    BOOST_TEST(parse_command_line({"caption", "-h"}).help);
+    BOOST_TEST(parse_command_line({"--version"}).version);
+    BOOST_TEST(parse({"--print-config"}).print_config);
+}
+
+BOOST_AUTO_TEST_CASE(presets_and_dimensions) {
+    const Options plain = parse(train({"--model", "tiny"}));
+    BOOST_TEST((plain.model == model_preset("tiny")));
+    BOOST_TEST((plain.explicit_model_options == Words{"model"}));
+    const Options mixed = parse(train({"--text-layers", "2", "--model", "tiny"}));    // whatever the order
+    BOOST_TEST(mixed.model.text_layers == 2);
+    BOOST_TEST(mixed.model.vision_width == 128);
+    BOOST_TEST((mixed.explicit_model_options == Words{"model", "text-layers"}));
+    BOOST_TEST(parse(train({})).explicit_model_options.empty());
+
+    ModelOptions found = model_preset("tiny");
+    BOOST_TEST(model_conflicts(parse(train({})), found).empty());
+    BOOST_TEST(model_conflicts(plain, found).empty());
+    BOOST_TEST((model_conflicts(mixed, found) == Words{"text-layers: 2 was asked for, the weights have 3"}));
+    found.image_size = 384;
+    BOOST_TEST(model_conflicts(plain, found).size() == 1U);
+    BOOST_TEST(model_conflicts(parse(train({"--text-layers", "3"})), found).empty());
+}
+
+BOOST_AUTO_TEST_CASE(config_file_and_flags) {
+    const ConfigFile config("# a run\r\n\n epochs=7  # as short as that\nmodel = tiny\noutput = out#1\nnum-beams = 2\n"
+                            "prompt = \"a # photo of \"   # quoted\nfresh = on");
+    const Options run = parse({"--config", config.path(), "--data", "a.h5", "--num-beams", "5", "--text-layers", "2"});
+    BOOST_TEST(run.train.epochs == 7);
+    BOOST_TEST(run.checkpoint.output == "out#1");
+    BOOST_TEST(run.generate.num_beams == 5);
+    BOOST_TEST(run.model.vision_width == 128);
+    BOOST_TEST(run.model.text_layers == 2);
+    BOOST_TEST(run.checkpoint.fresh);
+    BOOST_TEST(parse({"--config", config.path(), "--data", "a.h5", "--model", "base"}).model.text_hidden == 768);
+    // the same file serves evaluation: what only training uses is left aside
+    const Options scored = parse({"--config", config.path(), "--evaluate", "--data", "a.h5", "--init", "best"});
+    BOOST_TEST(scored.generate.prompt == "a # photo of ");
+    BOOST_TEST(scored.train.epochs == Options().train.epochs);
+}
+
+BOOST_AUTO_TEST_CASE(bad_lines_of_a_config_file_are_named) {
+    const auto refused = [](const std::string& text, Words named) {
+        const ConfigFile config(text);
+        named.push_back("run.cfg:");
+        check_refused(train({"--config", config.path()}), named);
+        named.pop_back();
+    };
+    refused("\nepoch = 3\n", {"run.cfg:2:", "'epoch'", "did you mean epochs?"});
+    refused("epochs = 3\n\nepochs = 4\n", {"run.cfg:3:", "epochs", "line 1"});
+    refused("epochs = 0\n", {"run.cfg:1:", "epochs", "at least 1"});
+    refused("epochs\n", {"run.cfg:1:", "'epochs'"});
+    refused("= 3\n", {"run.cfg:1:"});
+    refused("epochs =\n", {"run.cfg:1:", "epochs"});
+    refused("data =\n", {"run.cfg:1:", "data"});
+    refused("prompt = \"a picture\n", {"run.cfg:1:"});
+    refused("prompt = \"a\" b\n", {"run.cfg:1:"});
+    refused("config = other.cfg\n", {"run.cfg:1:", "command line"});
+    refused("evaluate = on\n", {"run.cfg:1:", "command line"});
+    try {
+        parse(train({"--config", "/nonexistent/run.cfg"}));
+        BOOST_ERROR("accepted a config file that does not exist");
+    } catch (const Error& error) {
+        BOOST_TEST(static_cast<int>(error.code()) == 66);
+        BOOST_TEST(std::string(error.what()).find("/nonexistent/run.cfg") != std::string::npos);
+    }
+    // flags do not hide a bad line
+    const ConfigFile config("epochs = 0\n");
+    check_refused(train({"--config", config.path(), "--epochs", "3"}), {"run.cfg:1:"});
+}
+
+BOOST_AUTO_TEST_CASE(printed_configuration_gives_the_same_options_again) {
+    const std::vector<Words> runs = {
+        {"train", "--data", "coco.h5"},
+        {"train", "--data", " odd name #1 \".h5", "--init", "b\\c", "--model", "tiny", "--text-layers", "2", "--init-lr",
+         "1.2345678901234567e-5", "--no-evaluate", "--augment", "off", "--fresh", "--split", "test", "--seed", "9", "--bucket-mb",
+         "0.3", "--loss-average", "micro-batch", "--checkpoint-minutes", "2.5", "--image-size", "48"},
+        {"evaluate", "--data", "coco.h5", "--init", "out/best", "--prompt", "a photo of ", "--length-penalty", "-0.5"},
+        {"evaluate", "--data", "coco.h5", "--init", "out/best", "--prompt", "", "--limit", "10"},
+        {"caption", "--init", "out/best", "a.jpg", "--num-beams", "1"},
+    };
+    for (const Words& words : runs) {
+        const Options options = parse(words);
+        const ConfigFile config(print_config(options));
+        Words again = {words.front(), "--config", config.path()};
+        for (const auto& image : options.images) again.push_back(image.string());
+        BOOST_TEST((parse(again) == options), print_config(options));
+        BOOST_TEST(print_config(parse(again)) == print_config(options));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(changed_options_are_listed) {
+    const auto changed = changed_options(parse(train({"--epochs", "5", "--model", "tiny", "--text-layers", "2"})));
+    BOOST_TEST((changed == std::map<std::string, std::string>{{"data", "coco.h5"}, {"model", "tiny"}, {"text-layers", "2"}}));
+    const auto caption = changed_options(parse({"caption", "--init", "best", "a.jpg"}));
+    BOOST_TEST((caption == std::map<std::string, std::string>{{"init", "best"}}));
+}
+
+BOOST_AUTO_TEST_CASE(help_lists_what_a_verb_uses) {
+    for (const Verb verb : {Verb::train, Verb::evaluate, Verb::caption}) {
+        const std::string help = help_text(verb);
+        for (const OptionSpec& spec : option_table()) {
+            const bool listed = help.find("\n  --" + spec.name + (spec.is_switch() ? " " : " " + spec.value_name)) != std::string::npos;
+            BOOST_TEST(listed == spec.used_by(verb), verb_name(verb) << " --" << spec.name);
+        }
+        std::istringstream lines(help);
+        for (std::string line; std::getline(lines, line);) BOOST_TEST(line.size() <= 110U, line);
+    }
+}
+
+// The option files that the project ships are read, and say what their names promise.
+BOOST_AUTO_TEST_CASE(shipped_option_files) {
+    const auto jobs = test::repository_root() / "jobs";
+    const Options paper = parse(train({"--config", (jobs / "caption_coco.cfg").string()}));
+    const Options defaults = parse(train({}));
+    BOOST_TEST((paper.model == defaults.model));
+    BOOST_TEST((paper.train == defaults.train));
+    BOOST_TEST((paper.optim == defaults.optim));
+    BOOST_TEST((paper.loss == defaults.loss));
+    BOOST_TEST((paper.generate == defaults.generate));
+    const Options demo = parse(train({"--config", (jobs / "demo.cfg").string()}));
+    BOOST_TEST(demo.model.preset == "tiny");
+    BOOST_TEST((parse({"--config", (jobs / "demo.cfg").string(), "--evaluate", "--data", "a", "--init", "b"}).verb == Verb::evaluate));
+}
+
+BOOST_AUTO_TEST_SUITE_END()

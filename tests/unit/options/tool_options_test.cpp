@@ -1,0 +1,87 @@
+// The small programs' command line: values arrive, wrong words are named.
+#include "blip/options/tool_options.h"
+
+#include <boost/test/unit_test.hpp>
+
+#include <stdexcept>
+
+#include "blip/base/error.h"
+
+using namespace blip;
+
+namespace {
+
+struct Settings {
+    bool overwrite = false;
+    std::filesystem::path out = "default.h5";
+    std::string prompt = "a picture of ";
+    std::int64_t limit = 0;
+    std::vector<std::string> sizes = {"1x1"};
+    bool wants_to_run = false;
+    std::string help;
+
+    explicit Settings(const std::vector<std::string>& words) {
+        ToolOptions options("tool", "Does things.");
+        options.add_flag("overwrite", overwrite, "replace the file");
+        options.add("out", "FILE", out, "the file");
+        options.add("prompt", "TEXT", prompt, "the prompt");
+        options.add("limit", "N", limit, 0, 100, "images");
+        options.add_list("size", "WxH", sizes, [](const std::string& word) {
+            if (word.find('x') == std::string::npos) throw std::invalid_argument("'" + word + "' is no size");
+        }, "sizes");
+        wants_to_run = options.parse(words);
+        help = options.help();
+        BOOST_TEST(options.given("limit") == (limit != 0));
+    }
+};
+
+bool refused(const std::vector<std::string>& words, const std::string& word) {
+    try {
+        const Settings settings(words);
+    } catch (const Error& error) {
+        BOOST_TEST(std::string(error.what()).find(word) != std::string::npos, error.what());
+        BOOST_TEST(std::string(error.what()).find("tool --help") != std::string::npos);
+        return error.code() == ExitCode::usage;
+    }
+    return false;
+}
+
+}    // namespace
+
+BOOST_AUTO_TEST_SUITE(tool_options)
+
+BOOST_AUTO_TEST_CASE(values_arrive) {
+    const Settings none({});
+    BOOST_TEST(none.wants_to_run);
+    BOOST_TEST(none.out == "default.h5");
+    const Settings all({"--overwrite", "--out", "x y.h5", "--limit=100", "--size", "3x4", "5x6", "--prompt", ""});
+    BOOST_TEST(all.overwrite);
+    BOOST_TEST(all.out == "x y.h5");
+    BOOST_TEST(all.limit == 100);
+    BOOST_TEST(all.prompt == "");
+    BOOST_TEST(all.sizes.size() == 2U);
+    BOOST_TEST(all.sizes[1] == "5x6");
+}
+
+BOOST_AUTO_TEST_CASE(help_shows_every_option_and_default) {
+    const Settings settings({"--help"});
+    BOOST_TEST(!settings.wants_to_run);
+    for (const char* part : {"Does things.", "--overwrite", "--out FILE", "[default.h5]", "--limit N", "[0]", "[1x1]", "'a picture of '"})
+        BOOST_TEST(settings.help.find(part) != std::string::npos, part);
+}
+
+BOOST_AUTO_TEST_CASE(wrong_words_are_named) {
+    BOOST_TEST(refused({"--nonsense"}, "nonsense"));
+    BOOST_TEST(refused({"--over"}, "over"));    // no guessing
+    BOOST_TEST(refused({"word"}, "'word'"));
+    BOOST_TEST(refused({"--limit", "1", "--limit", "2"}, "--limit is given twice"));
+    BOOST_TEST(refused({"--limit", "101"}, "--limit: 101"));
+    BOOST_TEST(refused({"--limit", "-1"}, "--limit"));
+    BOOST_TEST(refused({"--limit", "ten"}, "'ten'"));
+    BOOST_TEST(refused({"--limit"}, "limit"));
+    BOOST_TEST(refused({"--out", ""}, "--out"));
+    BOOST_TEST(refused({"--overwrite=yes"}, "overwrite"));
+    BOOST_TEST(refused({"--size", "3x4", "34"}, "'34'"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()

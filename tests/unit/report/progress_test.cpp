@@ -1,0 +1,163 @@
+// The progress line on a pseudo-terminal and in a log, and the formats of durations and sizes.
+#include "blip/report/progress.h"
+
+#include <fcntl.h>
+#include <pty.h>
+#include <unistd.h>
+
+#include <boost/test/unit_test.hpp>
+#include <cstdlib>
+#include <thread>
+#include <vector>
+
+#include "blip/base/log.h"
+#include "src/report/terminal.h"
+#include "tests/support/paths.h"
+
+using namespace blip;
+
+namespace {
+
+// stderr is a terminal of so many columns, or a file, as long as this lives.
+class CapturedStderr {
+  public:
+    explicit CapturedStderr(int columns) {
+        if (columns > 0) {
+            setenv("TERM", "xterm", 1);
+            winsize size{};
+            size.ws_col = static_cast<unsigned short>(columns);
+            BOOST_REQUIRE(openpty(&reader_, &writer_, nullptr, nullptr, &size) == 0);
+        } else {
+            int ends[2];
+            BOOST_REQUIRE(pipe(ends) == 0);
+            reader_ = ends[0];
+            writer_ = ends[1];
+        }
+        fcntl(reader_, F_SETFL, O_NONBLOCK);
+        saved_ = dup(2);
+        dup2(writer_, 2);
+        init_log(0);    // the logger looks at its stream anew
+    }
+    ~CapturedStderr() {
+        if (saved_ >= 0) text();
+        close(reader_);
+    }
+    // What was written; stderr is the real one again.
+    std::string text() {
+        std::string all;
+        char piece[4096];
+        for (ssize_t n; (n = read(reader_, piece, sizeof piece)) > 0;) all.append(piece, static_cast<std::size_t>(n));
+        dup2(saved_, 2);
+        close(saved_);
+        close(writer_);
+        saved_ = -1;
+        init_log(0);
+        return all;
+    }
+
+  private:
+    int reader_ = -1, writer_ = -1, saved_ = -1;
+};
+
+std::vector<std::string> split(const std::string& text, const std::string& separator) {
+    std::vector<std::string> parts;
+    std::size_t begin = 0;
+    for (std::size_t end; (end = text.find(separator, begin)) != std::string::npos; begin = end + separator.size())
+        parts.push_back(text.substr(begin, end - begin));
+    parts.push_back(text.substr(begin));
+    return parts;
+}
+
+}    // namespace
+
+BOOST_AUTO_TEST_SUITE(progress)
+
+BOOST_AUTO_TEST_CASE(terminal_line_is_rewritten_cut_to_the_width_and_cleared_for_log_lines) {
+    CapturedStderr terminal(50);
+    {
+        Progress progress("epoch 1", 10, true);
+        progress.update(1, "loss 5.1234");
+        std::this_thread::sleep_for(std::chrono::milliseconds(120));
+        progress.update(2, "loss 4.1234 and more than fits in a line of fifty columns");
+        log_info("something happened");
+        std::this_thread::sleep_for(std::chrono::milliseconds(120));
+        progress.update(3, "x");
+    }
+    const std::string text = terminal.text();
+    const auto drawn = split(text, "\r");
+    std::size_t transient = 0;
+    for (const auto& piece : drawn) {
+        const auto end = piece.find("\x1b[K");
+        if (end == std::string::npos || end == 0) continue;
+        ++transient;
+        BOOST_TEST(end <= 49U, piece);
+        BOOST_TEST(piece.substr(0, 8) == "epoch 1 ");
+    }
+    BOOST_TEST(transient == 3U);
+    // the line is wiped before the log line appears, and at the end
+    const auto logged = text.find("something happened");
+    BOOST_REQUIRE(logged != std::string::npos);
+    const auto wiped = text.rfind("\r\x1b[K", logged);
+    BOOST_REQUIRE(wiped != std::string::npos);
+    BOOST_TEST(text.substr(wiped + 1, logged - wiped).find("epoch") == std::string::npos);
+    BOOST_TEST(text.ends_with("\r\x1b[K"));
+    BOOST_TEST(text.find("ETA") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(without_a_terminal_first_and_last_lines_and_those_in_between_after_a_while) {
+    CapturedStderr captured(0);
+    {
+        Progress progress("packing", 5, true, 0.15);
+        progress.update(1, "a");
+        progress.update(2, "b");
+        std::this_thread::sleep_for(std::chrono::milliseconds(200));
+        progress.update(3, "c");
+        progress.update(4, "d");
+        progress.update(5, "e");
+    }
+    const std::string text = captured.text();
+    BOOST_TEST(text.find('\r') == std::string::npos);
+    const auto lines = split(text, "\n");
+    BOOST_REQUIRE(lines.size() == 4U);    // three and the empty end
+    BOOST_TEST(lines[0].find("packing 1/5 (20 %)  a") != std::string::npos);
+    BOOST_TEST(lines[1].find("packing 3/5 (60 %)  c  ETA ") != std::string::npos);
+    BOOST_TEST(lines[2].ends_with("packing 5/5 (100 %)  e"));
+}
+
+BOOST_AUTO_TEST_CASE(disabled_progress_is_silent) {
+    CapturedStderr terminal(80);
+    {
+        Progress progress("epoch", 2, false);
+        progress.update(1, "x");
+        progress.update(2, "x");
+    }
+    BOOST_TEST(terminal.text().empty());
+}
+
+BOOST_AUTO_TEST_CASE(text_is_cut_between_characters) {
+    BOOST_TEST(first_columns("abc", 3) == "abc");
+    BOOST_TEST(first_columns("abc", 2) == "ab");
+    BOOST_TEST(first_columns("h\xC3\xA9llo", 2) == "h\xC3\xA9");
+}
+
+BOOST_AUTO_TEST_CASE(durations_and_sizes) {
+    BOOST_TEST(format_duration(9.4) == "9 s");
+    BOOST_TEST(format_duration(59.6) == "1 min 00 s");
+    BOOST_TEST(format_duration(192) == "3 min 12 s");
+    BOOST_TEST(format_duration(7500) == "2 h 05 min");
+    BOOST_TEST(format_duration(7199) == "2 h 00 min");
+    BOOST_TEST(format_duration(-1) == "unknown");
+    BOOST_TEST(format_bytes(512) == "512 B");
+    BOOST_TEST(format_bytes(1536.0 * 1024 * 1024) == "1.5 GiB");
+    BOOST_TEST(format_bytes(1024.0 * 1024 - 1) == "1.0 MiB");
+}
+
+BOOST_AUTO_TEST_CASE(memory_of_this_process) {
+    const auto before = resident_bytes();
+    const std::vector<char> block(64 << 20, 1);
+    BOOST_TEST(resident_bytes() >= before + (60U << 20));
+    BOOST_TEST(peak_resident_bytes() >= resident_bytes() / 2);
+    BOOST_TEST(block.back() == 1);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,98 @@
+// The run log: one JSON object a line, numbers as numbers, half lines of a killed run dropped.
+#include "blip/report/run_log.h"
+
+#include <boost/test/unit_test.hpp>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "blip/base/error.h"
+#include "tests/support/paths.h"
+
+using namespace blip;
+using nlohmann::json;
+
+namespace {
+
+std::vector<json> records(const std::filesystem::path& file) {
+    std::vector<json> all;
+    std::istringstream lines(test::read_bytes(file));
+    for (std::string line; std::getline(lines, line);) all.push_back(json::parse(line));
+    return all;
+}
+
+}    // namespace
+
+BOOST_AUTO_TEST_SUITE(run_log)
+
+BOOST_AUTO_TEST_CASE(steps_and_events) {
+    const test::TempDir directory;
+    const auto file = directory / "deep/log.jsonl";
+    RunLog log(file);
+    log.event("run", R"({"ranks": 2, "data": "coco \"mini\".h5"})");
+    StepRecord record;
+    record.step = 123456789012;
+    record.loss = 0.1;
+    record.lr = 1e-5;
+    record.tokens = 17;
+    record.gradient_norm = std::numeric_limits<double>::infinity();
+    log.step(record);
+    record.loss = std::numeric_limits<double>::quiet_NaN();
+    log.step(record);
+
+    const auto all = records(file);    // read while the log is open: each line was flushed
+    BOOST_REQUIRE(all.size() == 3U);
+    BOOST_TEST(all[0]["kind"] == "run");
+    BOOST_TEST(all[0]["ranks"] == 2);
+    BOOST_TEST(all[0]["data"] == "coco \"mini\".h5");
+    BOOST_TEST(all[0]["time"].get<std::string>().size() == 20U);
+    BOOST_TEST(all[1]["kind"] == "step");
+    BOOST_TEST(all[1]["step"] == 123456789012);
+    BOOST_TEST(all[1]["loss"].get<double>() == 0.1);    // exactly
+    BOOST_TEST(all[1]["lr"].get<double>() == 1e-5);
+    BOOST_TEST(all[1]["gradient_norm"].is_null());
+    BOOST_TEST(all[1]["tokens"].is_number_integer());
+    for (const char* name : {"data_ms", "forward_ms", "backward_ms", "reduce_ms", "update_ms", "step_ms"})
+        BOOST_TEST(all[1][name].is_number());
+    BOOST_TEST(all[2]["loss"].is_null());
+    BOOST_CHECK_THROW(log.event("run", "not json"), Error);
+    BOOST_CHECK_THROW(log.event("run", "[1]"), Error);
+}
+
+BOOST_AUTO_TEST_CASE(reopened_log_is_appended_to_without_the_half_line) {
+    const test::TempDir directory;
+    const auto file = directory / "log.jsonl";
+    RunLog(file).event("run", "{}");
+    const std::string whole = test::read_bytes(file);
+    test::write_bytes(file, whole + R"({"kind":"step","lo)");
+    RunLog(file).event("resume", R"({"step": 7})");
+    const auto all = records(file);
+    BOOST_REQUIRE(all.size() == 2U);
+    BOOST_TEST(all[1]["kind"] == "resume");
+    test::write_bytes(file, "no line end at all");
+    RunLog(file).event("run", "{}");
+    BOOST_TEST(records(file).size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_written_is_an_error) {
+    const test::TempDir directory;
+    test::write_bytes(directory / "file", "x");
+    try {
+        RunLog log(directory / "file/log.jsonl");
+        BOOST_ERROR("a log below a file");
+    } catch (const Error& error) {
+        BOOST_TEST(static_cast<int>(error.code()) == 74);
+        BOOST_TEST(std::string(error.what()).find("file/log.jsonl") != std::string::npos);
+    }
+    // every write to /dev/full fails with ENOSPC
+    RunLog full("/dev/full");
+    try {
+        full.event("run", "{}");
+        BOOST_ERROR("a full disk went unnoticed");
+    } catch (const Error& error) {
+        BOOST_TEST(static_cast<int>(error.code()) == 74);
+        BOOST_TEST(std::string(error.what()).find("No space left") != std::string::npos);
+    }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
