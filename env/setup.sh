@@ -49,17 +49,14 @@ COMMANDS
             command -v g++-12 >/dev/null 2>&1 || echo g++-12
         fi
         missing_headers
+    else
+        header_table | cut -d' ' -f2 # not to be seen without a compiler; apt leaves alone what is there
     fi
     have_torch || python3 -m pip --version >/dev/null 2>&1 || echo python3-pip
 }
 
-# Asks the preprocessor, which also sees a site's own CPATH.
-missing_headers() {
-    local header package flags
-    read -ra flags <<<"$(pkg-config --cflags hdf5 2>/dev/null || pkg-config --cflags hdf5-serial 2>/dev/null || true)"
-    while read -r header package; do
-        printf '#if !__has_include(<%s>)\n"%s"\n#endif\n' "$header" "$package"
-    done <<'HEADERS' | g++ -E -P -x c++ "${flags[@]}" - | tr -d '"'
+header_table() {
+    cat <<'HEADERS'
 hdf5.h libhdf5-dev
 boost/program_options.hpp libboost-program-options-dev
 boost/test/unit_test.hpp libboost-test-dev
@@ -73,6 +70,15 @@ Random123/philox.h librandom123-dev
 benchmark/benchmark.h libbenchmark-dev
 zlib.h zlib1g-dev
 HEADERS
+}
+
+# Asks the preprocessor, which also sees a site's own CPATH.
+missing_headers() {
+    local header package flags
+    read -ra flags <<<"$(pkg-config --cflags hdf5 2>/dev/null || pkg-config --cflags hdf5-serial 2>/dev/null || true)"
+    header_table | while read -r header package; do
+        printf '#if !__has_include(<%s>)\n"%s"\n#endif\n' "$header" "$package"
+    done | g++ -E -P -x c++ "${flags[@]}" - | tr -d '"'
 }
 
 install_packages() {
