@@ -1,4 +1,5 @@
-// Model presets and the rules that tie options together; used by parse.cpp, and by the app once a checkpoint gave the shape.
+// Model presets and the rules that tie options together; used by parse.cpp, and by the app once a checkpoint gave the
+// shape.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,8 +17,8 @@ void check_divides(const char* part_name, int part, const char* whole_name, int 
     if (whole % part == 0) return;
     int fitting = std::min(part, whole);
     while (whole % fitting != 0) --fitting;
-    throw Error(ExitCode::usage, fmt::format("--{} {} does not divide --{} {}; {} would", part_name, part, whole_name, whole,
-                                             fitting));
+    throw Error(ExitCode::usage,
+                fmt::format("--{} {} does not divide --{} {}; {} would", part_name, part, whole_name, whole, fitting));
 }
 
 void check_lengths(const GenerateOptions& generate, int text_positions) {
@@ -32,8 +33,10 @@ void check_lengths(const GenerateOptions& generate, int text_positions) {
     int fewest_tokens = 1;
     for (std::string word; words >> word;) ++fewest_tokens;
     if (generate.max_length <= fewest_tokens)
-        throw Error(ExitCode::usage, fmt::format("--max-length {} leaves no room behind the --prompt '{}', which takes {} tokens "
-                                                 "or more", generate.max_length, generate.prompt, fewest_tokens));
+        throw Error(ExitCode::usage,
+                    fmt::format("--max-length {} leaves no room behind the --prompt '{}', which takes {} tokens "
+                                "or more",
+                                generate.max_length, generate.prompt, fewest_tokens));
 }
 
 }    // namespace
@@ -41,7 +44,8 @@ void check_lengths(const GenerateOptions& generate, int text_positions) {
 ModelOptions model_preset(const std::string& name) {
     ModelOptions model;
     if (name == "base") return model;
-    if (name != "tiny") throw Error(ExitCode::usage, fmt::format("'{}' is no model preset; there are base and tiny", name));
+    if (name != "tiny")
+        throw Error(ExitCode::usage, fmt::format("'{}' is no model preset; there are base and tiny", name));
     model.preset = "tiny";
     model.text_hidden = 128;
     model.text_heads = 4;
@@ -65,13 +69,15 @@ void check_consistency(const Options& options) {
     if (options.verb != Verb::train) return;
     check_divides("micro-batch", options.train.micro_batch, "global-batch", options.train.global_batch);
     if (options.optim.min_lr > options.optim.init_lr)
-        throw Error(ExitCode::usage, fmt::format("--min-lr {} is more than --init-lr {}", options.optim.min_lr,
-                                                 options.optim.init_lr));
+        throw Error(ExitCode::usage,
+                    fmt::format("--min-lr {} is more than --init-lr {}", options.optim.min_lr, options.optim.init_lr));
 }
 
 std::vector<std::string> model_conflicts(const Options& options, const ModelOptions& found) {
     const auto& names = options.explicit_model_options;
-    const auto is_explicit = [&](const std::string& name) { return std::find(names.begin(), names.end(), name) != names.end(); };
+    const auto is_explicit = [&](const std::string& name) {
+        return std::find(names.begin(), names.end(), name) != names.end();
+    };
     ParsedCommandLine asked, there;
     asked.options = options;
     there.options.model = found;
@@ -80,8 +86,8 @@ std::vector<std::string> model_conflicts(const Options& options, const ModelOpti
         // a preset asks for every dimension; what a preset is called does not matter
         if (!spec.shapes_model() || spec.name == "model" || !(is_explicit(spec.name) || is_explicit("model"))) continue;
         if (spec.get(asked) != spec.get(there))
-            conflicts.push_back(fmt::format("{}: {} was asked for, the weights have {}", spec.name, spec.get(asked),
-                                            spec.get(there)));
+            conflicts.push_back(
+                fmt::format("{}: {} was asked for, the weights have {}", spec.name, spec.get(asked), spec.get(there)));
     }
     return conflicts;
 }

@@ -62,8 +62,10 @@ std::vector<ConfigLine> read_config_file(const std::filesystem::path& path) {
         bool good = equals != std::string_view::npos && !entry.name.empty();
         if (good) {
             const auto text = trimmed(line.substr(equals + 1));
-            if (!text.empty() && text.front() == '"') good = read_quoted(text, entry.value);
-            else entry.value = trimmed(without_comment(text));
+            if (!text.empty() && text.front() == '"')
+                good = read_quoted(text, entry.value);
+            else
+                entry.value = trimmed(without_comment(text));
         }
         if (!good)
             throw Error(ExitCode::usage, fmt::format("{}:{}: '{}' is not `name = value`", path.string(), number, line));
@@ -78,9 +80,12 @@ std::string quote_config_value(std::string_view value) {
     std::string quoted = "\"";
     for (const char c : value) {
         if (c == '"' || c == '\\') quoted += '\\';
-        if (c == '\n') quoted += "\\n";
-        else if (c == '\t') quoted += "\\t";
-        else quoted += c;
+        if (c == '\n')
+            quoted += "\\n";
+        else if (c == '\t')
+            quoted += "\\t";
+        else
+            quoted += c;
     }
     return quoted + '"';
 }

@@ -14,8 +14,8 @@ struct ConfigLine {
     std::string value;
 };
 
-// Throws usage naming file and line if a line is neither empty, a comment nor `name = value`; missing_input without a file.
-// A value ends at " #"; one in double quotes keeps spaces and # (escapes: \" \\ \n \t).
+// Throws usage naming file and line if a line is neither empty, a comment nor `name = value`; missing_input without a
+// file. A value ends at " #"; one in double quotes keeps spaces and # (escapes: \" \\ \n \t).
 std::vector<ConfigLine> read_config_file(const std::filesystem::path& path);
 // The value as it must be written so that it is read back unchanged.
 std::string quote_config_value(std::string_view value);

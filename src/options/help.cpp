@@ -34,15 +34,20 @@ std::string wrapped(const std::string& text) {
 std::string usage_text(Verb verb) {
     switch (verb) {
         case Verb::train:
-            return "Trains a captioner on a packed data set, one MPI rank per processor or device. Run again, the same command\n"
+            return "Trains a captioner on a packed data set, one MPI rank per processor or device. Run again, the same "
+                   "command\n"
                    "goes on from the newest checkpoint in --output.\n\n"
-                   "  mpirun -np N blip_mpi [train] --data FILE [--init PATH] [--output DIR] [--config FILE] [options]\n\n"
+                   "  mpirun -np N blip_mpi [train] --data FILE [--init PATH] [--output DIR] [--config FILE] "
+                   "[options]\n\n"
                    "Other verbs: blip_mpi evaluate --help, blip_mpi caption --help\n";
         case Verb::evaluate:
-            return "Captions the pictures of a packed data set and scores the captions; writes DIR/result/SPLIT.json and\n"
+            return "Captions the pictures of a packed data set and scores the captions; writes DIR/result/SPLIT.json "
+                   "and\n"
                    "DIR/evaluate.json.\n\n"
-                   "  mpirun -np N blip_mpi evaluate --data FILE --init PATH [--output DIR] [--config FILE] [options]\n";
-        case Verb::caption: break;
+                   "  mpirun -np N blip_mpi evaluate --data FILE --init PATH [--output DIR] [--config FILE] "
+                   "[options]\n";
+        case Verb::caption:
+            break;
     }
     return "Prints a caption for each picture.\n\n  blip_mpi caption --init PATH [options] photo.jpg ...\n";
 }
@@ -58,8 +63,10 @@ std::string help_text(Verb verb) {
         group = spec.group;
         std::string left = fmt::format("  --{}{}{}", spec.name, spec.is_switch() ? "" : " ", spec.value_name);
         // a long left side has a line of its own
-        if (left.size() + 2 > indent) left += '\n' + std::string(indent, ' ');
-        else left.resize(indent, ' ');
+        if (left.size() + 2 > indent)
+            left += '\n' + std::string(indent, ' ');
+        else
+            left.resize(indent, ' ');
         std::string meaning = spec.meaning;
         const std::string value = spec.get(defaults);
         if (!spec.is_switch() && !value.empty()) {

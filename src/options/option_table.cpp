@@ -5,7 +5,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <numeric>
 
 #include "option_value.h"
 
@@ -13,7 +12,8 @@ namespace blip {
 namespace {
 
 // Access to a field of ParsedCommandLine, const or not.
-#define FIELD(path) [](auto& given) -> auto& { return given.path; }
+#define FIELD(path) \
+    [](auto& given) -> auto& { return given.path; }
 
 class TableBuilder {
   public:
@@ -27,7 +27,9 @@ class TableBuilder {
     OptionSpec& number(std::string name, std::string value_name, std::string meaning, Range range, Access at) {
         OptionSpec& spec = add(std::move(name), std::move(value_name), std::move(meaning));
         spec.range = range.notation();
-        spec.set = [range, at](ParsedCommandLine& given, std::string_view text) { read_number(text, range, at(given)); };
+        spec.set = [range, at](ParsedCommandLine& given, std::string_view text) {
+            read_number(text, range, at(given));
+        };
         spec.get = [at](const ParsedCommandLine& given) { return fmt::format("{}", at(given)); };
         return spec;
     }
@@ -46,7 +48,9 @@ class TableBuilder {
     template <class Access>
     OptionSpec& choice(std::string name, std::vector<std::string> choices, std::string meaning, Access at) {
         OptionSpec& spec = add(std::move(name), fmt::format("{}", fmt::join(choices, "|")), std::move(meaning));
-        spec.set = [choices, at](ParsedCommandLine& given, std::string_view text) { at(given) = read_choice(text, choices); };
+        spec.set = [choices, at](ParsedCommandLine& given, std::string_view text) {
+            at(given) = read_choice(text, choices);
+        };
         spec.get = [at](const ParsedCommandLine& given) { return at(given); };
         return spec;
     }
@@ -54,7 +58,9 @@ class TableBuilder {
     template <class Access>
     OptionSpec& flag(std::string name, std::string meaning, bool when_given, Access at) {
         OptionSpec& spec = add(std::move(name), "", std::move(meaning));
-        spec.set = [=](ParsedCommandLine& given, std::string_view text) { at(given) = read_on_off(text) == when_given; };
+        spec.set = [=](ParsedCommandLine& given, std::string_view text) {
+            at(given) = read_on_off(text) == when_given;
+        };
         spec.get = [=](const ParsedCommandLine& given) { return show_on_off(at(given) == when_given); };
         return spec;
     }
@@ -78,7 +84,8 @@ class TableBuilder {
 void add_general(TableBuilder& table) {
     table.group("General", for_all);
     // the file itself is read by parse_command_line
-    OptionSpec& config = table.add("config", "FILE", "options from a file, one `name = value` a line; flags win over it");
+    OptionSpec& config =
+        table.add("config", "FILE", "options from a file, one `name = value` a line; flags win over it");
     config.set = [](ParsedCommandLine&, std::string_view text) {
         if (text.empty()) throw BadValue("needs a value");
     };
@@ -91,10 +98,13 @@ void add_general(TableBuilder& table) {
     evaluate.verbs = for_data;
     evaluate.command_line_only = true;
 
-    OptionSpec& dry_run = table.flag("dry-run", "check files, shapes and divisibility, then end", true, FIELD(options.dry_run));
+    OptionSpec& dry_run =
+        table.flag("dry-run", "check files, shapes and divisibility, then end", true, FIELD(options.dry_run));
     dry_run.verbs = for_data;
     dry_run.command_line_only = true;
-    table.flag("print-config", "print the options a run would use as a config file, then end", true, FIELD(options.print_config))
+    table
+        .flag("print-config", "print the options a run would use as a config file, then end", true,
+              FIELD(options.print_config))
         .command_line_only = true;
     table.flag("help", "this text", true, FIELD(help)).command_line_only = true;
     table.flag("version", "print the versions of program and libraries, then end", true, FIELD(version))
@@ -104,11 +114,15 @@ void add_general(TableBuilder& table) {
 void add_files(TableBuilder& table) {
     table.group("Files", for_data);
     table.path("data", "FILE", "packed data set made by coco_pack", FIELD(options.data.file));
-    table.path("init", "PATH", "weights to start from: a run's folder, its best/, a checkpoint, or a .safetensors file",
-               FIELD(options.init)).verbs = for_all;
-    table.path("output", "DIR", "where checkpoints, best weights, logs and results go", FIELD(options.checkpoint.output));
-    table.number("loader-threads", "N", "threads per rank that read and transform pictures; 0 = half of the rank's cores",
-                 between(0, 1024), FIELD(options.data.loader_threads));
+    table
+        .path("init", "PATH", "weights to start from: a run's folder, its best/, a checkpoint, or a .safetensors file",
+              FIELD(options.init))
+        .verbs = for_all;
+    table.path("output", "DIR", "where checkpoints, best weights, logs and results go",
+               FIELD(options.checkpoint.output));
+    table.number("loader-threads", "N",
+                 "threads per rank that read and transform pictures; 0 = half of the rank's cores", between(0, 1024),
+                 FIELD(options.data.loader_threads));
     table.number("prefetch", "N", "batches kept ready; each takes images x 3 x image-size^2 bytes per rank",
                  between(1, 1024), FIELD(options.data.prefetch_batches));
 }
@@ -119,20 +133,26 @@ void add_training(TableBuilder& table) {
                  at_least(1), FIELD(options.train.epochs));
     table.number("max-steps", "N", "end after so many optimizer steps in all; 0 = no limit", at_least(0),
                  FIELD(options.train.max_steps));
-    table.number("seed", "N", "of order, augmentation, dropout and new weights", at_least(0), FIELD(options.train.seed));
+    table.number("seed", "N", "of order, augmentation, dropout and new weights", at_least(0),
+                 FIELD(options.train.seed));
     table.number("global-batch", "N", "captions of one optimizer step, over all ranks", at_least(1),
                  FIELD(options.train.global_batch));
-    table.number("micro-batch", "N", "captions a rank computes at once; must divide global-batch; sets the memory needed",
-                 at_least(1), FIELD(options.train.micro_batch));
+    table.number("micro-batch", "N",
+                 "captions a rank computes at once; must divide global-batch; sets the memory needed", at_least(1),
+                 FIELD(options.train.micro_batch));
     OptionSpec& augment = table.add("augment", "on|off", "random crop and flip of training pictures");
-    augment.set = [](ParsedCommandLine& given, std::string_view text) { given.options.augment.enabled = read_on_off(text); };
+    augment.set = [](ParsedCommandLine& given, std::string_view text) {
+        given.options.augment.enabled = read_on_off(text);
+    };
     augment.get = [](const ParsedCommandLine& given) { return show_on_off(given.options.augment.enabled); };
     table.number("dropout", "P", "probability, everywhere in the decoder", share(), FIELD(options.loss.dropout));
     table.number("label-smoothing", "P", "share of the target spread over the vocabulary", share(),
                  FIELD(options.loss.label_smoothing));
-    table.choice("loss-average", {"tokens", "micro-batch"},
-                 "tokens: one mean over the tokens of the global batch, the same for any number of ranks; micro-batch: the "
-                 "mean of the micro-batches' means, as the reference job averages its ranks", FIELD(options.loss.average));
+    table.choice(
+        "loss-average", {"tokens", "micro-batch"},
+        "tokens: one mean over the tokens of the global batch, the same for any number of ranks; micro-batch: the "
+        "mean of the micro-batches' means, as the reference job averages its ranks",
+        FIELD(options.loss.average));
     table.number("init-lr", "X", "learning rate of the first epoch", above(0), FIELD(options.optim.init_lr));
     table.number("min-lr", "X", "what the cosine over the epochs ends at", at_least(0), FIELD(options.optim.min_lr));
     table.number("weight-decay", "X", "AdamW's, on all parameters", at_least(0), FIELD(options.optim.weight_decay));
@@ -143,18 +163,22 @@ void add_training(TableBuilder& table) {
 
 void add_checkpoints(TableBuilder& table) {
     table.group("Checkpoints", for_train);
-    table.number("checkpoint-every", "N", "steps between checkpoints, besides one at each epoch's end; 0 = off", at_least(0),
-                 FIELD(options.checkpoint.every_steps));
+    table.number("checkpoint-every", "N", "steps between checkpoints, besides one at each epoch's end; 0 = off",
+                 at_least(0), FIELD(options.checkpoint.every_steps));
     table.number("checkpoint-minutes", "X", "minutes between checkpoints; 0 = off", at_least(0),
                  FIELD(options.checkpoint.every_minutes));
-    table.number("keep", "N", "newest checkpoints kept, besides the best weights", at_least(1), FIELD(options.checkpoint.keep));
-    table.flag("fresh", "start over instead of resuming; the output folder must be empty", true, FIELD(options.checkpoint.fresh));
+    table.number("keep", "N", "newest checkpoints kept, besides the best weights", at_least(1),
+                 FIELD(options.checkpoint.keep));
+    table.flag("fresh", "start over instead of resuming; the output folder must be empty", true,
+               FIELD(options.checkpoint.fresh));
 }
 
 void add_model(TableBuilder& table) {
     table.group("Model", for_all);
-    table.choice("model", {"base", "tiny"}, "preset of all dimensions: base = ViT-B/16 and BERT-base, tiny = for demos and tests",
-                 FIELD(options.model.preset))
+    table
+        .choice("model", {"base", "tiny"},
+                "preset of all dimensions: base = ViT-B/16 and BERT-base, tiny = for demos and tests",
+                FIELD(options.model.preset))
         .set = [](ParsedCommandLine& given, std::string_view text) {
         given.options.model = model_preset(read_choice(text, {"base", "tiny"}));
     };
@@ -177,14 +201,20 @@ void add_model(TableBuilder& table) {
 
 void add_captions(TableBuilder& table) {
     table.group("Captions and evaluation", for_all);
-    table.number("num-beams", "N", "beams of the search; 1 = greedy", between(1, 256), FIELD(options.generate.num_beams));
-    table.number("max-length", "TOKENS", "longest caption, prompt included", at_least(1), FIELD(options.generate.max_length));
-    table.number("min-length", "TOKENS", "shortest caption, prompt included", at_least(0), FIELD(options.generate.min_length));
+    table.number("num-beams", "N", "beams of the search; 1 = greedy", between(1, 256),
+                 FIELD(options.generate.num_beams));
+    table.number("max-length", "TOKENS", "longest caption, prompt included", at_least(1),
+                 FIELD(options.generate.max_length));
+    table.number("min-length", "TOKENS", "shortest caption, prompt included", at_least(0),
+                 FIELD(options.generate.min_length));
     table.number("length-penalty", "X", "hypotheses are ranked by log-probability / length^X", any_number(),
                  FIELD(options.generate.length_penalty));
-    table.number("repetition-penalty", "X", "factor on the log-probability of tokens that were used; 1 = none, more = fewer "
-                 "repetitions", above(0), FIELD(options.generate.repetition_penalty));
-    OptionSpec& prompt = table.add("prompt", "TEXT", "how each caption begins; it is cut off again (quote it in a config "
+    table.number("repetition-penalty", "X",
+                 "factor on the log-probability of tokens that were used; 1 = none, more = fewer "
+                 "repetitions",
+                 above(0), FIELD(options.generate.repetition_penalty));
+    OptionSpec& prompt = table.add("prompt", "TEXT",
+                                   "how each caption begins; it is cut off again (quote it in a config "
                                    "file: it ends with a space)");
     prompt.verbs = for_generating;
     prompt.set = [](ParsedCommandLine& given, std::string_view text) {
@@ -196,59 +226,41 @@ void add_captions(TableBuilder& table) {
     prompt.get = [](const ParsedCommandLine& given) { return given.options.generate.prompt; };
 
     table.group("Captions and evaluation", for_data);
-    OptionSpec& split = table.add("split", "val,test", "splits to caption and score; in training the first one tells which "
+    OptionSpec& split = table.add("split", "val,test",
+                                  "splits to caption and score; in training the first one tells which "
                                   "weights are best (any of train, val, test)");
     split.set = [](ParsedCommandLine& given, std::string_view text) {
         given.options.evaluate.splits = read_list(text, {"train", "val", "test"});
     };
-    split.get = [](const ParsedCommandLine& given) { return fmt::format("{}", fmt::join(given.options.evaluate.splits, ",")); };
-    table.number("limit", "N", "only the first N pictures of each split; 0 = all", at_least(0), FIELD(options.evaluate.limit));
+    split.get = [](const ParsedCommandLine& given) {
+        return fmt::format("{}", fmt::join(given.options.evaluate.splits, ","));
+    };
+    table.number("limit", "N", "only the first N pictures of each split; 0 = all", at_least(0),
+                 FIELD(options.evaluate.limit));
     table.number("eval-batch", "N", "pictures a rank captions at once", at_least(1), FIELD(options.evaluate.batch));
-    table.number("log-samples", "N", "captions shown after an evaluation", at_least(0), FIELD(options.train.log_samples));
-    table.flag("no-evaluate", "no evaluation after each epoch", false,
-               FIELD(options.train.evaluate)).verbs = for_train;
+    table.number("log-samples", "N", "captions shown after an evaluation", at_least(0),
+                 FIELD(options.train.log_samples));
+    table.flag("no-evaluate", "no evaluation after each epoch", false, FIELD(options.train.evaluate)).verbs = for_train;
 }
 
 void add_machine(TableBuilder& table) {
     table.group("Machine", for_data);
-    table.number("threads", "N", "compute threads per rank; 0 = cores / ranks on this host", between(0, 4096),
-                 FIELD(options.runtime.threads)).verbs = for_all;
+    table
+        .number("threads", "N", "compute threads per rank; 0 = cores / ranks on this host", between(0, 4096),
+                FIELD(options.runtime.threads))
+        .verbs = for_all;
     table.flag("no-progress", "no progress line or lines", false, FIELD(options.runtime.progress));
     table.number("comm-timeout", "SECONDS", "a collective that takes longer ends the job", above(0),
                  FIELD(options.comm.timeout_s));
-    table.number("bucket-mb", "MiB", "gradients are reduced in pieces of about this size", between(0.001, 65536),
-                 FIELD(options.comm.bucket_mb)).verbs = for_train;
+    table
+        .number("bucket-mb", "MiB", "gradients are reduced in pieces of about this size", between(0.001, 65536),
+                FIELD(options.comm.bucket_mb))
+        .verbs = for_train;
 }
 
 #undef FIELD
 
-// Levenshtein distance of two short words.
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), 0U);
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        std::size_t diagonal = row[0]++;
-        for (std::size_t j = 0; j < b.size(); ++j) {
-            const std::size_t substitute = diagonal + (a[i] != b[j]);
-            diagonal = row[j + 1];
-            row[j + 1] = std::min({row[j + 1] + 1, row[j] + 1, substitute});
-        }
-    }
-    return row.back();
-}
-
 }    // namespace
-
-std::string verb_name(Verb verb) {
-    return verb == Verb::train ? "train" : verb == Verb::evaluate ? "evaluate" : "caption";
-}
-
-std::string verb_names(unsigned verbs) {
-    std::vector<std::string> names;
-    for (const Verb verb : {Verb::train, Verb::evaluate, Verb::caption})
-        if (verbs & verb_bit(verb)) names.push_back(verb_name(verb));
-    return fmt::format("{}", fmt::join(names, " and "));
-}
 
 const std::vector<OptionSpec>& option_table() {
     static const std::vector<OptionSpec> table = [] {
@@ -263,31 +275,6 @@ const std::vector<OptionSpec>& option_table() {
         return builder.take();
     }();
     return table;
-}
-
-const OptionSpec* find_option(std::string_view name) {
-    const auto& table = option_table();
-    const auto found = std::find_if(table.begin(), table.end(), [name](const OptionSpec& spec) { return spec.name == name; });
-    return found == table.end() ? nullptr : &*found;
-}
-
-std::string similar_option(std::string_view name) {
-    std::string best;
-    std::size_t smallest = std::max<std::size_t>(2, name.size() / 3) + 1;
-    for (const OptionSpec& spec : option_table()) {
-        const std::size_t distance = edit_distance(name, spec.name);
-        if (distance < smallest) {
-            smallest = distance;
-            best = spec.name;
-        }
-    }
-    return best;
-}
-
-ParsedCommandLine default_settings(const std::string& preset) {
-    ParsedCommandLine defaults;
-    defaults.options.model = model_preset(preset);
-    return defaults;
 }
 
 }    // namespace blip

@@ -1,5 +1,5 @@
-// The one table of options: what each is called, means, accepts and fills. parse, help, print_config and changed_options are
-// all derived from it. Internal to the options layer.
+// The one table of options: what each is called, means, accepts and fills. parse, help, print_config and
+// changed_options are all derived from it. Internal to the options layer.
 #pragma once
 
 #include <functional>

@@ -17,7 +17,8 @@ std::string Range::text() const {
 std::string Range::notation() const {
     const bool has_low = std::isfinite(low), has_high = std::isfinite(high);
     if (has_low && has_high && !low_open && !high_open) return fmt::format("{}..{}", low, high);
-    if (has_low && has_high) return fmt::format("{} {} x {} {}", low, low_open ? "<" : "<=", high_open ? "<" : "<=", high);
+    if (has_low && has_high)
+        return fmt::format("{} {} x {} {}", low, low_open ? "<" : "<=", high_open ? "<" : "<=", high);
     if (has_low) return fmt::format("{} {}", low_open ? ">" : ">=", low);
     return has_high ? fmt::format("{} {}", high_open ? "<" : "<=", high) : "";
 }

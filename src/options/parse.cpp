@@ -50,8 +50,10 @@ std::optional<Verb> verb_from(const std::string& word) {
 Words split_arguments(const std::vector<std::string>& arguments) {
     po::options_description known;
     for (const OptionSpec& spec : option_table()) {
-        if (spec.is_switch()) known.add_options()(spec.name.c_str(), "");
-        else known.add_options()(spec.name.c_str(), po::value<std::string>(), "");
+        if (spec.is_switch())
+            known.add_options()(spec.name.c_str(), "");
+        else
+            known.add_options()(spec.name.c_str(), po::value<std::string>(), "");
     }
     known.add_options()("words", po::value<std::vector<std::string>>(), "");
     po::positional_options_description positional;
@@ -72,7 +74,8 @@ Words split_arguments(const std::vector<std::string>& arguments) {
             }
             const OptionSpec* spec = find_option(option.string_key);
             // "--output --fresh" lacks a value; "--output=--fresh" is taken at its word
-            if (option.original_tokens.size() == 2 && option.original_tokens.back().starts_with("--")) refuse_without_value(*spec);
+            if (option.original_tokens.size() == 2 && option.original_tokens.back().starts_with("--"))
+                refuse_without_value(*spec);
             const std::string value = spec->is_switch() ? "on" : option.value.empty() ? "" : option.value.front();
             words.flags.push_back({spec, value, "--" + spec->name});
         }
@@ -105,7 +108,8 @@ std::vector<Given> read_config(const std::string& file) {
         const std::string where = fmt::format("{}:{}: {}", file, line.number, line.name);
         const OptionSpec* spec = find_option(line.name);
         if (spec == nullptr)
-            refuse(fmt::format("{}:{}: there is no option '{}'{}", file, line.number, line.name, did_you_mean(line.name, "")));
+            refuse(fmt::format("{}:{}: there is no option '{}'{}", file, line.number, line.name,
+                               did_you_mean(line.name, "")));
         if (spec->command_line_only) refuse(fmt::format("{} belongs on the command line, as --{}", where, line.name));
         const auto [first, is_new] = line_of.emplace(line.name, line.number);
         if (!is_new) refuse(fmt::format("{} is given twice, first in line {}", where, first->second));
@@ -134,11 +138,13 @@ void apply_all(const std::vector<Given>& config, const std::vector<Given>& flags
         if (line.spec->used_by(settings.options.verb) && !overridden(line)) winners.push_back(line);
     }
     winners.insert(winners.end(), flags.begin(), flags.end());
-    std::stable_partition(winners.begin(), winners.end(), [](const Given& given) { return given.spec->name == "model"; });
+    std::stable_partition(winners.begin(), winners.end(),
+                          [](const Given& given) { return given.spec->name == "model"; });
     for (const Given& given : winners) apply(given, settings);
     // in the table's order, so that equal choices compare equal
     for (const OptionSpec& spec : option_table())
-        if (spec.shapes_model() && std::any_of(winners.begin(), winners.end(), [&](const Given& g) { return g.spec == &spec; }))
+        if (spec.shapes_model() &&
+            std::any_of(winners.begin(), winners.end(), [&](const Given& g) { return g.spec == &spec; }))
             settings.options.explicit_model_options.push_back(spec.name);
 }
 
@@ -167,7 +173,8 @@ std::optional<Verb> take_verb(std::vector<std::string>& arguments) {
     if (arguments.empty() || arguments.front().starts_with('-')) return std::nullopt;
     const auto verb = verb_from(arguments.front());
     if (!verb)
-        refuse(fmt::format("'{}' is no verb; there are train, evaluate and caption (blip_mpi --help)", arguments.front()));
+        refuse(
+            fmt::format("'{}' is no verb; there are train, evaluate and caption (blip_mpi --help)", arguments.front()));
     arguments.erase(arguments.begin());
     return verb;
 }
@@ -193,11 +200,15 @@ ParsedCommandLine parse_command_line(const std::vector<std::string>& given_argum
     if (verb) options.verb = *verb;
     for (const Given& flag : words.flags)
         if (!flag.spec->used_by(options.verb))
-            refuse(fmt::format("{} is not for {}, only for {}", flag.where, verb_name(options.verb), verb_names(flag.spec->verbs)));
+            refuse(fmt::format("{} is not for {}, only for {}", flag.where, verb_name(options.verb),
+                               verb_names(flag.spec->verbs)));
     for (const std::string& word : words.loose) {
-        if (options.verb == Verb::caption) options.images.emplace_back(word);
-        else if (verb_from(word)) refuse(fmt::format("the verb '{}' must be the first argument", word));
-        else refuse(fmt::format("'{}' is neither an option nor an option's value", word));
+        if (options.verb == Verb::caption)
+            options.images.emplace_back(word);
+        else if (verb_from(word))
+            refuse(fmt::format("the verb '{}' must be the first argument", word));
+        else
+            refuse(fmt::format("'{}' is neither an option nor an option's value", word));
     }
 
     std::vector<Given> config;

@@ -17,12 +17,18 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_between(Clock::time_point from, Clock::time_point to) { return std::chrono::duration<double>(to - from).count(); }
+double seconds_between(Clock::time_point from, Clock::time_point to) {
+    return std::chrono::duration<double>(to - from).count();
+}
 
 }    // namespace
 
 Progress::Progress(std::string what, std::int64_t total, bool enabled, double log_every_s)
-    : what_(std::move(what)), total_(total), enabled_(enabled), terminal_(enabled && on_terminal()), log_every_s_(log_every_s) {
+    : what_(std::move(what)),
+      total_(total),
+      enabled_(enabled),
+      terminal_(enabled && on_terminal()),
+      log_every_s_(log_every_s) {
     if (log_every_s_ <= 0) log_every_s_ = terminal_ ? 300 : 30;
 }
 
@@ -35,7 +41,8 @@ std::string Progress::line(std::int64_t done, const std::string& text, Clock::ti
     // the rate counts from the first update: what came before it (start-up, a resumed part) says nothing about the rest
     const double elapsed_s = seconds_between(start_, now);
     if (done < total_ && done > first_done_ && elapsed_s > 0)
-        line += "  ETA " + format_duration(elapsed_s / static_cast<double>(done - first_done_) * static_cast<double>(total_ - done));
+        line += "  ETA " + format_duration(elapsed_s / static_cast<double>(done - first_done_) *
+                                           static_cast<double>(total_ - done));
     return line;
 }
 

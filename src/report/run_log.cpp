@@ -53,7 +53,8 @@ RunLog::RunLog(const std::filesystem::path& file) : path_(file) {
         if (file.has_parent_path()) std::filesystem::create_directories(file.parent_path());
         drop_half_line(file);
     } catch (const std::filesystem::filesystem_error& problem) {
-        throw Error(ExitCode::io, fmt::format("cannot write the run log {}: {}", file.string(), problem.code().message()));
+        throw Error(ExitCode::io,
+                    fmt::format("cannot write the run log {}: {}", file.string(), problem.code().message()));
     }
     errno = 0;
     stream_.open(file, std::ios::binary | std::ios::app);

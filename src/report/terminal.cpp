@@ -9,9 +9,9 @@
 #include <cstdlib>
 #include <mutex>
 
+#include "blip/base/durable_file.h"
 #include "blip/base/handle.h"
 #include "blip/base/log.h"
-#include "blip/base/durable_file.h"
 
 namespace blip {
 namespace {

@@ -1,5 +1,5 @@
-// Every knob of blip_mpi as plain structs: meaning, unit, default, cost. options/parse fills them from flags and a config
-// file; a component receives only its own sub-struct. The defaults reproduce the reference job.
+// Every knob of blip_mpi as plain structs: meaning, unit, default, cost. options/parse fills them from flags and a
+// config file; a component receives only its own sub-struct. The defaults reproduce the reference job.
 #pragma once
 
 #include <cstdint>
@@ -12,20 +12,20 @@ namespace blip {
 // Where samples come from and how they are read.
 struct DataOptions {
     std::filesystem::path file;    // packed HDF5 file made by coco_pack (--data)
-    int loader_threads = 0;        // threads that read and transform, per rank; 0 = half of the rank's cores, at least 1
-    int prefetch_batches = 3;      // micro-batches kept ready; each costs micro_batch * 3 * image_size^2 bytes
+    int loader_threads = 0;      // threads that read and transform, per rank; 0 = half of the rank's cores, at least 1
+    int prefetch_batches = 3;    // micro-batches kept ready; each costs micro_batch * 3 * image_size^2 bytes
 
     bool operator==(const DataOptions&) const = default;
 };
 
 // The training transform. Values of the paper.
 struct AugmentOptions {
-    bool enabled = true;         // off: training sees the evaluation transform (--augment off)
-    double min_scale = 0.5;      // smallest share of the picture's area that a crop covers
-    double max_scale = 1.0;      // largest share
-    double min_ratio = 0.75;     // smallest width : height of a crop
-    double max_ratio = 4.0 / 3;  // largest
-    double flip = 0.5;           // probability of a horizontal flip
+    bool enabled = true;           // off: training sees the evaluation transform (--augment off)
+    double min_scale = 0.5;        // smallest share of the picture's area that a crop covers
+    double max_scale = 1.0;        // largest share
+    double min_ratio = 0.75;       // smallest width : height of a crop
+    double max_ratio = 4.0 / 3;    // largest
+    double flip = 0.5;             // probability of a horizontal flip
 
     bool operator==(const AugmentOptions&) const = default;
 };
@@ -49,8 +49,9 @@ struct ModelOptions {
 
 struct LossOptions {
     double label_smoothing = 0.1;
-    double dropout = 0.1;              // everywhere in the decoder
-    std::string average = "tokens";    // tokens: one mean over the global batch; micro-batch: mean of per-micro-batch means
+    double dropout = 0.1;    // everywhere in the decoder
+    std::string average =
+        "tokens";    // tokens: one mean over the global batch; micro-batch: mean of per-micro-batch means
 
     bool operator==(const LossOptions&) const = default;
 };
@@ -84,12 +85,13 @@ struct CheckpointOptions {
 };
 
 struct GenerateOptions {
-    int num_beams = 3;             // 1 = greedy
-    int max_length = 20;           // tokens, prompt included
-    int min_length = 5;            // tokens, prompt included
+    int num_beams = 3;      // 1 = greedy
+    int max_length = 20;    // tokens, prompt included
+    int min_length = 5;     // tokens, prompt included
     double length_penalty = 1.0;
     double repetition_penalty = 1.0;
-    std::string prompt = "a picture of ";    // what each caption starts with; evaluation while training: the packed file's
+    std::string prompt =
+        "a picture of ";    // what each caption starts with; evaluation while training: the packed file's
 
     bool operator==(const GenerateOptions&) const = default;
 };
@@ -98,26 +100,26 @@ struct TrainOptions {
     int epochs = 5;
     std::int64_t max_steps = 0;    // stop after so many optimizer steps in all; 0 = no limit
     std::uint64_t seed = 42;
-    int global_batch = 256;        // samples of one optimizer step over all ranks
-    int micro_batch = 32;          // samples computed at once; must divide global_batch
-    bool evaluate = true;          // after each epoch, on val and test (--no-evaluate)
-    int log_samples = 3;           // captions printed after each evaluation
+    int global_batch = 256;    // samples of one optimizer step over all ranks
+    int micro_batch = 32;      // samples computed at once; must divide global_batch
+    bool evaluate = true;      // after each epoch, on val and test (--no-evaluate)
+    int log_samples = 3;       // captions printed after each evaluation
 
     bool operator==(const TrainOptions&) const = default;
 };
 
 struct EvaluateOptions {
     std::vector<std::string> splits = {"val", "test"};    // the first one decides which weights are best
-    int batch = 16;       // images generated at once, per rank
-    int limit = 0;        // only the first N images of a split; 0 = all
+    int batch = 16;                                       // images generated at once, per rank
+    int limit = 0;                                        // only the first N images of a split; 0 = all
 
     bool operator==(const EvaluateOptions&) const = default;
 };
 
 struct RuntimeOptions {
-    int threads = 0;                    // compute threads per rank; 0 = cores / ranks on this host
-    std::string precision = "fp32";     // what runs on CPU
-    bool progress = true;               // progress line on a terminal
+    int threads = 0;                   // compute threads per rank; 0 = cores / ranks on this host
+    std::string precision = "fp32";    // what runs on CPU
+    bool progress = true;              // progress line on a terminal
 
     bool operator==(const RuntimeOptions&) const = default;
 };
@@ -138,12 +140,12 @@ struct Options {
     TrainOptions train;
     EvaluateOptions evaluate;
     RuntimeOptions runtime;
-    std::filesystem::path init;                        // weights to start from: a checkpoint, best/ or .safetensors file
-    std::vector<std::filesystem::path> images;         // caption: pictures
-    bool dry_run = false;                              // check everything, train nothing
-    bool print_config = false;                         // print what the run would use, and end
-    // names of model options the user set, "model" among them (the others come from the preset or from the weights read); a
-    // checkpoint's shape must agree with these: model_conflicts in options/parse.h tells
+    std::filesystem::path init;                   // weights to start from: a checkpoint, best/ or .safetensors file
+    std::vector<std::filesystem::path> images;    // caption: pictures
+    bool dry_run = false;                         // check everything, train nothing
+    bool print_config = false;                    // print what the run would use, and end
+    // names of model options the user set, "model" among them (the others come from the preset or from the weights
+    // read); a checkpoint's shape must agree with these: model_conflicts in options/parse.h tells
     std::vector<std::string> explicit_model_options;
 
     bool operator==(const Options&) const = default;

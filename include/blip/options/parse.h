@@ -13,28 +13,29 @@ namespace blip {
 
 struct ParsedCommandLine {
     Options options;
-    bool help = false;       // print help_text and exit 0
+    bool help = false;    // print help_text and exit 0
     bool version = false;
 };
 
 // argv without the program's name. The verb comes first and may be left out: train, or evaluate with --evaluate.
-// Errors: usage, naming the offending word (in a config file: file and line): unknown, repeated, without a value, out of
-// range, of another verb, at odds with another option, missing; missing_input if there is no such config file.
-// A config file describes a run, so that one file serves `train` and `--evaluate`: its options are all checked, those the
+// Errors: usage, naming the offending word (in a config file: file and line): unknown, repeated, without a value, out
+// of range, of another verb, at odds with another option, missing; missing_input if there is no such config file. A
+// config file describes a run, so that one file serves `train` and `--evaluate`: its options are all checked, those the
 // verb does not use are then left aside. Options needed to run (--data, --init, pictures) are not asked for where the
 // program only prints (--help, --version, --print-config).
 ParsedCommandLine parse_command_line(const std::vector<std::string>& arguments);
 
-// The rules that tie options together (micro divides global batch, heads divide hidden, ...). parse_command_line has applied
-// them; apply them again once the shape came from a checkpoint. Throws usage.
+// The rules that tie options together (micro divides global batch, heads divide hidden, ...). parse_command_line has
+// applied them; apply them again once the shape came from a checkpoint. Throws usage.
 void check_consistency(const Options& options);
-// Where a checkpoint's shape differs from what the user set by name: "text-hidden: 128 was asked for, the weights have 48".
+// Where a checkpoint's shape differs from what the user set by name: "text-hidden: 128 was asked for, the weights have
+// 48".
 std::vector<std::string> model_conflicts(const Options& options, const ModelOptions& found);
 
 // Grouped help of a verb.
 std::string help_text(Verb verb);
-// "name = value" lines, a config file that gives the same options again. Model dimensions that the user did not set, and
-// options without a value, are comments.
+// "name = value" lines, a config file that gives the same options again. Model dimensions that the user did not set,
+// and options without a value, are comments.
 std::string print_config(const Options& options);
 // name -> value of the verb's options that differ from the defaults (dimensions: from their preset's)
 std::map<std::string, std::string> changed_options(const Options& options);

@@ -11,7 +11,7 @@ namespace blip {
 
 // What one optimizer step did. Times in ms, of rank 0.
 struct StepRecord {
-    std::int64_t step = 0;      // 1 after the first
+    std::int64_t step = 0;    // 1 after the first
     int epoch = 0;
     std::int64_t step_in_epoch = 0;
     double loss = 0;

@@ -75,7 +75,8 @@ BOOST_AUTO_TEST_CASE(every_option_reaches_its_field) {
         ParsedCommandLine settings;
         // a value that is accepted and is not the default
         bool changed = false;
-        for (const char* value : {"on", "off", "tiny", "micro-batch", "test", "some/path", "a photo of ", "0.25", "3", "7"}) {
+        for (const char* value :
+             {"on", "off", "tiny", "micro-batch", "test", "some/path", "a photo of ", "0.25", "3", "7"}) {
             try {
                 spec.set(settings, value);
                 changed = spec.get(settings) != spec.get(defaults);
@@ -91,8 +92,9 @@ BOOST_AUTO_TEST_CASE(every_option_reaches_its_field) {
 }
 
 BOOST_AUTO_TEST_CASE(flags_are_read) {
-    const Options options = parse(train({"--epochs=3", "--init-lr", "2e-6", "--split", "test,val", "--augment", "off", "--fresh",
-                                         "--no-evaluate", "--no-progress", "--seed", "18446744073709551615"}));
+    const Options options =
+        parse(train({"--epochs=3", "--init-lr", "2e-6", "--split", "test,val", "--augment", "off", "--fresh",
+                     "--no-evaluate", "--no-progress", "--seed", "18446744073709551615"}));
     BOOST_TEST(options.train.epochs == 3);
     BOOST_TEST(options.optim.init_lr == 2e-6);
     BOOST_TEST((options.evaluate.splits == Words{"test", "val"}));
@@ -118,7 +120,8 @@ BOOST_AUTO_TEST_CASE(bad_words_are_named) {
     check_refused(train({"--config", ""}), {"--config"});
     check_refused(train({"--num-beams", "3", "--prompt", "a "}), {"--prompt", "evaluate and caption"});
     check_refused({"caption", "--init", "best", "a.jpg", "--epochs", "3"}, {"--epochs", "only for train"});
-    check_refused({"evaluate", "--data", "a", "--init", "b", "--micro-batch", "3"}, {"--micro-batch", "only for train"});
+    check_refused({"evaluate", "--data", "a", "--init", "b", "--micro-batch", "3"},
+                  {"--micro-batch", "only for train"});
 }
 
 BOOST_AUTO_TEST_CASE(values_out_of_range_are_named) {
@@ -182,8 +185,9 @@ BOOST_AUTO_TEST_CASE(presets_and_dimensions) {
 }
 
 BOOST_AUTO_TEST_CASE(config_file_and_flags) {
-    const ConfigFile config("# a run\r\n\n epochs=7  # as short as that\nmodel = tiny\noutput = out#1\nnum-beams = 2\n"
-                            "prompt = \"a # photo of \"   # quoted\nfresh = on");
+    const ConfigFile config(
+        "# a run\r\n\n epochs=7  # as short as that\nmodel = tiny\noutput = out#1\nnum-beams = 2\n"
+        "prompt = \"a # photo of \"   # quoted\nfresh = on");
     const Options run = parse({"--config", config.path(), "--data", "a.h5", "--num-beams", "5", "--text-layers", "2"});
     BOOST_TEST(run.train.epochs == 7);
     BOOST_TEST(run.checkpoint.output == "out#1");
@@ -231,9 +235,33 @@ BOOST_AUTO_TEST_CASE(bad_lines_of_a_config_file_are_named) {
 BOOST_AUTO_TEST_CASE(printed_configuration_gives_the_same_options_again) {
     const std::vector<Words> runs = {
         {"train", "--data", "coco.h5"},
-        {"train", "--data", " odd name #1 \".h5", "--init", "b\\c", "--model", "tiny", "--text-layers", "2", "--init-lr",
-         "1.2345678901234567e-5", "--no-evaluate", "--augment", "off", "--fresh", "--split", "test", "--seed", "9", "--bucket-mb",
-         "0.3", "--loss-average", "micro-batch", "--checkpoint-minutes", "2.5", "--image-size", "48"},
+        {"train",
+         "--data",
+         " odd name #1 \".h5",
+         "--init",
+         "b\\c",
+         "--model",
+         "tiny",
+         "--text-layers",
+         "2",
+         "--init-lr",
+         "1.2345678901234567e-5",
+         "--no-evaluate",
+         "--augment",
+         "off",
+         "--fresh",
+         "--split",
+         "test",
+         "--seed",
+         "9",
+         "--bucket-mb",
+         "0.3",
+         "--loss-average",
+         "micro-batch",
+         "--checkpoint-minutes",
+         "2.5",
+         "--image-size",
+         "48"},
         {"evaluate", "--data", "coco.h5", "--init", "out/best", "--prompt", "a photo of ", "--length-penalty", "-0.5"},
         {"evaluate", "--data", "coco.h5", "--init", "out/best", "--prompt", "", "--limit", "10"},
         {"caption", "--init", "out/best", "a.jpg", "--num-beams", "1"},
@@ -250,7 +278,8 @@ BOOST_AUTO_TEST_CASE(printed_configuration_gives_the_same_options_again) {
 
 BOOST_AUTO_TEST_CASE(changed_options_are_listed) {
     const auto changed = changed_options(parse(train({"--epochs", "5", "--model", "tiny", "--text-layers", "2"})));
-    BOOST_TEST((changed == std::map<std::string, std::string>{{"data", "coco.h5"}, {"model", "tiny"}, {"text-layers", "2"}}));
+    BOOST_TEST(
+        (changed == std::map<std::string, std::string>{{"data", "coco.h5"}, {"model", "tiny"}, {"text-layers", "2"}}));
     const auto caption = changed_options(parse({"caption", "--init", "best", "a.jpg"}));
     BOOST_TEST((caption == std::map<std::string, std::string>{{"init", "best"}}));
 }
@@ -259,7 +288,8 @@ BOOST_AUTO_TEST_CASE(help_lists_what_a_verb_uses) {
     for (const Verb verb : {Verb::train, Verb::evaluate, Verb::caption}) {
         const std::string help = help_text(verb);
         for (const OptionSpec& spec : option_table()) {
-            const bool listed = help.find("\n  --" + spec.name + (spec.is_switch() ? " " : " " + spec.value_name)) != std::string::npos;
+            const bool listed =
+                help.find("\n  --" + spec.name + (spec.is_switch() ? " " : " " + spec.value_name)) != std::string::npos;
             BOOST_TEST(listed == spec.used_by(verb), verb_name(verb) << " --" << spec.name);
         }
         std::istringstream lines(help);
@@ -279,7 +309,8 @@ BOOST_AUTO_TEST_CASE(shipped_option_files) {
     BOOST_TEST((paper.generate == defaults.generate));
     const Options demo = parse(train({"--config", (jobs / "demo.cfg").string()}));
     BOOST_TEST(demo.model.preset == "tiny");
-    BOOST_TEST((parse({"--config", (jobs / "demo.cfg").string(), "--evaluate", "--data", "a", "--init", "b"}).verb == Verb::evaluate));
+    BOOST_TEST((parse({"--config", (jobs / "demo.cfg").string(), "--evaluate", "--data", "a", "--init", "b"}).verb ==
+                Verb::evaluate));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
