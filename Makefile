@@ -119,7 +119,7 @@ bench: build $(BENCHES) ## speed: kernels, data path, training step
 	@BUILD=$(BUILD) tests/bench/run_all.sh '$(ONLY)'
 
 demo: ## set up, build, draw a small data set, train two ranks on it, caption unseen pictures
-	+@BUILD=$(BUILD) MAKE='$(MAKE)' env/demo.sh
+	@BUILD=$(BUILD) env/demo.sh
 
 lint: ## layer table, scripts, format, file lengths
 	@tests/lint/run.sh

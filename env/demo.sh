@@ -13,7 +13,7 @@ step() { printf '\n== %s (after %d s)\n' "$1" "$SECONDS"; }
 step "set-up"
 env/setup.sh
 step "build"
-"${MAKE:-make}" --no-print-directory build BUILD="$build"
+env -u MAKEFLAGS -u MFLAGS make --no-print-directory build BUILD="$build"
 
 mkdir -p "$demo"
 if [ ! -e "$demo/sample.h5" ] || [ "$build/bin/make_sample" -nt "$demo/sample.h5" ] || [ "$build/bin/coco_pack" -nt "$demo/sample.h5" ]; then
