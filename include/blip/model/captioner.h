@@ -1,0 +1,28 @@
+// The whole network: image encoder and caption decoder over one layout. Used by the trainer, the evaluator and caption.
+// Legend as in vision_encoder.h and text_decoder.h.
+#pragma once
+
+#include "blip/model/text_decoder.h"
+#include "blip/model/vision_encoder.h"
+#include "blip/options/options.h"
+#include "blip/params/layout.h"
+
+namespace blip {
+
+class Captioner {
+  public:
+    explicit Captioner(const ModelOptions& options);
+
+    const Layout& layout() const { return layout_; }
+    const ModelOptions& options() const { return options_; }
+    const VisionEncoder& vision() const { return vision_; }
+    const TextDecoder& text() const { return text_; }
+
+  private:
+    ModelOptions options_;
+    Layout layout_;
+    VisionEncoder vision_;
+    TextDecoder text_;
+};
+
+}    // namespace blip

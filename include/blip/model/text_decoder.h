@@ -1,0 +1,70 @@
+// BERT as a causal decoder with cross-attention to image tokens and a tied vocabulary head (reference BLIP, med.py's shape):
+// post-LayerNorm, eps 1e-12, exact GELU. Training runs whole captions; generation runs one token at a time on a cache.
+// Legend: C captions, T tokens, I images, N image tokens, W vision width, H hidden, h heads, d = H/h, V vocabulary,
+// R rows in generation (I * beams, image-major).
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "blip/kernels/dropout.h"
+#include "blip/model/layers.h"
+#include "blip/options/options.h"
+
+namespace blip {
+
+class TextDecoder {
+  public:
+    TextDecoder(Layout& layout, const ModelOptions& options);
+
+    // Hidden states [C, T, H]. tokens: int64 [C, T], right-padded (a causal mask alone is then exact for real tokens).
+    // image_of_caption: int64 [C], or undefined when caption c belongs to image c.
+    at::Tensor forward(const Weights& weights, const at::Tensor& tokens_CT, const at::Tensor& image_embeds_INW,
+                       const at::Tensor& image_of_caption_C, DropoutMasks& dropout) const;
+    // Vocabulary logits [..., V] of hidden states [..., H].
+    at::Tensor head(const Weights& weights, const at::Tensor& hidden) const;
+
+    // Keys and values of what was decoded so far, and of the images (once per image, shared by its beams).
+    struct Cache {
+        std::vector<at::Tensor> self_keys_RhTd, self_values_RhTd;      // one a layer; T = length
+        std::vector<at::Tensor> cross_keys_IhNd, cross_values_IhNd;
+        std::int64_t length = 0;
+    };
+    Cache start_cache(const Weights& weights, const at::Tensor& image_embeds_INW) const;
+    // Appends tokens [R, T] to the cache and returns the logits [R, V] after the last of them. R = I * beams, where beams may
+    // grow from 1 after the prompt by reorder().
+    at::Tensor advance(const Weights& weights, const at::Tensor& tokens_RT, Cache& cache) const;
+    // Row r of the cache becomes what row parents[r] was; changes the number of rows to parents' length.
+    static void reorder(Cache& cache, const at::Tensor& parents_R);
+
+  private:
+    struct Attention {
+        Linear query, key, value, output;
+        LayerNorm norm;
+    };
+    struct Layer {
+        Attention self, cross;
+        Linear intermediate, output;
+        LayerNorm norm;
+    };
+    Attention make_attention(Layout& layout, const std::string& name, std::int64_t key_width) const;
+    Layer make_layer(Layout& layout, const std::string& name) const;
+    at::Tensor embed(const Weights& weights, const at::Tensor& tokens_CT, std::int64_t first_position,
+                     DropoutMasks& dropout) const;
+    at::Tensor attend(const at::Tensor& q_BhTd, const at::Tensor& k_BhKd, const at::Tensor& v_BhKd, bool causal,
+                      DropoutMasks& dropout) const;
+    at::Tensor attention_output(const Weights& weights, const Attention& attention, const at::Tensor& context_BhTd,
+                                const at::Tensor& residual_BTH, DropoutMasks& dropout) const;
+    at::Tensor feed_forward(const Weights& weights, const Layer& layer, const at::Tensor& x_BTH,
+                            DropoutMasks& dropout) const;
+
+    std::int64_t hidden_, heads_, intermediate_, vision_width_;
+    ParamId word_embeddings_, position_embeddings_;
+    LayerNorm embedding_norm_;
+    std::vector<Layer> layers_;
+    ParamId head_bias_;
+    Linear head_dense_;
+    LayerNorm head_norm_;
+};
+
+}    // namespace blip

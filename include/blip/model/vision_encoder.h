@@ -1,0 +1,35 @@
+// ViT image encoder (Dosovitskiy et al. 2021) as reference BLIP builds it: pre-LayerNorm, eps 1e-6, exact GELU, fused qkv.
+// Legend: I images, S image size, P patches per side, N = 1 + P*P tokens, W width.
+#pragma once
+
+#include <vector>
+
+#include "blip/model/layers.h"
+#include "blip/options/options.h"
+
+namespace blip {
+
+class VisionEncoder {
+  public:
+    VisionEncoder(Layout& layout, const ModelOptions& options);
+    // images: uint8 [I, 3, S, S], 0..255; normalised here. Returns [I, N, W].
+    at::Tensor forward(const Weights& weights, const at::Tensor& images_I3SS) const;
+
+  private:
+    struct Block {
+        LayerNorm norm1;
+        Linear qkv, proj;
+        LayerNorm norm2;
+        Linear fc1, fc2;
+    };
+    static Block make_block(Layout& layout, const std::string& name, std::int64_t width);
+    at::Tensor patches(const at::Tensor& images_I3SS) const;
+    at::Tensor attention(const Weights& weights, const Block& block, const at::Tensor& x_INW) const;
+
+    std::int64_t width_, heads_, image_size_, patch_size_;
+    ParamId cls_token_, pos_embed_, patch_weight_, patch_bias_;
+    std::vector<Block> blocks_;
+    LayerNorm norm_;
+};
+
+}    // namespace blip

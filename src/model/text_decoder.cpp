@@ -1,0 +1,131 @@
+// Decoder: parameters, the training pass and the vocabulary head. See text_decoder.h; generation is in decoder_cache.cpp.
+#include "blip/model/text_decoder.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/scaled_dot_product_attention.h>
+#include <ATen/ops/softmax.h>
+#include <fmt/format.h>
+
+#include <cmath>
+#include <limits>
+
+#include "blip/text/wordpiece.h"
+
+namespace blip {
+
+namespace {
+constexpr double norm_eps = 1e-12;
+const Init weight_init = Init::normal(0.02);
+}    // namespace
+
+TextDecoder::Attention TextDecoder::make_attention(Layout& layout, const std::string& name,
+                                                   std::int64_t key_width) const {
+    return Attention{Linear(layout, name + ".self.query", hidden_, hidden_, weight_init),
+                     Linear(layout, name + ".self.key", key_width, hidden_, weight_init),
+                     Linear(layout, name + ".self.value", key_width, hidden_, weight_init),
+                     Linear(layout, name + ".output.dense", hidden_, hidden_, weight_init),
+                     LayerNorm(layout, name + ".output.LayerNorm", hidden_, norm_eps)};
+}
+
+TextDecoder::Layer TextDecoder::make_layer(Layout& layout, const std::string& name) const {
+    return Layer{make_attention(layout, name + ".attention", hidden_),
+                 make_attention(layout, name + ".crossattention", vision_width_),
+                 Linear(layout, name + ".intermediate.dense", hidden_, intermediate_, weight_init),
+                 Linear(layout, name + ".output.dense", intermediate_, hidden_, weight_init),
+                 LayerNorm(layout, name + ".output.LayerNorm", hidden_, norm_eps)};
+}
+
+TextDecoder::TextDecoder(Layout& layout, const ModelOptions& options)
+    : hidden_(options.text_hidden),
+      heads_(options.text_heads),
+      intermediate_(options.text_intermediate),
+      vision_width_(options.vision_width),
+      word_embeddings_(layout.declare("text_decoder.bert.embeddings.word_embeddings.weight",
+                                      {vocabulary_size, hidden_}, weight_init)),
+      position_embeddings_(layout.declare("text_decoder.bert.embeddings.position_embeddings.weight",
+                                          {options.text_positions, hidden_}, weight_init)),
+      embedding_norm_(layout, "text_decoder.bert.embeddings.LayerNorm", hidden_, norm_eps),
+      layers_([&] {
+          std::vector<Layer> layers;
+          for (int i = 0; i < options.text_layers; ++i)
+              layers.push_back(make_layer(layout, fmt::format("text_decoder.bert.encoder.layer.{}", i)));
+          return layers;
+      }()),
+      head_bias_(layout.declare("text_decoder.cls.predictions.bias", {vocabulary_size}, Init::zeros())),
+      head_dense_(layout, "text_decoder.cls.predictions.transform.dense", hidden_, hidden_, weight_init),
+      head_norm_(layout, "text_decoder.cls.predictions.transform.LayerNorm", hidden_, norm_eps) {}
+
+at::Tensor TextDecoder::embed(const Weights& weights, const at::Tensor& tokens_CT, std::int64_t first_position,
+                              DropoutMasks& dropout) const {
+    const std::int64_t length = tokens_CT.size(1);
+    // padding_idx: the embedding gives row 0 no gradient; the tied head still does
+    const at::Tensor words =
+        at::embedding(weights[static_cast<std::size_t>(word_embeddings_)], tokens_CT, SpecialTokens::pad);
+    const at::Tensor positions =
+        weights[static_cast<std::size_t>(position_embeddings_)].narrow(0, first_position, length);
+    return dropout.apply(embedding_norm_(weights, words + positions));
+}
+
+at::Tensor TextDecoder::attend(const at::Tensor& q_BhTd, const at::Tensor& k_BhKd, const at::Tensor& v_BhKd, bool causal,
+                               DropoutMasks& dropout) const {
+    if (!dropout.active()) return at::scaled_dot_product_attention(q_BhTd, k_BhKd, v_BhKd, std::nullopt, 0.0, causal);
+    // With dropout the probabilities are needed: captions are short, so the scores are small.
+    const double scale = 1 / std::sqrt(static_cast<double>(q_BhTd.size(3)));
+    at::Tensor scores = at::matmul(q_BhTd * scale, k_BhKd.transpose(2, 3));
+    if (causal) {
+        const std::int64_t length = scores.size(3);
+        const at::Tensor later = at::ones({length, length}, scores.options().dtype(at::kBool)).triu(1);
+        scores = scores.masked_fill(later, -std::numeric_limits<float>::infinity());
+    }
+    return at::matmul(dropout.apply(at::softmax(scores, -1)), v_BhKd);
+}
+
+at::Tensor TextDecoder::attention_output(const Weights& weights, const Attention& attention,
+                                         const at::Tensor& context_BhTd, const at::Tensor& residual_BTH,
+                                         DropoutMasks& dropout) const {
+    const at::Tensor projected = dropout.apply(attention.output(weights, merge_heads(context_BhTd)));
+    return attention.norm(weights, projected + residual_BTH);
+}
+
+at::Tensor TextDecoder::feed_forward(const Weights& weights, const Layer& layer, const at::Tensor& x_BTH,
+                                     DropoutMasks& dropout) const {
+    const at::Tensor inner = at::gelu(layer.intermediate(weights, x_BTH));
+    return layer.norm(weights, dropout.apply(layer.output(weights, inner)) + x_BTH);
+}
+
+at::Tensor TextDecoder::forward(const Weights& weights, const at::Tensor& tokens_CT, const at::Tensor& image_embeds_INW,
+                                const at::Tensor& image_of_caption_C, DropoutMasks& dropout) const {
+    // Keys and values of an image are computed once, however many captions look at it.
+    const auto per_caption = [&](const at::Tensor& projected_INH) {
+        return split_heads(
+            image_of_caption_C.defined() ? projected_INH.index_select(0, image_of_caption_C) : projected_INH, heads_);
+    };
+    at::Tensor x = embed(weights, tokens_CT, 0, dropout);
+    for (const Layer& layer : layers_) {
+        const auto heads = [&](const Linear& projection, const at::Tensor& input) {
+            return split_heads(projection(weights, input), heads_);
+        };
+        at::Tensor context = attend(heads(layer.self.query, x), heads(layer.self.key, x), heads(layer.self.value, x),
+                                    true, dropout);
+        x = attention_output(weights, layer.self, context, x, dropout);
+        context = attend(heads(layer.cross.query, x), per_caption(layer.cross.key(weights, image_embeds_INW)),
+                         per_caption(layer.cross.value(weights, image_embeds_INW)), false, dropout);
+        x = attention_output(weights, layer.cross, context, x, dropout);
+        x = feed_forward(weights, layer, x, dropout);
+    }
+    return x;
+}
+
+at::Tensor TextDecoder::head(const Weights& weights, const at::Tensor& hidden) const {
+    const at::Tensor transformed = head_norm_(weights, at::gelu(head_dense_(weights, hidden)));
+    return at::linear(transformed, weights[static_cast<std::size_t>(word_embeddings_)],
+                      weights[static_cast<std::size_t>(head_bias_)]);
+}
+
+}    // namespace blip

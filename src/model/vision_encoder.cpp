@@ -1,0 +1,90 @@
+// ViT forward pass: see vision_encoder.h.
+#include "blip/model/vision_encoder.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/scaled_dot_product_attention.h>
+#include <ATen/ops/tensor.h>
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace blip {
+
+namespace {
+
+constexpr double norm_eps = 1e-6;
+constexpr double weight_std = 0.02;
+// CLIP's pixel statistics, which the reference normalises with
+const std::vector<float> pixel_mean = {0.48145466F, 0.4578275F, 0.40821073F};
+const std::vector<float> pixel_std = {0.26862954F, 0.26130258F, 0.27577711F};
+
+}    // namespace
+
+VisionEncoder::Block VisionEncoder::make_block(Layout& layout, const std::string& name, std::int64_t width) {
+    const Init init = Init::truncated_normal(weight_std);
+    // Braced initialisation evaluates in order, so parameters are declared in order of use.
+    return Block{LayerNorm(layout, name + ".norm1", width, norm_eps),
+                 Linear(layout, name + ".attn.qkv", width, 3 * width, init),
+                 Linear(layout, name + ".attn.proj", width, width, init),
+                 LayerNorm(layout, name + ".norm2", width, norm_eps),
+                 Linear(layout, name + ".mlp.fc1", width, 4 * width, init),
+                 Linear(layout, name + ".mlp.fc2", 4 * width, width, init)};
+}
+
+VisionEncoder::VisionEncoder(Layout& layout, const ModelOptions& options)
+    : width_(options.vision_width),
+      heads_(options.vision_heads),
+      image_size_(options.image_size),
+      patch_size_(options.patch_size),
+      cls_token_(layout.declare("visual_encoder.cls_token", {1, 1, width_}, Init::truncated_normal(weight_std))),
+      pos_embed_(layout.declare("visual_encoder.pos_embed",
+                                {1, 1 + (image_size_ / patch_size_) * (image_size_ / patch_size_), width_},
+                                Init::truncated_normal(weight_std))),
+      // The default start of a convolution in PyTorch: uniform within 1 / sqrt(fan-in), bias too.
+      patch_weight_(layout.declare("visual_encoder.patch_embed.proj.weight", {width_, 3, patch_size_, patch_size_},
+                                   Init::uniform(1 / std::sqrt(3.0 * options.patch_size * options.patch_size)))),
+      patch_bias_(layout.declare("visual_encoder.patch_embed.proj.bias", {width_},
+                                 Init::uniform(1 / std::sqrt(3.0 * options.patch_size * options.patch_size)))),
+      blocks_([&] {
+          std::vector<Block> blocks;
+          for (int i = 0; i < options.vision_depth; ++i)
+              blocks.push_back(make_block(layout, fmt::format("visual_encoder.blocks.{}", i), options.vision_width));
+          return blocks;
+      }()),
+      norm_(layout, "visual_encoder.norm", width_, norm_eps) {}
+
+// [I, P*P, 3*p*p], channel-major inside a patch like the convolution's weight; normalised pixels.
+at::Tensor VisionEncoder::patches(const at::Tensor& images_I3SS) const {
+    const std::int64_t images = images_I3SS.size(0), side = image_size_ / patch_size_;
+    const at::Tensor mean = at::tensor(pixel_mean).view({3, 1, 1}).to(images_I3SS.device());
+    const at::Tensor std = at::tensor(pixel_std).view({3, 1, 1}).to(images_I3SS.device());
+    const at::Tensor pixels = images_I3SS.to(at::kFloat).div_(255).sub_(mean).div_(std);
+    return pixels.view({images, 3, side, patch_size_, side, patch_size_})
+        .permute({0, 2, 4, 1, 3, 5})
+        .reshape({images, side * side, 3 * patch_size_ * patch_size_});
+}
+
+at::Tensor VisionEncoder::attention(const Weights& weights, const Block& block, const at::Tensor& x_INW) const {
+    const std::int64_t images = x_INW.size(0), tokens = x_INW.size(1);
+    const at::Tensor qkv =
+        block.qkv(weights, x_INW).view({images, tokens, 3, heads_, width_ / heads_}).permute({2, 0, 3, 1, 4});
+    const at::Tensor context = at::scaled_dot_product_attention(qkv[0], qkv[1], qkv[2]);
+    return block.proj(weights, merge_heads(context));
+}
+
+at::Tensor VisionEncoder::forward(const Weights& weights, const at::Tensor& images_I3SS) const {
+    const auto weight = [&](ParamId id) { return weights[static_cast<std::size_t>(id)]; };
+    // A convolution whose stride is its kernel is a matrix product over patches.
+    at::Tensor x = at::linear(patches(images_I3SS), weight(patch_weight_).view({width_, -1}), weight(patch_bias_));
+    x = at::cat({weight(cls_token_).expand({x.size(0), 1, width_}), x}, 1) + weight(pos_embed_);
+    for (const Block& block : blocks_) {
+        x = x + attention(weights, block, block.norm1(weights, x));
+        x = x + block.fc2(weights, at::gelu(block.fc1(weights, block.norm2(weights, x))));
+    }
+    return norm_(weights, x);
+}
+
+}    // namespace blip

@@ -1,0 +1,104 @@
+// Placement of parameters in flat buffers: see arena.h.
+#include "blip/params/arena.h"
+
+#include <ATen/ops/from_blob.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#include "blip/base/error.h"
+
+namespace blip {
+
+namespace {
+
+constexpr std::int64_t alignment_elements = 16;    // 64 bytes: one cache line, one AVX-512 register
+constexpr std::int64_t shard_elements = 128;
+
+std::int64_t round_up(std::int64_t value, std::int64_t unit) { return (value + unit - 1) / unit * unit; }
+
+at::Tensor view_of(const std::shared_ptr<void>& memory, std::int64_t offset, at::IntArrayRef shape) {
+    auto* data = static_cast<float*>(memory.get()) + offset;
+    return at::from_blob(
+        data, shape, [memory](void*) {}, at::TensorOptions().dtype(at::kFloat));
+}
+
+}    // namespace
+
+ArenaAllocator host_allocator() {
+    return [](std::size_t bytes) {
+        constexpr std::size_t page = 4096;
+        void* memory = std::aligned_alloc(page, (std::max<std::size_t>(bytes, 1) + page - 1) / page * page);
+        if (memory == nullptr)
+            throw Error(ExitCode::internal, fmt::format("out of memory: {} bytes for a parameter arena", bytes));
+        std::memset(memory, 0, bytes);
+        return std::shared_ptr<void>(memory, std::free);
+    };
+}
+
+Arena::Arena(const Layout& layout, int world_size, std::int64_t bucket_bytes, const ArenaAllocator& allocator,
+             bool with_gradients)
+    : layout_(layout), offsets_(static_cast<std::size_t>(layout.count())), world_size_(world_size) {
+    const std::int64_t unit = shard_elements * world_size;
+    Bucket open;
+    std::int64_t at = 0;
+    const auto close_bucket = [&] {
+        at = open.range.begin + round_up(at - open.range.begin, unit);
+        open.range.end = at;
+        buckets_.push_back(open);
+        open = Bucket{{at, at}, {}};
+    };
+    for (ParamId id = layout.count() - 1; id >= 0; --id) {
+        offsets_[static_cast<std::size_t>(id)] = at;
+        open.params.push_back(id);
+        at = round_up(at + layout.spec(id).element_count(), alignment_elements);
+        if ((at - open.range.begin) * static_cast<std::int64_t>(sizeof(float)) >= bucket_bytes) close_bucket();
+    }
+    if (!open.params.empty()) close_bucket();
+    length_ = at;
+
+    const auto bytes = static_cast<std::size_t>(length_) * sizeof(float);
+    const std::shared_ptr<void> weight_memory = allocator(bytes);
+    const std::shared_ptr<void> gradient_memory = with_gradients ? allocator(bytes) : nullptr;
+    flat_weights_ = view_of(weight_memory, 0, {length_});
+    if (with_gradients) flat_gradients_ = view_of(gradient_memory, 0, {length_});
+    weights_.reserve(offsets_.size());
+    for (ParamId id = 0; id < layout.count(); ++id) {
+        // Each view owns the buffer on its own, so that writing through flat_weights does not touch autograd's versions.
+        at::Tensor weight = view_of(weight_memory, offset(id), layout.spec(id).shape);
+        if (with_gradients) {
+            weight.set_requires_grad(true);
+            weight.mutable_grad() = view_of(gradient_memory, offset(id), layout.spec(id).shape);
+        }
+        weights_.push_back(std::move(weight));
+    }
+}
+
+Range Arena::shard(int bucket, int rank) const {
+    const Range range = buckets_.at(static_cast<std::size_t>(bucket)).range;
+    const std::int64_t part = range.length() / world_size_;
+    return {range.begin + rank * part, range.begin + (rank + 1) * part};
+}
+
+std::vector<ParamPiece> Arena::pieces(Range range) const {
+    std::vector<ParamPiece> found;
+    const auto later = std::partition_point(buckets_.begin(), buckets_.end(),
+                                            [&](const Bucket& bucket) { return bucket.range.end <= range.begin; });
+    for (auto bucket = later; bucket != buckets_.end() && bucket->range.begin < range.end; ++bucket) {
+        for (ParamId id : bucket->params) {
+            const std::int64_t begin = std::max(range.begin, offset(id));
+            const std::int64_t end = std::min(range.end, offset(id) + layout_.spec(id).element_count());
+            if (begin < end) found.push_back({id, {begin - offset(id), end - offset(id)}, begin});
+        }
+    }
+    return found;
+}
+
+float* Arena::weight_data() const { return static_cast<float*>(flat_weights_.data_ptr()); }
+float* Arena::gradient_data() const { return static_cast<float*>(flat_gradients_.data_ptr()); }
+
+void Arena::zero_gradients() { flat_gradients_.zero_(); }
+
+}    // namespace blip

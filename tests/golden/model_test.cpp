@@ -1,0 +1,189 @@
+// The network against the reference implementation's forward pass, gradients, AdamW curve and generated captions.
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/tensor.h>
+#include <c10/core/GradMode.h>
+
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+
+#include "blip/comm/self_communicator.h"
+#include "blip/model/beam_search.h"
+#include "blip/optim/adamw.h"
+#include "blip/optim/grad_reducer.h"
+#include "blip/text/caption_text.h"
+#include "blip/train/caption_loss.h"
+#include "tests/support/torch_golden_model.h"
+#include "tests/tolerances.h"
+
+namespace blip::test {
+namespace {
+
+constexpr double label_smoothing = 0.1;
+
+std::vector<std::int64_t> to_vector(const at::Tensor& tensor) {
+    const at::Tensor flat = tensor.contiguous();
+    const auto* data = static_cast<const std::int64_t*>(flat.const_data_ptr());
+    return {data, data + flat.numel()};
+}
+
+// The true gradient of an attention key bias is zero; what stands there is rounding noise.
+bool is_text_key_bias(const std::string& name) { return name.ends_with(".self.key.bias"); }
+bool is_vision_qkv_bias(const std::string& name) { return name.ends_with(".attn.qkv.bias"); }
+
+struct TokenBatch {
+    at::Tensor tokens_CT;
+    TrainedTokens trained;
+};
+
+// Rows padded to the longest with 0.
+TokenBatch pad_rows(const std::vector<std::vector<TokenId>>& rows, int prompt_length) {
+    std::size_t longest = 0;
+    for (const auto& row : rows) longest = std::max(longest, row.size());
+    std::vector<std::int64_t> tokens, lengths;
+    for (const auto& row : rows) {
+        tokens.insert(tokens.end(), row.begin(), row.end());
+        tokens.insert(tokens.end(), longest - row.size(), SpecialTokens::pad);
+        lengths.push_back(static_cast<std::int64_t>(row.size()));
+    }
+    TrainedTokens trained = trained_tokens(tokens, lengths, prompt_length);
+    return {at::tensor(tokens).view({static_cast<std::int64_t>(rows.size()), -1}), std::move(trained)};
+}
+
+}    // namespace
+
+BOOST_AUTO_TEST_SUITE(model)
+
+BOOST_AUTO_TEST_CASE(forward_and_gradients, *boost::unit_test::precondition(has_golden)) {
+    const auto model = load_golden_model();
+    const SafetensorsFile expected = SafetensorsFile::open(golden_file("forward.safetensors"));
+    const Weights& weights = model->arena.weights();
+    const at::Tensor images = expected.tensor("images_u8"), tokens = expected.tensor("input_ids");
+
+    const at::Tensor embeds = model->captioner.vision().forward(weights, images);
+    BOOST_TEST(relative_difference(embeds.detach(), expected.tensor("image_embeds")) <= tolerance::image_embeds);
+
+    DropoutMasks none = DropoutMasks::none();
+    const at::Tensor hidden = model->captioner.text().forward(weights, tokens, embeds, {}, none);
+    const at::Tensor mask = expected.tensor("attention_mask");
+    const std::int64_t real = mask[0].sum().item<std::int64_t>();
+    const at::Tensor logits = model->captioner.text().head(weights, hidden[0]);
+    BOOST_TEST(relative_difference(logits.detach().narrow(0, 0, real),
+                                   expected.tensor("logits_first_sample").narrow(0, 0, real)) <= tolerance::logits);
+
+    const TrainedTokens trained = trained_tokens(to_vector(tokens), to_vector(mask.sum(1)), 4);
+    const at::Tensor loss = caption_loss_sum(model->captioner, weights, images, tokens, {}, trained, label_smoothing, none) /
+                            static_cast<double>(trained.targets.size());
+    BOOST_TEST(relative_difference(loss.detach().view({1}), expected.tensor("loss")) <= tolerance::loss);
+
+    loss.backward();
+    double largest = 0;
+    for (const auto& [name, entry] : expected.entries())
+        if (name.starts_with("grad.")) largest = std::max(largest, expected.tensor(name).abs().max().item<double>());
+    int compared = 0;
+    for (ParamId id = 0; id < model->captioner.layout().count(); ++id) {
+        const std::string& name = model->captioner.layout().spec(id).name;
+        at::Tensor actual = weights[static_cast<std::size_t>(id)].grad(), wanted = expected.tensor("grad." + name);
+        if (is_text_key_bias(name)) {
+            BOOST_TEST(actual.abs().max().item<double>() <= tolerance::zero_gradient * largest);
+            continue;
+        }
+        if (is_vision_qkv_bias(name)) {
+            const std::int64_t width = actual.size(0) / 3;
+            BOOST_TEST(actual.narrow(0, width, width).abs().max().item<double>() <= tolerance::zero_gradient * largest);
+        }
+        BOOST_TEST(relative_difference(actual, wanted) <= tolerance::gradients, name);
+        ++compared;
+    }
+    BOOST_TEST_MESSAGE(compared << " gradients compared");
+    BOOST_TEST(compared > 0);
+}
+
+BOOST_AUTO_TEST_CASE(adamw_curve, *boost::unit_test::precondition(has_golden) * boost::unit_test::precondition(has_coco)) {
+    const auto model = load_golden_model();
+    const auto& curve = model->golden.at("adamw");
+    OptimOptions options;
+    options.weight_decay = curve.at("weight_decay");
+    options.beta1 = curve.at("betas")[0];
+    options.beta2 = curve.at("betas")[1];
+    options.eps = curve.at("eps");
+    const double lr = curve.at("lr");
+    const nlohmann::json rows = read_json(coco_file("karpathy/coco_karpathy_train.json"));
+    const Vocabulary vocabulary = Vocabulary::from_file(vocabulary_file());
+    const WordPieceTokenizer tokenizer(vocabulary);
+    SelfCommunicator communicator;
+    GradReducer reducer(model->arena, communicator);
+    ShardedAdamW optimizer(model->arena, communicator, options);
+
+    const auto& losses = curve.at("losses");
+    for (std::size_t step = 0; step < losses.size(); ++step) {
+        std::vector<std::string> files;
+        std::vector<std::vector<TokenId>> captions;
+        for (std::size_t row : curve.at("batches_of_train_rows")[step]) {
+            files.push_back(rows.at(row).at("image"));
+            captions.push_back(caption_tokens(tokenizer, rows.at(row).at("caption").get<std::string>()));
+        }
+        const TokenBatch batch = pad_rows(captions, 4);
+        DropoutMasks none = DropoutMasks::none();
+        reducer.begin_step();
+        reducer.arm();
+        const at::Tensor loss = caption_loss_sum(model->captioner, model->arena.weights(),
+                                                 squashed_images(files, model->captioner.options().image_size),
+                                                 batch.tokens_CT, {}, batch.trained, label_smoothing, none) /
+                                static_cast<double>(batch.trained.targets.size());
+        loss.backward();
+        reducer.finish();
+        optimizer.step(reducer, lr);
+        const double wanted = losses[step];
+        BOOST_TEST(std::abs(loss.item<double>() - wanted) <= tolerance::adamw_loss * wanted, "loss of step " << step);
+    }
+    for (const auto& entry : curve.at("final_sum_and_norm")) {
+        const std::string name = entry[0];
+        if (is_text_key_bias(name) || is_vision_qkv_bias(name)) continue;
+        const ParamId id = model->captioner.layout().find(name);
+        if (id < 0) continue;    // the tied head and position ids
+        const double norm = model->arena.weights()[static_cast<std::size_t>(id)].detach().norm().item<double>();
+        const double wanted = entry[1][1];
+        BOOST_TEST(std::abs(norm - wanted) <= tolerance::final_norm * wanted, name);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(generated_captions,
+                     *boost::unit_test::precondition(has_golden) * boost::unit_test::precondition(has_coco)) {
+    const auto model = load_golden_model();
+    const c10::AutoGradMode no_gradients(false);
+    const Vocabulary vocabulary = Vocabulary::from_file(vocabulary_file());
+    const WordPieceTokenizer tokenizer(vocabulary);
+    const auto& generation = model->golden.at("generation");
+    const std::vector<std::string> files = generation.at("images");
+    const at::Tensor images = squashed_images(files, model->captioner.options().image_size);
+    std::size_t equal = 0, compared = 0;
+    for (const auto& run : generation.at("runs")) {
+        const auto& settings = run.at("settings");
+        GenerateOptions options;
+        options.num_beams = settings.at("num_beams");
+        options.max_length = settings.at("max_length");
+        options.min_length = settings.at("min_length");
+        options.repetition_penalty = settings.value("repetition_penalty", 1.0);
+        const std::vector<TokenId> prompt = prompt_tokens(tokenizer);
+        const at::Tensor prompts = at::tensor(std::vector<std::int64_t>(prompt.begin(), prompt.end()))
+                                       .repeat({static_cast<std::int64_t>(files.size()), 1});
+        CaptionModel captions(model->captioner, model->arena.weights(), images);
+        const std::vector<Generated> results = generate(captions, prompts, options);
+        for (std::size_t i = 0; i < results.size(); ++i) {
+            std::vector<std::int64_t> wanted = run.at("tokens")[i];
+            while (!wanted.empty() && wanted.back() == SpecialTokens::pad) wanted.pop_back();
+            const std::vector<TokenId> ids(results[i].tokens.begin(), results[i].tokens.end());
+            const bool same = results[i].tokens == wanted &&
+                              decode_caption(tokenizer, ids) == run.at("captions")[i].get<std::string>();
+            ++compared;
+            equal += same ? 1 : 0;
+        }
+    }
+    BOOST_TEST_MESSAGE(equal << " of " << compared << " generated sequences equal the reference's");
+    BOOST_TEST(equal == compared);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}    // namespace blip::test

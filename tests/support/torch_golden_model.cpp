@@ -1,0 +1,64 @@
+// See torch_golden_model.h.
+#include "tests/support/torch_golden_model.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include "blip/checkpoint/checkpoints.h"
+#include "blip/image/augment.h"
+#include "blip/image/jpeg.h"
+
+namespace blip::test {
+
+ModelOptions golden_model_options(const nlohmann::json& golden) {
+    const auto& text = golden.at("model").at("text");
+    const auto& vision = golden.at("model").at("vision");
+    ModelOptions options;
+    options.preset = "tiny";
+    options.text_hidden = text.at("hidden_size");
+    options.text_heads = text.at("num_attention_heads");
+    options.text_intermediate = text.at("intermediate_size");
+    options.text_layers = text.at("num_hidden_layers");
+    options.text_positions = text.value("max_position_embeddings", 512);
+    options.vision_width = vision.at("width");
+    options.vision_depth = vision.at("depth");
+    options.vision_heads = vision.at("heads");
+    options.image_size = vision.at("image_size");
+    options.patch_size = vision.at("patch_size");
+    return options;
+}
+
+std::unique_ptr<GoldenModel> load_golden_model(int world_size) {
+    nlohmann::json golden = read_json(golden_file("golden.json.gz"));
+    Captioner captioner(golden_model_options(golden));
+    Arena arena(captioner.layout(), world_size, 1 << 18, host_allocator());
+    const TempDir scratch;
+    const Path weights = scratch / "reference.safetensors";
+    const Path script = repository_root() / "tests/reference/pth_to_safetensors.py";
+    const std::string command = fmt::format("python3 '{}' '{}' '{}'", script.string(),
+                                            golden_file("tiny_reference.pth").string(), weights.string());
+    if (std::system(command.c_str()) != 0) throw std::runtime_error("failed: " + command);
+    load_model(weights, arena);
+    return std::make_unique<GoldenModel>(GoldenModel{std::move(golden), std::move(captioner), std::move(arena)});
+}
+
+at::Tensor squashed_images(const std::vector<std::string>& files, int size) {
+    at::Tensor images =
+        at::empty({static_cast<std::int64_t>(files.size()), 3, size, size}, at::TensorOptions().dtype(at::kByte));
+    for (std::size_t i = 0; i < files.size(); ++i) {
+        const Image image = decode_jpeg_file(coco_file(files[i]));
+        apply_plan(image, evaluation_plan(image.height, image.width), size,
+                   static_cast<std::uint8_t*>(images[static_cast<std::int64_t>(i)].data_ptr()));
+    }
+    return images;
+}
+
+double relative_difference(const at::Tensor& a, const at::Tensor& b) {
+    const double largest = b.abs().max().item<double>();
+    return (a - b).abs().max().item<double>() / (largest > 0 ? largest : 1);
+}
+
+}    // namespace blip::test

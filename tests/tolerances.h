@@ -1,0 +1,27 @@
+// Every numerical tolerance of the tests, each with its reason. A number that misses one is a fault to find, never a
+// tolerance to widen.
+#pragma once
+
+namespace blip::test::tolerance {
+
+// Against the reference implementation (fp32, CPU), relative to the tensor's largest magnitude. They separate right from
+// wrong: a vision eps of 1e-5 moves the embeddings by 8e-6, a decoder eps of 1e-5 the loss by 1e-4, tanh GELU the logits
+// by 2e-4.
+inline constexpr double image_embeds = 5e-6;
+inline constexpr double logits = 1e-5;
+inline constexpr double loss = 1e-5;
+inline constexpr double gradients = 1e-5;
+// Attention key biases have a true gradient of zero: what is left is rounding, measured against the largest gradient.
+inline constexpr double zero_gradient = 1e-6;
+// 20 AdamW steps at lr 1e-3 amplify rounding: losses relative to the recorded ones, norms of the final parameters.
+inline constexpr double adamw_loss = 2e-5;
+inline constexpr double final_norm = 5e-5;
+
+// The same network computed in another order (cached keys, shared images): rounding of a few fp32 sums.
+inline constexpr double cached_decoder = 1e-5;
+
+// 25 fp32 AdamW updates of weights below 1 against the same in double: one rounding (6e-8) of the weight a step, and as much
+// again from the moments' rounding through the bias correction.
+inline constexpr double adamw_against_double = 4e-6;
+
+}    // namespace blip::test::tolerance
