@@ -1,0 +1,130 @@
+// Several ranks in one process: each is a thread with its own Communicator. For unit tests of code that needs a world of a
+// given size without mpirun (optimizer slices, checkpoints written by 3 ranks and read by 2).
+#pragma once
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstring>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <stdexcept>
+#include <thread>
+
+#include "blip/comm/communicator.h"
+
+namespace blip::test {
+
+// Where the ranks meet: everyone leaves bytes and takes away everybody's.
+class ThreadBoard {
+  public:
+    explicit ThreadBoard(int size) : size_(size), arriving_(static_cast<std::size_t>(size)) {}
+
+    std::vector<std::string> exchange(int rank, std::string bytes) {
+        std::unique_lock lock(mutex_);
+        const std::int64_t round = round_;
+        arriving_[static_cast<std::size_t>(rank)] = std::move(bytes);
+        if (++arrived_ == size_) {
+            arrived_ = 0;
+            complete_ = arriving_;
+            ++round_;
+            all_here_.notify_all();
+        } else {
+            all_here_.wait(lock, [&] { return round_ != round || broken_; });
+            if (round_ == round) throw std::runtime_error("another rank of the thread world failed");
+        }
+        return complete_;
+    }
+    // A rank that failed comes no more: the others must not wait for it.
+    void leave() {
+        const std::lock_guard lock(mutex_);
+        broken_ = true;
+        all_here_.notify_all();
+    }
+
+  private:
+    std::mutex mutex_;
+    std::condition_variable all_here_;
+    int size_, arrived_ = 0;
+    std::int64_t round_ = 0;
+    bool broken_ = false;
+    std::vector<std::string> arriving_, complete_;
+};
+
+class ThreadCommunicator final : public Communicator {
+  public:
+    ThreadCommunicator(ThreadBoard& board, int rank, int size) : board_(board), rank_(rank), size_(size) {}
+
+    int rank() const override { return rank_; }
+    int size() const override { return size_; }
+    std::shared_ptr<void> allocate(std::size_t bytes) override {
+        void* memory = std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
+        std::memset(memory, 0, bytes);
+        return {memory, std::free};
+    }
+    WorkPtr start_reduce_scatter(const float* send, float* receive, std::int64_t count, const char*) override {
+        const auto parts = board_.exchange(rank_, as_bytes(send, count * size_));
+        for (std::int64_t i = 0; i < count; ++i) {
+            float sum = 0;
+            for (const auto& part : parts) sum += reinterpret_cast<const float*>(part.data())[rank_ * count + i];
+            receive[i] = sum;
+        }
+        return nullptr;
+    }
+    WorkPtr start_all_gather(float* buffer, std::int64_t count, const char*) override {
+        const auto parts = board_.exchange(rank_, as_bytes(buffer + rank_ * count, count));
+        for (const auto& part : parts) buffer = std::copy_n(reinterpret_cast<const float*>(part.data()), count, buffer);
+        return nullptr;
+    }
+    void wait(WorkPtr) override {}
+    WorkPtr start_host_sum(std::span<double> values, const char*) override {
+        const auto parts = board_.exchange(rank_, {reinterpret_cast<const char*>(values.data()), values.size_bytes()});
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            values[i] = 0;
+            for (const auto& part : parts) values[i] += reinterpret_cast<const double*>(part.data())[i];
+        }
+        return nullptr;
+    }
+    void broadcast(std::string& bytes, const char*) override { bytes = board_.exchange(rank_, bytes).front(); }
+    std::vector<std::string> gather(const std::string& bytes, const char*) override {
+        auto all = board_.exchange(rank_, bytes);
+        return rank_ == 0 ? all : std::vector<std::string>{};
+    }
+    std::vector<std::string> all_gather_strings(const std::string& bytes, const char*) override {
+        return board_.exchange(rank_, bytes);
+    }
+    void barrier(const char*, bool) override { board_.exchange(rank_, ""); }
+
+  private:
+    static std::string as_bytes(const float* data, std::int64_t count) {
+        return {reinterpret_cast<const char*>(data), static_cast<std::size_t>(count) * sizeof(float)};
+    }
+
+    ThreadBoard& board_;
+    int rank_, size_;
+};
+
+// Runs body as each of `size` ranks at once; throws what the lowest failed rank threw. (Boost.Test's checks are not for
+// threads: collect results in body, check them afterwards.)
+inline void run_ranks(int size, const std::function<void(Communicator&)>& body) {
+    ThreadBoard board(size);
+    std::vector<std::exception_ptr> errors(static_cast<std::size_t>(size));
+    std::vector<std::thread> threads;
+    for (int rank = 0; rank < size; ++rank) {
+        threads.emplace_back([&, rank] {
+            try {
+                ThreadCommunicator communicator(board, rank, size);
+                body(communicator);
+            } catch (...) {
+                errors[static_cast<std::size_t>(rank)] = std::current_exception();
+                board.leave();
+            }
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+    for (const auto& error : errors) {
+        if (error) std::rethrow_exception(error);
+    }
+}
+
+}    // namespace blip::test

@@ -1,0 +1,183 @@
+// ShardedAdamW against AdamW written out in double, sliced over 1..4 ranks; the learning-rate schedule.
+#include <ATen/ops/count_nonzero.h>
+#include <boost/test/unit_test.hpp>
+#include <bit>
+#include <limits>
+
+#include "blip/optim/adamw.h"
+#include "blip/optim/lr_schedule.h"
+#include "tests/tolerances.h"
+#include "tests/unit/comm/thread_world.h"
+#include "tests/unit/optim/toy_arena.h"
+
+namespace blip::test {
+namespace {
+
+constexpr int kSteps = 25;
+constexpr double kLr = 3e-3;
+
+// Loshchilov & Hutter 2019, algorithm 2: gradient of step s is toy_value(100 + s, ...), summed over ranks.
+double adamw_in_double(const OptimOptions& options, ParamId param, std::int64_t element) {
+    double weight = toy_value(1, param, element), average = 0, square = 0;
+    for (int step = 1; step <= kSteps; ++step) {
+        const double gradient = toy_value(100 + step, param, element);
+        average = options.beta1 * average + (1 - options.beta1) * gradient;
+        square = options.beta2 * square + (1 - options.beta2) * gradient * gradient;
+        weight -= kLr * options.weight_decay * weight;
+        weight -= kLr * (average / (1 - std::pow(options.beta1, step))) /
+                  (std::sqrt(square / (1 - std::pow(options.beta2, step))) + options.eps);
+    }
+    return weight;
+}
+
+// Weights after kSteps on `size` ranks, in the order of the parameters, and the sum of squares of the last step.
+struct Outcome {
+    std::vector<float> weights;
+    double squares = 0;
+    bool ranks_agree = true;
+    std::int64_t updates = 0;
+};
+
+Outcome run_steps(int size, std::int64_t bucket_bytes, const OptimOptions& options) {
+    Outcome outcome;
+    std::vector<std::vector<float>> of_rank(static_cast<std::size_t>(size));
+    run_ranks(size, [&](Communicator& comm) {
+        Arena arena(toy_layout(), size, bucket_bytes, host_allocator());
+        GradReducer reducer(arena, comm);
+        ShardedAdamW optimizer(arena, comm, options);
+        fill_toy(arena, {0, arena.length()}, arena.weight_data(), 1);
+        ShardedAdamW::StepResult result;
+        for (int step = 1; step <= kSteps; ++step) {
+            reducer.begin_step();
+            // one rank holds the gradient, the others contribute exact zeros: the sum is the same for any number of ranks
+            if (comm.rank() == step % size) fill_toy(arena, {0, arena.length()}, arena.gradient_data(), 100 + step);
+            reducer.finish();
+            result = optimizer.step(reducer, kLr);
+        }
+        double squares = result.gradient_square_sum;
+        comm.host_sum({&squares, 1}, "squares");
+        auto& weights = of_rank[static_cast<std::size_t>(comm.rank())];
+        for (const at::Tensor& weight : arena.weights()) {
+            const auto* data = static_cast<const float*>(weight.const_data_ptr());
+            weights.insert(weights.end(), data, data + weight.numel());
+        }
+        if (comm.rank() == 0) {
+            outcome.squares = squares;
+            outcome.updates = optimizer.update_count();
+        }
+    });
+    for (const auto& weights : of_rank) outcome.ranks_agree = outcome.ranks_agree && weights == of_rank[0];
+    outcome.weights = of_rank[0];
+    return outcome;
+}
+
+BOOST_AUTO_TEST_SUITE(adamw)
+
+BOOST_AUTO_TEST_CASE(equals_double_arithmetic_at_any_slicing) {
+    const OptimOptions options;
+    const Outcome whole = run_steps(1, 1 << 20, options);
+    const Layout layout = toy_layout();
+    double worst = 0, squares = 0;
+    std::size_t at = 0;
+    for (ParamId id = 0; id < layout.count(); ++id) {
+        for (std::int64_t i = 0; i < layout.spec(id).element_count(); ++i, ++at) {
+            worst = std::max(worst, std::abs(whole.weights.at(at) - adamw_in_double(options, id, i)));
+            squares += std::pow(static_cast<double>(toy_value(100 + kSteps, id, i)), 2);
+        }
+    }
+    BOOST_TEST(at == whole.weights.size());
+    BOOST_TEST(worst < tolerance::adamw_against_double);
+    BOOST_TEST(std::abs(whole.squares - squares) < 1e-12 * squares);
+    BOOST_TEST(whole.updates == kSteps);
+    for (const int size : {1, 2, 3, 4}) {
+        for (const std::int64_t bucket_bytes : {512, 4096, 1 << 20}) {
+            const Outcome sliced = run_steps(size, bucket_bytes, options);
+            BOOST_TEST(sliced.ranks_agree);
+            BOOST_TEST((sliced.weights == whole.weights), "ranks " << size << " bucket bytes " << bucket_bytes);
+            BOOST_TEST(std::abs(sliced.squares - squares) < 1e-12 * squares);
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(options_reach_the_update) {
+    OptimOptions other;
+    other.weight_decay = 0.3;
+    other.beta1 = 0.7;
+    other.beta2 = 0.95;
+    other.eps = 1e-2;
+    const Outcome outcome = run_steps(2, 4096, other);
+    double worst = 0;
+    std::size_t at = 0;
+    const Layout layout = toy_layout();
+    for (ParamId id = 0; id < layout.count(); ++id) {
+        for (std::int64_t i = 0; i < layout.spec(id).element_count(); ++i, ++at) {
+            worst = std::max(worst, std::abs(outcome.weights.at(at) - adamw_in_double(other, id, i)));
+        }
+    }
+    BOOST_TEST(worst < tolerance::adamw_against_double);
+}
+
+BOOST_AUTO_TEST_CASE(non_finite_gradients_are_seen_and_not_applied) {
+    for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+        int ranks_that_saw = 0;
+        bool owner_changed = false;
+        std::mutex mutex;
+        run_ranks(3, [&](Communicator& comm) {
+            Arena arena(toy_layout(), 3, 1 << 20, host_allocator());
+            GradReducer reducer(arena, comm);
+            ShardedAdamW optimizer(arena, comm, {});
+            fill_toy(arena, {0, arena.length()}, arena.weight_data(), 1);
+            const at::Tensor before = arena.flat_weights().clone();
+            reducer.begin_step();
+            fill_toy(arena, {0, arena.length()}, arena.gradient_data(), 2);
+            const Range shard_1 = arena.shard(0, 1);
+            if (comm.rank() == 2) arena.gradient_data()[shard_1.begin + 5] = bad;
+            reducer.finish();
+            const auto result = optimizer.step(reducer, 1e-3);
+            const std::lock_guard lock(mutex);
+            ranks_that_saw += result.non_finite;
+            for (std::int64_t i = shard_1.begin; i < shard_1.end; ++i) {
+                owner_changed |= arena.weight_data()[i] != static_cast<const float*>(before.const_data_ptr())[i];
+            }
+        });
+        BOOST_TEST(ranks_that_saw == 1);    // the owner of the shard
+        BOOST_TEST(!owner_changed);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(skip_changes_and_counts_nothing) {
+    bool same = true;
+    std::int64_t updates = -1;
+    run_ranks(2, [&](Communicator& comm) {
+        Arena arena(toy_layout(), 2, 512, host_allocator());
+        GradReducer reducer(arena, comm);
+        ShardedAdamW optimizer(arena, comm, {});
+        fill_toy(arena, {0, arena.length()}, arena.weight_data(), 1);
+        const at::Tensor before = arena.flat_weights().clone();
+        reducer.begin_step();
+        fill_toy(arena, {0, arena.length()}, arena.gradient_data(), 2);
+        reducer.finish();
+        optimizer.step(reducer, 1e-3, true);
+        if (comm.rank() == 0) {
+            same = before.equal(arena.flat_weights()) && optimizer.exp_avg()[0].count_nonzero().item<std::int64_t>() == 0;
+            updates = optimizer.update_count();
+        }
+    });
+    BOOST_TEST(same);
+    BOOST_TEST(updates == 0);
+}
+
+BOOST_AUTO_TEST_CASE(cosine_schedule_of_the_reference) {
+    const OptimOptions options;
+    const double expected[] = {1e-5, 9.045084971874737e-6, 6.545084971874737e-6, 3.4549150281252635e-6, 9.549150281252633e-7};
+    for (int epoch = 0; epoch < 5; ++epoch) BOOST_TEST(std::abs(cosine_lr(options, epoch, 5) - expected[epoch]) < 1e-20);
+    OptimOptions floor;
+    floor.init_lr = 1;
+    floor.min_lr = 0.5;
+    BOOST_TEST(std::abs(cosine_lr(floor, 1, 2) - 0.75) < 1e-15);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}    // namespace
+}    // namespace blip::test
