@@ -136,6 +136,8 @@ clean: ## remove the build folder
 	rm -rf $(BUILD)
 
 # ---- compile ----
+# Results get their names when they are complete, so that two builds of one folder at a time do no harm.
+whole = -o $@.$$$$ && mv $@.$$$$ $@
 # Precompiled headers hold what every file of a kind includes anyway: the standard library, nlohmann-json, ATen, Boost.Test.
 pch = -include $(BUILD)/pch/$(1).h
 torch_of = $(if $(call torchy,$(1)),$(TORCH_FLAGS))
@@ -143,7 +145,7 @@ mpi_of   = $(if $(filter comm,$(1)),$(MPI_FLAGS))
 define compile
 	@mkdir -p $(@D)
 	$(call say,CXX,$<)
-	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(EXTRA) -MMD -MP -c $< -o $@
+	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(EXTRA) -MMD -MP -MF $(@:.o=.d) -MT $@ -c $< $(whole)
 endef
 
 $(BUILD)/obj/%.o: %.cpp $(BUILD)/lists/flags
@@ -152,7 +154,7 @@ $(BUILD)/obj/%.o: %.cpp $(BUILD)/lists/flags
 $(BUILD)/pch/%.h.gch: env/pch/%.h $(BUILD)/lists/flags
 	@mkdir -p $(@D)
 	$(call say,PCH,$<)
-	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(EXTRA) -x c++-header $< -o $@
+	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(EXTRA) -x c++-header $< $(whole)
 $(BUILD)/pch/torch.h.gch $(BUILD)/pch/test_torch.h.gch: private EXTRA := $(TORCH_FLAGS)
 
 # $(1) objects, $(2) precompiled header, $(3) further flags
@@ -179,7 +181,7 @@ need-torch:
 define archive
 	@mkdir -p $(@D)
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && ar rcsD $@ $(filter %.o,$^)
+	$(Q)ar rcsD $@.$$$$ $(filter %.o,$^) && mv $@.$$$$ $@
 endef
 $(foreach l,$(HAVE),$(eval $(BUILD)/lib/libblip_$(l).a: $(call obj,$(call sources,$(l)))))
 $(SUPPORT_LIB): $(call obj,$(SUPPORT))
@@ -190,7 +192,7 @@ $(BUILD)/lib/%.a: $(BUILD)/lists/%
 define link
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CXX) $(LDFLAGS) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LINK) $(SYS_LIBS) -o $@
+	$(Q)$(CXX) $(LDFLAGS) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LINK) $(SYS_LIBS) $(whole)
 endef
 # $(1) program, $(2) its objects, $(3) layers, $(4) further archives, $(5) further libraries, $(6) list of sources
 define program_rules
