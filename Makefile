@@ -8,6 +8,7 @@ CUDA_HOME ?= $(firstword $(patsubst %/bin/nvcc,%,$(shell command -v nvcc 2>/dev/
 MPICXX    ?= mpicxx
 PREFIX    ?= /usr/local
 OPT       ?= -O2 -g1
+CLANG_TIDY ?= clang-tidy-16
 BUILD     ?= build
 ONLY      ?=
 
@@ -97,7 +98,7 @@ $(call track,$(BUILD)/lists/libtest_support_torch,$(SUPPORT_TORCH))
 endif
 
 # ---- targets ----
-.PHONY: help found build tests test test-golden bench demo lint format install clean
+.PHONY: help found build tests test test-golden bench demo lint format tidy install clean
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 	@printf '%s\n' 'Paths: LIBTORCH= (a LibTorch, or the directory a torch wheel is in)  MPICXX=  CUDA_HOME=  BLIP_DEPS= (shared cache)' \
@@ -126,6 +127,11 @@ lint: ## layer table, scripts, format, file lengths
 
 format: ## lay out all C++ as env/clang-format says
 	@git ls-files '*.cpp' '*.h' | xargs clang-format -i --style=file:env/clang-format
+
+tidy: ## clang-tidy over the program's sources, if it is installed (minutes)
+	@command -v $(CLANG_TIDY) >/dev/null || { echo '$(CLANG_TIDY) is not installed: apt-get install it, or set CLANG_TIDY= (16 or later)' >&2; exit 66; }
+	@printf '%s\n' $(or $(ONLY),$(wildcard src/*/*.cpp data_prep/*.cpp)) | xargs -P $(shell nproc) -n 1 sh -c \
+	  '$(CLANG_TIDY) --quiet --config-file=env/clang-tidy "$$0" -- $(CPPFLAGS) -std=c++20 $(TORCH_FLAGS) $(MPI_FLAGS) 2>/dev/null'
 
 install: build ## programs, job files and vocabulary into PREFIX= (default /usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/blip_mpi
