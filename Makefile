@@ -85,7 +85,7 @@ SUPPORT_TORCH_LIB := $(if $(SUPPORT_TORCH),$(BUILD)/lib/libtest_support_torch.a)
 
 # A file that changes only when its text does: flags and file lists are prerequisites like any other.
 track = $(if $(subst <$(strip $(file <$(1)))>,,<$(strip $(2))>),$(shell mkdir -p $(dir $(1)))$(file >$(1),$(strip $(2))))
-BUILDING := $(filter-out help clean lint format,$(or $(MAKECMDGOALS),help))
+BUILDING := $(filter-out help clean demo lint format,$(or $(MAKECMDGOALS),help))
 ifneq ($(BUILDING),)
 $(call track,$(BUILD)/lists/flags,$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(TORCH_FLAGS) $(MPI_FLAGS))
 $(call track,$(BUILD)/lists/link,$(LDFLAGS) $(TORCH_LIBS) $(MPI_LIBS) $(SYS_LIBS))
