@@ -1,0 +1,155 @@
+// coco_pack: a COCO 2014 tree becomes one HDF5 file that training reads (format: FORMAT.md). Run by hand once per data
+// set.
+//   coco_pack --coco DIR [--karpathy DIR] --out coco.h5      coco_pack --info FILE      coco_pack --check FILE
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "blip/base/durable_file.h"
+#include "blip/base/error.h"
+#include "blip/data/packed_writer.h"
+#include "blip/data/parallel_for.h"
+#include "blip/options/tool_options.h"
+#include "blip/text/caption_text.h"
+#include "coco_pack_images.h"
+#include "coco_pack_progress.h"
+#include "coco_pack_report.h"
+#include "coco_pack_source.h"
+
+namespace blip {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct PackOptions {
+    fs::path coco, karpathy, vocabulary, out = "coco.h5", info, check;
+    std::string prompt{default_prompt};
+    std::int64_t limit = 0, threads = 0;
+    bool overwrite = false;
+};
+
+// The vocabulary that came with the program: installed in share/blip_mpi, or in the source tree that holds the build.
+fs::path find_vocabulary() {
+    constexpr const char* name = "bert-base-uncased-vocab.txt";
+    std::error_code ignored;
+    const fs::path bin = fs::read_symlink("/proc/self/exe", ignored).parent_path();
+    for (const fs::path& folder : {bin / "../share/blip_mpi", bin / "../../data_prep", fs::path("data_prep")})
+        if (fs::exists(folder / name, ignored)) return (folder / name).lexically_normal();
+    throw Error(ExitCode::missing_input,
+                fmt::format("{} was not found beside the program; give it with --vocab", name));
+}
+
+void check_out(const PackOptions& options) {
+    const fs::path folder = options.out.has_parent_path() ? options.out.parent_path() : fs::path(".");
+    if (!fs::is_directory(folder))
+        throw Error(ExitCode::missing_input,
+                    fmt::format("{}: no such folder for --out; make it first", folder.string()));
+    if (fs::is_directory(options.out))
+        throw Error(ExitCode::usage, fmt::format("--out {} is a folder; give a file name in it", options.out.string()));
+    if (fs::exists(options.out) && !options.overwrite)
+        throw Error(ExitCode::usage, fmt::format("--out {} exists; --overwrite replaces it", options.out.string()));
+}
+
+void pack(const PackOptions& options) {
+    check_out(options);
+    const int threads = thread_count(static_cast<int>(options.threads));
+    const Vocabulary vocabulary =
+        Vocabulary::from_file(options.vocabulary.empty() ? find_vocabulary() : options.vocabulary);
+    const WordPieceTokenizer tokenizer(vocabulary);
+    const auto prompt_length = static_cast<int>(prompt_tokens(tokenizer, options.prompt).size());
+    if (prompt_length > max_caption_tokens / 2)
+        throw Error(ExitCode::usage,
+                    fmt::format("--prompt has {} tokens and leaves too little room for captions of at most {}",
+                                prompt_length, max_caption_tokens));
+
+    const Source source = read_source(options.coco, options.karpathy, options.limit);
+    fmt::print("{}\n", source.description);
+    check_signal();
+    std::vector<SplitTables> tables = make_tables(source, options.coco, tokenizer, options.prompt, threads);
+    for (const auto& split : tables) print_split(split);
+
+    PackedDescription description{options.prompt, prompt_length, vocabulary.text(), source.description};
+    const std::uint64_t need = packed_file_bytes(tables, description), free = free_bytes(options.out);
+    fmt::print("{} will take {}; {} are free there\n", options.out.string(), human_bytes(need), human_bytes(free));
+    std::fflush(stdout);
+    if (need > free)
+        throw Error(ExitCode::io,
+                    fmt::format("{} does not fit: {} are needed, {} are free; free some space or take another --out",
+                                options.out.string(), human_bytes(need), human_bytes(free)));
+    PackedWriter writer(options.out, std::move(description), std::move(tables));
+    write_images(writer, source, options.coco, threads);
+    check_signal();
+    const std::string digest = writer.commit();
+    fmt::print("{}: data digest {}\n", options.out.string(), digest);
+}
+
+int run(const std::vector<std::string>& arguments) {
+    PackOptions options;
+    ToolOptions table(
+        "coco_pack",
+        "Packs a COCO 2014 tree into one HDF5 file for blip_mpi.\n"
+        "  coco_pack --coco DIR [--karpathy DIR] --out coco.h5\n"
+        "  coco_pack --info FILE | --check FILE\n"
+        "Exit codes: 0 done, 64 wrong options or --out exists, 65 bad data, 66 missing files, 74 I/O or no space,\n"
+        "130 and 143 stopped by SIGINT or SIGTERM (nothing is left behind).");
+    table.add("coco", "DIR", options.coco, "folder with annotations, train2014 and val2014");
+    table.add(
+        "karpathy", "DIR", options.karpathy,
+        "folder with coco_karpathy_{train,val,test}.json; else looked for in\n"
+        "                           DIR/annotations, DIR/karpathy and DIR of --coco; without them train2014 is used\n"
+        "                           for training and val2014 for validation");
+    table.add("vocab", "FILE", options.vocabulary, "BERT word list; the one that came with the program if left out");
+    table.add("out", "FILE", options.out, "the packed file");
+    table.add("prompt", "TEXT", options.prompt, "what every caption starts with");
+    table.add("limit", "N", options.limit, 0, 1'000'000'000, "only the first N images of each split; 0 = all");
+    table.add("threads", "N", options.threads, 0, 1024, "decoding threads; 0 = one for each core");
+    table.add_flag("overwrite", options.overwrite, "replace an existing --out");
+    table.add("info", "FILE", options.info, "print what a packed file holds");
+    table.add("check", "FILE", options.check, "verify every image and caption of a packed file");
+    if (!table.parse(arguments)) {
+        fmt::print("{}", table.help());
+        return 0;
+    }
+    const int actions = table.given("coco") + table.given("info") + table.given("check");
+    if (actions != 1)
+        throw Error(ExitCode::usage, actions == 0
+                                         ? "nothing to do: give --coco, --info or --check; see coco_pack --help"
+                                         : "--coco, --info and --check exclude each other; see coco_pack --help");
+    if (table.given("info"))
+        print_info(options.info);
+    else if (table.given("check"))
+        run_check(options.check, thread_count(static_cast<int>(options.threads)));
+    else
+        pack(options);
+    return 0;
+}
+
+}    // namespace
+
+}    // namespace blip
+
+int main(int argc, char** argv) {
+    blip::catch_signals();
+    try {
+        return blip::run({argv + 1, argv + argc});
+    } catch (const blip::Interrupted& interrupted) {
+        fmt::print(stderr, "coco_pack: stopped by signal {} ({}); nothing was written\n", interrupted.signal,
+                   strsignal(interrupted.signal));
+        return 128 + interrupted.signal;
+    } catch (const blip::Error& error) {
+        fmt::print(stderr, "coco_pack: {}\n", error.what());
+        return static_cast<int>(error.code());
+    } catch (const std::bad_alloc&) {
+        fmt::print(stderr, "coco_pack: out of memory; try fewer --threads\n");
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "coco_pack: {}\n", error.what());
+    }
+    return static_cast<int>(blip::ExitCode::internal);
+}

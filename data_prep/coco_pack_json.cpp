@@ -1,0 +1,109 @@
+// See the header.
+#include "coco_pack_json.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "blip/base/durable_file.h"
+#include "blip/base/error.h"
+#include "blip/text/caption_text.h"
+
+namespace blip {
+
+namespace {
+
+// U+10FFFF, a code point that is no character
+constexpr const char* invalid_mark = "\xF4\x8F\xBF\xBF";
+
+std::string line_and_column(const std::string& text, std::size_t offset) {
+    const auto end = text.begin() + static_cast<std::ptrdiff_t>(std::min(offset, text.size()));
+    const auto line = std::count(text.begin(), end, '\n') + 1;
+    const std::size_t start = offset == 0 ? std::string::npos : text.rfind('\n', std::min(offset, text.size()) - 1);
+    return fmt::format("line {}, column {}", line, start == std::string::npos ? offset + 1 : offset - start);
+}
+
+// Every invalid byte becomes the mark, so that the rest can be parsed.
+std::string mark_invalid_bytes(const std::string& text, std::size_t first) {
+    std::string marked;
+    std::size_t start = 0;
+    for (std::size_t bad = first; bad != std::string::npos;) {
+        marked.append(text, start, bad - start);
+        marked += invalid_mark;
+        start = bad + 1;
+        const std::size_t next = find_invalid_utf8(std::string_view(text).substr(start));
+        bad = next == std::string::npos ? next : start + next;
+    }
+    return marked.append(text, start);
+}
+
+const nlohmann::json& member(const JsonFile& file, const nlohmann::json& object, const char* key,
+                             const std::string& where) {
+    if (!object.is_object()) bad_json(file, where, "is not an object");
+    const auto found = object.find(key);
+    if (found == object.end()) bad_json(file, where, fmt::format("has no '{}'", key));
+    return *found;
+}
+
+}    // namespace
+
+void bad_json(const JsonFile& file, const std::string& where, const std::string& what) {
+    throw Error(ExitCode::bad_data, fmt::format("{}: {}: {}; fetch the file again", file.path.string(), where, what));
+}
+
+JsonFile load_json(const std::filesystem::path& path) {
+    JsonFile file;
+    file.path = path;
+    std::string text = read_file(path);
+    if (const std::size_t bad = find_invalid_utf8(text); bad != std::string::npos) {
+        file.first_invalid = line_and_column(text, bad);
+        file.invalid_mark = invalid_mark;
+        text = mark_invalid_bytes(text, bad);
+    }
+    try {
+        file.root = nlohmann::json::parse(text);
+    } catch (const nlohmann::json::parse_error& error) {
+        std::string reason = error.what();
+        // drop the library's own prefix and place
+        for (const char* start : {"] ", ": "})
+            if (const auto at = reason.find(start); at != std::string::npos) reason.erase(0, at + 2);
+        const std::size_t place = error.byte == 0 ? 0 : error.byte - 1;
+        bad_json(file, line_and_column(text, place), "malformed JSON: " + reason);
+    } catch (const nlohmann::json::exception& error) {
+        bad_json(file, "the whole file", error.what());
+    }
+    return file;
+}
+
+void check_text(const JsonFile& file, const std::string& text, const std::string& where) {
+    if (!file.invalid_mark.empty() && text.find(file.invalid_mark) != std::string::npos)
+        bad_json(file, where,
+                 fmt::format("is not valid UTF-8 (first invalid byte of the file: {})", file.first_invalid));
+}
+
+void check_all_text_was_seen(const JsonFile& file) {
+    if (!file.invalid_mark.empty()) bad_json(file, file.first_invalid, "is not valid UTF-8");
+}
+
+const nlohmann::json& json_list(const JsonFile& file, const nlohmann::json& object, const char* key,
+                                const std::string& where) {
+    const auto& value = member(file, object, key, where);
+    if (!value.is_array()) bad_json(file, where, fmt::format("'{}' is not a list", key));
+    return value;
+}
+
+std::string json_text(const JsonFile& file, const nlohmann::json& object, const char* key, const std::string& where) {
+    const auto& value = member(file, object, key, where);
+    if (!value.is_string()) bad_json(file, where, fmt::format("'{}' is not a text", key));
+    return value.get<std::string>();
+}
+
+std::int64_t json_integer(const JsonFile& file, const nlohmann::json& object, const char* key,
+                          const std::string& where) {
+    const auto& value = member(file, object, key, where);
+    if (!value.is_number_integer() || (value.is_number_unsigned() && value.get<std::uint64_t>() > INT64_MAX))
+        bad_json(file, where, fmt::format("'{}' is not a whole number", key));
+    return value.get<std::int64_t>();
+}
+
+}    // namespace blip

@@ -1,0 +1,37 @@
+// JSON files with errors a person can act on: file, line and column, or the row and the key. Used by coco_pack_source.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace blip {
+
+struct JsonFile {
+    std::filesystem::path path;
+    nlohmann::json root;
+    // Text that stands for bytes which were not valid UTF-8; empty if there were none. Whoever meets it names the
+    // place.
+    std::string invalid_mark;
+    std::string first_invalid;    // "line 3, column 14" of the first such byte
+};
+
+// Errors: missing_input, io; bad_data for malformed JSON, with line and column. Invalid UTF-8 is left to the reader of
+// the strings, who knows which caption it is: check_text, and check_all_text_was_seen at the end.
+JsonFile load_json(const std::filesystem::path& path);
+
+// Throws bad_data "FILE: WHERE: not valid UTF-8" if the text holds the mark.
+void check_text(const JsonFile& file, const std::string& text, const std::string& where);
+// Throws bad_data with line and column if the file had invalid bytes that no check_text met.
+void check_all_text_was_seen(const JsonFile& file);
+
+// A member of an object (where: "row 17"), of this type. Throws bad_data naming file, place and key.
+const nlohmann::json& json_list(const JsonFile& file, const nlohmann::json& object, const char* key,
+                                const std::string& where);
+std::string json_text(const JsonFile& file, const nlohmann::json& object, const char* key, const std::string& where);
+std::int64_t json_integer(const JsonFile& file, const nlohmann::json& object, const char* key,
+                          const std::string& where);
+[[noreturn]] void bad_json(const JsonFile& file, const std::string& where, const std::string& what);
+
+}    // namespace blip
