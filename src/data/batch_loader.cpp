@@ -1,6 +1,6 @@
-// Worker threads read, verify and transform the images of a few batches ahead. Work is handed out image by image, so that
-// all threads help with the batch that is needed next; batches leave in the order of their requests, and which thread did
-// what never shows in the result.
+// Worker threads read, verify and transform the images of a few batches ahead. Work is handed out image by image, so
+// that all threads help with the batch that is needed next; batches leave in the order of their requests, and which
+// thread did what never shows in the result.
 #include "blip/data/batch_loader.h"
 
 #include <fmt/format.h>
@@ -47,7 +47,11 @@ struct BatchLoader::Impl {
 
     Impl(const PackedDataset& d, const SplitTables& s, const AugmentOptions& a, int size, int prefetch,
          std::function<std::optional<BatchRequest>()> request)
-        : dataset(d), split(s), augment(a), image_size(size), capacity(static_cast<std::size_t>(std::max(prefetch, 1))),
+        : dataset(d),
+          split(s),
+          augment(a),
+          image_size(size),
+          capacity(static_cast<std::size_t>(std::max(prefetch, 1))),
           next_request(std::move(request)) {}
 
     // images first, then one item for all captions
@@ -81,13 +85,15 @@ void BatchLoader::Impl::prepare(Slot& slot) const {
     for (const auto image : request.images) wrong |= outside(image, split.image_ids_I.size());
     for (const auto caption : request.captions) wrong |= outside(caption, split.lengths_C.size());
     for (const auto image : request.image_of_caption) wrong |= outside(image, request.images.size());
-    if (wrong) throw Error(ExitCode::internal, fmt::format("batch request {} does not fit split {}", request.tag, split.name));
+    if (wrong)
+        throw Error(ExitCode::internal, fmt::format("batch request {} does not fit split {}", request.tag, split.name));
 
     batch.image_size = image_size;
     const auto side = static_cast<std::size_t>(image_size);
     batch.images_I3SS.resize(request.images.size() * 3 * side * side);
     for (const auto caption : request.captions)
-        batch.token_count = std::max(batch.token_count, static_cast<int>(split.lengths_C[static_cast<std::size_t>(caption)]));
+        batch.token_count =
+            std::max(batch.token_count, static_cast<int>(split.lengths_C[static_cast<std::size_t>(caption)]));
     batch.tokens_CT.resize(request.captions.size() * static_cast<std::size_t>(batch.token_count));
     batch.lengths_C.resize(request.captions.size());
 }
@@ -115,7 +121,8 @@ void BatchLoader::Impl::load_captions(Batch& batch) const {
     }
 }
 
-// Fetches the next request and queues it. One thread at a time (requesting), without the lock while the caller's code runs.
+// Fetches the next request and queues it. One thread at a time (requesting), without the lock while the caller's code
+// runs.
 void BatchLoader::Impl::request_batch(std::unique_lock<std::mutex>& lock) {
     requesting = true;
     lock.unlock();
@@ -143,8 +150,8 @@ void BatchLoader::Impl::request_batch(std::unique_lock<std::mutex>& lock) {
 void BatchLoader::Impl::work() {
     std::unique_lock lock(mutex);
     while (!stopping) {
-        const auto unclaimed = std::find_if(slots.begin(), slots.end(),
-                                            [](const auto& slot) { return slot->claimed < items(*slot); });
+        const auto unclaimed =
+            std::find_if(slots.begin(), slots.end(), [](const auto& slot) { return slot->claimed < items(*slot); });
         if (unclaimed == slots.end()) {
             if (!requesting && !ended && slots.size() < capacity)
                 request_batch(lock);
@@ -176,7 +183,8 @@ void BatchLoader::Impl::work() {
 BatchLoader::BatchLoader(const PackedDataset& dataset, const SplitTables& split, const DataOptions& data,
                          const AugmentOptions& augment, int image_size, int threads,
                          std::function<std::optional<BatchRequest>()> next_request)
-    : impl_(std::make_unique<Impl>(dataset, split, augment, image_size, data.prefetch_batches, std::move(next_request))) {
+    : impl_(
+          std::make_unique<Impl>(dataset, split, augment, image_size, data.prefetch_batches, std::move(next_request))) {
     if (image_size < 1) throw Error(ExitCode::usage, fmt::format("image size {} is not positive", image_size));
     try {
         for (int t = 0; t < std::max(threads, 1); ++t) impl_->threads.emplace_back([this] { impl_->work(); });

@@ -49,9 +49,8 @@ void write_attribute(hid_t object, const std::string& name, const std::string& v
 void write_attribute(hid_t object, const std::string& name, std::int64_t value, const std::string& what) {
     const std::string failed = what + ": writing attribute '" + name + "' failed";
     const H5Space space(h5_check(H5Screate(H5S_SCALAR), failed, ExitCode::io));
-    const H5Attribute attribute(
-        h5_check(H5Acreate2(object, name.c_str(), H5T_STD_I64LE, space.get(), H5P_DEFAULT, H5P_DEFAULT), failed,
-                 ExitCode::io));
+    const H5Attribute attribute(h5_check(
+        H5Acreate2(object, name.c_str(), H5T_STD_I64LE, space.get(), H5P_DEFAULT, H5P_DEFAULT), failed, ExitCode::io));
     h5_check(H5Awrite(attribute.get(), H5T_NATIVE_INT64, &value), failed, ExitCode::io);
 }
 
@@ -86,7 +85,8 @@ std::vector<std::pair<std::string, std::int64_t>> read_integer_attributes(hid_t 
         if (H5Tget_class(type.get()) == H5T_INTEGER) static_cast<std::vector<std::string>*>(result)->emplace_back(name);
         return 0;
     };
-    h5_check(H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, nullptr, collect, &names), what + ": unreadable attributes");
+    h5_check(H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, nullptr, collect, &names),
+             what + ": unreadable attributes");
     std::vector<std::pair<std::string, std::int64_t>> values;
     for (const auto& name : names) values.emplace_back(name, read_integer_attribute(object, name, what));
     return values;
@@ -102,9 +102,9 @@ H5Dataset create_table(hid_t group, const std::string& name, hid_t stored_type, 
     h5_check(H5Pset_alloc_time(create.get(), H5D_ALLOC_TIME_EARLY), failed, ExitCode::io);
     h5_check(H5Pset_fill_time(create.get(), H5D_FILL_TIME_NEVER), failed, ExitCode::io);
     h5_check(H5Pset_obj_track_times(create.get(), false), failed, ExitCode::io);    // same input, same bytes
-    return H5Dataset(h5_check(H5Dcreate2(group, name.c_str(), stored_type, space.get(), H5P_DEFAULT, create.get(),
-                                         H5P_DEFAULT),
-                              failed, ExitCode::io));
+    return H5Dataset(
+        h5_check(H5Dcreate2(group, name.c_str(), stored_type, space.get(), H5P_DEFAULT, create.get(), H5P_DEFAULT),
+                 failed, ExitCode::io));
 }
 
 TableView open_table(hid_t group, const std::string& name, hid_t stored_type, int rank, std::uint64_t file_bytes,

@@ -74,8 +74,9 @@ PackedCheck check_packed_file(const std::filesystem::path& path, int threads,
     }
     if (!dataset.data_digest_matches())
         findings.add(dataset.splits().size(), 0, 0,
-                     path.string() + ": the data digest does not match: a digest table, the vocabulary or the prompt "
-                                     "changed; pack the file again");
+                     path.string() +
+                         ": the data digest does not match: a digest table, the vocabulary or the prompt "
+                         "changed; pack the file again");
     findings.report(result);
     return result;
 }

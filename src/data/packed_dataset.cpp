@@ -53,8 +53,8 @@ struct PackedDataset::Impl {
     SplitTables read_split(hid_t file, const std::string& name, std::uint64_t file_bytes) const;
 };
 
-// Image sizes and offsets must tile the pixels without gap; a wrong size and a wrong offset are told apart by whether the
-// neighbour disagrees as well.
+// Image sizes and offsets must tile the pixels without gap; a wrong size and a wrong offset are told apart by whether
+// the neighbour disagrees as well.
 void PackedDataset::Impl::check_images(const SplitTables& split) const {
     const auto fits = [&](std::size_t i) {
         const std::int32_t height = split.heights_I[i], width = split.widths_I[i];
@@ -69,7 +69,8 @@ void PackedDataset::Impl::check_images(const SplitTables& split) const {
         if (i == 0 && split.offsets_I[0] != 0) damaged("offset of " + describe_image(split, 0) + " is not 0");
         if (fits(i)) continue;
         if (i + 1 < count && !fits(i + 1))
-            damaged("offset of " + describe_image(split, static_cast<std::int64_t>(i + 1)) + " disagrees with the sizes");
+            damaged("offset of " + describe_image(split, static_cast<std::int64_t>(i + 1)) +
+                    " disagrees with the sizes");
         damaged(fmt::format("size {}x{} of {} disagrees with the offsets", split.widths_I[i], split.heights_I[i],
                             describe_image(split, static_cast<std::int64_t>(i))));
     }
@@ -80,9 +81,11 @@ void PackedDataset::Impl::check_captions(const SplitTables& split) const {
     const std::size_t count = split.lengths_C.size();
     if (split.text_offsets_C1[0] != 0) damaged("text offset of " + describe_caption(split, 0) + " is not 0");
     for (std::size_t c = 0; c < count; ++c)
-        if (split.text_offsets_C1[c] > split.text_offsets_C1[c + 1] || split.text_offsets_C1[c + 1] > split.texts.size())
+        if (split.text_offsets_C1[c] > split.text_offsets_C1[c + 1] ||
+            split.text_offsets_C1[c + 1] > split.texts.size())
             damaged("text offsets of " + describe_caption(split, static_cast<std::int64_t>(c)) + " are out of order");
-    if (split.text_offsets_C1[count] != split.texts.size()) damaged("texts of " + split.name + " end at the wrong place");
+    if (split.text_offsets_C1[count] != split.texts.size())
+        damaged("texts of " + split.name + " end at the wrong place");
 
     for (std::size_t c = 0; c < count; ++c) {
         const auto row = static_cast<std::int64_t>(c);
@@ -143,8 +146,9 @@ PackedDataset PackedDataset::open_for_check(const std::filesystem::path& path) {
     impl->fd = FileDescriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     struct stat status {};
     if (!impl->fd || fstat(impl->fd.get(), &status) != 0)
-        throw Error(errno == ENOENT ? ExitCode::missing_input : ExitCode::io,
-                    fmt::format("{}: cannot be opened: {}; make it with coco_pack", path.string(), std::strerror(errno)));
+        throw Error(
+            errno == ENOENT ? ExitCode::missing_input : ExitCode::io,
+            fmt::format("{}: cannot be opened: {}; make it with coco_pack", path.string(), std::strerror(errno)));
     if (!S_ISREG(status.st_mode))
         throw Error(ExitCode::bad_data, path.string() + ": is not a file; give a file made by coco_pack");
     const auto file_bytes = static_cast<std::uint64_t>(status.st_size);
@@ -154,21 +158,23 @@ PackedDataset PackedDataset::open_for_check(const std::filesystem::path& path) {
                                what + ": is no HDF5 file, or it is truncated; make it with coco_pack"));
     if (H5Aexists(file.get(), "format") <= 0 || read_text_attribute(file.get(), "format", what) != packed_format_name)
         throw Error(ExitCode::bad_data, what + ": is an HDF5 file, but not one made by coco_pack");
-    if (const auto version = read_integer_attribute(file.get(), "format_version", what); version != packed_format_version)
+    if (const auto version = read_integer_attribute(file.get(), "format_version", what);
+        version != packed_format_version)
         throw Error(ExitCode::bad_data, fmt::format("{}: has format version {}, this program reads {}; pack it again",
                                                     what, version, packed_format_version));
     impl->data_digest = read_text_attribute(file.get(), "data_digest", what);
     impl->prompt = read_text_attribute(file.get(), "prompt", what);
     impl->prompt_length = static_cast<int>(read_integer_attribute(file.get(), "prompt_length", what));
     impl->source = read_text_attribute(file.get(), "source", what);
-    if (impl->prompt_length < 1 || impl->prompt_length >= max_caption_tokens) impl->damaged("prompt length is out of range");
+    if (impl->prompt_length < 1 || impl->prompt_length >= max_caption_tokens)
+        impl->damaged("prompt length is out of range");
     const auto vocabulary = read_table<std::uint8_t>(file.get(), "vocabulary", 1, -1, file_bytes, what);
     impl->vocabulary_text.assign(vocabulary.begin(), vocabulary.end());
     for (const auto name : packed_split_names)
         if (H5Lexists(file.get(), std::string(name).c_str(), H5P_DEFAULT) > 0)
             impl->splits.push_back(impl->read_split(file.get(), std::string(name), file_bytes));
-    impl->digest_matches = impl->data_digest == packed_data_digest(impl->splits, impl->prompt, impl->prompt_length,
-                                                                   impl->vocabulary_text);
+    impl->digest_matches =
+        impl->data_digest == packed_data_digest(impl->splits, impl->prompt, impl->prompt_length, impl->vocabulary_text);
     return PackedDataset(std::move(impl));
 }
 
@@ -194,7 +200,8 @@ const std::string& PackedDataset::source() const { return impl_->source; }
 const std::vector<SplitTables>& PackedDataset::splits() const { return impl_->splits; }
 
 bool PackedDataset::has_split(const std::string& name) const {
-    return std::any_of(impl_->splits.begin(), impl_->splits.end(), [&](const auto& split) { return split.name == name; });
+    return std::any_of(impl_->splits.begin(), impl_->splits.end(),
+                       [&](const auto& split) { return split.name == name; });
 }
 
 const SplitTables& PackedDataset::split(const std::string& name) const {

@@ -1,5 +1,5 @@
-// Creating the packed file. HDF5 lays out contiguous datasets; the pixels are then written past it with pwrite, so that all
-// cores can write at once and HDF5 is called from one thread only.
+// Creating the packed file. HDF5 lays out contiguous datasets; the pixels are then written past it with pwrite, so that
+// all cores can write at once and HDF5 is called from one thread only.
 #include "blip/data/packed_writer.h"
 
 #include <fcntl.h>
@@ -29,7 +29,8 @@ std::int64_t add_image(SplitTables& split, std::int64_t id, int height, int widt
     return split.image_count() - 1;
 }
 
-void add_caption(SplitTables& split, std::int64_t image_row, const std::vector<TokenId>& tokens, std::string_view text) {
+void add_caption(SplitTables& split, std::int64_t image_row, const std::vector<TokenId>& tokens,
+                 std::string_view text) {
     if (tokens.empty() || tokens.size() > static_cast<std::size_t>(max_caption_tokens) || image_row < 0 ||
         image_row >= split.image_count() || (!split.image_index_C.empty() && image_row < split.image_index_C.back()))
         throw Error(ExitCode::internal, fmt::format("caption of image row {} of {} does not fit: {} tokens", image_row,
@@ -88,7 +89,8 @@ void PackedWriter::Impl::create_file() {
     write_attribute(file.get(), "prompt_length", description.prompt_length, what);
     write_attribute(file.get(), "source", description.source, what);
     const std::vector<std::uint8_t> words(description.vocabulary_text.begin(), description.vocabulary_text.end());
-    write_table(create_table(file.get(), "vocabulary", H5Element<std::uint8_t>::stored(), {words.size()}, what), words, what);
+    write_table(create_table(file.get(), "vocabulary", H5Element<std::uint8_t>::stored(), {words.size()}, what), words,
+                what);
 }
 
 void PackedWriter::Impl::create_split(SplitTables& split) {
@@ -109,8 +111,9 @@ void PackedWriter::Impl::create_split(SplitTables& split) {
     put("offsets", split.offsets_I);
     digest_tables.push_back(put("image_digests", split.image_digests_I));
     const hsize_t captions = split.lengths_C.size();
-    write_table(create_table(group.get(), "tokens", H5Element<std::uint16_t>::stored(), {captions, max_caption_tokens}, what),
-                split.tokens_C40, what);
+    write_table(
+        create_table(group.get(), "tokens", H5Element<std::uint16_t>::stored(), {captions, max_caption_tokens}, what),
+        split.tokens_C40, what);
     put("lengths", split.lengths_C);
     put("image_index", split.image_index_C);
     put("caption_digests", split.caption_digests_C);
@@ -141,10 +144,12 @@ PackedWriter::PackedWriter(const std::filesystem::path& path, PackedDescription 
         impl_->missing[s] = split.image_count();
         impl_->create_split(split);
     }
-    h5_check(H5Fflush(impl_->file.get(), H5F_SCOPE_GLOBAL), impl_->temporary.string() + ": writing failed", ExitCode::io);
+    h5_check(H5Fflush(impl_->file.get(), H5F_SCOPE_GLOBAL), impl_->temporary.string() + ": writing failed",
+             ExitCode::io);
     impl_->fd = FileDescriptor(::open(impl_->temporary.c_str(), O_WRONLY | O_CLOEXEC));
     if (!impl_->fd)
-        throw Error(ExitCode::io, fmt::format("{}: cannot be opened: {}", impl_->temporary.string(), std::strerror(errno)));
+        throw Error(ExitCode::io,
+                    fmt::format("{}: cannot be opened: {}", impl_->temporary.string(), std::strerror(errno)));
 }
 
 PackedWriter::PackedWriter(PackedWriter&&) noexcept = default;
@@ -156,8 +161,9 @@ void PackedWriter::write_image(std::size_t split_index, std::int64_t image_row, 
     auto& split = impl_->splits.at(split_index);
     const auto i = static_cast<std::size_t>(image_row);
     if (image.height != split.heights_I.at(i) || image.width != split.widths_I.at(i))
-        throw Error(ExitCode::bad_data, fmt::format("{} is {}x{} now, but was {}x{} before", describe_image(split, image_row),
-                                                    image.width, image.height, split.widths_I[i], split.heights_I[i]));
+        throw Error(ExitCode::bad_data,
+                    fmt::format("{} is {}x{} now, but was {}x{} before", describe_image(split, image_row), image.width,
+                                image.height, split.widths_I[i], split.heights_I[i]));
     const std::size_t bytes = static_cast<std::size_t>(image.height) * static_cast<std::size_t>(image.width) * 3;
     for (std::size_t done = 0; done < bytes;) {
         const ssize_t wrote = pwrite(impl_->fd.get(), image.pixels_HWC + done, bytes - done,

@@ -31,7 +31,8 @@ void ToolOptions::add(const std::string& name, const std::string& value_name, st
     declare({name, value_name, help, target.string(), false, set});
 }
 
-void ToolOptions::add(const std::string& name, const std::string& value_name, std::string& target, const std::string& help) {
+void ToolOptions::add(const std::string& name, const std::string& value_name, std::string& target,
+                      const std::string& help) {
     const auto set = [&target](const std::vector<std::string>& words) { target = words[0]; };
     declare({name, value_name, help, target.empty() ? "" : "'" + target + "'", false, set});
 }
@@ -54,7 +55,8 @@ void ToolOptions::add_list(const std::string& name, const std::string& value_nam
 }
 
 bool ToolOptions::given(const std::string& name) const {
-    return std::any_of(options_.begin(), options_.end(), [&](const auto& option) { return option.name == name && option.given; });
+    return std::any_of(options_.begin(), options_.end(),
+                       [&](const auto& option) { return option.name == name && option.given; });
 }
 
 std::string ToolOptions::help() const {
@@ -76,9 +78,12 @@ bool ToolOptions::parse(const std::vector<std::string>& arguments) {
     po::options_description known;
     known.add_options()("help", "");
     for (const auto& option : options_) {
-        if (option.value_name.empty()) known.add_options()(option.name.c_str(), "");
-        else if (option.many) known.add_options()(option.name.c_str(), po::value<std::vector<std::string>>()->multitoken(), "");
-        else known.add_options()(option.name.c_str(), po::value<std::string>(), "");
+        if (option.value_name.empty())
+            known.add_options()(option.name.c_str(), "");
+        else if (option.many)
+            known.add_options()(option.name.c_str(), po::value<std::vector<std::string>>()->multitoken(), "");
+        else
+            known.add_options()(option.name.c_str(), po::value<std::string>(), "");
     }
     std::vector<po::option> words;
     try {
@@ -88,10 +93,12 @@ bool ToolOptions::parse(const std::vector<std::string>& arguments) {
     } catch (const po::error& error) {
         refuse(error.what());
     }
-    if (std::any_of(words.begin(), words.end(), [](const auto& word) { return word.string_key == "help"; })) return false;
+    if (std::any_of(words.begin(), words.end(), [](const auto& word) { return word.string_key == "help"; }))
+        return false;
     for (const auto& word : words) {
         if (word.string_key.empty()) refuse(fmt::format("'{}' is not an option", fmt::join(word.original_tokens, " ")));
-        auto& option = *std::find_if(options_.begin(), options_.end(), [&](const auto& o) { return o.name == word.string_key; });
+        auto& option =
+            *std::find_if(options_.begin(), options_.end(), [&](const auto& o) { return o.name == word.string_key; });
         if (std::exchange(option.given, true)) refuse(fmt::format("--{} is given twice", option.name));
         try {
             option.set(word.value);

@@ -1,5 +1,5 @@
-// Thin layer over HDF5's C interface: handles that close themselves, and h5_check, which turns a failed call into Error.
-// Used by the packed file's reader and writer only; nothing outside the data layer sees HDF5.
+// Thin layer over HDF5's C interface: handles that close themselves, and h5_check, which turns a failed call into
+// Error. Used by the packed file's reader and writer only; nothing outside the data layer sees HDF5.
 #pragma once
 
 #include <hdf5.h>
@@ -65,7 +65,8 @@ struct H5Element<std::uint64_t> {
     static hid_t memory() { return H5T_NATIVE_UINT64; }
 };
 
-// Attributes of a file or group. what: the file's name, for messages. Reading throws bad_data when absent or of another type.
+// Attributes of a file or group. what: the file's name, for messages. Reading throws bad_data when absent or of another
+// type.
 void write_attribute(hid_t object, const std::string& name, const std::string& value, const std::string& what);
 void write_attribute(hid_t object, const std::string& name, std::int64_t value, const std::string& what);
 std::string read_text_attribute(hid_t object, const std::string& name, const std::string& what);
@@ -78,7 +79,8 @@ std::vector<std::pair<std::string, std::int64_t>> read_integer_attributes(hid_t 
 H5Dataset create_table(hid_t group, const std::string& name, hid_t stored_type, const std::vector<hsize_t>& shape,
                        const std::string& what);
 
-// Opens a dataset and checks that it is contiguous, of this type and rank, and wholly inside a file of file_bytes bytes.
+// Opens a dataset and checks that it is contiguous, of this type and rank, and wholly inside a file of file_bytes
+// bytes.
 struct TableView {
     H5Dataset dataset;
     std::vector<hsize_t> shape;

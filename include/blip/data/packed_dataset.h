@@ -20,17 +20,17 @@ struct SplitTables {
     std::string name;    // "train", "val", "test"
     std::vector<std::int64_t> image_ids_I;
     std::vector<std::int32_t> heights_I, widths_I;
-    std::vector<std::uint64_t> offsets_I;           // first byte of the image in the split's pixels
-    std::vector<std::uint64_t> image_digests_I;     // xxh3-64 over id, height, width, pixels
-    std::vector<std::uint16_t> tokens_C40;          // C x max_caption_tokens, padded with 0
-    std::vector<std::int32_t> lengths_C;            // tokens in use, [DEC] and [SEP] included
-    std::vector<std::int32_t> image_index_C;        // row of the caption's image in this split
-    std::vector<std::uint64_t> caption_digests_C;   // xxh3-64 over tokens, length, image index, text
-    std::vector<std::uint64_t> text_offsets_C1;     // C + 1 places in texts: caption c is [c, c + 1)
-    std::string texts;                              // raw texts as in the annotations, one after the other
+    std::vector<std::uint64_t> offsets_I;                       // first byte of the image in the split's pixels
+    std::vector<std::uint64_t> image_digests_I;                 // xxh3-64 over id, height, width, pixels
+    std::vector<std::uint16_t> tokens_C40;                      // C x max_caption_tokens, padded with 0
+    std::vector<std::int32_t> lengths_C;                        // tokens in use, [DEC] and [SEP] included
+    std::vector<std::int32_t> image_index_C;                    // row of the caption's image in this split
+    std::vector<std::uint64_t> caption_digests_C;               // xxh3-64 over tokens, length, image index, text
+    std::vector<std::uint64_t> text_offsets_C1;                 // C + 1 places in texts: caption c is [c, c + 1)
+    std::string texts;                                          // raw texts as in the annotations, one after the other
     std::vector<std::pair<std::string, std::int64_t>> notes;    // what packing counted ("empty_captions", 3)
-    std::uint64_t pixel_bytes = 0;                  // of all images
-    std::uint64_t pixels_start_bytes = 0;           // place of the first pixel in the file
+    std::uint64_t pixel_bytes = 0;                              // of all images
+    std::uint64_t pixels_start_bytes = 0;                       // place of the first pixel in the file
 
     std::int64_t image_count() const { return static_cast<std::int64_t>(image_ids_I.size()); }
     std::int64_t caption_count() const { return static_cast<std::int64_t>(lengths_C.size()); }

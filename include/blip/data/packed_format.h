@@ -1,4 +1,5 @@
-// What reader and writer of the packed file must agree on: names, version, digests. data_prep/FORMAT.md says it in words.
+// What reader and writer of the packed file must agree on: names, version, digests. data_prep/FORMAT.md says it in
+// words.
 #pragma once
 
 #include <array>
@@ -21,8 +22,8 @@ inline constexpr std::int32_t packed_max_side = 65535;    // of an image, in pix
 std::uint64_t image_digest(std::int64_t id, const ImageView& image);
 // 40 tokens (uint16), length (int32), image index (int32), then the text's bytes
 std::uint64_t caption_digest(const SplitTables& split, std::int64_t caption_row);
-// Per split, in the file's order: name, a zero byte, image count and caption count (int64), image digests, caption digests
-// (uint64); then prompt, a zero byte, prompt length (int64), vocabulary. As 16 hex digits.
+// Per split, in the file's order: name, a zero byte, image count and caption count (int64), image digests, caption
+// digests (uint64); then prompt, a zero byte, prompt length (int64), vocabulary. As 16 hex digits.
 std::string packed_data_digest(const std::vector<SplitTables>& splits, std::string_view prompt, int prompt_length,
                                std::string_view vocabulary_text);
 

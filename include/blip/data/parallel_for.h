@@ -6,9 +6,9 @@
 
 namespace blip {
 
-// Calls work(i) for i in [0, count), each once, in about ascending order, from `threads` threads (at least 1). The first
-// exception stops the others at their next index and is rethrown here. progress(done) is called after each index, by one
-// thread at a time; it may throw too.
+// Calls work(i) for i in [0, count), each once, in about ascending order, from `threads` threads (at least 1). The
+// first exception stops the others at their next index and is rethrown here. progress(done) is called after each index,
+// by one thread at a time; it may throw too.
 void parallel_for(std::int64_t count, int threads, const std::function<void(std::int64_t)>& work,
                   const std::function<void(std::int64_t)>& progress = {});
 

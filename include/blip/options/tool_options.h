@@ -16,7 +16,8 @@ class ToolOptions {
 
     // Each adds --name; the target holds the default and receives the value. value_name: what the help calls the value.
     void add_flag(const std::string& name, bool& target, const std::string& help);
-    void add(const std::string& name, const std::string& value_name, std::filesystem::path& target, const std::string& help);
+    void add(const std::string& name, const std::string& value_name, std::filesystem::path& target,
+             const std::string& help);
     void add(const std::string& name, const std::string& value_name, std::string& target, const std::string& help);
     // accepts low..high
     void add(const std::string& name, const std::string& value_name, std::int64_t& target, std::int64_t low,
@@ -25,8 +26,8 @@ class ToolOptions {
     void add_list(const std::string& name, const std::string& value_name, std::vector<std::string>& target,
                   const std::function<void(const std::string&)>& check, const std::string& help);
 
-    // argv without the program's name. Returns false if --help was asked for. Throws Error(usage) naming the word that is
-    // unknown, repeated, without a value, of the wrong type or out of range.
+    // argv without the program's name. Returns false if --help was asked for. Throws Error(usage) naming the word that
+    // is unknown, repeated, without a value, of the wrong type or out of range.
     bool parse(const std::vector<std::string>& arguments);
     bool given(const std::string& name) const;
     std::string help() const;

@@ -39,7 +39,8 @@ BatchRequest request(std::int64_t n, bool training) {
                                                       {static_cast<std::uint64_t>(n), static_cast<std::uint64_t>(k)}));
     }
     request.image_of_caption = {0, 0, 1, 2};
-    request.captions = {request.images[0] * 5, request.images[0] * 5 + 4, request.images[1] * 5 + n % 5, request.images[2] * 5 + 1};
+    request.captions = {request.images[0] * 5, request.images[0] * 5 + 4, request.images[1] * 5 + n % 5,
+                        request.images[2] * 5 + 1};
     return request;
 }
 
@@ -76,13 +77,16 @@ BOOST_AUTO_TEST_CASE(batches_are_what_the_file_holds) {
             std::vector<std::uint8_t> pixels(3 * size * size);
             for (std::size_t i = 0; i < wanted.images.size(); ++i) {
                 const Image image = data.read_image(split, wanted.images[i]);
-                const AugmentPlan plan = training ? draw_training_plan(image.height, image.width, AugmentOptions{}, wanted.augment_keys[i])
-                                                  : evaluation_plan(image.height, image.width);
+                const AugmentPlan plan =
+                    training ? draw_training_plan(image.height, image.width, AugmentOptions{}, wanted.augment_keys[i])
+                             : evaluation_plan(image.height, image.width);
                 apply_plan(image, plan, size, pixels.data());
-                BOOST_TEST(std::equal(pixels.begin(), pixels.end(), batch.images_I3SS.begin() + static_cast<std::ptrdiff_t>(i * pixels.size())));
+                BOOST_TEST(std::equal(pixels.begin(), pixels.end(),
+                                      batch.images_I3SS.begin() + static_cast<std::ptrdiff_t>(i * pixels.size())));
             }
             int longest = 0;
-            for (const auto row : wanted.captions) longest = std::max(longest, split.lengths_C[static_cast<std::size_t>(row)]);
+            for (const auto row : wanted.captions)
+                longest = std::max(longest, split.lengths_C[static_cast<std::size_t>(row)]);
             BOOST_TEST(batch.token_count == longest);
             for (std::size_t c = 0; c < wanted.captions.size(); ++c) {
                 BOOST_TEST(batch.lengths_C[c] == split.lengths_C[static_cast<std::size_t>(wanted.captions[c])]);
@@ -115,9 +119,10 @@ BOOST_AUTO_TEST_CASE(no_more_than_prefetch_batches_are_asked_for) {
     write_small_file(dir / "small.h5");
     const PackedDataset data = PackedDataset::open(dir / "small.h5");
     std::atomic<int> asked{0};
-    BatchLoader loader(data, data.split("train"), prefetch(3), AugmentOptions{}, size, 4, [&]() -> std::optional<BatchRequest> {
-        return request(asked++, false);    // without end
-    });
+    BatchLoader loader(data, data.split("train"), prefetch(3), AugmentOptions{}, size, 4,
+                       [&]() -> std::optional<BatchRequest> {
+                           return request(asked++, false);    // without end
+                       });
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     BOOST_TEST(asked == 3);
     (void)loader.next();
@@ -141,7 +146,8 @@ BOOST_AUTO_TEST_CASE(damaged_sample_is_named_after_the_batches_before_it) {
         BatchLoader loader(data, data.split("train"), prefetch(4), AugmentOptions{}, size, threads,
                            [&]() -> std::optional<BatchRequest> { return request(n++, false); });
         const auto names_it = [](const Error& error) {
-            return error.code() == ExitCode::bad_data && std::string(error.what()).find("image 1009 (train, row 9)") != std::string::npos;
+            return error.code() == ExitCode::bad_data &&
+                   std::string(error.what()).find("image 1009 (train, row 9)") != std::string::npos;
         };
         // image 9 first appears in batch 4: 4 * 5 + 7 * 7 ... found by search, to stay right if request() changes
         std::int64_t first = 0;
@@ -161,16 +167,18 @@ BOOST_AUTO_TEST_CASE(errors_of_the_callback_and_wrong_requests_reach_next) {
     write_small_file(dir / "small.h5");
     const PackedDataset data = PackedDataset::open(dir / "small.h5");
     std::int64_t n = 0;
-    BatchLoader throwing(data, data.split("train"), prefetch(2), AugmentOptions{}, size, 2, [&]() -> std::optional<BatchRequest> {
-        if (n == 2) throw std::runtime_error("no more");
-        return request(n++, false);
-    });
+    BatchLoader throwing(data, data.split("train"), prefetch(2), AugmentOptions{}, size, 2,
+                         [&]() -> std::optional<BatchRequest> {
+                             if (n == 2) throw std::runtime_error("no more");
+                             return request(n++, false);
+                         });
     BOOST_TEST(throwing.next().has_value());
     BOOST_TEST(throwing.next().has_value());
     BOOST_CHECK_THROW(throwing.next(), std::runtime_error);
 
     const auto first_next = [&](const BatchRequest& wrong) {
-        BatchLoader loader(data, data.split("train"), prefetch(2), AugmentOptions{}, size, 2, [&]() { return std::optional(wrong); });
+        BatchLoader loader(data, data.split("train"), prefetch(2), AugmentOptions{}, size, 2,
+                           [&]() { return std::optional(wrong); });
         (void)loader.next();
     };
     BatchRequest wrong = request(0, false);

@@ -84,7 +84,8 @@ BOOST_AUTO_TEST_CASE(round_trip) {
     BOOST_TEST(data.has_split("val"));
     BOOST_TEST(!data.has_split("test"));
     BOOST_CHECK_EXCEPTION((void)data.split("test"), Error, [](const Error& error) {
-        return error.code() == ExitCode::bad_data && contains(error.what(), "'test'") && contains(error.what(), "train, val");
+        return error.code() == ExitCode::bad_data && contains(error.what(), "'test'") &&
+               contains(error.what(), "train, val");
     });
     for (std::size_t s = 0; s < 2; ++s) {
         const SplitTables expected = s == 0 ? small_split("train", 0, 12, 5) : small_split("val", 1, 4, 2);
@@ -149,14 +150,17 @@ BOOST_AUTO_TEST_CASE(flipped_bytes_are_named) {
     const Flip flips[] = {
         {"pixels", H5T_STD_U8LE, 1, 1, pixel_byte, 0, "image 1007 (train, row 7)", nullptr},
         {"pixels", H5T_STD_U8LE, 1, 1, 0, 0, "image 1000 (train, row 0)", nullptr},
-        {"pixels", H5T_STD_U8LE, 1, 1, static_cast<std::int64_t>(train.pixel_bytes) - 1, 0, "image 1011 (train, row 11)", nullptr},
+        {"pixels", H5T_STD_U8LE, 1, 1, static_cast<std::int64_t>(train.pixel_bytes) - 1, 0,
+         "image 1011 (train, row 11)", nullptr},
         {"tokens", H5T_STD_U16LE, 2, 80, 31, 4, "caption row 31 (train, image 1006)", nullptr},
         {"tokens", H5T_STD_U16LE, 2, 80, 31, 79, "caption row 31 (train, image 1006)", nullptr},    // in the padding
         {"lengths", H5T_STD_I32LE, 1, 4, 59, 0, "caption row 59 (train, image 1011)", nullptr},
         {"lengths", H5T_STD_I32LE, 1, 4, 59, 3, "caption row 59 (train, image 1011)", nullptr},    // far out of range
-        {"image_index", H5T_STD_I32LE, 1, 4, 14, 0, "caption row 14 (train", nullptr},    // 2 -> 3: its image is another then
+        {"image_index", H5T_STD_I32LE, 1, 4, 14, 0, "caption row 14 (train",
+         nullptr},    // 2 -> 3: its image is another then
         {"image_index", H5T_STD_I32LE, 1, 4, 19, 0, "caption row 19 (train", nullptr},    // 3 -> 2
-        {"image_index", H5T_STD_I32LE, 1, 4, 12, 0, "caption row 12 (train", nullptr},    // 2 -> 3, later ones are lower
+        {"image_index", H5T_STD_I32LE, 1, 4, 12, 0, "caption row 12 (train",
+         nullptr},    // 2 -> 3, later ones are lower
         {"image_index", H5T_STD_I32LE, 1, 4, 22, 2, "caption row 22 (train", nullptr},
         {"texts", H5T_STD_U8LE, 1, 1, text_bytes, 0, "caption row 23 (train, image 1004)", nullptr},
         {"text_offsets", H5T_STD_U64LE, 1, 8, 30, 0, "caption row 29 (train, image 1005)", nullptr},
@@ -178,7 +182,8 @@ BOOST_AUTO_TEST_CASE(flipped_bytes_are_named) {
         BOOST_TEST_CONTEXT(flip.table << " element " << flip.element << " byte " << flip.byte) {
             std::filesystem::copy_file(original, path, std::filesystem::copy_options::overwrite_existing);
             const TableView view = place_of(path, "train", flip.table, flip.type, flip.rank);
-            flip_byte(path, view.start_bytes + static_cast<std::uint64_t>(flip.element) * flip.element_bytes + flip.byte);
+            flip_byte(path,
+                      view.start_bytes + static_cast<std::uint64_t>(flip.element) * flip.element_bytes + flip.byte);
             const auto named = [](const std::string& message, std::string wanted) {
                 for (std::size_t bar; (bar = wanted.find('|')) != std::string::npos; wanted.erase(0, bar + 1))
                     if (contains(message, wanted.substr(0, bar))) return true;
@@ -192,7 +197,8 @@ BOOST_AUTO_TEST_CASE(flipped_bytes_are_named) {
     }
 }
 
-// Any single byte, structures of HDF5 included: an error or, where the byte means nothing, the right content; never a crash.
+// Any single byte, structures of HDF5 included: an error or, where the byte means nothing, the right content; never a
+// crash.
 BOOST_AUTO_TEST_CASE(any_byte_may_be_damaged) {
     const TempDir dir;
     const Path path = dir / "small.h5";

@@ -23,7 +23,8 @@ inline Image noise_image(std::uint64_t split, std::int64_t row) {
 inline const PackedDescription small_description{"a picture of ", 4, "[PAD]\nword\n", "a test"};
 
 // Tables of one split: captions_per_image captions each, ids 1000 * (split + 1) + row.
-inline SplitTables small_split(const std::string& name, std::uint64_t split, std::int64_t images, int captions_per_image) {
+inline SplitTables small_split(const std::string& name, std::uint64_t split, std::int64_t images,
+                               int captions_per_image) {
     SplitTables tables;
     tables.name = name;
     tables.notes = {{"empty_captions", 2}};

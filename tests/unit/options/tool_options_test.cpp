@@ -26,9 +26,12 @@ struct Settings {
         options.add("out", "FILE", out, "the file");
         options.add("prompt", "TEXT", prompt, "the prompt");
         options.add("limit", "N", limit, 0, 100, "images");
-        options.add_list("size", "WxH", sizes, [](const std::string& word) {
-            if (word.find('x') == std::string::npos) throw std::invalid_argument("'" + word + "' is no size");
-        }, "sizes");
+        options.add_list(
+            "size", "WxH", sizes,
+            [](const std::string& word) {
+                if (word.find('x') == std::string::npos) throw std::invalid_argument("'" + word + "' is no size");
+            },
+            "sizes");
         wants_to_run = options.parse(words);
         help = options.help();
         BOOST_TEST(options.given("limit") == (limit != 0));
@@ -66,7 +69,8 @@ BOOST_AUTO_TEST_CASE(values_arrive) {
 BOOST_AUTO_TEST_CASE(help_shows_every_option_and_default) {
     const Settings settings({"--help"});
     BOOST_TEST(!settings.wants_to_run);
-    for (const char* part : {"Does things.", "--overwrite", "--out FILE", "[default.h5]", "--limit N", "[0]", "[1x1]", "'a picture of '"})
+    for (const char* part :
+         {"Does things.", "--overwrite", "--out FILE", "[default.h5]", "--limit N", "[0]", "[1x1]", "'a picture of '"})
         BOOST_TEST(settings.help.find(part) != std::string::npos, part);
 }
 
