@@ -78,4 +78,12 @@ void MpiSession::abort(int exit_code) {
     std::_Exit(exit_code);
 }
 
+std::string mpi_library_version() {
+    char text[MPI_MAX_LIBRARY_VERSION_STRING] = {};
+    int length = 0;
+    mpi_check(MPI_Get_library_version(text, &length), "ask for the MPI library's version");
+    const std::string whole(text, static_cast<std::size_t>(length));
+    return whole.substr(0, whole.find_first_of(",\n"));
+}
+
 }    // namespace blip

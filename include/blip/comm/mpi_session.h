@@ -2,6 +2,8 @@
 // rank that unwinds into MPI_Finalize would hang with the others.
 #pragma once
 
+#include <string>
+
 namespace blip {
 
 class MpiSession {
@@ -22,5 +24,8 @@ class MpiSession {
   private:
     int rank_ = 0, size_ = 1, local_rank_ = 0, local_size_ = 1;
 };
+
+// Name and version of the MPI library in use.
+std::string mpi_library_version();
 
 }    // namespace blip

@@ -1,0 +1,72 @@
+// Captions of a split by all ranks, gathered and scored on rank 0. Called by the trainer after each epoch and by the
+// evaluate verb.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "blip/comm/communicator.h"
+#include "blip/data/packed_dataset.h"
+#include "blip/model/captioner.h"
+#include "blip/options/options.h"
+
+namespace blip {
+
+struct CaptionResult {
+    std::int64_t image_row = 0;
+    std::int64_t image_id = 0;
+    std::string caption;
+};
+
+// Filled on rank 0 only, but for interrupted.
+struct SplitEvaluation {
+    std::string split;
+    std::vector<CaptionResult> captions;       // in the file's order of images, each image once
+    std::map<std::string, double> scores;      // "Bleu_1" ...; empty if the split has no references
+    double generate_s = 0;                     // wall time of the slowest rank
+    double score_s = 0;
+    bool interrupted = false;                  // stop_requested said so on some rank: nothing else is valid
+};
+
+class Evaluator {
+  public:
+    // All must outlive it. prompt: of generate options.
+    Evaluator(const Captioner& captioner, const Weights& weights, const PackedDataset& dataset,
+              const GenerateOptions& generate, const EvaluateOptions& evaluate, const DataOptions& data, int loader_threads,
+              bool progress, Communicator& communicator);
+
+    // Collective. Images are dealt to the ranks by stride; every image of the split (or the first `limit`) is captioned
+    // once. stop_requested is asked between batches and may differ between ranks.
+    SplitEvaluation run(const std::string& split, const std::function<bool()>& stop_requested) const;
+
+  private:
+    std::vector<CaptionResult> generate_own(const SplitTables& split, std::int64_t images,
+                                            const std::function<bool()>& stop_requested, bool& stopped) const;
+
+    const Captioner& captioner_;
+    const Weights& weights_;
+    const PackedDataset& dataset_;
+    GenerateOptions generate_;
+    EvaluateOptions evaluate_;
+    DataOptions data_;
+    int loader_threads_;
+    bool progress_;
+    Communicator& communicator_;
+    Vocabulary vocabulary_;
+    WordPieceTokenizer tokenizer_;
+};
+
+// Captions of a batch of pictures: uint8 [I, 3, S, S].
+std::vector<std::string> caption_images(const Captioner& captioner, const Weights& weights, const at::Tensor& images_I3SS,
+                                        const WordPieceTokenizer& tokenizer, const GenerateOptions& options);
+
+// COCO result form: [{"image_id": ..., "caption": ...}], durable. Rank 0.
+void write_results(const std::filesystem::path& file, const std::vector<CaptionResult>& captions);
+// The picture's captions beside what people wrote, for the log.
+std::vector<std::string> sample_lines(const PackedDataset& dataset, const SplitEvaluation& evaluation, int count);
+
+}    // namespace blip

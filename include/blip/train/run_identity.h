@@ -1,0 +1,19 @@
+// What makes two starts the same run, and whether all ranks were started alike. Used by the trainer and --dry-run.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "blip/comm/communicator.h"
+#include "blip/data/packed_dataset.h"
+#include "blip/options/options.h"
+
+namespace blip {
+
+// What must be the same for a resumed run to be the same run, by option name.
+std::map<std::string, std::string> run_identity(const Options& options, const PackedDataset& dataset);
+
+// Throws usage, naming the rank and what differs, unless every rank's entries equal rank 0's. Collective.
+void check_ranks_agree(const std::map<std::string, std::string>& own, Communicator& communicator);
+
+}    // namespace blip

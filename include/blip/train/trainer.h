@@ -1,0 +1,33 @@
+// The training run: resume, steps, checkpoints, evaluation after each epoch, and stopping on a signal.
+// Called by the train verb on every rank.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "blip/base/error.h"
+#include "blip/comm/communicator.h"
+#include "blip/data/packed_dataset.h"
+#include "blip/options/options.h"
+
+namespace blip {
+
+class Trainer {
+  public:
+    // options: checked and complete (threads resolved). stop_requested: set by a signal, asked once a step.
+    // config: what --print-config shows, kept in checkpoints. All must outlive it.
+    Trainer(const Options& options, const std::string& config, const PackedDataset& dataset, Communicator& communicator,
+            std::function<bool()> stop_requested);
+    ~Trainer();
+
+    // Trains from where the output directory stands to the end. Collective.
+    // Returns ok, or stopped after a signal (a checkpoint was written first). Throws what went wrong.
+    ExitCode run();
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}    // namespace blip

@@ -1,0 +1,92 @@
+// blip_mpi: parse, start MPI where the verb needs it, run the verb, turn errors into exit codes.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "blip/base/error.h"
+#include "blip/base/log.h"
+#include "blip/comm/mpi_session.h"
+#include "blip/options/parse.h"
+#include "src/app/startup.h"
+#include "src/app/verbs.h"
+
+namespace blip {
+namespace {
+
+// Message and code of whatever is being thrown.
+std::pair<std::string, ExitCode> describe_current_exception() {
+    try {
+        throw;
+    } catch (const Error& error) {
+        return {error.what(), error.code()};
+    } catch (const std::bad_alloc&) {
+        return {"out of memory: use more ranks, a smaller --micro-batch or a smaller --model", ExitCode::internal};
+    } catch (const std::exception& error) {
+        const std::string text = error.what();
+        // LibTorch's allocator reports exhaustion as a plain error with its C++ stack.
+        const bool memory = text.find("not enough memory") != std::string::npos;
+        return {(memory ? "out of memory: use a smaller --micro-batch or --model: " : "") + text.substr(0, text.find('\n')),
+                ExitCode::internal};
+    }
+}
+
+// Prints once, on the first rank, before MPI is there.
+int answer_without_mpi(const ParsedCommandLine& command) {
+    if (launcher_rank() != 0) return 0;
+    if (command.help)
+        fmt::print("{}", help_text(command.options.verb));
+    else if (command.version)
+        fmt::print("blip_mpi {}\n", program_version);
+    else
+        fmt::print("{}", print_config(command.options));
+    return 0;
+}
+
+int run_with_mpi(const Options& options, int argc, char** argv) {
+    // Outside the try block: a rank that unwinds into MPI_Finalize would hang with the others.
+    MpiSession session(&argc, &argv);
+    init_log(session.rank());
+    try {
+        const ExitCode code =
+            options.verb == Verb::train ? run_train(options, session) : run_evaluate(options, session);
+        return static_cast<int>(code);
+    } catch (const AgreedFailure& failure) {
+        return static_cast<int>(failure.code);
+    } catch (...) {
+        const auto [message, code] = describe_current_exception();
+        log_error("rank {} on {}: {}", session.rank(), host_name(), message);
+        session.abort(static_cast<int>(code));
+    }
+}
+
+int run(int argc, char** argv) {
+    ParsedCommandLine command;
+    try {
+        command = parse_command_line({argv + 1, argv + argc});
+    } catch (const Error& error) {
+        if (launcher_rank() == 0) fmt::print(stderr, "blip_mpi: {}\n", error.what());
+        return static_cast<int>(error.code());
+    }
+    if (command.help || command.version || command.options.print_config) return answer_without_mpi(command);
+    if (command.options.verb != Verb::caption) return run_with_mpi(command.options, argc, argv);
+    init_log(0);
+    try {
+        return static_cast<int>(run_caption(command.options));
+    } catch (...) {
+        const auto [message, code] = describe_current_exception();
+        log_error_text(message);
+        return static_cast<int>(code);
+    }
+}
+
+}    // namespace
+}    // namespace blip
+
+int main(int argc, char** argv) {
+    blip::tune_allocator();
+    blip::install_stop_signals();
+    return blip::run(argc, argv);
+}

@@ -1,0 +1,45 @@
+// What every verb does before its work: threads, signals, errors that all ranks agree on, and the lines that say what runs.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "blip/base/error.h"
+#include "blip/comm/communicator.h"
+#include "blip/comm/mpi_session.h"
+#include "blip/data/packed_dataset.h"
+#include "blip/options/options.h"
+
+namespace blip {
+
+inline constexpr const char* program_version = "0.1.0";
+
+// glibc's malloc keeps its pages: without this a fifth of a training step on CPU goes into page faults.
+void tune_allocator();
+
+// Processor cores this process may run on.
+int available_cores();
+// Fills threads and loader_threads where they are 0 and sets LibTorch's thread count. ranks_here: ranks on this host.
+void set_threads(Options& options, int ranks_here);
+
+// USR1, TERM and INT ask for a checkpoint and an orderly end; a second INT ends the process at once.
+void install_stop_signals();
+bool stop_requested();
+
+// An error that all ranks know of, printed already: the job ends through MPI_Finalize with this code.
+struct AgreedFailure {
+    ExitCode code;
+};
+// Runs work on every rank. If it throws an Error on any, rank 0 prints each message once, with the ranks it came from, and
+// all ranks throw AgreedFailure. For work without communication: opening files, checking options.
+void run_together(Communicator& communicator, const std::function<void()>& work);
+
+// The dataset named by --data.
+PackedDataset open_dataset(const Options& options);
+// Completes options.model from the weights in --init, where those say their shape; refuses contradictions.
+void adopt_model_shape(Options& options);
+
+// Ranks, hosts, cores, precision, versions, data, and the options that differ from their defaults. Collective.
+void print_run(const Options& options, const PackedDataset& dataset, Communicator& communicator, const MpiSession& session);
+
+}    // namespace blip

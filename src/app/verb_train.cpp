@@ -1,0 +1,94 @@
+// blip_mpi train: checks everything that can be checked before the first step, then trains.
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "blip/base/durable_file.h"
+#include "blip/base/log.h"
+#include "blip/checkpoint/checkpoints.h"
+#include "blip/comm/mpi_communicator.h"
+#include "blip/data/shard_sampler.h"
+#include "blip/model/captioner.h"
+#include "blip/options/parse.h"
+#include "blip/params/arena.h"
+#include "blip/report/progress.h"
+#include "blip/train/run_identity.h"
+#include "blip/train/trainer.h"
+#include "src/app/startup.h"
+#include "src/app/verbs.h"
+
+namespace blip {
+
+namespace {
+
+void prepare_output(const Options& options) {
+    const std::filesystem::path& output = options.checkpoint.output;
+    std::error_code problem;
+    if (options.checkpoint.fresh && std::filesystem::exists(output, problem) && !std::filesystem::is_empty(output, problem))
+        throw Error(ExitCode::usage, fmt::format("--fresh: {} is not empty; give another --output, or remove it yourself",
+                                                 output.string()));
+    if (options.dry_run) return;
+    std::filesystem::create_directories(output, problem);
+    if (!problem) write_file_durably(output / ".writable", "");
+    if (problem)
+        throw Error(ExitCode::io, fmt::format("cannot create --output {}: {}", output.string(), problem.message()));
+    std::filesystem::remove(output / ".writable", problem);
+}
+
+void print_plan(const Options& options, const PackedDataset& dataset, int ranks) {
+    const ShardSampler sampler(dataset.split("train").caption_count(), options.train.global_batch,
+                               options.train.micro_batch, options.train.seed, 0, ranks);
+    log_info("{} steps an epoch, {} epochs; {} micro-batches of {} a step: {} to {} a rank, {:.0f} % of the ranks' time used",
+             sampler.steps_per_epoch(), options.train.epochs, sampler.micro_batches_per_step(), options.train.micro_batch,
+             sampler.micro_batches_per_step() / ranks, (sampler.micro_batches_per_step() + ranks - 1) / ranks,
+             sampler.efficiency() * 100);
+    const Captioner captioner(options.model);
+    const auto parameters = static_cast<double>(captioner.layout().element_count());
+    log_info("model {}: {:.2f} M parameters; weights, gradients and this rank's moments take {}", options.model.preset,
+             parameters / 1e6, format_bytes(parameters * 4 * (2 + 2.0 / ranks)));
+}
+
+// Reads what training would read, without training.
+void check_only(const Options& options, const PackedDataset& dataset, Communicator& communicator) {
+    const auto found = find_newest_checkpoint(options.checkpoint.output, communicator);
+    if (found) {
+        const auto differences = identity_differences(found->manifest.identity, run_identity(options, dataset));
+        if (!differences.empty())
+            throw Error(ExitCode::usage, fmt::format("{} belongs to another run: {}", found->directory.string(),
+                                                     fmt::join(differences, "; ")));
+        log_info("would resume after step {} from {}", found->manifest.state.global_step, found->directory.string());
+    } else if (!options.init.empty()) {
+        const Captioner captioner(options.model);
+        Arena arena(captioner.layout(), 1, 1LL << 62, host_allocator(), false);
+        load_model(options.init, arena);
+        log_info("would start from the weights in {}", options.init.string());
+    }
+    log_info("dry run: everything needed is there and fits together; nothing was trained or written");
+}
+
+}    // namespace
+
+ExitCode run_train(Options options, const MpiSession& session) {
+    const auto communicator = make_mpi_communicator(options.comm);
+    set_threads(options, session.local_size());
+    std::optional<PackedDataset> dataset;
+    run_together(*communicator, [&] {
+        dataset = open_dataset(options);
+        adopt_model_shape(options);
+        ShardSampler(dataset->split("train").caption_count(), options.train.global_batch, options.train.micro_batch,
+                     options.train.seed, communicator->rank(), communicator->size());
+        if (communicator->rank() == 0) prepare_output(options);
+    });
+    if (communicator->rank() == 0 && !options.dry_run) add_log_file(options.checkpoint.output / "log.txt");
+    print_run(options, *dataset, *communicator, session);
+    print_plan(options, *dataset, communicator->size());
+    if (options.dry_run) {
+        check_only(options, *dataset, *communicator);
+        return ExitCode::ok;
+    }
+    const std::string config = print_config(options);
+    Trainer trainer(options, config, *dataset, *communicator, stop_requested);
+    return trainer.run();
+}
+
+}    // namespace blip

@@ -1,0 +1,145 @@
+// See evaluator.h.
+#include "blip/eval/evaluator.h"
+
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/tensor.h>
+#include <c10/core/GradMode.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "blip/base/error.h"
+#include "blip/data/batch_loader.h"
+#include "blip/metrics/coco_eval.h"
+#include "blip/model/beam_search.h"
+#include "blip/report/progress.h"
+#include "blip/text/caption_text.h"
+
+namespace blip {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+// first, first + stride, ... in batches
+std::function<std::optional<BatchRequest>()> strided_images(std::int64_t first, std::int64_t stride, std::int64_t end,
+                                                            int batch) {
+    return [=, next = first]() mutable -> std::optional<BatchRequest> {
+        BatchRequest request;
+        for (; next < end && static_cast<int>(request.images.size()) < batch; next += stride) request.images.push_back(next);
+        if (request.images.empty()) return std::nullopt;
+        return request;
+    };
+}
+
+std::vector<CaptionResult> merge(const std::vector<std::string>& parts, std::int64_t expected) {
+    std::vector<CaptionResult> all;
+    for (const std::string& part : parts)
+        for (const auto& row : nlohmann::json::parse(part)) all.push_back({row[0], row[1], row[2]});
+    std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.image_row < b.image_row; });
+    const bool repeated = std::adjacent_find(all.begin(), all.end(), [](const auto& a, const auto& b) {
+                              return a.image_row == b.image_row;
+                          }) != all.end();
+    if (repeated || static_cast<std::int64_t>(all.size()) != expected)
+        throw Error(ExitCode::internal,
+                    fmt::format("evaluation gathered {} captions for {} images", all.size(), expected));
+    return all;
+}
+
+}    // namespace
+
+std::vector<std::string> caption_images(const Captioner& captioner, const Weights& weights, const at::Tensor& images_I3SS,
+                                        const WordPieceTokenizer& tokenizer, const GenerateOptions& options) {
+    const c10::AutoGradMode no_gradients(false);
+    const std::vector<TokenId> prompt = prompt_tokens(tokenizer, options.prompt);
+    const at::Tensor prompts =
+        at::tensor(std::vector<std::int64_t>(prompt.begin(), prompt.end())).repeat({images_I3SS.size(0), 1});
+    CaptionModel model(captioner, weights, images_I3SS);
+    std::vector<std::string> captions;
+    for (const Generated& result : generate(model, prompts, options))
+        captions.push_back(decode_caption(
+            tokenizer, std::vector<TokenId>(result.tokens.begin(), result.tokens.end()), options.prompt));
+    return captions;
+}
+
+Evaluator::Evaluator(const Captioner& captioner, const Weights& weights, const PackedDataset& dataset,
+                     const GenerateOptions& generate, const EvaluateOptions& evaluate, const DataOptions& data,
+                     int loader_threads, bool progress, Communicator& communicator)
+    : captioner_(captioner),
+      weights_(weights),
+      dataset_(dataset),
+      generate_(generate),
+      evaluate_(evaluate),
+      data_(data),
+      loader_threads_(loader_threads),
+      progress_(progress),
+      communicator_(communicator),
+      vocabulary_(Vocabulary::from_text(dataset.vocabulary_text(), dataset.path().string())),
+      tokenizer_(vocabulary_) {}
+
+std::vector<CaptionResult> Evaluator::generate_own(const SplitTables& split, std::int64_t images,
+                                                   const std::function<bool()>& stop_requested, bool& stopped) const {
+    const int size = captioner_.options().image_size;
+    BatchLoader loader(dataset_, split, data_, AugmentOptions{}, size, loader_threads_,
+                       strided_images(communicator_.rank(), communicator_.size(), images, evaluate_.batch));
+    const bool shown = communicator_.rank() == 0 && progress_;
+    Progress progress(fmt::format("captions of {}", split.name), images, shown);
+    std::vector<CaptionResult> own;
+    while (std::optional<Batch> batch = loader.next()) {
+        stopped = stopped || stop_requested();
+        if (stopped) break;
+        const auto count = static_cast<std::int64_t>(batch->request.images.size());
+        const at::Tensor pixels = at::from_blob(batch->images_I3SS.data(), {count, 3, size, size},
+                                                at::TensorOptions().dtype(at::kByte));
+        const auto captions = caption_images(captioner_, weights_, pixels, tokenizer_, generate_);
+        for (std::size_t i = 0; i < captions.size(); ++i) {
+            const std::int64_t row = batch->request.images[i];
+            own.push_back({row, split.image_ids_I[static_cast<std::size_t>(row)], captions[i]});
+        }
+        // Rank 0's share stands for all: the ranks are dealt equal numbers.
+        progress.update(std::min(static_cast<std::int64_t>(own.size()) * communicator_.size(), images), "");
+    }
+    return own;
+}
+
+SplitEvaluation Evaluator::run(const std::string& split_name, const std::function<bool()>& stop_requested) const {
+    const SplitTables& split = dataset_.split(split_name);
+    const std::int64_t images =
+        evaluate_.limit > 0 ? std::min<std::int64_t>(evaluate_.limit, split.image_count()) : split.image_count();
+    SplitEvaluation evaluation;
+    evaluation.split = split_name;
+    const auto start = Clock::now();
+    bool stopped = false;
+    nlohmann::json own = nlohmann::json::array();
+    for (const CaptionResult& result : generate_own(split, images, stop_requested, stopped))
+        own.push_back({result.image_row, result.image_id, result.caption});
+    double stops[] = {stopped ? 1.0 : 0.0};
+    communicator_.host_sum(stops, "agreement after captioning");
+    evaluation.interrupted = stops[0] > 0;
+    if (evaluation.interrupted) return evaluation;
+    const std::vector<std::string> parts = communicator_.gather(own.dump(), "captions of all ranks");
+    evaluation.generate_s = seconds_since(start);
+    if (communicator_.rank() == 0) {
+        const auto score_start = Clock::now();
+        evaluation.captions = merge(parts, images);
+        std::vector<std::vector<std::string>> references(static_cast<std::size_t>(split.image_count()));
+        for (std::int64_t c = 0; c < split.caption_count(); ++c)
+            references[static_cast<std::size_t>(split.image_index_C[static_cast<std::size_t>(c)])].emplace_back(
+                split.text(c));
+        std::vector<ScoredCaption> scored;
+        for (const CaptionResult& result : evaluation.captions) {
+            auto& own_references = references[static_cast<std::size_t>(result.image_row)];
+            if (!own_references.empty()) scored.push_back({result.image_id, result.caption, std::move(own_references)});
+        }
+        if (!scored.empty()) evaluation.scores = coco_scores(scored);
+        evaluation.score_s = seconds_since(score_start);
+    }
+    // Scoring happens on rank 0 alone and may take longer than a collective is allowed to.
+    communicator_.barrier("end of scoring", true);
+    return evaluation;
+}
+
+}    // namespace blip

@@ -1,0 +1,108 @@
+// See epoch_evaluation.h.
+#include "src/train/epoch_evaluation.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "blip/base/durable_file.h"
+#include "blip/base/log.h"
+#include "blip/checkpoint/checkpoints.h"
+
+namespace blip {
+
+namespace {
+
+// Highest score on the first split decides which weights are best.
+double selection_score(const nlohmann::json& evaluation) {
+    if (!evaluation.contains("selection")) return -1;
+    return evaluation.at("selection").value("score", -1.0);
+}
+
+GenerateOptions with_prompt(GenerateOptions options, const std::string& prompt) {
+    options.prompt = prompt;    // what the captions were packed with
+    return options;
+}
+
+}    // namespace
+
+EpochEvaluation::EpochEvaluation(const Options& options, const PackedDataset& dataset, const Captioner& captioner,
+                                 const Arena& arena, Communicator& communicator)
+    : options_(options),
+      dataset_(dataset),
+      arena_(arena),
+      communicator_(communicator),
+      evaluator_(captioner, arena.weights(), dataset, with_prompt(options.generate, dataset.prompt()), options.evaluate,
+                 options.data, options.data.loader_threads, options.runtime.progress, communicator) {
+    for (const std::string& split : options.evaluate.splits)
+        if (dataset.has_split(split)) splits_.push_back(split);
+}
+
+std::filesystem::path EpochEvaluation::file(int epoch) const {
+    return options_.checkpoint.output / "evaluations" / fmt::format("epoch-{}.json", epoch);
+}
+
+bool EpochEvaluation::done(int epoch) const {
+    std::string answer;
+    if (communicator_.rank() == 0) {
+        answer = "no";
+        if (std::filesystem::exists(file(epoch))) {
+            const bool whole = nlohmann::json::accept(read_file(file(epoch)));
+            answer = whole ? "yes" : "no";
+            if (!whole) log_warning("{} is damaged: the epoch is evaluated again", file(epoch).string());
+        }
+    }
+    communicator_.broadcast(answer, "which epochs were evaluated");
+    return answer == "yes";
+}
+
+double EpochEvaluation::best_score() const {
+    double best = -1;
+    const std::filesystem::path folder = options_.checkpoint.output / "evaluations";
+    if (!std::filesystem::is_directory(folder)) return best;
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+        if (entry.path().extension() != ".json") continue;
+        const auto parsed = nlohmann::json::parse(read_file(entry.path()), nullptr, false);
+        if (!parsed.is_discarded()) best = std::max(best, selection_score(parsed));
+    }
+    return best;
+}
+
+bool EpochEvaluation::run(int epoch, std::int64_t global_step, RunLog* log,
+                          const std::function<bool()>& stop_requested) {
+    nlohmann::json record = {{"epoch", epoch}, {"step", global_step}, {"splits", nlohmann::json::object()}};
+    for (const std::string& split : splits_) {
+        const SplitEvaluation evaluation = evaluator_.run(split, stop_requested);
+        if (evaluation.interrupted) return false;
+        if (communicator_.rank() != 0) continue;
+        std::string scores;
+        for (const auto& [name, value] : evaluation.scores) scores += fmt::format(" {} {:.4f}", name, value);
+        log_info("epoch {} {}: {} captions in {:.1f} s,{}", epoch, split, evaluation.captions.size(),
+                 evaluation.generate_s, scores.empty() ? " no references to score against" : scores);
+        for (const std::string& line : sample_lines(dataset_, evaluation, options_.train.log_samples)) log_info_text(line);
+        write_results(options_.checkpoint.output / "result" / fmt::format("{}_epoch{}.json", split, epoch),
+                      evaluation.captions);
+        record["splits"][split] = {{"scores", evaluation.scores},
+                                   {"images", evaluation.captions.size()},
+                                   {"generate_s", evaluation.generate_s},
+                                   {"score_s", evaluation.score_s}};
+        if (!record.contains("selection") && evaluation.scores.contains("Bleu_4"))
+            record["selection"] = {{"split", split}, {"metric", "Bleu_4"}, {"score", evaluation.scores.at("Bleu_4")}};
+    }
+    if (communicator_.rank() == 0) {
+        // best/ first: if the job dies in between, the epoch is evaluated again, with the same result.
+        if (selection_score(record) > best_score()) {
+            const std::filesystem::path best = options_.checkpoint.output / "best";
+            save_model(best, arena_, options_.model, record.dump());
+            write_file_durably(best / "vocab.txt", dataset_.vocabulary_text());
+            log_info("epoch {} is the best so far: weights in {}", epoch, best.string());
+        }
+        std::filesystem::create_directories(file(epoch).parent_path());
+        write_file_durably(file(epoch), record.dump(1) + "\n");
+        if (log != nullptr) log->event("evaluation", record.dump());
+    }
+    communicator_.barrier("end of the epoch's evaluation", true);
+    return true;
+}
+
+}    // namespace blip

@@ -1,0 +1,34 @@
+// What a step computes: the samples of this rank's micro-batches and the token count of the whole global batch, known to
+// every rank from the captions in the file. Used by the trainer.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "blip/data/batch_loader.h"
+#include "blip/data/packed_dataset.h"
+#include "blip/data/shard_sampler.h"
+#include "blip/options/options.h"
+
+namespace blip {
+
+class StepPlan {
+  public:
+    StepPlan(const SplitTables& split, int prompt_length, const Options& options, int rank, int size);
+
+    const ShardSampler& sampler() const { return sampler_; }
+    // trained tokens of a step over all ranks, at least 1
+    std::int64_t global_tokens(std::int64_t epoch, std::int64_t step) const;
+    // this rank's requests from a step of an epoch to the epoch's end; owns what it uses
+    std::function<std::optional<BatchRequest>()> requests(std::int64_t epoch, std::int64_t first_step) const;
+
+  private:
+    const SplitTables& split_;
+    const Options& options_;
+    ShardSampler sampler_;
+    std::vector<std::int32_t> trained_tokens_C_;
+};
+
+}    // namespace blip

@@ -1,0 +1,363 @@
+// The loop that reads like the recipe. See trainer.h.
+#include "blip/train/trainer.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/from_blob.h>
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "blip/base/log.h"
+#include "blip/base/random.h"
+#include "blip/checkpoint/checkpoints.h"
+#include "blip/optim/adamw.h"
+#include "blip/optim/grad_reducer.h"
+#include "blip/optim/lr_schedule.h"
+#include "blip/params/arena.h"
+#include "blip/report/progress.h"
+#include "blip/report/run_log.h"
+#include "blip/train/caption_loss.h"
+#include "blip/train/run_identity.h"
+#include "src/train/decisions.h"
+#include "src/train/epoch_evaluation.h"
+#include "src/train/step_plan.h"
+
+namespace blip {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Time since the last call, in milliseconds, added to a total.
+class StopWatch {
+  public:
+    void add_to(double& total_ms) {
+        const auto now = Clock::now();
+        total_ms += std::chrono::duration<double, std::milli>(now - last_).count();
+        last_ = now;
+    }
+
+  private:
+    Clock::time_point last_ = Clock::now();
+};
+
+// What a step did on this rank; complete once its decision is read.
+struct StepOutcome {
+    StepRecord record;
+    Decision own;
+    std::vector<std::int64_t> samples;    // this rank's caption rows
+};
+
+}    // namespace
+
+struct Trainer::Impl {
+    const Options& options;
+    const std::string& config;
+    const PackedDataset& dataset;
+    const SplitTables& split;
+    Communicator& communicator;
+    std::function<bool()> stop_requested;
+
+    Captioner captioner;
+    Arena arena;
+    StepPlan plan;
+    GradReducer reducer;
+    ShardedAdamW optimizer;
+    CheckpointWriter writer;
+    EpochEvaluation evaluation;
+    Decisions decisions;
+    std::unique_ptr<RunLog> log;    // rank 0
+    std::unique_ptr<Progress> progress;
+
+    TrainState state;
+    StepOutcome last;    // the step whose decision is in flight
+    bool stop_agreed = false, save_agreed = false;
+    std::int64_t saved_step = -1;
+    Clock::time_point last_save = Clock::now();
+
+    Impl(const Options& o, const std::string& c, const PackedDataset& d, Communicator& comm, std::function<bool()> stop)
+        : options(o),
+          config(c),
+          dataset(d),
+          split(d.split("train")),
+          communicator(comm),
+          stop_requested(std::move(stop)),
+          captioner(o.model),
+          arena(captioner.layout(), comm.size(), static_cast<std::int64_t>(o.comm.bucket_mb * 1024 * 1024),
+                [&comm](std::size_t bytes) { return comm.allocate(bytes); }),
+          plan(split, d.prompt_length(), o, comm.rank(), comm.size()),
+          reducer(arena, comm),
+          optimizer(arena, comm, o.optim),
+          writer(o.checkpoint.output, o.checkpoint.keep, comm),
+          evaluation(o, d, captioner, arena, comm),
+          decisions(comm) {}
+
+    std::int64_t last_step() const {
+        const std::int64_t all = plan.sampler().steps_per_epoch() * options.train.epochs;
+        return options.train.max_steps > 0 ? std::min(all, options.train.max_steps) : all;
+    }
+
+    ExitCode run();
+    void start_or_resume();
+    StepOutcome train_step(BatchLoader& loader, double lr);
+    double micro_batch(const Batch& batch, std::int64_t global_tokens, StepRecord& record);
+    void post(StepOutcome outcome);
+    void settle();
+    [[noreturn]] void fail_non_finite();
+    bool checkpoint_due() const;
+    void save();
+    void wait_for_save();
+    ExitCode stop();
+};
+
+void Trainer::Impl::start_or_resume() {
+    check_ranks_agree(run_identity(options, dataset), communicator);
+    state.seed = options.train.seed;
+    const auto found = find_newest_checkpoint(options.checkpoint.output, communicator);
+    if (found) {
+        const auto differences = identity_differences(found->manifest.identity, run_identity(options, dataset));
+        if (!differences.empty())
+            throw Error(ExitCode::usage,
+                        fmt::format("{} belongs to another run ({}): give the same options, another --output, or --fresh "
+                                    "with an empty one",
+                                    found->directory.string(), fmt::join(differences, "; ")));
+        load_checkpoint(*found, arena, optimizer);
+        optimizer.set_update_count(found->manifest.update_count);
+        state = found->manifest.state;
+        saved_step = state.global_step;
+        log_info("resuming after step {} (epoch {}, step {} of {}) from {}", state.global_step, state.epoch,
+                 state.step_in_epoch, plan.sampler().steps_per_epoch(), found->directory.string());
+        if (found->manifest.world_size != communicator.size() || found->manifest.threads != options.runtime.threads)
+            log_info("the checkpoint was written by {} ranks with {} threads each, this is {} with {}: the same samples and "
+                     "dropout, equal within rounding instead of bit for bit",
+                     found->manifest.world_size, found->manifest.threads, communicator.size(), options.runtime.threads);
+    } else if (!options.init.empty()) {
+        load_model(options.init, arena);
+        log_info("starting from the weights in {}", options.init.string());
+    } else {
+        initialise(arena, options.train.seed);
+        log_info("starting from random weights (no --init), seed {}", options.train.seed);
+    }
+    if (communicator.rank() == 0) {
+        log = std::make_unique<RunLog>(options.checkpoint.output / "log.jsonl");
+        log->event(found ? "resume" : "run", nlohmann::json{{"step", state.global_step},
+                                                            {"ranks", communicator.size()},
+                                                            {"threads", options.runtime.threads},
+                                                            {"identity", run_identity(options, dataset)}}
+                                                 .dump());
+    }
+    progress = std::make_unique<Progress>("train", last_step(), communicator.rank() == 0 && options.runtime.progress);
+}
+
+// Forward and backward of one micro-batch; returns its part of the global batch's loss.
+double Trainer::Impl::micro_batch(const Batch& batch, std::int64_t global_tokens, StepRecord& record) {
+    StopWatch watch;
+    const auto tensor = [](const auto& values, at::IntArrayRef shape, at::ScalarType type) {
+        // from_blob asks for a writable pointer; nothing writes to a batch
+        return at::from_blob(const_cast<void*>(static_cast<const void*>(values.data())), shape, type);
+    };
+    const auto images = static_cast<std::int64_t>(batch.request.images.size());
+    const auto captions = static_cast<std::int64_t>(batch.request.captions.size());
+    const at::Tensor pixels = tensor(batch.images_I3SS, {images, 3, batch.image_size, batch.image_size}, at::kByte);
+    const at::Tensor tokens = tensor(batch.tokens_CT, {captions, batch.token_count}, at::kLong);
+    bool one_each = images == captions;
+    for (std::int64_t c = 0; one_each && c < captions; ++c)
+        one_each = batch.request.image_of_caption[static_cast<std::size_t>(c)] == c;
+    const at::Tensor owners = one_each ? at::Tensor() : tensor(batch.request.image_of_caption, {captions}, at::kLong);
+
+    const TrainedTokens trained = trained_tokens(batch.tokens_CT, batch.lengths_C, dataset.prompt_length());
+    DropoutMasks dropout(options.loss.dropout, random_key(options.train.seed, RandomPurpose::dropout,
+                                                          {static_cast<std::uint64_t>(state.global_step),
+                                                           static_cast<std::uint64_t>(batch.request.tag)}));
+    const double own_mean =
+        static_cast<double>(std::max<std::size_t>(trained.targets.size(), 1)) * plan.sampler().micro_batches_per_step();
+    const double divisor = options.loss.average == "micro-batch" ? own_mean : static_cast<double>(global_tokens);
+    const at::Tensor loss = caption_loss_sum(captioner, arena.weights(), pixels, tokens, owners, trained,
+                                             options.loss.label_smoothing, dropout) /
+                            divisor;
+    watch.add_to(record.forward_ms);
+    loss.backward();
+    watch.add_to(record.backward_ms);
+    return loss.item<double>();
+}
+
+StepOutcome Trainer::Impl::train_step(BatchLoader& loader, double lr) {
+    StepOutcome outcome;
+    StepRecord& record = outcome.record;
+    const auto start = Clock::now();
+    record.tokens = plan.global_tokens(state.epoch, state.step_in_epoch);
+    record.samples = options.train.global_batch;
+    record.lr = lr;
+    record.epoch = state.epoch;
+
+    reducer.begin_step();
+    for (int left = plan.sampler().micro_batch_count(); left > 0; --left) {
+        StopWatch watch;
+        const std::optional<Batch> batch = loader.next();
+        watch.add_to(record.data_ms);
+        if (!batch) throw Error(ExitCode::internal, "the loader ended before the epoch did");
+        if (left == 1) reducer.arm();
+        outcome.own.loss += micro_batch(*batch, record.tokens, record);
+        outcome.samples.insert(outcome.samples.end(), batch->request.captions.begin(), batch->request.captions.end());
+    }
+    StopWatch watch;
+    reducer.finish();
+    const auto result = optimizer.step(reducer, lr, !std::isfinite(outcome.own.loss));
+    watch.add_to(record.update_ms);
+    record.reduce_ms = reducer.waited_s() * 1000;
+    record.update_ms -= record.reduce_ms;
+
+    record.step = ++state.global_step;
+    record.step_in_epoch = ++state.step_in_epoch;
+    record.step_ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+    outcome.own.gradient_square_sum = result.gradient_square_sum;
+    outcome.own.non_finite = !std::isfinite(outcome.own.loss) || result.non_finite ? 1 : 0;
+    return outcome;
+}
+
+void Trainer::Impl::post(StepOutcome outcome) {
+    const double minutes = std::chrono::duration<double>(Clock::now() - last_save).count() / 60;
+    const bool save_by_clock = communicator.rank() == 0 && options.checkpoint.every_minutes > 0 &&
+                               minutes >= options.checkpoint.every_minutes && !writer.in_flight();
+    outcome.own.stop = stop_requested() ? 1 : 0;
+    outcome.own.save = save_by_clock ? 1 : 0;
+    outcome.own.written = writer.in_flight() && writer.written() ? 1 : 0;
+    decisions.post(outcome.own);
+    last = std::move(outcome);
+}
+
+// Reads the decision in flight: what all ranks found in the last posted step.
+void Trainer::Impl::settle() {
+    if (!decisions.in_flight()) return;
+    const Decision all = decisions.read();
+    if (all.non_finite > 0) fail_non_finite();
+    stop_agreed = stop_agreed || all.stop > 0;
+    save_agreed = save_agreed || all.save > 0;
+    if (all.written == communicator.size() && writer.in_flight()) wait_for_save();
+    if (communicator.rank() != 0) return;
+    StepRecord& record = last.record;
+    record.loss = all.loss;
+    record.gradient_norm = std::sqrt(all.gradient_square_sum);
+    log->step(record);
+    progress->update(record.step,
+                     fmt::format("epoch {} step {}/{}  loss {:.4f}  lr {:.3g}  {:.1f} pairs/s  {}", record.epoch,
+                                 record.step_in_epoch, plan.sampler().steps_per_epoch(), record.loss, record.lr,
+                                 static_cast<double>(record.samples) / (record.step_ms / 1000),
+                                 format_bytes(static_cast<double>(resident_bytes()))));
+}
+
+void Trainer::Impl::fail_non_finite() {
+    if (last.own.non_finite == 0) {
+        // The rank that saw it speaks; its abort ends this wait.
+        communicator.barrier("waiting for the rank whose loss or gradient is not finite");
+    }
+    std::vector<std::string> ids;
+    for (std::int64_t caption : last.samples) {
+        const auto image = static_cast<std::size_t>(split.image_index_C[static_cast<std::size_t>(caption)]);
+        ids.push_back(fmt::format("image {} caption row {}", split.image_ids_I[image], caption));
+    }
+    throw Error(ExitCode::internal,
+                fmt::format("{} of step {} is not finite on rank {}; its samples: {}. The last good state is the newest "
+                            "checkpoint in {}; a smaller --init-lr may help",
+                            std::isfinite(last.own.loss) ? "a gradient" : "the loss", last.record.step,
+                            communicator.rank(), ids.empty() ? "none" : fmt::format("{}", fmt::join(ids, ", ")),
+                            (options.checkpoint.output / "checkpoints").string()));
+}
+
+bool Trainer::Impl::checkpoint_due() const {
+    const int every = options.checkpoint.every_steps;
+    return stop_agreed || save_agreed || (every > 0 && state.global_step % every == 0) ||
+           state.step_in_epoch == 0 || state.global_step == last_step();
+}
+
+// Writes the state after the last step; that step is known to be good on all ranks.
+void Trainer::Impl::save() {
+    settle();
+    save_agreed = false;
+    last_save = Clock::now();
+    if (saved_step == state.global_step) return;
+    if (writer.in_flight()) wait_for_save();
+    Manifest manifest;
+    manifest.state = state;
+    manifest.update_count = optimizer.update_count();
+    manifest.world_size = communicator.size();
+    manifest.threads = options.runtime.threads;
+    manifest.model = options.model;
+    manifest.identity = run_identity(options, dataset);
+    manifest.config = config;
+    writer.start_save(manifest, arena, optimizer);
+    saved_step = state.global_step;
+}
+
+void Trainer::Impl::wait_for_save() {
+    const bool saved = writer.finish_save();
+    if (!saved) saved_step = -1;
+    if (log)
+        log->event("checkpoint", nlohmann::json{{"saved", saved}, {"stall_s", writer.stall_s()}}.dump());
+}
+
+ExitCode Trainer::Impl::stop() {
+    if (writer.in_flight()) wait_for_save();
+    if (log) log->event("stop", nlohmann::json{{"step", state.global_step}}.dump());
+    progress->clear();
+    communicator.barrier("end of the run, every rank's files written");
+    if (saved_step != state.global_step)
+        throw Error(ExitCode::io, fmt::format("the checkpoint after step {} could not be written to {}: the run can go on "
+                                              "from an earlier one only",
+                                              state.global_step, options.checkpoint.output.string()));
+    log_info("stopped by a signal after step {}; run the same command again to go on", state.global_step);
+    return ExitCode::stopped;
+}
+
+ExitCode Trainer::Impl::run() {
+    start_or_resume();
+    while (true) {
+        // The checkpoint of an epoch's end is there; its evaluation may not be.
+        if (state.step_in_epoch == 0 && state.epoch > 0 && options.train.evaluate && !evaluation.done(state.epoch - 1)) {
+            if (writer.in_flight()) wait_for_save();
+            progress->clear();
+            if (!evaluation.run(state.epoch - 1, state.global_step, log.get(), stop_requested)) return stop();
+        }
+        if (state.epoch >= options.train.epochs || state.global_step >= last_step()) break;
+        BatchLoader loader(dataset, split, options.data, options.augment, options.model.image_size,
+                           options.data.loader_threads, plan.requests(state.epoch, state.step_in_epoch));
+        const double lr = cosine_lr(options.optim, state.epoch, options.train.epochs);
+        const int epoch = state.epoch;
+        while (state.epoch == epoch) {
+            StepOutcome outcome = train_step(loader, lr);
+            settle();
+            post(std::move(outcome));
+            if (state.step_in_epoch == plan.sampler().steps_per_epoch()) {
+                ++state.epoch;
+                state.step_in_epoch = 0;
+            }
+            if (checkpoint_due()) save();
+            if (stop_agreed) return stop();
+            if (state.global_step >= last_step()) break;
+        }
+        if (state.step_in_epoch > 0) break;    // --max-steps ended it within an epoch
+    }
+    settle();
+    if (writer.in_flight()) wait_for_save();
+    progress->clear();
+    if (log) log->event("stop", nlohmann::json{{"step", state.global_step}, {"finished", true}}.dump());
+    communicator.barrier("end of the run, every rank's files written");
+    if (saved_step != state.global_step)
+        throw Error(ExitCode::io, fmt::format("the last checkpoint could not be written to {}: free some space and run the "
+                                              "same command again",
+                                              options.checkpoint.output.string()));
+    log_info("finished after step {}", state.global_step);
+    return ExitCode::ok;
+}
+
+Trainer::Trainer(const Options& options, const std::string& config, const PackedDataset& dataset, Communicator& communicator,
+                 std::function<bool()> stop_requested)
+    : impl_(std::make_unique<Impl>(options, config, dataset, communicator, std::move(stop_requested))) {}
+
+Trainer::~Trainer() = default;
+
+ExitCode Trainer::run() { return impl_->run(); }
+
+}    // namespace blip
