@@ -18,11 +18,13 @@ namespace blip {
 
 class CheckpointWriter {
   public:
-    // run_directory/checkpoints is created. keep: newest checkpoints that survive.
+    // run_directory/checkpoints is created, what interrupted saves left there is removed. keep: newest checkpoints that
+    // survive a save. Collective; throws io.
     CheckpointWriter(std::filesystem::path run_directory, int keep, Communicator& communicator);
     ~CheckpointWriter();    // joins the writing thread
 
     // Snapshot now, write in a background thread. At most one save is in flight: an earlier one is finished first.
+    // Collective (rank 0 makes the directory). world_size, update_count and shards of the manifest are filled here.
     void start_save(const Manifest& manifest, const Arena& arena, const ShardedAdamW& optimizer);
     // True once this rank's file is on disk or has failed (no communication).
     bool written() const;
@@ -44,22 +46,27 @@ struct FoundCheckpoint {
 };
 
 // Newest checkpoint whose manifest and every shard digest verify; damaged ones are named in warnings and passed over.
-// Rank 0 looks and verifies, all ranks get the same answer. Collective.
+// Rank 0 looks, the ranks share the reading of shards, all get the same answer. Collective. Throws bad_data if there are
+// checkpoints but none is intact: to start over silently would remove them in the end.
 std::optional<FoundCheckpoint> find_newest_checkpoint(const std::filesystem::path& run_directory, Communicator& communicator);
 
 // Fills weights (all) and moments (this rank's shards) from a checkpoint written by any number of ranks.
-// Every element must be covered exactly once. Throws bad_data naming file and parameter.
+// found comes from find_newest_checkpoint, which verified the shards whole. Every element must be covered exactly once: that
+// is checked before anything is copied. Throws bad_data naming file and parameter.
 void load_checkpoint(const FoundCheckpoint& found, Arena& arena, ShardedAdamW& optimizer);
 
 // Model-only weights: directory/model.safetensors (reference names) and config.json (shape, vocabulary size, prompt, origin).
-// Replaces an existing directory's files atomically. Rank 0 only.
+// Replaces an existing directory's files atomically; the weights' metadata repeats the configuration and holds their digest.
+// note_json: an object that goes into the configuration as "note"; its "prompt" replaces the default one. Rank 0 only.
 void save_model(const std::filesystem::path& directory, const Arena& arena, const ModelOptions& model,
                 const std::string& note_json);
 // Reads the shape that goes with weights: a best/ directory, a checkpoint directory, a run directory (its best/, else its
-// newest checkpoint). Throws missing_input / bad_data.
+// newest intact checkpoint), or a .safetensors file (its own metadata, else the config.json beside it). Throws missing_input /
+// bad_data.
 ModelOptions read_model_options(const std::filesystem::path& init);
 // Weights into the arena from any of these, or from a single .safetensors file with the reference's names; every parameter
-// must be there with its shape: all that are missing or differ are listed.
+// must be there with its shape: all that are missing or differ are listed (first 20). A tied head may be stored under either
+// name; tensors that are none of ours are counted in a warning. Damaged files are refused before anything is used.
 void load_model(const std::filesystem::path& init, Arena& arena);
 
 }    // namespace blip

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,7 +28,7 @@ class SafetensorsFile {
     const std::map<std::string, TensorEntry>& entries() const { return entries_; }
     const std::map<std::string, std::string>& metadata() const { return metadata_; }
     const std::filesystem::path& path() const { return path_; }
-    // A view of the mapped bytes (kept alive by the tensor); throws bad_data if absent.
+    // A view of the mapped bytes (kept alive by the tensor), to be read only; throws bad_data if absent.
     at::Tensor tensor(const std::string& name) const;
 
   private:
@@ -43,7 +44,7 @@ struct NamedTensor {
     at::Tensor tensor;    // contiguous CPU tensor
 };
 
-// Writes durably; returns the file's size and xxh3-64 digest.
+// Writes durably, tensors by element size and name, nothing copied; throws io naming the file. Returns the file's size and xxh3-64 digest.
 std::pair<std::uint64_t, std::string> write_safetensors(const std::filesystem::path& path,
                                                         const std::vector<NamedTensor>& tensors,
                                                         const std::map<std::string, std::string>& metadata);

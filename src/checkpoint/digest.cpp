@@ -1,0 +1,47 @@
+// See digest.h.
+#include "src/checkpoint/digest.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+#include <vector>
+
+#include "blip/base/durable_file.h"
+
+namespace blip {
+
+std::string Digest::hex() const { return fmt::format("{:016x}", XXH3_64bits_digest(state_.get())); }
+
+std::string digest_of(std::string_view text) { return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size())); }
+
+std::optional<std::string> shard_problem(const std::filesystem::path& directory, const ShardFile& shard) {
+    const std::filesystem::path path = directory / shard.name;
+    const auto failed = [&] { return fmt::format("{}: {}", shard.name, std::generic_category().message(errno)); };
+    const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd) return errno == ENOENT ? fmt::format("{} is missing", shard.name) : failed();
+    struct stat status {};
+    if (::fstat(fd.get(), &status) != 0) return failed();
+    if (static_cast<std::uint64_t>(status.st_size) != shard.bytes) {
+        return fmt::format("{} has {} bytes instead of {}", shard.name, status.st_size, shard.bytes);
+    }
+    ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
+    Digest digest;
+    std::vector<std::byte> buffer(std::size_t{1} << 20);
+    for (;;) {
+        const ssize_t count = ::read(fd.get(), buffer.data(), buffer.size());
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return failed();
+        if (count == 0) break;
+        digest.add({buffer.data(), static_cast<std::size_t>(count)});
+    }
+    if (digest.hex() != shard.xxh3) {
+        return fmt::format("{} is damaged: its digest is {} instead of {}", shard.name, digest.hex(), shard.xxh3);
+    }
+    return std::nullopt;
+}
+
+}    // namespace blip

@@ -1,0 +1,87 @@
+// See json_fields.h.
+#include "src/checkpoint/json_fields.h"
+
+#include <utility>
+
+namespace blip {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::pair<const char*, int ModelOptions::*> kDimensions[] = {
+    {"text_hidden", &ModelOptions::text_hidden},
+    {"text_heads", &ModelOptions::text_heads},
+    {"text_intermediate", &ModelOptions::text_intermediate},
+    {"text_layers", &ModelOptions::text_layers},
+    {"text_positions", &ModelOptions::text_positions},
+    {"vision_width", &ModelOptions::vision_width},
+    {"vision_depth", &ModelOptions::vision_depth},
+    {"vision_heads", &ModelOptions::vision_heads},
+    {"image_size", &ModelOptions::image_size},
+    {"patch_size", &ModelOptions::patch_size},
+};
+
+}    // namespace
+
+json parse_object(const std::string& text, const std::string& origin) {
+    json value;
+    try {
+        value = json::parse(text);
+    } catch (const json::exception& error) {
+        throw Error(ExitCode::bad_data, fmt::format("{} is damaged: {}", origin, error.what()));
+    }
+    if (!value.is_object()) throw Error(ExitCode::bad_data, fmt::format("{} is damaged: it holds no JSON object", origin));
+    return value;
+}
+
+const json& field(const json& object, const std::string& name, const std::string& origin) {
+    const auto found = object.is_object() ? object.find(name) : object.end();
+    if (found == object.end()) throw_field(origin, name, "is missing");
+    return *found;
+}
+
+std::string text_field(const json& object, const std::string& name, const std::string& origin) {
+    const json& value = field(object, name, origin);
+    if (!value.is_string()) throw_field(origin, name, "is not a text");
+    return value.get<std::string>();
+}
+
+double number_field(const json& object, const std::string& name, const std::string& origin) {
+    const json& value = field(object, name, origin);
+    if (!value.is_number()) throw_field(origin, name, "is not a number");
+    return value.get<double>();
+}
+
+std::int64_t integer_field(const json& object, const std::string& name, const std::string& origin, std::int64_t low,
+                           std::int64_t high) {
+    const json& value = field(object, name, origin);
+    if (!value.is_number_integer()) throw_field(origin, name, "is not a whole number");
+    const bool fits = !value.is_number_unsigned() || value.get<std::uint64_t>() <= static_cast<std::uint64_t>(INT64_MAX);
+    if (!fits || value.get<std::int64_t>() < low || value.get<std::int64_t>() > high) {
+        throw_field(origin, name, fmt::format("is {}, outside {}..{}", value.dump(), low, high));
+    }
+    return value.get<std::int64_t>();
+}
+
+std::uint64_t unsigned_field(const json& object, const std::string& name, const std::string& origin) {
+    const json& value = field(object, name, origin);
+    if (!value.is_number_unsigned()) throw_field(origin, name, "is not a whole number");
+    return value.get<std::uint64_t>();
+}
+
+json model_to_json(const ModelOptions& model) {
+    json object = {{"preset", model.preset}};
+    for (const auto& [name, member] : kDimensions) object[name] = model.*member;
+    return object;
+}
+
+ModelOptions model_from_json(const json& object, const std::string& origin) {
+    ModelOptions model;
+    model.preset = text_field(object, "preset", origin);
+    for (const auto& [name, member] : kDimensions) {
+        model.*member = static_cast<int>(integer_field(object, name, origin, 1, 1 << 20));
+    }
+    return model;
+}
+
+}    // namespace blip

@@ -1,0 +1,32 @@
+// Reading JSON objects with errors that name the file and the field; the shape of a model as JSON. Internal to checkpoint.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "blip/base/error.h"
+#include "blip/options/options.h"
+
+namespace blip {
+
+// Throws bad_data naming origin unless text is one JSON object.
+nlohmann::json parse_object(const std::string& text, const std::string& origin);
+
+[[noreturn]] inline void throw_field(const std::string& origin, const std::string& field, const std::string& what) {
+    throw Error(ExitCode::bad_data, fmt::format("{}: field '{}' {}", origin, field, what));
+}
+
+const nlohmann::json& field(const nlohmann::json& object, const std::string& name, const std::string& origin);
+std::string text_field(const nlohmann::json& object, const std::string& name, const std::string& origin);
+double number_field(const nlohmann::json& object, const std::string& name, const std::string& origin);
+// a whole number in [low, high]
+std::int64_t integer_field(const nlohmann::json& object, const std::string& name, const std::string& origin,
+                           std::int64_t low, std::int64_t high);
+std::uint64_t unsigned_field(const nlohmann::json& object, const std::string& name, const std::string& origin);
+
+nlohmann::json model_to_json(const ModelOptions& model);
+ModelOptions model_from_json(const nlohmann::json& object, const std::string& origin);
+
+}    // namespace blip

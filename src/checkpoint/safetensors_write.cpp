@@ -1,0 +1,92 @@
+// Writing safetensors: header padded with spaces to 8 bytes, tensors ordered by element size and name, each byte hashed as
+// it goes to disk. Used by checkpoint shards and model weights.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <span>
+
+#include "blip/base/durable_file.h"
+#include "blip/base/error.h"
+#include "blip/checkpoint/safetensors.h"
+#include "src/checkpoint/digest.h"
+
+namespace blip {
+namespace {
+
+using nlohmann::json;
+
+const char* dtype_name(const NamedTensor& named) {
+    switch (named.tensor.scalar_type()) {
+        case at::kDouble: return "F64";
+        case at::kFloat: return "F32";
+        case at::kHalf: return "F16";
+        case at::kBFloat16: return "BF16";
+        case at::kLong: return "I64";
+        case at::kInt: return "I32";
+        case at::kShort: return "I16";
+        case at::kChar: return "I8";
+        case at::kByte: return "U8";
+        case at::kBool: return "BOOL";
+        default: throw Error(ExitCode::internal, fmt::format("tensor '{}' has a dtype that is not written", named.name));
+    }
+}
+
+std::string make_header(const std::vector<const NamedTensor*>& order, const std::map<std::string, std::string>& metadata) {
+    json header = json::object();
+    if (!metadata.empty()) header["__metadata__"] = metadata;
+    std::uint64_t at = 0;
+    for (const NamedTensor* named : order) {
+        const std::uint64_t end = at + named->tensor.nbytes();
+        json& entry = header[named->name];
+        if (!entry.is_null() || named->name == "__metadata__") {
+            throw Error(ExitCode::internal, fmt::format("tensor '{}' is written twice", named->name));
+        }
+        entry = {{"dtype", dtype_name(*named)}, {"shape", named->tensor.sizes().vec()}, {"data_offsets", {at, end}}};
+        at = end;
+    }
+    std::string text = header.dump(-1, ' ', false, json::error_handler_t::replace);
+    text.resize((text.size() + 7) / 8 * 8, ' ');
+    return text;
+}
+
+}    // namespace
+
+std::pair<std::uint64_t, std::string> write_safetensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors,
+                                                        const std::map<std::string, std::string>& metadata) {
+    std::vector<const NamedTensor*> order;
+    for (const NamedTensor& named : tensors) {
+        if (!named.tensor.is_contiguous() || !named.tensor.is_cpu()) {
+            throw Error(ExitCode::internal, fmt::format("tensor '{}' is not contiguous host memory", named.name));
+        }
+        order.push_back(&named);
+    }
+    // larger elements first: every tensor stands aligned to its element size
+    std::sort(order.begin(), order.end(), [](const NamedTensor* a, const NamedTensor* b) {
+        if (a->tensor.element_size() != b->tensor.element_size()) return a->tensor.element_size() > b->tensor.element_size();
+        return a->name < b->name;
+    });
+    const std::string header = make_header(order, metadata);
+    const std::uint64_t header_bytes = header.size();
+    DurableFile file(path);
+    Digest digest;
+    const auto put = [&](std::span<const std::byte> bytes) {
+        constexpr std::size_t kPart = std::size_t{1} << 20;    // hashed while it is in the cache for the copy to the kernel
+        while (!bytes.empty()) {
+            const auto part = bytes.first(std::min(kPart, bytes.size()));
+            digest.add(part);
+            file.write(part);
+            bytes = bytes.subspan(part.size());
+        }
+    };
+    put(std::as_bytes(std::span(&header_bytes, 1)));
+    put(std::as_bytes(std::span(header)));
+    for (const NamedTensor* named : order) {
+        put({static_cast<const std::byte*>(named->tensor.const_data_ptr()), named->tensor.nbytes()});
+    }
+    const std::uint64_t written = file.written_bytes();
+    file.commit();
+    return {written, digest.hex()};
+}
+
+}    // namespace blip

@@ -1,0 +1,222 @@
+// CheckpointWriter: snapshot, write, publish. Called by the trainer; collective except written().
+#include <ATen/ops/empty.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <exception>
+#include <nlohmann/json.hpp>
+#include <thread>
+#include <tuple>
+
+#include "blip/base/durable_file.h"
+#include "blip/base/error.h"
+#include "blip/base/log.h"
+#include "blip/checkpoint/checkpoints.h"
+#include "blip/checkpoint/safetensors.h"
+#include "src/checkpoint/directories.h"
+
+namespace blip {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+// This rank's shards of the weights and moments, copied: training goes on while they are written.
+std::vector<NamedTensor> take_snapshot(const Arena& arena, const ShardedAdamW& optimizer) {
+    std::vector<NamedTensor> tensors;
+    const auto copy = [&](const char* kind, const ParamPiece& piece, const float* from) {
+        at::Tensor tensor = at::empty({piece.elements.length()}, at::kFloat);
+        std::memcpy(tensor.mutable_data_ptr(), from, tensor.nbytes());
+        tensors.push_back({fmt::format("{}/{}[{}:{}]", kind, arena.layout().spec(piece.param).name, piece.elements.begin,
+                                       piece.elements.end),
+                           std::move(tensor)});
+    };
+    for (std::size_t bucket = 0; bucket < arena.buckets().size(); ++bucket) {
+        const Range own = arena.shard(static_cast<int>(bucket), optimizer.rank());
+        const auto* exp_avg = static_cast<const float*>(optimizer.exp_avg()[bucket].const_data_ptr());
+        const auto* exp_avg_sq = static_cast<const float*>(optimizer.exp_avg_sq()[bucket].const_data_ptr());
+        for (const ParamPiece& piece : arena.pieces(own)) {
+            copy("master", piece, arena.weight_data() + piece.arena_offset);
+            copy("exp_avg", piece, exp_avg + (piece.arena_offset - own.begin));
+            copy("exp_avg_sq", piece, exp_avg_sq + (piece.arena_offset - own.begin));
+        }
+    }
+    return tensors;
+}
+
+// What one rank tells the others after writing.
+struct WriteResult {
+    ShardFile file;
+    std::string error;    // empty: it is on disk
+
+    std::string to_text() const {
+        return nlohmann::json{{"name", file.name}, {"bytes", file.bytes}, {"xxh3", file.xxh3}, {"error", error}}.dump(
+            -1, ' ', false, nlohmann::json::error_handler_t::replace);
+    }
+    static WriteResult from_text(const std::string& text) {
+        const auto object = nlohmann::json::parse(text);
+        return {{object.at("name"), object.at("bytes"), object.at("xxh3")}, object.at("error")};
+    }
+};
+
+}    // namespace
+
+struct CheckpointWriter::Impl {
+    fs::path checkpoints;
+    int keep;
+    Communicator& communicator;
+
+    bool in_flight = false;
+    Manifest manifest;
+    StepDirectory directory;
+    WriteResult result;             // belongs to the thread until it is joined
+    std::atomic<bool> written{false};
+    std::thread thread;
+    double stall_s = 0;
+
+    Impl(fs::path run_directory, int a_keep, Communicator& a_communicator)
+        : checkpoints(checkpoints_directory(run_directory)), keep(a_keep), communicator(a_communicator) {}
+
+    // Runs action on rank 0; all ranks learn what went wrong (empty: nothing).
+    template <class Action>
+    std::string on_rank_0(const char* what, Action&& action) {
+        std::string error;
+        if (communicator.rank() == 0) {
+            try {
+                action();
+            } catch (const std::exception& failure) {
+                error = failure.what();
+            }
+        }
+        communicator.broadcast(error, what);
+        return error;
+    }
+
+    void write(std::vector<NamedTensor> tensors) {
+        try {
+            const std::map<std::string, std::string> metadata = {{"format", "blip_mpi checkpoint shard 1"},
+                                                                 {"rank", std::to_string(communicator.rank())},
+                                                                 {"world_size", std::to_string(communicator.size())},
+                                                                 {"step", std::to_string(manifest.state.global_step)}};
+            std::tie(result.file.bytes, result.file.xxh3) = write_safetensors(directory.path / result.file.name, tensors, metadata);
+        } catch (const std::exception& failure) {
+            result.error = failure.what();
+        }
+        tensors.clear();    // the memory goes back before anybody asks
+        written = true;
+    }
+
+    // Rank 0 has made the directory; its name travels, since only rank 0 looked at what is there.
+    std::string make_directory() {
+        std::string path;
+        const std::string error = on_rank_0("make the checkpoint's folder", [&] {
+            directory = new_step_directory(checkpoints, manifest.state.global_step);
+            fs::create_directories(directory.path);
+            sync_directory(checkpoints);
+            path = directory.path.string();
+        });
+        communicator.broadcast(path, "name of the checkpoint's folder");
+        directory.path = path;
+        return error;
+    }
+
+    std::vector<std::string> agree();
+    bool publish();
+};
+
+// Every rank's failure, as lines; fills the manifest's list of files.
+std::vector<std::string> CheckpointWriter::Impl::agree() {
+    std::vector<std::string> problems;
+    const auto texts = communicator.all_gather_strings(result.to_text(), "agree on a checkpoint");
+    manifest.shards.clear();
+    for (std::size_t rank = 0; rank < texts.size(); ++rank) {
+        const WriteResult of_rank = WriteResult::from_text(texts[rank]);
+        if (!of_rank.error.empty()) problems.push_back(fmt::format("rank {}: {}", rank, of_rank.error));
+        manifest.shards.push_back(of_rank.file);
+    }
+    return problems;
+}
+
+bool CheckpointWriter::Impl::publish() {
+    std::vector<std::string> problems = agree();
+    if (problems.empty()) {
+        const std::string error = on_rank_0("publish a checkpoint", [&] {
+            write_file_durably(directory.path / kManifestName, manifest.to_json());
+        });
+        if (!error.empty()) problems.push_back(error);
+    }
+    if (communicator.rank() == 0 && problems.empty()) {
+        try {
+            retain(checkpoints, directory, keep);
+        } catch (const std::exception& failure) {
+            log_warning("old checkpoints stay: {}", failure.what());
+        }
+    }
+    if (communicator.rank() == 0 && !problems.empty()) {
+        for (const std::string& problem : problems) {
+            log_warning("no checkpoint at step {}: {}", manifest.state.global_step, problem);
+        }
+        if (!directory.path.empty()) remove_step(directory);
+    }
+    return problems.empty();
+}
+
+CheckpointWriter::CheckpointWriter(fs::path run_directory, int keep, Communicator& communicator)
+    : impl_(std::make_unique<Impl>(std::move(run_directory), keep, communicator)) {
+    const std::string error = impl_->on_rank_0("make the folder of the checkpoints", [&] {
+        fs::create_directories(impl_->checkpoints);
+        remove_unfinished(impl_->checkpoints);
+    });
+    if (!error.empty()) {
+        throw Error(ExitCode::io, fmt::format("cannot keep checkpoints in {}: {}", impl_->checkpoints.string(), error));
+    }
+}
+
+CheckpointWriter::~CheckpointWriter() {
+    if (impl_->thread.joinable()) impl_->thread.join();
+}
+
+void CheckpointWriter::start_save(const Manifest& manifest, const Arena& arena, const ShardedAdamW& optimizer) {
+    if (impl_->in_flight) finish_save();
+    const auto start = Clock::now();
+    Impl& impl = *impl_;
+    impl.manifest = manifest;
+    impl.manifest.world_size = impl.communicator.size();
+    impl.manifest.update_count = optimizer.update_count();
+    impl.result = {};
+    impl.result.file.name = shard_name(impl.communicator.rank(), impl.communicator.size());
+    impl.written = false;
+    impl.in_flight = true;
+    impl.result.error = impl.make_directory();
+    if (impl.result.error.empty()) {
+        try {
+            impl.thread = std::thread([&impl, tensors = take_snapshot(arena, optimizer)]() mutable { impl.write(std::move(tensors)); });
+        } catch (const std::exception& failure) {    // no memory for the copy, or no thread
+            impl.result.error = failure.what();
+        }
+    }
+    if (!impl.thread.joinable()) impl.written = true;
+    impl.stall_s = seconds_since(start);
+}
+
+bool CheckpointWriter::written() const { return impl_->written; }
+
+bool CheckpointWriter::finish_save() {
+    if (!impl_->in_flight) return true;
+    const auto start = Clock::now();
+    if (impl_->thread.joinable()) impl_->thread.join();
+    impl_->in_flight = false;
+    const bool published = impl_->publish();
+    impl_->stall_s += seconds_since(start);
+    return published;
+}
+
+bool CheckpointWriter::in_flight() const { return impl_->in_flight; }
+double CheckpointWriter::stall_s() const { return impl_->stall_s; }
+
+}    // namespace blip
