@@ -1,0 +1,123 @@
+// Word lists and character classes of the PTB tokens, as observed on the oracle, one word and one character at a time.
+#include <unicode/uchar.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <string>
+#include <unordered_set>
+
+#include "ptb_lexer.h"
+
+namespace blip {
+namespace {
+
+// Keep their period in any case: mr. Mr. MR.
+constexpr std::string_view abbreviations =
+    "mr mrs ms dr prof rev hon gov sen rep gen col lt sgt capt cmdr maj cpl pvt adm st ste mt ft ave blvd rd ct sq bldg dept "
+    "est etc vs al cf inc co corp ltd bros jr sr esq md jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu "
+    "thurs fri mo ext tel ph asst assoc assn univ intl natl messrs mme mlle ala ariz calif colo conn fla ga ind kan kans ky "
+    "mich minn mont neb nev okla penn tenn vt va wis wisc wyo elec cie cos rt pres supt insp det comdr brig adj adv treas phd";
+// Words of their own in lower case: Mass. but mass
+constexpr std::string_view capitalised_abbreviations = "ark del ill la mass miss ore pa tex wash";
+// Keep it before a number only: no. 5
+constexpr std::string_view numeric_abbreviations = "fig figs no nos pp art ca prop";
+constexpr std::string_view sentence_starters =
+    "a about according after an as at but he her here however if in it last many more now once one other our she since so some "
+    "such that the their then there these they this we what when while yet you";
+
+using WordSet = std::unordered_set<std::string>;
+
+WordSet split(std::string_view list) {
+    WordSet words;
+    for (std::size_t at = 0; at < list.size();) {
+        const std::size_t end = std::min(list.find(' ', at), list.size());
+        words.emplace(list.substr(at, end - at));
+        at = end + 1;
+    }
+    return words;
+}
+
+// ASCII letters only; empty for anything else or for long words.
+std::string lower_ascii(std::u32string_view word) {
+    std::string result;
+    if (word.size() > 12) return result;
+    for (const char32_t c : word) {
+        if (c > 0x7F) return {};
+        result.push_back(static_cast<char>(std::tolower(static_cast<int>(c))));
+    }
+    return result;
+}
+
+struct Range {
+    char16_t first, last;
+};
+// Symbols that are tokens of their own. Anything else that is no letter, digit or known punctuation is dropped.
+constexpr std::array kept_symbols{
+    Range{0xa1, 0xa1},     Range{0xa5, 0xa9},     Range{0xac, 0xac},     Range{0xae, 0xb4},     Range{0xb6, 0xb9},
+    Range{0xbf, 0xbf},     Range{0xd7, 0xd7},     Range{0xf7, 0xf7},     Range{0x37e, 0x37e},   Range{0x387, 0x387},
+    Range{0x589, 0x589},   Range{0x5be, 0x5be},   Range{0x5c0, 0x5c0},   Range{0x5c3, 0x5c3},   Range{0x5c6, 0x5c6},
+    Range{0x5f3, 0x5f4},   Range{0x600, 0x603},   Range{0x606, 0x60c},   Range{0x614, 0x614},   Range{0x61b, 0x61b},
+    Range{0x61e, 0x61f},   Range{0x66a, 0x66a},   Range{0x66d, 0x66d},   Range{0x6d4, 0x6d4},   Range{0x700, 0x70d},
+    Range{0x7f6, 0x7f8},   Range{0x964, 0x965},   Range{0xe3f, 0xe3f},   Range{0xe4f, 0xe4f},   Range{0x1fbd, 0x1fbd},
+    Range{0x2016, 0x2017}, Range{0x201a, 0x201a}, Range{0x201e, 0x2023}, Range{0x2030, 0x2038}, Range{0x203b, 0x203b},
+    Range{0x203e, 0x2042}, Range{0x2044, 0x2044}, Range{0x2070, 0x2070}, Range{0x2074, 0x207e}, Range{0x2080, 0x208e},
+    Range{0x20a4, 0x20a4}, Range{0x2100, 0x2101}, Range{0x2103, 0x2106}, Range{0x2108, 0x2109}, Range{0x2114, 0x2114},
+    Range{0x2116, 0x2118}, Range{0x211e, 0x2123}, Range{0x2125, 0x2125}, Range{0x2127, 0x2127}, Range{0x2129, 0x2129},
+    Range{0x212e, 0x212e}, Range{0x213a, 0x213b}, Range{0x2140, 0x2144}, Range{0x214a, 0x214d}, Range{0x214f, 0x214f},
+    Range{0x2155, 0x215e}, Range{0x2190, 0x2bff}, Range{0x3001, 0x3002}, Range{0x3012, 0x3012}, Range{0x30fb, 0x30fb},
+    Range{0xff01, 0xff0f}, Range{0xff1a, 0xff20}, Range{0xff3b, 0xff40}, Range{0xff5b, 0xff65}, Range{0xffe0, 0xffe1},
+    Range{0xffe5, 0xffe6}};
+
+}    // namespace
+
+bool is_abbreviation(std::u32string_view letters, bool number_follows) {
+    static const WordSet always = split(abbreviations);
+    static const WordSet capitalised = split(capitalised_abbreviations);
+    static const WordSet numeric = split(numeric_abbreviations);
+    const std::string lower = lower_ascii(letters);
+    if (lower.empty()) return false;
+    if (lower == "mfg") return letters != U"MFG";
+    const bool is_lower = letters[0] >= U'a' && letters[0] <= U'z';
+    return always.contains(lower) || (!is_lower && capitalised.contains(lower)) || (number_follows && numeric.contains(lower));
+}
+
+bool starts_sentence(std::u32string_view word) {
+    static const WordSet starters = split(sentence_starters);
+    return !word.empty() && word[0] >= U'A' && word[0] <= U'Z' && starters.contains(lower_ascii(word));
+}
+
+std::u32string symbol_token(char32_t c) {
+    switch (c) {
+        case 0x80: case 0xa4: case 0x20a0: case 0x20ac: return U"$";
+        case 0xa2: return U"cents";
+        case 0xa3: return U"#";
+        case 0xad: return U"-";
+        case 0xbc: return U"1/4";
+        case 0xbd: return U"1/2";
+        case 0xbe: return U"3/4";
+        case 0x2153: return U"1/3";
+        case 0x2154: return U"2/3";
+        case 0x85: case 0x2026: return U"...";
+        case 0x96: case 0x97: case 0x2013: case 0x2014: case 0x2015: return U"--";
+        case 0x91: case 0x2018: case 0x201b: case 0x2039: return U"`";
+        case 0x92: case 0x2019: case 0x203a: return U"'";
+        case 0x93: case 0xab: case 0x201c: return U"``";
+        case 0x94: case 0xbb: case 0x201d: return U"''";
+        default: break;
+    }
+    const auto found = std::lower_bound(kept_symbols.begin(), kept_symbols.end(), c,
+                                        [](const Range& range, char32_t value) { return range.last < value; });
+    if (found != kept_symbols.end() && found->first <= c) return std::u32string(1, c);
+    return {};
+}
+
+// Letters, marks and digits of the basic plane; the oracle drops what lies beyond it.
+bool is_word_character(char32_t c) {
+    if (c < 0x80) return (c >= U'0' && c <= U'9') || (c >= U'a' && c <= U'z') || (c >= U'A' && c <= U'Z');
+    if (c > 0xFFFF || !symbol_token(c).empty()) return false;
+    constexpr std::uint32_t mask = U_GC_L_MASK | U_GC_MN_MASK | U_GC_MC_MASK | U_GC_ND_MASK;
+    return (U_GET_GC_MASK(static_cast<UChar32>(c)) & mask) != 0 || (c >= 0x2c2 && c <= 0x2ff);
+}
+
+}    // namespace blip
