@@ -137,13 +137,12 @@ BOOST_AUTO_TEST_CASE(adamw_curve, *boost::unit_test::precondition(has_golden) * 
         const double wanted = losses[step];
         BOOST_TEST(std::abs(loss.item<double>() - wanted) <= tolerance::adamw_loss * wanted, "loss of step " << step);
     }
-    for (const auto& entry : curve.at("final_sum_and_norm")) {
-        const std::string name = entry[0];
+    for (const auto& [name, sum_and_norm] : curve.at("final_sum_and_norm").items()) {
         if (is_text_key_bias(name) || is_vision_qkv_bias(name)) continue;
         const ParamId id = model->captioner.layout().find(name);
         if (id < 0) continue;    // the tied head and position ids
         const double norm = model->arena.weights()[static_cast<std::size_t>(id)].detach().norm().item<double>();
-        const double wanted = entry[1][1];
+        const double wanted = sum_and_norm[1];
         BOOST_TEST(std::abs(norm - wanted) <= tolerance::final_norm * wanted, name);
     }
 }
