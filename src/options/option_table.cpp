@@ -238,8 +238,10 @@ void add_captions(TableBuilder& table) {
     table.number("limit", "N", "only the first N pictures of each split; 0 = all", at_least(0),
                  FIELD(options.evaluate.limit));
     table.number("eval-batch", "N", "pictures a rank captions at once", at_least(1), FIELD(options.evaluate.batch));
-    table.number("log-samples", "N", "captions shown after an evaluation", at_least(0),
-                 FIELD(options.train.log_samples));
+    table
+        .number("log-samples", "N", "captions shown after each evaluation", at_least(0),
+                FIELD(options.train.log_samples))
+        .verbs = for_train;
     table.flag("no-evaluate", "no evaluation after each epoch", false, FIELD(options.train.evaluate)).verbs = for_train;
 }
 

@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# blip_mpi refuses wrong command lines and configuration files: the exit code, the offending word in the message, and the
+# message once and not once per rank. Also what prints and ends: --help, --version, --print-config. Called by tests/run_all.sh.
+# shellcheck source=tests/support/shell_test.sh
+. "$(dirname "$0")/../support/shell_test.sh"
+
+blip=$build/bin/blip_mpi
+data=$scratch/coco.h5
+echo "not a packed file" >"$data"
+
+# refused CODE WORD ARGUMENT...: one message line on stderr, with the word; nothing on stdout
+refused() {
+    local code=$1 word=$2 rc=0
+    shift 2
+    "$blip" "$@" >"$scratch/out" 2>"$scratch/err" || rc=$?
+    cat "$scratch/out" "$scratch/err"
+    [ "$rc" -eq "$code" ] || { echo "exit code $rc, expected $code" && return 1; }
+    grep -qF -- "$word" "$scratch/err" || { echo "does not name: $word" && return 1; }
+    [ "$(wc -l <"$scratch/err")" -eq 1 ] || { echo "more than one line" && return 1; }
+    [ ! -s "$scratch/out" ] || { echo "speaks on stdout" && return 1; }
+}
+# A config file with this text, refused with 64 and "run.cfg:LINE:"
+config_refused() {
+    local line=$1 word=$2
+    printf '%b' "$3" >"$scratch/run.cfg"
+    refused 64 "run.cfg:$line: $word" --config "$scratch/run.cfg" --data "$data"
+}
+
+passes "unknown option, and the one that was meant" refused 64 "--epoch; did you mean --epochs?" train --data "$data" --epoch 3
+passes "unknown verb" refused 64 "'tarin'" tarin --data "$data"
+passes "word that belongs to nothing" refused 64 "'extra'" train --data "$data" extra
+passes "verb not in front" refused 64 "'evaluate' must be the first argument" --data "$data" evaluate
+passes "repeated option" refused 64 "--seed is given twice" --data "$data" --seed 1 --seed 2
+passes "option without its value" refused 64 "--output needs a value" --data "$data" --output --fresh
+passes "switch with a value" refused 64 "--fresh takes no value" --data "$data" --fresh=yes
+passes "number out of range" refused 64 "--epochs: 0 is out of range: at least 1" --data "$data" --epochs 0
+passes "not a number" refused 64 "--init-lr: 'fast' is not a number" --data "$data" --init-lr fast
+passes "not one of the choices" refused 64 "--model: 'huge'" --data "$data" --model huge
+passes "option of another verb" refused 64 "--epochs is not for caption" caption --init best --epochs 3 photo.jpg
+passes "--evaluate against the verb" refused 64 "--evaluate contradicts" train --evaluate --data "$data"
+passes "micro-batch does not divide" refused 64 "--micro-batch 32 does not divide --global-batch 100" --data "$data" --global-batch 100
+passes "heads do not divide" refused 64 "--text-heads 7 does not divide --text-hidden 768" --data "$data" --text-heads 7
+passes "patches do not divide" refused 64 "--patch-size 16 does not divide --image-size 100" --data "$data" --image-size 100
+passes "shortest above longest" refused 64 "--min-length 21" --data "$data" --min-length 21
+passes "train without --data, with an example" refused 64 "train --data coco.h5" train
+passes "nothing at all" refused 64 "train needs --data"
+passes "evaluate without --init" refused 64 "evaluate needs --init" --evaluate --data "$data"
+passes "caption without pictures" refused 64 "caption --init out/best photo.jpg" caption --init best
+
+passes "config: unknown option" config_refused 3 "there is no option 'epoch'" 'seed = 1\n# note\nepoch = 3\n'
+passes "config: repeated option" config_refused 2 "seed is given twice, first in line 1" 'seed = 1\nseed = 1\n'
+passes "config: out of range" config_refused 1 "dropout: 1 is out of range" 'dropout = 1\n'
+passes "config: no name = value" config_refused 1 "'seed 1'" 'seed 1\n'
+passes "config: absent" refused 66 "$scratch/absent.cfg" --config "$scratch/absent.cfg" --data "$data"
+
+# The message comes from one rank, the code from mpirun.
+once_of_three() {
+    exits_with 64 "--epoch;" mpirun -np 3 "$blip" train --data "$data" --epoch 3 || return 1
+    [ "$(grep -c 'there is no option' "$scratch/.output")" -eq 1 ]
+}
+passes "three ranks, one message" once_of_three
+
+passes "data file absent" exits_with 66 "$scratch/absent.h5" "$blip" train --data "$scratch/absent.h5" --output "$scratch/o"
+passes "data file that is none" exits_with 65 "$data" "$blip" train --data "$data" --output "$scratch/o"
+passes "weights absent" exits_with 66 "$scratch/none" "$blip" caption --init "$scratch/none" "$data"
+passes "picture absent" exits_with 66 "$scratch/none.jpg" "$blip" caption --init "$scratch" "$scratch/none.jpg"
+
+says() { # WORD ARGUMENT...: exit 0, on stdout
+    local word=$1
+    shift
+    "$blip" "$@" >"$scratch/out" && grep -qF -- "$word" "$scratch/out"
+}
+passes "help" says "--global-batch N" --help
+passes "help of caption" says "photo.jpg" caption -h
+passes "version" says "blip_mpi" --version
+for config in jobs/*.cfg; do
+    round_trip() {
+        "$blip" --config "$config" --data "$data" --text-layers 2 --init-lr 3.3e-5 --print-config >"$scratch/1.cfg" &&
+            "$blip" --config "$scratch/1.cfg" --print-config >"$scratch/2.cfg" && cmp "$scratch/1.cfg" "$scratch/2.cfg" &&
+            grep -q '^text-layers = 2 ' "$scratch/2.cfg"
+    }
+    passes "--print-config of $config gives itself again" round_trip
+done
+finish
