@@ -1,0 +1,66 @@
+// A toy training state that is known in closed form, saved and loaded by any number of ranks. Shared by the tests of the
+// checkpoint layer.
+#pragma once
+
+#include <ATen/ops/equal.h>
+
+#include "blip/checkpoint/checkpoints.h"
+#include "tests/unit/comm/thread_world.h"
+#include "tests/unit/optim/toy_arena.h"
+
+namespace blip::test {
+
+// Weights and moments are toy_value(version + 0, 1, 2).
+struct ToyRun {
+    Arena arena;
+    ShardedAdamW optimizer;
+    Communicator& communicator;
+    std::int64_t bucket_bytes;
+
+    ToyRun(Communicator& comm, std::int64_t a_bucket_bytes)
+        : arena(toy_layout(), comm.size(), a_bucket_bytes, host_allocator()),
+          optimizer(arena, comm, {}),
+          communicator(comm),
+          bucket_bytes(a_bucket_bytes) {}
+
+    void fill(int version) {
+        fill_toy(arena, {0, arena.length()}, arena.weight_data(), version);
+        for_each_shard([&](Range own, float* exp_avg, float* exp_avg_sq) {
+            fill_toy(arena, own, exp_avg, version + 1);
+            fill_toy(arena, own, exp_avg_sq, version + 2);
+        });
+        optimizer.set_update_count(1000 + version);
+    }
+    // bit for bit, padding included (zero)
+    bool holds(int version) {
+        ToyRun expected(communicator, bucket_bytes);
+        expected.fill(version);
+        bool same = arena.flat_weights().equal(expected.arena.flat_weights()) && optimizer.update_count() == 1000 + version;
+        for (std::size_t b = 0; b < arena.buckets().size(); ++b) {
+            same = same && optimizer.exp_avg()[b].equal(expected.optimizer.exp_avg()[b]) &&
+                   optimizer.exp_avg_sq()[b].equal(expected.optimizer.exp_avg_sq()[b]);
+        }
+        return same;
+    }
+
+  private:
+    template <class Body>
+    void for_each_shard(const Body& body) {
+        for (std::size_t b = 0; b < arena.buckets().size(); ++b) {
+            body(arena.shard(static_cast<int>(b), communicator.rank()), static_cast<float*>(optimizer.exp_avg()[b].data_ptr()),
+                 static_cast<float*>(optimizer.exp_avg_sq()[b].data_ptr()));
+        }
+    }
+};
+
+inline Manifest toy_manifest(std::int64_t step) {
+    Manifest manifest;
+    manifest.state = {step, 2, step - 7, 42, 1, 0.25};
+    manifest.threads = 3;
+    manifest.model.text_hidden = 48;
+    manifest.identity = {{"seed", "42"}, {"data", "0123456789abcdef"}};
+    manifest.config = "seed = 42\nline \"two\"\n";
+    return manifest;
+}
+
+}    // namespace blip::test
