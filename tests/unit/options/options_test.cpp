@@ -1,48 +1,15 @@
-// The table of options: parsing, ranges, config files, help and the printed configuration.
+// The table of options: parsing, ranges, presets, help. (Config files: config_file_test.cpp.)
 #include "blip/options/options.h"
 
 #include <boost/test/unit_test.hpp>
 #include <set>
 #include <sstream>
 
-#include "blip/base/error.h"
-#include "blip/options/parse.h"
 #include "src/options/option_table.h"
-#include "tests/support/paths.h"
+#include "tests/unit/options/parse_support.h"
 
 using namespace blip;
-using Words = std::vector<std::string>;
-
-namespace {
-
-Options parse(const Words& words) { return parse_command_line(words).options; }
-
-// Exit code 64 and every given word in the message.
-void check_refused(const Words& words, const Words& named) {
-    try {
-        parse_command_line(words);
-        BOOST_ERROR("accepted: " << named.front());
-    } catch (const Error& error) {
-        BOOST_TEST(static_cast<int>(error.code()) == 64);
-        const std::string message = error.what();
-        for (const auto& word : named)
-            BOOST_TEST(message.find(word) != std::string::npos, "'" << word << "' is not named in: " << message);
-    }
-}
-
-// train with its required option and others
-Words train(Words more) {
-    more.insert(more.begin(), {"train", "--data", "coco.h5"});
-    return more;
-}
-
-struct ConfigFile {
-    explicit ConfigFile(const std::string& text) { test::write_bytes(directory / "run.cfg", text); }
-    std::string path() const { return (directory / "run.cfg").string(); }
-    test::TempDir directory;
-};
-
-}    // namespace
+using namespace blip::test;
 
 BOOST_AUTO_TEST_SUITE(options)
 
@@ -184,98 +151,6 @@ BOOST_AUTO_TEST_CASE(presets_and_dimensions) {
     BOOST_TEST(model_conflicts(parse(train({"--text-layers", "3"})), found).empty());
 }
 
-BOOST_AUTO_TEST_CASE(config_file_and_flags) {
-    const ConfigFile config(
-        "# a run\r\n\n epochs=7  # as short as that\nmodel = tiny\noutput = out#1\nnum-beams = 2\n"
-        "prompt = \"a # photo of \"   # quoted\nfresh = on");
-    const Options run = parse({"--config", config.path(), "--data", "a.h5", "--num-beams", "5", "--text-layers", "2"});
-    BOOST_TEST(run.train.epochs == 7);
-    BOOST_TEST(run.checkpoint.output == "out#1");
-    BOOST_TEST(run.generate.num_beams == 5);
-    BOOST_TEST(run.model.vision_width == 128);
-    BOOST_TEST(run.model.text_layers == 2);
-    BOOST_TEST(run.checkpoint.fresh);
-    BOOST_TEST(parse({"--config", config.path(), "--data", "a.h5", "--model", "base"}).model.text_hidden == 768);
-    // the same file serves evaluation: what only training uses is left aside
-    const Options scored = parse({"--config", config.path(), "--evaluate", "--data", "a.h5", "--init", "best"});
-    BOOST_TEST(scored.generate.prompt == "a # photo of ");
-    BOOST_TEST(scored.train.epochs == Options().train.epochs);
-}
-
-BOOST_AUTO_TEST_CASE(bad_lines_of_a_config_file_are_named) {
-    const auto refused = [](const std::string& text, Words named) {
-        const ConfigFile config(text);
-        named.push_back("run.cfg:");
-        check_refused(train({"--config", config.path()}), named);
-        named.pop_back();
-    };
-    refused("\nepoch = 3\n", {"run.cfg:2:", "'epoch'", "did you mean epochs?"});
-    refused("epochs = 3\n\nepochs = 4\n", {"run.cfg:3:", "epochs", "line 1"});
-    refused("epochs = 0\n", {"run.cfg:1:", "epochs", "at least 1"});
-    refused("epochs\n", {"run.cfg:1:", "'epochs'"});
-    refused("= 3\n", {"run.cfg:1:"});
-    refused("epochs =\n", {"run.cfg:1:", "epochs"});
-    refused("data =\n", {"run.cfg:1:", "data"});
-    refused("prompt = \"a picture\n", {"run.cfg:1:"});
-    refused("prompt = \"a\" b\n", {"run.cfg:1:"});
-    refused("config = other.cfg\n", {"run.cfg:1:", "command line"});
-    refused("evaluate = on\n", {"run.cfg:1:", "command line"});
-    try {
-        parse(train({"--config", "/nonexistent/run.cfg"}));
-        BOOST_ERROR("accepted a config file that does not exist");
-    } catch (const Error& error) {
-        BOOST_TEST(static_cast<int>(error.code()) == 66);
-        BOOST_TEST(std::string(error.what()).find("/nonexistent/run.cfg") != std::string::npos);
-    }
-    // flags do not hide a bad line
-    const ConfigFile config("epochs = 0\n");
-    check_refused(train({"--config", config.path(), "--epochs", "3"}), {"run.cfg:1:"});
-}
-
-BOOST_AUTO_TEST_CASE(printed_configuration_gives_the_same_options_again) {
-    const std::vector<Words> runs = {
-        {"train", "--data", "coco.h5"},
-        {"train",
-         "--data",
-         " odd name #1 \".h5",
-         "--init",
-         "b\\c",
-         "--model",
-         "tiny",
-         "--text-layers",
-         "2",
-         "--init-lr",
-         "1.2345678901234567e-5",
-         "--no-evaluate",
-         "--augment",
-         "off",
-         "--fresh",
-         "--split",
-         "test",
-         "--seed",
-         "9",
-         "--bucket-mb",
-         "0.3",
-         "--loss-average",
-         "micro-batch",
-         "--checkpoint-minutes",
-         "2.5",
-         "--image-size",
-         "48"},
-        {"evaluate", "--data", "coco.h5", "--init", "out/best", "--prompt", "a photo of ", "--length-penalty", "-0.5"},
-        {"evaluate", "--data", "coco.h5", "--init", "out/best", "--prompt", "", "--limit", "10"},
-        {"caption", "--init", "out/best", "a.jpg", "--num-beams", "1"},
-    };
-    for (const Words& words : runs) {
-        const Options options = parse(words);
-        const ConfigFile config(print_config(options));
-        Words again = {words.front(), "--config", config.path()};
-        for (const auto& image : options.images) again.push_back(image.string());
-        BOOST_TEST((parse(again) == options), print_config(options));
-        BOOST_TEST(print_config(parse(again)) == print_config(options));
-    }
-}
-
 BOOST_AUTO_TEST_CASE(changed_options_are_listed) {
     const auto changed = changed_options(parse(train({"--epochs", "5", "--model", "tiny", "--text-layers", "2"})));
     BOOST_TEST(
@@ -295,22 +170,6 @@ BOOST_AUTO_TEST_CASE(help_lists_what_a_verb_uses) {
         std::istringstream lines(help);
         for (std::string line; std::getline(lines, line);) BOOST_TEST(line.size() <= 110U, line);
     }
-}
-
-// The option files that the project ships are read, and say what their names promise.
-BOOST_AUTO_TEST_CASE(shipped_option_files) {
-    const auto jobs = test::repository_root() / "jobs";
-    const Options paper = parse(train({"--config", (jobs / "caption_coco.cfg").string()}));
-    const Options defaults = parse(train({}));
-    BOOST_TEST((paper.model == defaults.model));
-    BOOST_TEST((paper.train == defaults.train));
-    BOOST_TEST((paper.optim == defaults.optim));
-    BOOST_TEST((paper.loss == defaults.loss));
-    BOOST_TEST((paper.generate == defaults.generate));
-    const Options demo = parse(train({"--config", (jobs / "demo.cfg").string()}));
-    BOOST_TEST(demo.model.preset == "tiny");
-    BOOST_TEST((parse({"--config", (jobs / "demo.cfg").string(), "--evaluate", "--data", "a", "--init", "b"}).verb ==
-                Verb::evaluate));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
