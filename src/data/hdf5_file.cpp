@@ -10,6 +10,8 @@ void h5_initialise() {
     static std::once_flag once;
     std::call_once(once, [] {
         setenv("HDF5_USE_FILE_LOCKING", "FALSE", 0);    // 0: a value set by the user stays
+        // at exit HDF5 would close once more what could not be written before, and crash on a full disk
+        H5dont_atexit();
         H5open();
     });
     // per thread in thread-safe builds, hence outside of the once
