@@ -132,11 +132,13 @@ struct CheckpointWriter::Impl {
 // Every rank's failure, as lines; fills the manifest's list of files.
 std::vector<std::string> CheckpointWriter::Impl::agree() {
     std::vector<std::string> problems;
+    std::string last;    // what rank 0 could not do, all ranks report: once is enough
     const auto texts = communicator.all_gather_strings(result.to_text(), "agree on a checkpoint");
     manifest.shards.clear();
     for (std::size_t rank = 0; rank < texts.size(); ++rank) {
         const WriteResult of_rank = WriteResult::from_text(texts[rank]);
-        if (!of_rank.error.empty()) problems.push_back(fmt::format("rank {}: {}", rank, of_rank.error));
+        if (!of_rank.error.empty() && of_rank.error != last) problems.push_back(fmt::format("rank {}: {}", rank, of_rank.error));
+        last = of_rank.error;
         manifest.shards.push_back(of_rank.file);
     }
     return problems;

@@ -1,0 +1,188 @@
+// Model-only weights and the forms that --init may take.
+#include <ATen/ops/arange.h>
+#include <ATen/ops/count_nonzero.h>
+#include <ATen/ops/full.h>
+#include <boost/test/unit_test.hpp>
+
+#include "blip/base/error.h"
+#include "blip/base/log.h"
+#include "blip/checkpoint/safetensors.h"
+#include "tests/support/paths.h"
+#include "tests/unit/checkpoint/toy_run.h"
+
+namespace blip::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+ModelOptions toy_model() {
+    ModelOptions model;
+    model.preset = "tiny";
+    model.text_hidden = 11;
+    model.patch_size = 8;
+    return model;
+}
+
+// An arena of the toy layout filled with a version of its values.
+struct Filled {
+    Arena arena{toy_layout(), 1, 1 << 20, host_allocator(), false};
+    explicit Filled(int version) {
+        if (version > 0) fill_toy(arena, {0, arena.length()}, arena.weight_data(), version);
+    }
+    bool holds(int version) const { return arena.flat_weights().equal(Filled(version).arena.flat_weights()); }
+};
+
+// The parameters as a foreign program might store them.
+std::vector<NamedTensor> as_tensors(const Arena& arena) {
+    std::vector<NamedTensor> tensors;
+    for (ParamId id = 0; id < arena.layout().count(); ++id) {
+        tensors.push_back({arena.layout().spec(id).name, arena.weights()[static_cast<std::size_t>(id)].clone()});
+    }
+    return tensors;
+}
+
+std::string problem_of(const std::function<void()>& body, ExitCode code) {
+    try {
+        body();
+    } catch (const Error& error) {
+        BOOST_TEST((error.code() == code), error.what());
+        return error.what();
+    }
+    return "";
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+void save_checkpoint(const fs::path& run, int version) {
+    run_ranks(2, [&](Communicator& comm) {
+        CheckpointWriter writer(run, 5, comm);
+        ToyRun toy(comm, 700);
+        toy.fill(version);
+        writer.start_save(toy_manifest(100 * version), toy.arena, toy.optimizer);
+        if (!writer.finish_save()) throw std::runtime_error("save failed");
+    });
+}
+
+BOOST_AUTO_TEST_SUITE(model_weights)
+
+BOOST_AUTO_TEST_CASE(saved_models_come_back_and_replace_each_other) {
+    const TempDir dir;
+    for (const int version : {1, 2}) {
+        save_model(dir / "best", Filled(version).arena, toy_model(), R"({"epoch": 3, "prompt": "a photo of "})");
+        Filled back(0);
+        load_model(dir / "best", back.arena);
+        BOOST_TEST(back.holds(version));
+        Filled from_file(0);
+        load_model(dir / "best" / "model.safetensors", from_file.arena);
+        BOOST_TEST(from_file.holds(version));
+    }
+    BOOST_TEST((read_model_options(dir / "best") == toy_model()));
+    BOOST_TEST((read_model_options(dir / "best" / "model.safetensors") == toy_model()));
+    const auto config = read_json(dir / "best" / "config.json");
+    BOOST_TEST(config.at("note").at("epoch") == 3);
+    BOOST_TEST(config.at("prompt") == "a photo of ");
+    BOOST_TEST(config.at("model").at("patch_size") == 8);
+    BOOST_TEST(std::distance(fs::directory_iterator(dir / "best"), fs::directory_iterator()) == 2);
+}
+
+BOOST_AUTO_TEST_CASE(init_may_be_a_checkpoint_or_a_run) {
+    const TempDir dir;
+    const fs::path run = dir / "run";
+    save_checkpoint(run, 1);
+    save_checkpoint(run, 2);
+    const auto version_in = [](const fs::path& init) {
+        Filled back(0);
+        load_model(init, back.arena);
+        return back.holds(1) ? 1 : back.holds(2) ? 2 : back.holds(3) ? 3 : 0;
+    };
+    BOOST_TEST(version_in(run / "checkpoints" / "step-00000100") == 1);
+    BOOST_TEST(version_in(run) == 2);
+    BOOST_TEST((read_model_options(run) == toy_manifest(1).model));
+    std::string shard = read_bytes(run / "checkpoints" / "step-00000200" / "shard-00000-of-00002.safetensors");
+    shard.back() = static_cast<char>(shard.back() ^ 1);
+    write_bytes(run / "checkpoints" / "step-00000200" / "shard-00000-of-00002.safetensors", shard);
+    BOOST_TEST(version_in(run) == 1);    // the newest is damaged: a run falls back, a named checkpoint does not
+    BOOST_TEST(contains(problem_of([&] { version_in(run / "checkpoints" / "step-00000200"); }, ExitCode::bad_data), "is damaged"));
+    save_model(run / "best", Filled(3).arena, toy_model(), "");
+    BOOST_TEST(version_in(run) == 3);    // best/ comes before checkpoints
+}
+
+BOOST_AUTO_TEST_CASE(absent_inputs_are_named) {
+    const TempDir dir;
+    BOOST_TEST(contains(problem_of([&] { read_model_options(dir / "none"); }, ExitCode::missing_input), "none"));
+    BOOST_TEST(contains(problem_of([&] { read_model_options(dir.path()); }, ExitCode::missing_input), "holds no weights"));
+    write_safetensors(dir / "bare.safetensors", as_tensors(Filled(1).arena), {});
+    BOOST_TEST(contains(problem_of([&] { read_model_options(dir / "bare.safetensors"); }, ExitCode::missing_input), "config.json"));
+    Filled back(0);
+    load_model(dir / "bare.safetensors", back.arena);    // the shape was given otherwise
+    BOOST_TEST(back.holds(1));
+}
+
+BOOST_AUTO_TEST_CASE(missing_and_misshapen_parameters_are_all_listed) {
+    const TempDir dir;
+    auto tensors = as_tensors(Filled(1).arena);
+    tensors.erase(tensors.begin() + 1);
+    tensors.back().tensor = tensors.back().tensor.reshape({1, 401});
+    write_safetensors(dir / "x.safetensors", tensors, {});
+    Filled back(0);
+    const std::string problem = problem_of([&] { load_model(dir / "x.safetensors", back.arena); }, ExitCode::bad_data);
+    BOOST_TEST(contains(problem, "2 of 5 parameters"));
+    BOOST_TEST(contains(problem, "first.bias is missing"));
+    BOOST_TEST(contains(problem, "second.bias is [1, 401], needed [401]"));
+    BOOST_TEST(back.arena.flat_weights().count_nonzero().item<std::int64_t>() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_flipped_weight_is_refused) {
+    const TempDir dir;
+    save_model(dir / "best", Filled(1).arena, toy_model(), "");
+    std::string bytes = read_bytes(dir / "best" / "model.safetensors");
+    bytes[bytes.size() - 100] = static_cast<char>(bytes[bytes.size() - 100] ^ 1);
+    write_bytes(dir / "best" / "model.safetensors", bytes);
+    Filled back(0);
+    BOOST_TEST(contains(problem_of([&] { load_model(dir / "best", back.arena); }, ExitCode::bad_data), "is damaged"));
+}
+
+BOOST_AUTO_TEST_CASE(other_precisions_are_converted) {
+    const TempDir dir;
+    auto tensors = as_tensors(Filled(1).arena);
+    tensors[0].tensor = tensors[0].tensor.to(at::kBFloat16);
+    tensors[1].tensor = tensors[1].tensor.to(at::kDouble);
+    write_safetensors(dir / "x.safetensors", tensors, {});
+    Filled back(0);
+    load_model(dir / "x.safetensors", back.arena);
+    BOOST_TEST(back.arena.weights()[0].equal(Filled(1).arena.weights()[0].to(at::kBFloat16).to(at::kFloat)));
+    BOOST_TEST(back.arena.weights()[1].equal(Filled(1).arena.weights()[1]));
+}
+
+BOOST_AUTO_TEST_CASE(the_tied_head_may_have_either_name_and_extras_are_counted) {
+    const TempDir dir;
+    const std::string words = "text_decoder.bert.embeddings.word_embeddings.weight", head = "text_decoder.cls.predictions.";
+    Layout layout;
+    layout.declare(words, {3, 2}, Init::zeros());
+    layout.declare(head + "bias", {3}, Init::zeros());
+    const at::Tensor weight = at::arange(6, at::kFloat).reshape({3, 2}), bias = at::arange(3, at::kFloat);
+    const auto load = [&](const std::vector<NamedTensor>& tensors) {
+        write_safetensors(dir / "x.safetensors", tensors, {});
+        Arena arena(layout, 1, 1 << 20, host_allocator(), false);
+        load_model(dir / "x.safetensors", arena);
+        return arena.weights()[0].equal(weight) && arena.weights()[1].equal(bias);
+    };
+    init_log(0);
+    add_log_file(dir / "log");
+    BOOST_TEST(load({{words, weight}, {head + "bias", bias}}));
+    BOOST_TEST(load({{head + "decoder.weight", weight}, {head + "decoder.bias", bias}}));
+    BOOST_TEST(load({{words, weight},
+                     {head + "bias", bias},
+                     {head + "decoder.weight", weight.clone()},
+                     {head + "decoder.bias", bias.clone()},
+                     {"text_decoder.bert.embeddings.position_ids", at::arange(512, at::kLong)}}));
+    BOOST_TEST(!contains(read_bytes(dir / "log"), "does not use"));
+    BOOST_TEST(load({{words, weight}, {head + "bias", bias}, {"text_encoder.a", bias}, {"text_encoder.b", bias}, {"queue", bias}}));
+    BOOST_TEST(contains(read_bytes(dir / "log"), "does not use: 1 x queue, 2 x text_encoder"));
+    init_log(0);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}    // namespace
+}    // namespace blip::test
