@@ -52,13 +52,14 @@ SceneShape any_shape(RandomStream& random) {
 
 // All within the middle of the picture, so that the crops of training seldom cut one off.
 void place_several(Scene& scene, RandomStream& random) {
-    static constexpr std::array<std::array<double, 2>, 2> pair = {{{-0.21, 0}, {0.21, 0}}};
-    static constexpr std::array<std::array<double, 2>, 3> triple = {{{-0.2, 0.17}, {0.2, 0.17}, {0, -0.19}}};
+    static constexpr std::array<std::array<double, 2>, 2> pair = {{{-0.24, 0}, {0.24, 0}}};
+    static constexpr std::array<std::array<double, 2>, 3> triple = {{{-0.22, 0.19}, {0.22, 0.19}, {0, -0.21}}};
     static constexpr std::array<std::array<double, 2>, 4> quadruple = {
-        {{-0.19, -0.19}, {0.19, -0.19}, {-0.19, 0.19}, {0.19, 0.19}}};
+        {{-0.21, -0.21}, {0.21, -0.21}, {-0.21, 0.21}, {0.21, 0.21}}};
     const std::size_t count = 2 + random.below(3);
     const SceneShape model = any_shape(random);
-    const double tilt = random.uniform(-0.3, 0.3), radius = random.uniform(0.1, 0.13);
+    const double tilt = random.uniform(-0.25, 0.25);
+    const double radius = count == 2 ? random.uniform(0.18, 0.21) : random.uniform(0.14, 0.165);
     for (std::size_t i = 0; i < count; ++i) {
         const auto& [x, y] = count == 2 ? pair[i] : count == 3 ? triple[i] : quadruple[i];
         SceneShape shape = model;
@@ -80,15 +81,15 @@ void place_two(Scene& scene, RandomStream& random) {
         bottom.turn = 0;
         top.turn = 0;
     }
-    top.radius = random.uniform(0.14, 0.17);
-    bottom.radius = touching ? random.uniform(0.17, 0.2) : random.uniform(0.14, 0.17);
+    top.radius = random.uniform(0.17, 0.2);
+    bottom.radius = touching ? random.uniform(0.19, 0.22) : random.uniform(0.17, 0.2);
     const double x = random.uniform(-0.08, 0.08);
     top.x = x + random.uniform(-0.03, 0.03);
     bottom.x = x;
-    bottom.y = touching ? 0.17 : 0.23;
+    bottom.y = touching ? 0.18 : 0.24;
     // a triangle's foot is half a radius below its centre, a square's side 0.85 radii
     const double foot = top.kind == ShapeKind::triangle ? 0.62 : top.kind == ShapeKind::square ? 0.85 : 1.0;
-    top.y = touching ? bottom.y - 0.85 * bottom.radius - foot * top.radius : -0.23;
+    top.y = touching ? bottom.y - 0.85 * bottom.radius - foot * top.radius : -0.24;
     scene.shapes = {top, bottom};
 }
 
@@ -106,7 +107,7 @@ Scene make_scene(std::uint64_t seed, std::uint64_t number, const std::vector<Ima
         scene.kind = SceneKind::one;
         scene.large = random.below(2) == 1;
         SceneShape shape = any_shape(random);
-        shape.radius = scene.large ? random.uniform(0.3, 0.36) : random.uniform(0.1, 0.13);
+        shape.radius = scene.large ? random.uniform(0.34, 0.4) : random.uniform(0.12, 0.15);
         const double room = scene.large ? 0.04 : 0.15;
         shape.x = random.uniform(-room, room);
         shape.y = random.uniform(-room, room);

@@ -181,4 +181,14 @@ else
     skip_case "needs root and mount namespaces"
 fi
 
+new_case "pictures of COCO itself"
+mini=${BLIP_COCO_DIR:-$root/../shared/data/coco2014-mini}
+if [ -d "$mini" ]; then
+    coco=$mini
+    pack_it --overwrite; exits 0
+    run "$pack" --check "$out"; exits 0; says "match their digests"
+else
+    skip_case "no COCO pictures in $mini"
+fi
+
 summary
