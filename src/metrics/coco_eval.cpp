@@ -12,15 +12,24 @@ namespace blip {
 std::map<std::string, double> coco_scores(const std::vector<ScoredCaption>& captions) {
     std::vector<Tokens> hypotheses;
     std::vector<std::vector<Tokens>> references;
-    hypotheses.reserve(captions.size());
-    references.reserve(captions.size());
     for (const ScoredCaption& scored : captions) {
         if (scored.references.empty()) {
             throw Error(ExitCode::bad_data, fmt::format("image {} has no reference captions to score against", scored.image_id));
         }
-        hypotheses.push_back(ptb_tokenize(scored.caption));
-        std::vector<Tokens>& tokenized = references.emplace_back();
-        for (const std::string& reference : scored.references) tokenized.push_back(ptb_tokenize(reference));
+    }
+    // the evaluation tokenises all references as one text, and all captions as another
+    std::string_view after_captions, after_references;
+    hypotheses.resize(captions.size());
+    references.resize(captions.size());
+    for (std::size_t i = captions.size(); i-- > 0;) {
+        const ScoredCaption& scored = captions[i];
+        hypotheses[i] = ptb_tokenize(scored.caption, after_captions);
+        after_captions = scored.caption;
+        references[i].resize(scored.references.size());
+        for (std::size_t k = scored.references.size(); k-- > 0;) {
+            references[i][k] = ptb_tokenize(scored.references[k], after_references);
+            after_references = scored.references[k];
+        }
     }
     const BleuScores scores = bleu(hypotheses, references);
     std::map<std::string, double> result;

@@ -1,4 +1,5 @@
-// Rules for words, numbers and addresses; those for punctuation are in ptb_punctuation.cpp. Called by ptb_tokenize.
+// The scan and its rules for words and addresses; ptb_numbers.cpp and ptb_punctuation.cpp hold the others.
+// Called by ptb_tokenize.
 #include "ptb_lexer.h"
 
 #include <algorithm>
@@ -7,22 +8,18 @@
 namespace blip {
 namespace {
 
-bool is_space(char32_t c) {
-    return c == U' ' || (c >= 0x09 && c <= 0x0d) || c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) ||
-           c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
-}
-
-bool is_one_of(char32_t c, std::u32string_view set) { return c != 0 && set.find(c) != std::u32string_view::npos; }
+constexpr std::u32string_view url_marks = U".!?(){},-;:'`\u2019\u201d";
+constexpr std::u32string_view email_marks = U".,!;:'`\u2019\u201d";
 
 // What may not stand in an address.
 bool ends_address(char32_t c) { return is_space(c) || is_one_of(c, U"\"<>|()"); }
 
 }    // namespace
 
-PtbLexer::PtbLexer(std::u32string_view text) : text_(text), is_word_(text.size()) {
+PtbLexer::PtbLexer(std::u32string_view text, std::size_t context) : text_(text), context_(context), is_word_(text.size()) {
     const std::size_t n = text.size();
     for (std::size_t i = 0; i < n; ++i) is_word_[i] = is_word_character(text[i]);
-    for (auto* ends : {&dotted_end_, &address_end_, &next_at_, &word_run_end_, &letter_run_end_}) ends->assign(n + 1, n);
+    for (auto* ends : {&dotted_end_, &address_end_, &next_at_, &word_run_end_, &letter_run_end_, &latin_run_end_}) ends->assign(n + 1, n);
     for (std::size_t i = n; i-- > 0;) {
         const char32_t c = text[i];
         dotted_end_[i] = is_word_[i] || is_one_of(c, U".,_") ? dotted_end_[i + 1] : i;
@@ -30,18 +27,20 @@ PtbLexer::PtbLexer(std::u32string_view text) : text_(text), is_word_(text.size()
         next_at_[i] = c == U'@' ? i : next_at_[i + 1];
         word_run_end_[i] = is_word_[i] ? word_run_end_[i + 1] : i;
         letter_run_end_[i] = letter_at(i) ? letter_run_end_[i + 1] : i;
+        latin_run_end_[i] = latin_at(i) ? latin_run_end_[i + 1] : i;
     }
 }
 
-std::vector<std::u32string> PtbLexer::tokens() {
-    static constexpr std::array<Rule, 22> rules{
-        &PtbLexer::entity,       &PtbLexer::tag,         &PtbLexer::url,        &PtbLexer::email,     &PtbLexer::handle,
-        &PtbLexer::contraction,  &PtbLexer::apostrophe,  &PtbLexer::apostrophe_word, &PtbLexer::abbreviation,
-        &PtbLexer::acronym,      &PtbLexer::dotted_word, &PtbLexer::hyphenated, &PtbLexer::slashed,
-        &PtbLexer::ampersand_word, &PtbLexer::word,      &PtbLexer::fraction,   &PtbLexer::phone,     &PtbLexer::number,
-        &PtbLexer::money,        &PtbLexer::emoticon,    &PtbLexer::punctuation, &PtbLexer::symbol};
+std::vector<std::u32string> PtbLexer::tokens() const {
+    static constexpr std::array<Rule, 23> rules{
+        &PtbLexer::entity,         &PtbLexer::tag,       &PtbLexer::url,        &PtbLexer::email,
+        &PtbLexer::handle,         &PtbLexer::contraction, &PtbLexer::apostrophe, &PtbLexer::apostrophe_word,
+        &PtbLexer::dotted_word,    &PtbLexer::abbreviation, &PtbLexer::acronym, &PtbLexer::hyphenated,
+        &PtbLexer::slashed,        &PtbLexer::ampersand_word, &PtbLexer::word,  &PtbLexer::stopped_word,
+        &PtbLexer::fraction,       &PtbLexer::phone,     &PtbLexer::number,     &PtbLexer::money,
+        &PtbLexer::emoticon,       &PtbLexer::punctuation, &PtbLexer::symbol};
     std::vector<std::u32string> result;
-    for (std::size_t i = 0; i < text_.size();) {
+    for (std::size_t i = 0; i < context_;) {
         if (is_space(text_[i])) {
             ++i;
             continue;
@@ -49,7 +48,7 @@ std::vector<std::u32string> PtbLexer::tokens() {
         Match best;
         for (const Rule rule : rules) {
             Match match = (this->*rule)(i);
-            if (match.length > best.length) best = std::move(match);
+            if (match.length > 0 && match.length + match.ahead > best.length + best.ahead) best = std::move(match);
         }
         for (std::u32string& token : best.tokens) result.push_back(std::move(token));
         i += std::max<std::size_t>(best.length, 1);
@@ -67,6 +66,11 @@ bool PtbLexer::starts_with(std::size_t i, std::u32string_view lower) const {
 }
 
 std::size_t PtbLexer::letters_end(std::size_t i) const { return letter_run_end_[std::min(i, text_.size())]; }
+std::size_t PtbLexer::latin_end(std::size_t i) const { return latin_run_end_[std::min(i, text_.size())]; }
+std::size_t PtbLexer::latin_words_end(std::size_t i) const {
+    while (latin_at(i) || digit_at(i)) ++i;
+    return i;
+}
 std::size_t PtbLexer::words_end(std::size_t i) const { return word_run_end_[std::min(i, text_.size())]; }
 std::size_t PtbLexer::digits_end(std::size_t i) const {
     while (digit_at(i)) ++i;
@@ -87,9 +91,9 @@ PtbLexer::Match PtbLexer::whole(std::size_t begin, std::size_t end) const {
     return {end - begin, {std::u32string(text_.substr(begin, end - begin))}};
 }
 
-// The last character of an address is no punctuation.
-std::size_t PtbLexer::url_end(std::size_t begin, std::size_t end) const {
-    while (end > begin && is_one_of(text_[end - 1], U".!?(){},-;:'`\u2019\u201d")) --end;
+// Marks at the end are not part of an address. (So many at most: the scan stays linear.)
+std::size_t PtbLexer::address_trimmed(std::size_t begin, std::size_t end, std::u32string_view marks) const {
+    for (int most = 16; most > 0 && end > begin && is_one_of(text_[end - 1], marks); --most) --end;
     return end;
 }
 
@@ -98,7 +102,7 @@ PtbLexer::Match PtbLexer::url(std::size_t i) const {
     for (const std::u32string_view scheme : {U"http://", U"https://"}) {
         if (!starts_with(i, scheme)) continue;
         const std::size_t begin = i + scheme.size();
-        const std::size_t end = url_end(begin, address_end_[begin]);
+        const std::size_t end = address_trimmed(begin, address_end_[begin], url_marks);
         if (end >= begin + 2) return whole(i, end);
     }
     if (!letter_at(i)) return {};
@@ -114,24 +118,25 @@ PtbLexer::Match PtbLexer::url(std::size_t i) const {
     const bool is_host = labels >= 2 && ((common && domain.size() == 3) ||
                                          (starts_with(i, U"www.") && labels >= 3 && domain.size() >= 2 && domain.size() <= 4));
     if (!is_host || at(end) != U'/') return {};
-    const std::size_t path_end = url_end(end + 1, address_end_[end]);
+    const std::size_t path_end = address_trimmed(end + 1, address_end_[end], url_marks);
     return path_end >= end + 3 ? whole(i, path_end) : Match{};
 }
 
 PtbLexer::Match PtbLexer::email(std::size_t i) const {
-    if (!word_at(i)) return {};
+    if (!latin_at(i) && !digit_at(i)) return {};
     const std::size_t sign = next_at_[i];
     if (sign >= address_end_[i]) return {};
-    const std::size_t end = url_end(sign + 1, address_end_[sign]);
+    const std::size_t end = address_trimmed(sign + 1, address_end_[sign], email_marks);
     return end > sign + 1 ? whole(i, end) : Match{};
 }
 
-// @name, #tag
+// @name2, #tag: a name is ASCII and may hold digits, a tag has letters only
 PtbLexer::Match PtbLexer::handle(std::size_t i) const {
     if (at(i) != U'@' && at(i) != U'#') return {};
-    if (!letter_at(i + 1) && at(i + 1) != U'_') return {};
+    const bool tag = at(i) == U'#';
+    if (!(tag ? letter_at(i + 1) : latin_at(i + 1)) && at(i + 1) != U'_') return {};
     std::size_t end = i + 1;
-    while (word_at(end) || at(end) == U'_') ++end;
+    while ((tag ? letter_at(end) : latin_at(end) || digit_at(end)) || at(end) == U'_') ++end;
     return whole(i, end);
 }
 
@@ -147,39 +152,38 @@ PtbLexer::Match PtbLexer::contraction(std::size_t i) const {
     static constexpr std::array pairs{Pair{U"cannot", 3}, Pair{U"gonna", 3}, Pair{U"gotta", 3},
                                       Pair{U"wanna", 3},  Pair{U"gimme", 3}, Pair{U"lemme", 3}};
     for (const auto& [word, first] : pairs) {
-        if (end - i == word.size() && starts_with(i, word)) {
+        const bool owns = apostrophe_at(end) && is_one_of(at(end + 1) | 0x20, U"sdmlrv");    // cannot's stays
+        if (end - i == word.size() && !owns && starts_with(i, word)) {
             return {end - i, {part(i, i + first), part(i + first, end)}};
         }
     }
-    // d' l' j' y' stand alone before a vowel's contraction; longer rules take the common ones whole
-    if (end == i + 1 && apostrophe_at(end) && (word_at(end + 1)) && is_one_of(at(i), U"dDlLjJyY")) return whole(i, end + 1);
-    // the part before n't: the scanner comes by again for n't itself
-    if (apostrophe_at(end) && (at(end + 1) == U't' || at(end + 1) == U'T') && end >= i + 2 && is_one_of(at(end - 1), U"nN") &&
-        letter_at(end - 2) && !is_one_of(at(end - 2), U"nN") && letters_end(i) == end) {
-        return {end - 1 - i, {part(i, end - 1)}};
+    // d' l' j' y' stand apart from what follows; other rules take the common words whole
+    if (end == i + 1 && apostrophe_at(end) && word_at(end + 1) && is_one_of(at(i), U"dDlLjJy")) return whole(i, end + 1);
+    // the part before n't; the scanner comes by again for n't itself
+    const std::size_t latin = latin_end(i);
+    if (apostrophe_at(latin) && (at(latin + 1) | 0x20) == U't' && latin >= i + 2 && (at(latin - 1) | 0x20) == U'n' &&
+        (at(latin - 2) | 0x20) != U'n') {
+        return {latin - 1 - i, {part(i, latin - 1)}, 3};
     }
     return {};
 }
 
 // Words with an apostrophe inside or at the end that stay whole: o'clock, ma'am, O'Brien, ol', cap'n; and n't.
 PtbLexer::Match PtbLexer::apostrophe_word(std::size_t i) const {
-    if (!letter_at(i)) return {};
     const std::size_t end = letters_end(i);
-    if (!apostrophe_at(end)) return {};
+    if (end == i || !apostrophe_at(end)) return {};
     const std::size_t after = letters_end(end + 1);
-    if (starts_with(i, U"n't") && end == i + 1 && after == end + 2) return {3, {U"n't"}};
+    if (starts_with(i, U"n't") && after == i + 3) return {3, {U"n't"}};
     for (const std::u32string_view word : {U"cap'n", U"c'mon", U"e'er", U"s'mores", U"ne'er", U"o'er"}) {
         if (starts_with(i, word)) return whole(i, i + word.size());
     }
     if (end == i + 2 && starts_with(i, U"ol'")) return whole(i, end + 1);
     const bool one_letter = end == i + 1 && after >= end + 3;
-    if (one_letter && (is_one_of(at(i), U"dlno") || (at(i) >= U'A' && at(i) <= U'Z' && !is_one_of(at(i), U"JY")))) {
-        return whole(i, after);
-    }
+    if (one_letter && (is_one_of(at(i), U"dlno") || (at(i) <= U'Z' && !is_one_of(at(i), U"IY")))) return whole(i, after);
     const bool vowels = end > i + 1 && is_one_of(at(end - 1), U"aeiouyAEIOUY") && after > end + 1 &&
-                        (is_one_of(at(end + 1), U"aeiou") || (at(end + 1) >= U'A' && at(end + 1) <= U'Z'));
+                        (is_one_of(at(end + 1), U"aeiou") || at(end + 1) <= U'Z');
     if (!vowels) return {};
-    // not where a contraction ends the word: they'd, you'll
+    // not where a contraction ends the word: THEY'D, YOU'LL
     for (const std::u32string_view suffix : {U"'s", U"'d", U"'m", U"'ll", U"'re", U"'ve"}) {
         if (starts_with(end, suffix) && after == end + suffix.size()) return {};
     }
@@ -187,25 +191,41 @@ PtbLexer::Match PtbLexer::apostrophe_word(std::size_t i) const {
 }
 
 PtbLexer::Match PtbLexer::abbreviation(std::size_t i) const {
-    const std::size_t end = letters_end(i);
+    const std::size_t end = latin_end(i);
     if (end == i || end > i + 8 || at(end) != U'.') return {};
-    if (starts_with(i, U"ph.d.")) return whole(i, i + 5);
-    const bool number = digit_at(space_end(end + 1));
-    if (end == i + 1 && at(i) < 0x80) {
-        // a letter and its period, unless the next word shows that a sentence ended
-        const std::size_t next = space_end(end + 1);
-        const bool sentence = next > end + 1 && starts_sentence(text_.substr(next, letters_end(next) - next)) &&
-                              (next >= text_.size() || is_space(at(letters_end(next))) || letters_end(next) == text_.size());
+    const std::size_t left = text_.size() - end - 1;
+    if (starts_with(i, U"ph.d.")) return {5, {std::u32string(text_.substr(i, 5))}, std::min<std::size_t>(left, 2)};
+    const std::size_t next = space_end(end + 1);
+    if (end == i + 1) {
+        // a letter and its period, unless the next word shows that a sentence ended there
+        const std::size_t stop = letters_end(next);
+        const bool closed = stop >= text_.size() || is_space(at(stop));
+        const bool sentence = next > end + 1 && closed && starts_sentence(text_.substr(next, stop - next));
         return sentence ? Match{} : whole(i, end + 1);
     }
-    return is_abbreviation(text_.substr(i, end - i), number) ? whole(i, end + 1) : Match{};
+    Match match = whole(i, end + 1);
+    switch (find_abbreviation(text_.substr(i, end - i))) {
+        case Abbreviation::none: return {};
+        case Abbreviation::number: return digit_at(next) ? match : Match{};
+        case Abbreviation::title: return match;
+        case Abbreviation::plain: match.ahead = std::min<std::size_t>(left, 2); return match;
+    }
+    return {};
 }
 
 // U.S., e.g., a.b.c. with its last period
 PtbLexer::Match PtbLexer::acronym(std::size_t i) const {
     std::size_t end = i;
-    while (letter_at(end) && at(end) < 0x80 && at(end + 1) == U'.') end += 2;
+    while (latin_at(end) && at(end + 1) == U'.') end += 2;
     return end >= i + 4 ? whole(i, end) : Match{};
+}
+
+// A word keeps its period before another mark: "dog., cat".
+PtbLexer::Match PtbLexer::stopped_word(std::size_t i) const {
+    if (!word_at(i)) return {};
+    const std::size_t longest = std::max({words_end(i) - i, dotted_word(i).length, hyphenated(i).length});
+    const std::size_t end = i + longest;
+    return at(end) == U'.' && is_one_of(at(end + 1), U",;:") ? whole(i, end + 1) : Match{};
 }
 
 // laptop.A, www.example.com, a.b.c: parts that begin with a letter, joined by single periods
@@ -228,8 +248,8 @@ PtbLexer::Match PtbLexer::hyphenated(std::size_t i) const {
         return end;
     };
     // d'oeuvre-like beginnings take hyphens, too
-    const std::size_t letters = letters_end(i);
-    if (letters == i + 1 && apostrophe_at(letters) && is_one_of(at(i), U"dlnoDLNO") && letter_at(letters + 1)) {
+    const std::size_t letters = latin_end(i);
+    if (letters == i + 1 && apostrophe_at(letters) && is_one_of(at(i), U"dloDLO") && latin_at(letters + 1)) {
         const std::size_t begin = words_end(letters + 1);
         return tail(begin) > begin ? whole(i, tail(begin)) : Match{};
     }
@@ -239,15 +259,14 @@ PtbLexer::Match PtbLexer::hyphenated(std::size_t i) const {
 
 // and/or, a/c, schoolbus/boat/house: at most three parts, their hyphens before letters only
 PtbLexer::Match PtbLexer::slashed(std::size_t i) const {
-    if (!word_at(i)) return {};
     const auto part_end = [&](std::size_t begin) {
-        std::size_t end = words_end(begin);
-        while (end > begin && at(end) == U'-' && letter_at(end + 1)) end = letters_end(end + 1);
+        std::size_t end = latin_words_end(begin);
+        while (end > begin && at(end) == U'-' && latin_at(end + 1)) end = latin_end(end + 1);
         return end;
     };
     std::size_t end = part_end(i);
     int parts = 1;
-    for (; parts < 3 && at(end) == U'/' && word_at(end + 1); ++parts) end = part_end(end + 1);
+    for (; end > i && parts < 3 && at(end) == U'/' && part_end(end + 1) > end + 1; ++parts) end = part_end(end + 1);
     return parts > 1 ? whole(i, end) : Match{};
 }
 
@@ -280,55 +299,6 @@ PtbLexer::Match PtbLexer::word(std::size_t i) const {
     std::size_t end = words_end(i);
     while (end > i && at(end) == U'_' && word_at(end + 1)) end = words_end(end + 1);
     return whole(i, end);
-}
-
-// 1,000.50  -5  .5  10:30
-PtbLexer::Match PtbLexer::number(std::size_t i) const {
-    const std::size_t begin = at(i) == U'+' || at(i) == U'-' ? i + 1 : i;
-    std::size_t end = digits_end(begin);
-    while (is_one_of(at(end), U".,:") && digit_at(end + 1)) end = digits_end(end + 1);
-    return end > begin ? whole(i, end) : Match{};
-}
-
-// "1 1/2" is one token with a no-break space inside; dates like 12/25/2013 are words with slashes.
-PtbLexer::Match PtbLexer::fraction(std::size_t i) const {
-    const std::size_t units = digits_end(i);
-    if (units == i || units > i + 4) return {};
-    if (at(units) != U' ' && at(units) != U'-' && at(units) != 0xa0) return {};
-    const std::size_t slash = digits_end(units + 1);
-    const std::size_t end = digits_end(slash + 1);
-    if (slash == units + 1 || slash > units + 5 || at(slash) != U'/' || end == slash + 1 || end > slash + 5) return {};
-    std::u32string token(text_.substr(i, end - i));
-    if (token[units - i] == U' ') token[units - i] = 0xa0;
-    return {end - i, {token}};
-}
-
-// (555) 123-4567, 555-123-4567
-PtbLexer::Match PtbLexer::phone(std::size_t i) const {
-    const bool bracket = at(i) == U'(';
-    const std::size_t begin = bracket ? i + 1 : i;
-    std::size_t end = digits_end(begin);
-    if (end < begin + 2 || end > begin + (bracket ? 3 : 4)) return {};
-    std::u32string token = bracket ? U"-lrb-" : U"";
-    token += text_.substr(begin, end - begin);
-    if (bracket) {
-        if (at(end) != U')') return {};
-        token += U"-rrb-";
-        ++end;
-    }
-    const auto separated = [&](std::size_t least, std::size_t most, bool optional) {
-        std::size_t from = end;
-        if (is_one_of(at(from), U" -.") || at(from) == 0xa0) ++from;
-        else if (!optional) return false;
-        const std::size_t to = digits_end(from);
-        if (to < from + least || to > from + most) return false;
-        if (from > end) token += at(end) == U' ' ? U'\u00a0' : at(end);
-        token += text_.substr(from, to - from);
-        end = to;
-        return true;
-    };
-    if (!separated(3, 4, bracket) || !separated(3, 5, false)) return {};
-    return {end - i, {token}};
 }
 
 }    // namespace blip

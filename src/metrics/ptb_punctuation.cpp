@@ -1,4 +1,4 @@
-// The scanner's rules for marks: apostrophes, brackets, runs, money, emoticons, tags and entities.
+// The scanner's rules for marks: apostrophes, brackets, runs, emoticons, tags and entities. Called by PtbLexer::tokens.
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -6,12 +6,6 @@
 #include "ptb_lexer.h"
 
 namespace blip {
-namespace {
-
-bool is_one_of(char32_t c, std::u32string_view set) { return c != 0 && set.find(c) != std::u32string_view::npos; }
-
-}    // namespace
-
 // &quot; and its kin
 PtbLexer::Match PtbLexer::entity(std::size_t i) const {
     if (at(i) != U'&') return {};
@@ -22,7 +16,7 @@ PtbLexer::Match PtbLexer::entity(std::size_t i) const {
                                          Entity{U"&gt;", U">"},    Entity{U"&apos;", U"'"},   Entity{U"&mdash;", U"--"},
                                          Entity{U"&ndash;", U"--"}};
     for (const auto& [name, token] : entities) {
-        if (text_.substr(i).starts_with(name)) return {name.size(), {std::u32string(token)}};
+        if (text_.substr(i).starts_with(name) || (name == U"&amp;" && text_.substr(i).starts_with(U"&AMP;"))) return {name.size(), {std::u32string(token)}};
     }
     if (text_.substr(i).starts_with(U"&nbsp;")) return {6, {}};
     if (at(i + 1) == U'#') {
@@ -54,10 +48,10 @@ PtbLexer::Match PtbLexer::tag(std::size_t i) const {
             else if (quote == 0 && (at(end) == U'"' || at(end) == U'\'') && at(end - 1) == U'=') quote = at(end);
         }
     }
-    if (at(end) != U'>') return {};
+    if (at(end) != U'>' || end >= context_) return {};
     std::u32string token(text_.substr(i, end + 1 - i));
     std::replace(token.begin(), token.end(), U' ', U'\u00a0');
-    return {token.size(), {std::move(token)}};
+    return {end + 1 - i, {std::move(token)}};
 }
 
 // 's 'll n't 'em '80s; a lone apostrophe is a quote
@@ -69,25 +63,17 @@ PtbLexer::Match PtbLexer::apostrophe(std::size_t i) const {
         return Match{end - i, {std::move(token)}};
     };
     for (const std::u32string_view suffix : {U"'ll", U"'re", U"'ve", U"'s", U"'d", U"'m"}) {
-        if (starts_with(i, suffix) && !word_at(i + suffix.size())) return ascii(i + suffix.size());
+        // (the curly one is taken even where a letter follows)
+        if (starts_with(i, suffix) && (at(i) != U'\'' || !latin_at(i + suffix.size()))) return ascii(i + suffix.size());
     }
     if (starts_with(i, U"'tis") || starts_with(i, U"'twas")) return ascii(i + 2);
     for (const std::u32string_view word : {U"'till", U"'til", U"'em", U"'cause", U"'n'"}) {
         if (starts_with(i, word)) return whole(i, i + word.size());
     }
     if (starts_with(i, U"'n") && !word_at(i + 2)) return whole(i, i + 2);
-    if (digit_at(i + 1) && digit_at(i + 2)) {
-        const std::size_t end = at(i + 3) == U's' || at(i + 3) == U'S' ? i + 4 : i + 3;
-        if (!word_at(end) && !hyphen_at(end) && !apostrophe_at(end)) return whole(i, end);
-    }
+    if (digit_at(i + 1) && at(i + 2) == U'0' && (at(i + 3) | 0x20) == U's') return whole(i, i + 4);
+    if (digit_at(i + 1) && digit_at(i + 2) && space_end(i + 3) > i + 3) return whole(i, i + 3);
     return {1, {U"'"}};
-}
-
-// US$, C$; the sign alone is a symbol
-PtbLexer::Match PtbLexer::money(std::size_t i) const {
-    std::size_t end = i;
-    while (end < i + 3 && at(end) >= U'A' && at(end) <= U'Z') ++end;
-    return end > i && at(end) == U'$' ? whole(i, end + 1) : Match{};
 }
 
 // :-) ;) =( >:( :D ^_^ with the brackets spelt out
@@ -97,8 +83,8 @@ PtbLexer::Match PtbLexer::emoticon(std::size_t i) const {
     if (!is_one_of(at(end), U":;=")) return {};
     ++end;
     if (is_one_of(at(end), U"-o'")) ++end;
-    if (!is_one_of(at(end), U")(DdPp][{O")) return {};
-    if (word_at(end + 1)) return {};
+    if (!is_one_of(at(end), U")(DdPp][{O|\\")) return {};
+    if (latin_at(end + 1) || digit_at(end + 1)) return {};
     std::u32string token(text_.substr(i, end - i));
     token += at(end) == U')' ? U"-rrb-" : at(end) == U'(' ? U"-lrb-" : std::u32string(1, at(end));
     return {end + 1 - i, {std::move(token)}};
@@ -117,19 +103,24 @@ PtbLexer::Match PtbLexer::punctuation(std::size_t i) const {
         if (c == mark) return {1, {std::u32string(token)}};
         if (c == U'-' && starts_with(i, token)) return {token.size(), {std::u32string(token)}};
     }
-    const std::size_t run = run_end(i);
     if (c == U'"') return {1, {U"''"}};
-    if (c == U'`') return {std::min<std::size_t>(run - i, 2), {std::u32string(std::min<std::size_t>(run - i, 2), U'`')}};
-    if (c == U'-') return run - i >= 2 && run - i <= 4 ? Match{run - i, {U"--"}} : whole(i, run);
-    if (c == U'.') return run - i >= 3 ? Match{std::min<std::size_t>(run - i, 5), {U"..."}} : whole(i, i + 1);
+    const bool twice = at(i + 1) == c;
+    if (c == U'`' || c == U'<' || c == U'>') return whole(i, twice ? i + 2 : i + 1);
+    if (c == U'.') {
+        std::size_t end = i;
+        while (end < i + 5 && at(end) == U'.') ++end;
+        return end >= i + 3 ? Match{end - i, {U"..."}} : whole(i, i + 1);
+    }
+    if (c == U'-') {
+        const std::size_t end = run_end(i);
+        return end >= i + 2 && end <= i + 4 ? Match{end - i, {U"--"}} : whole(i, end);
+    }
     if (c == U'?' || c == U'!') {
-        // a run that begins with a question mark may mix; exclamation marks keep to themselves
         std::size_t end = i;
         while (at(end) == U'?' || at(end) == U'!') ++end;
-        return whole(i, c == U'?' ? end : run);
+        return whole(i, end);
     }
-    if ((c == U'*' || c == U'_') || ((c == U'@' || c == U'#') && run > i + 1)) return whole(i, run);
-    if ((c == U'<' || c == U'>') && run > i + 1) return whole(i, i + 2);
+    if (is_one_of(c, U"*_@#")) return whole(i, run_end(i));
     return word_at(i) ? Match{} : whole(i, i + 1);
 }
 

@@ -13,11 +13,13 @@ namespace blip {
 namespace {
 
 // Keep their period in any case: mr. Mr. MR.
+constexpr std::string_view titles =
+    "mr mrs ms dr prof rev hon gov sen rep gen col lt sgt capt cmdr maj cpl pvt adm st ste mt ft ave dept vs cf ph asst "
+    "assoc natl messrs mme mlle elec cie pres supt insp det comdr brig adj adv treas";
 constexpr std::string_view abbreviations =
-    "mr mrs ms dr prof rev hon gov sen rep gen col lt sgt capt cmdr maj cpl pvt adm st ste mt ft ave blvd rd ct sq bldg dept "
-    "est etc vs al cf inc co corp ltd bros jr sr esq md jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu "
-    "thurs fri mo ext tel ph asst assoc assn univ intl natl messrs mme mlle ala ariz calif colo conn fla ga ind kan kans ky "
-    "mich minn mont neb nev okla penn tenn vt va wis wisc wyo elec cie cos rt pres supt insp det comdr brig adj adv treas phd";
+    "blvd rd ct sq bldg est etc al inc co corp ltd bros jr sr esq md jan feb mar apr jun jul aug sep sept oct nov dec mon "
+    "tue tues wed thu thurs fri mo ext tel assn univ intl ala ariz calif colo conn fla ga ind kan kans ky mich minn mont "
+    "neb nev okla penn tenn vt va wis wisc wyo cos rt";
 // Words of their own in lower case: Mass. but mass
 constexpr std::string_view capitalised_abbreviations = "ark del ill la mass miss ore pa tex wash";
 // Keep it before a number only: no. 5
@@ -71,15 +73,17 @@ constexpr std::array kept_symbols{
 
 }    // namespace
 
-bool is_abbreviation(std::u32string_view letters, bool number_follows) {
-    static const WordSet always = split(abbreviations);
+Abbreviation find_abbreviation(std::u32string_view letters) {
+    static const WordSet title = split(titles);
+    static const WordSet plain = split(abbreviations);
     static const WordSet capitalised = split(capitalised_abbreviations);
     static const WordSet numeric = split(numeric_abbreviations);
     const std::string lower = lower_ascii(letters);
-    if (lower.empty()) return false;
-    if (lower == "mfg") return letters != U"MFG";
+    if (lower.empty()) return Abbreviation::none;
+    if (title.contains(lower) || (lower == "mfg" && letters != U"MFG")) return Abbreviation::title;
     const bool is_lower = letters[0] >= U'a' && letters[0] <= U'z';
-    return always.contains(lower) || (!is_lower && capitalised.contains(lower)) || (number_follows && numeric.contains(lower));
+    if (plain.contains(lower) || (!is_lower && capitalised.contains(lower))) return Abbreviation::plain;
+    return numeric.contains(lower) ? Abbreviation::number : Abbreviation::none;
 }
 
 bool starts_sentence(std::u32string_view word) {
@@ -110,6 +114,11 @@ std::u32string symbol_token(char32_t c) {
                                         [](const Range& range, char32_t value) { return range.last < value; });
     if (found != kept_symbols.end() && found->first <= c) return std::u32string(1, c);
     return {};
+}
+
+bool is_space(char32_t c) {
+    return c == U' ' || (c >= 0x09 && c <= 0x0d) || c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) ||
+           c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
 // Letters, marks and digits of the basic plane; the oracle drops what lies beyond it.

@@ -43,10 +43,14 @@ std::string lower_utf8(const std::u32string& token) {
 
 }    // namespace
 
-std::vector<std::string> ptb_tokenize(std::string_view caption) {
-    const std::u32string text = decode(caption);
+std::vector<std::string> ptb_tokenize(std::string_view caption, std::string_view next_caption) {
+    std::u32string text = decode(caption);
+    const std::size_t length = text.size();
+    constexpr std::size_t context_bytes = 64;    // enough for the first word
+    text += U'\n';
+    text += decode(next_caption.substr(0, context_bytes));
     std::vector<std::string> result;
-    for (const std::u32string& token : PtbLexer(text).tokens()) {
+    for (const std::u32string& token : PtbLexer(text, length).tokens()) {
         if (!is_dropped(token)) result.push_back(lower_utf8(token));
     }
     return result;

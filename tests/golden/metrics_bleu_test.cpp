@@ -1,0 +1,145 @@
+// BLEU and tokens against the COCO evaluation's own results (pycocoevalcap with its Java tokenizer).
+#include <boost/test/unit_test.hpp>
+
+#include <cmath>
+#include <sstream>
+
+#include "blip/metrics/bleu.h"
+#include "blip/metrics/coco_eval.h"
+#include "blip/metrics/ptb_tokenizer.h"
+#include "tests/support/paths.h"
+#include "tests/tolerances.h"
+
+namespace blip::test {
+namespace {
+
+Tokens split(const std::string& joined) {
+    Tokens tokens;
+    std::istringstream stream(joined);
+    for (std::string token; std::getline(stream, token, ' ');) tokens.push_back(token);
+    return tokens;
+}
+
+std::string join(const Tokens& tokens) {
+    std::string text;
+    for (const std::string& token : tokens) text += (text.empty() ? "" : " ") + token;
+    return text;
+}
+
+void expect_scores(const BleuScores& scores, const nlohmann::json& corpus, const nlohmann::json& per_image) {
+    for (std::size_t n = 0; n < 4; ++n) {
+        const std::string name = "Bleu_" + std::to_string(n + 1);
+        BOOST_TEST_CONTEXT(name) {
+            BOOST_TEST(std::abs(scores.corpus[n] - corpus.at(name).get<double>()) <= tolerance::bleu);
+            BOOST_REQUIRE_EQUAL(scores.per_image.size(), per_image.at(name).size());
+            double worst = 0;
+            for (std::size_t i = 0; i < scores.per_image.size(); ++i) {
+                worst = std::max(worst, std::abs(scores.per_image[i][n] - per_image.at(name)[i].get<double>()));
+            }
+            BOOST_TEST(worst <= tolerance::bleu);
+        }
+    }
+}
+
+// The first caption of each image is the hypothesis of metrics.json.gz, the others are its references; in its order.
+std::vector<ScoredCaption> scored_captions(const nlohmann::json& golden) {
+    const nlohmann::json file = read_json(*captions_file());
+    std::map<std::int64_t, ScoredCaption> by_image;
+    for (const auto& annotation : file.at("annotations")) {
+        ScoredCaption& scored = by_image[annotation.at("image_id")];
+        const bool first = scored.image_id == 0;
+        scored.image_id = annotation.at("image_id");
+        (first ? scored.caption : scored.references.emplace_back()) = annotation.at("caption");
+    }
+    std::vector<ScoredCaption> captions;
+    for (const auto& id : golden.at("image_ids")) captions.push_back(by_image.at(id));
+    return captions;
+}
+
+std::size_t count_equal(const std::vector<std::string>& lines, const std::vector<std::string>& tokens) {
+    std::size_t equal = 0;
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        const std::string got = join(ptb_tokenize(lines[i], i + 1 < lines.size() ? lines[i + 1] : std::string()));
+        equal += got == tokens[i];
+        if (got != tokens[i]) BOOST_TEST_MESSAGE("'" << lines[i] << "' gives '" << got << "' instead of '" << tokens[i] << "'");
+    }
+    BOOST_TEST_MESSAGE(equal << " of " << lines.size() << " lines have the oracle's tokens");
+    return equal;
+}
+
+}    // namespace
+
+BOOST_AUTO_TEST_SUITE(metrics_bleu)
+
+BOOST_AUTO_TEST_CASE(scores_of_golden_tokens, *boost::unit_test::precondition(has_golden)) {
+    const nlohmann::json golden = read_json(golden_file("metrics.json.gz"));
+    std::vector<Tokens> hypotheses;
+    std::vector<std::vector<Tokens>> references;
+    for (const auto& id : golden.at("image_ids")) {
+        const std::string key = std::to_string(id.get<std::int64_t>());
+        hypotheses.push_back(split(golden.at("hypotheses_tokenized").at(key).at(0)));
+        auto& list = references.emplace_back();
+        for (const auto& reference : golden.at("references_tokenized").at(key)) list.push_back(split(reference));
+    }
+    expect_scores(bleu(hypotheses, references), golden.at("scores"), golden.at("per_image"));
+}
+
+BOOST_AUTO_TEST_CASE(scores_of_odd_hypotheses, *boost::unit_test::precondition(has_golden)) {
+    const nlohmann::json golden = read_json(golden_file("metrics.json.gz"));
+    const nlohmann::json hard = read_json(golden_file("metrics_hard.json.gz"));
+    BOOST_REQUIRE(!hard.at("variants").empty());
+    for (const auto& variant : hard.at("variants")) {
+        BOOST_TEST_CONTEXT(variant.at("variant").get<std::string>()) {
+            std::vector<Tokens> hypotheses;
+            std::vector<std::vector<Tokens>> references;
+            for (const auto& text : variant.at("hypotheses_tokenized")) hypotheses.push_back(split(text));
+            for (const auto& id : variant.at("image_ids")) {
+                auto& list = references.emplace_back();
+                for (const auto& reference : golden.at("references_tokenized").at(std::to_string(id.get<std::int64_t>()))) {
+                    list.push_back(split(reference));
+                }
+            }
+            expect_scores(bleu(hypotheses, references), variant.at("scores"), variant.at("per_image"));
+        }
+    }
+}
+
+// From raw captions: what an evaluation reports.
+BOOST_AUTO_TEST_CASE(scores_of_raw_captions, *boost::unit_test::precondition(has_golden) *
+                                                 boost::unit_test::precondition(has_captions)) {
+    const nlohmann::json golden = read_json(golden_file("metrics.json.gz"));
+    const auto scores = coco_scores(scored_captions(golden));
+    for (int n = 1; n <= 4; ++n) {
+        const std::string name = "Bleu_" + std::to_string(n);
+        BOOST_TEST(std::abs(scores.at(name) - golden.at("scores").at(name).get<double>()) <= tolerance::bleu_of_raw_captions);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(tokens_of_captions, *boost::unit_test::precondition(has_golden) *
+                                             boost::unit_test::precondition(has_captions)) {
+    const nlohmann::json golden = read_json(golden_file("metrics.json.gz"));
+    // the oracle read all hypotheses as one text and all references as another
+    std::vector<std::string> hypotheses, references, hypothesis_tokens, reference_tokens;
+    for (const ScoredCaption& scored : scored_captions(golden)) {
+        const std::string id = std::to_string(scored.image_id);
+        hypotheses.push_back(scored.caption);
+        hypothesis_tokens.push_back(golden.at("hypotheses_tokenized").at(id).at(0));
+        for (const std::string& reference : scored.references) references.push_back(reference);
+        for (const auto& tokens : golden.at("references_tokenized").at(id)) reference_tokens.push_back(tokens);
+    }
+    BOOST_REQUIRE_EQUAL(references.size(), reference_tokens.size());
+    const std::size_t equal = count_equal(hypotheses, hypothesis_tokens) + count_equal(references, reference_tokens);
+    const auto all = static_cast<double>(hypotheses.size() + references.size());
+    BOOST_TEST(static_cast<double>(equal) >= tolerance::equal_caption_tokens * all);
+}
+
+BOOST_AUTO_TEST_CASE(tokens_of_hard_lines, *boost::unit_test::precondition(has_golden)) {
+    const nlohmann::json hard = read_json(golden_file("metrics_hard.json.gz"));
+    const auto lines = hard.at("ptb_lines").get<std::vector<std::string>>();
+    const auto equal = static_cast<double>(count_equal(lines, hard.at("ptb_tokens").get<std::vector<std::string>>()));
+    BOOST_TEST(equal >= tolerance::equal_hard_tokens * static_cast<double>(lines.size()));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}    // namespace blip::test
