@@ -55,6 +55,12 @@ void check_out(const PackOptions& options) {
         throw Error(ExitCode::usage, fmt::format("--out {} is a folder; give a file name in it", options.out.string()));
     if (fs::exists(options.out) && !options.overwrite)
         throw Error(ExitCode::usage, fmt::format("--out {} exists; --overwrite replaces it", options.out.string()));
+    // what a killed run left: it may belong to one that is still busy on another host, so it is only named
+    const std::string temporary = options.out.filename().string() + ".tmp.";
+    for (const auto& entry : fs::directory_iterator(folder))
+        if (entry.path().filename().string().starts_with(temporary))
+            fmt::print(stderr, "coco_pack: {} is what a killed run left; remove it if none is running\n",
+                       entry.path().string());
 }
 
 void pack(const PackOptions& options) {
@@ -146,6 +152,9 @@ int main(int argc, char** argv) {
     } catch (const blip::Error& error) {
         fmt::print(stderr, "coco_pack: {}\n", error.what());
         return static_cast<int>(error.code());
+    } catch (const std::filesystem::filesystem_error& error) {
+        fmt::print(stderr, "coco_pack: {}\n", error.what());
+        return static_cast<int>(blip::ExitCode::io);
     } catch (const std::bad_alloc&) {
         fmt::print(stderr, "coco_pack: out of memory; try fewer --threads\n");
     } catch (const std::exception& error) {

@@ -53,6 +53,10 @@ for signal in INT TERM; do
 done
 [ -e "$out" ] || fail "another file is gone"
 
+new_case "what kill -9 left is named by the next run"
+touch "$scratch/stopped.h5.tmp.12345"
+run "$pack" --coco "$sample" --out "$scratch/stopped.h5"; exits 0; says "stopped.h5.tmp.12345 is what a killed run left"
+
 new_case "a full disk while writing leaves no file behind"
 if [ "$(id -u)" = 0 ] && command -v strace >/dev/null; then
     run strace -f -qq -o /dev/null -e trace=pwrite64 -e inject=pwrite64:error=ENOSPC:when=60+ "$pack" --coco "$sample" --out "$scratch/full.h5"

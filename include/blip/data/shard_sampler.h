@@ -9,13 +9,14 @@ namespace blip {
 
 // One micro-batch of the global batch.
 struct MicroBatch {
-    int index = 0;                         // position within the global batch's micro-batches; keys the dropout masks
-    std::vector<std::int64_t> samples;     // caption rows, micro_batch of them
+    int index = 0;                        // position within the global batch's micro-batches; keys the dropout masks
+    std::vector<std::int64_t> samples;    // caption rows, micro_batch of them
 };
 
-// Order: one permutation per epoch keyed by (seed, epoch); step k takes positions [k*G, (k+1)*G); the last partial global
-// batch is dropped. The G/M micro-batches of a step are dealt to the ranks in contiguous runs whose lengths differ by at
-// most one (the first ranks take the longer runs). A rank may get none when there are more ranks than micro-batches.
+// Order: one permutation per epoch keyed by (seed, epoch); step k takes positions [k*G, (k+1)*G); the last partial
+// global batch is dropped. The G/M micro-batches of a step are dealt to the ranks in contiguous runs whose lengths
+// differ by at most one (the first ranks take the longer runs). A rank may get none when there are more ranks than
+// micro-batches.
 class ShardSampler {
   public:
     // Throws usage if micro_batch does not divide global_batch, or if no full global batch exists.
