@@ -42,8 +42,9 @@ for row in json.loads(next(coco.rglob('coco_karpathy_test.json')).read_text()):
 for row in json.loads((evaluation / 'result' / 'test.json').read_text())[:5]:
     image, captions = references[row['image_id']]
     print(f"{coco / image}\n  captioned:  {row['caption']}")
-    for caption in captions:
+    for caption in captions[:2]:
         print(f'  reference:  {caption}')
-print('scores:', json.dumps(json.loads((evaluation / 'evaluate.json').read_text()), indent=2))
+result = json.loads((evaluation / 'evaluate.json').read_text())['splits']['test']
+print(f"all {result['images']} pictures:", ', '.join(f'{name} {value:.3f}' for name, value in result['scores'].items()))
 PYTHON
 step "done"
