@@ -32,8 +32,8 @@ class Digest {
 
 std::string digest_of(std::string_view text);
 
-// What is wrong with directory/shard.name ("NAME is missing", "... was N bytes, is M", "... is damaged"); empty if it is whole.
-// Reads the file once.
+// What is wrong with directory/shard.name ("NAME is missing", "... was N bytes, is M", "... is damaged"); empty if it
+// is whole. Reads the file once.
 std::optional<std::string> shard_problem(const std::filesystem::path& directory, const ShardFile& shard);
 
 }    // namespace blip

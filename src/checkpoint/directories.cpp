@@ -41,7 +41,9 @@ std::optional<StepDirectory> parse_name(const std::string& name) {
 
 fs::path checkpoints_directory(const fs::path& run_directory) { return run_directory / "checkpoints"; }
 
-std::string shard_name(int rank, int world_size) { return fmt::format("shard-{:05}-of-{:05}.safetensors", rank, world_size); }
+std::string shard_name(int rank, int world_size) {
+    return fmt::format("shard-{:05}-of-{:05}.safetensors", rank, world_size);
+}
 
 std::vector<StepDirectory> list_steps(const fs::path& checkpoints) {
     std::vector<StepDirectory> found;

@@ -1,6 +1,6 @@
-// Names and life cycle of checkpoint directories: checkpoints/step-00000120, and step-00000120.1 when that step is saved
-// again (the first one stands until the second is complete). A directory counts once it has a manifest; its manifest goes
-// first when it is removed. Internal to the checkpoint layer.
+// Names and life cycle of checkpoint directories: checkpoints/step-00000120, and step-00000120.1 when that step is
+// saved again (the first one stands until the second is complete). A directory counts once it has a manifest; its
+// manifest goes first when it is removed. Internal to the checkpoint layer.
 #pragma once
 
 #include <compare>
@@ -33,8 +33,8 @@ StepDirectory new_step_directory(const std::filesystem::path& checkpoints, std::
 void remove_step(const StepDirectory& directory);
 // Directories without a manifest: saves that were interrupted.
 void remove_unfinished(const std::filesystem::path& checkpoints);
-// After `newest` was published: keeps the `keep` newest up to it. What stands beyond it was passed over on resume (damaged),
-// and what it repeats is superseded: both go.
+// After `newest` was published: keeps the `keep` newest up to it. What stands beyond it was passed over on resume
+// (damaged), and what it repeats is superseded: both go.
 void retain(const std::filesystem::path& checkpoints, const StepDirectory& newest, int keep);
 
 }    // namespace blip

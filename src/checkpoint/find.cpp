@@ -88,9 +88,10 @@ std::optional<FoundCheckpoint> find_newest_checkpoint(const fs::path& run_direct
     }
     if (damaged > 0) {
         // to start over would in the end remove what a person may still want to rescue
-        throw Error(ExitCode::bad_data,
-                    fmt::format("{} holds {} checkpoint(s), none of them intact; restore one, or move them away to start over",
-                                checkpoints_directory(run_directory).string(), damaged));
+        throw Error(
+            ExitCode::bad_data,
+            fmt::format("{} holds {} checkpoint(s), none of them intact; restore one, or move them away to start over",
+                        checkpoints_directory(run_directory).string(), damaged));
     }
     return std::nullopt;
 }

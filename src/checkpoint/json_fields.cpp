@@ -30,7 +30,8 @@ json parse_object(const std::string& text, const std::string& origin) {
     } catch (const json::exception& error) {
         throw Error(ExitCode::bad_data, fmt::format("{} is damaged: {}", origin, error.what()));
     }
-    if (!value.is_object()) throw Error(ExitCode::bad_data, fmt::format("{} is damaged: it holds no JSON object", origin));
+    if (!value.is_object())
+        throw Error(ExitCode::bad_data, fmt::format("{} is damaged: it holds no JSON object", origin));
     return value;
 }
 
@@ -56,7 +57,8 @@ std::int64_t integer_field(const json& object, const std::string& name, const st
                            std::int64_t high) {
     const json& value = field(object, name, origin);
     if (!value.is_number_integer()) throw_field(origin, name, "is not a whole number");
-    const bool fits = !value.is_number_unsigned() || value.get<std::uint64_t>() <= static_cast<std::uint64_t>(INT64_MAX);
+    const bool fits =
+        !value.is_number_unsigned() || value.get<std::uint64_t>() <= static_cast<std::uint64_t>(INT64_MAX);
     if (!fits || value.get<std::int64_t>() < low || value.get<std::int64_t>() > high) {
         throw_field(origin, name, fmt::format("is {}, outside {}..{}", value.dump(), low, high));
     }

@@ -1,4 +1,5 @@
-// Reading JSON objects with errors that name the file and the field; the shape of a model as JSON. Internal to checkpoint.
+// Reading JSON objects with errors that name the file and the field; the shape of a model as JSON. Internal to
+// checkpoint.
 #pragma once
 
 #include <fmt/format.h>

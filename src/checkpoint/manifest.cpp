@@ -1,4 +1,5 @@
-// See manifest.h. The text carries the digest of itself (with zeros in the digest's place), so that no flipped byte passes.
+// See manifest.h. The text carries the digest of itself (with zeros in the digest's place), so that no flipped byte
+// passes.
 #include "blip/checkpoint/manifest.h"
 
 #include <fmt/format.h>
@@ -33,7 +34,8 @@ void check_digest(std::string text, const std::string& origin) {
     const std::string digest = position == std::string::npos ? "" : text.substr(position, 16);
     if (!digest.empty()) text.replace(position, 16, kZeroDigest);
     if (digest.empty() || digest != digest_of(text)) {
-        throw Error(ExitCode::bad_data, fmt::format("{} is damaged or was edited: field 'digest' does not fit its text", origin));
+        throw Error(ExitCode::bad_data,
+                    fmt::format("{} is damaged or was edited: field 'digest' does not fit its text", origin));
     }
 }
 
@@ -52,7 +54,8 @@ std::vector<ShardFile> shards_from_json(const json& list, const std::string& ori
     if (!list.is_array()) throw_field(origin, "shards", "is not a list");
     std::vector<ShardFile> shards;
     for (const json& entry : list) {
-        ShardFile shard{text_field(entry, "name", origin), unsigned_field(entry, "bytes", origin), text_field(entry, "xxh3", origin)};
+        ShardFile shard{text_field(entry, "name", origin), unsigned_field(entry, "bytes", origin),
+                        text_field(entry, "xxh3", origin)};
         // a name must not lead out of the checkpoint's directory
         if (shard.name.empty() || shard.name.find('/') != std::string::npos || shard.name.front() == '.') {
             throw_field(origin, "shards", fmt::format("holds the file name '{}'", shard.name));
@@ -66,7 +69,8 @@ std::vector<ShardFile> shards_from_json(const json& list, const std::string& ori
 
 std::string Manifest::to_json() const {
     json files = json::array();
-    for (const ShardFile& shard : shards) files.push_back({{"name", shard.name}, {"bytes", shard.bytes}, {"xxh3", shard.xxh3}});
+    for (const ShardFile& shard : shards)
+        files.push_back({{"name", shard.name}, {"bytes", shard.bytes}, {"xxh3", shard.xxh3}});
     const json object = {
         {"kind", kKind},
         {"format", format},
@@ -114,7 +118,8 @@ Manifest Manifest::from_json(const std::string& text, const std::string& origin)
     manifest.config = text_field(object, "config", origin);
     manifest.shards = shards_from_json(field(object, "shards", origin), origin);
     if (manifest.shards.size() != static_cast<std::size_t>(manifest.world_size)) {
-        throw_field(origin, "shards", fmt::format("lists {} files of {} ranks", manifest.shards.size(), manifest.world_size));
+        throw_field(origin, "shards",
+                    fmt::format("lists {} files of {} ranks", manifest.shards.size(), manifest.world_size));
     }
     return manifest;
 }

@@ -67,7 +67,8 @@ std::optional<FoundCheckpoint> newest_whole(const fs::path& run_directory) {
 
 Source resolve(const fs::path& init) {
     std::error_code ignored;
-    if (!fs::exists(init, ignored)) throw Error(ExitCode::missing_input, fmt::format("no such file or folder: {}", init.string()));
+    if (!fs::exists(init, ignored))
+        throw Error(ExitCode::missing_input, fmt::format("no such file or folder: {}", init.string()));
     if (!fs::is_directory(init, ignored)) return {init, {}};
     if (fs::exists(init / kManifestName, ignored)) return {"", read_checkpoint(init)};
     for (const fs::path& weights : {init / kWeightsName, init / "best" / kWeightsName}) {
@@ -87,10 +88,11 @@ json read_config(const SafetensorsFile& file) {
     const fs::path beside = file.path().parent_path() / kConfigName;
     std::error_code ignored;
     if (!fs::exists(beside, ignored)) {
-        throw Error(ExitCode::missing_input,
-                    fmt::format("{} does not say the model's shape, and there is no {} beside it: give the shape by --model or "
-                                "the options of its dimensions",
-                                file.path().string(), kConfigName));
+        throw Error(
+            ExitCode::missing_input,
+            fmt::format("{} does not say the model's shape, and there is no {} beside it: give the shape by --model or "
+                        "the options of its dimensions",
+                        file.path().string(), kConfigName));
     }
     return parse_object(read_file(beside), beside.string());
 }
@@ -112,7 +114,8 @@ void check_data_digest(const SafetensorsFile& file) {
     std::vector<NamedTensor> tensors;
     for (const auto& [name, entry] : file.entries()) tensors.push_back({name, file.tensor(name)});
     if (data_digest(tensors) != expected->second) {
-        throw Error(ExitCode::bad_data, fmt::format("{} is damaged: its weights do not fit their digest", file.path().string()));
+        throw Error(ExitCode::bad_data,
+                    fmt::format("{} is damaged: its weights do not fit their digest", file.path().string()));
     }
 }
 
@@ -120,7 +123,8 @@ void check_data_digest(const SafetensorsFile& file) {
 void warn_of_extras(const SafetensorsFile& file, const std::set<std::string>& used) {
     std::map<std::string, int> by_prefix;
     for (const auto& [name, entry] : file.entries()) {
-        const bool tied = std::any_of(kTied.begin(), kTied.end(), [&](const auto& pair) { return pair.second == name; });
+        const bool tied =
+            std::any_of(kTied.begin(), kTied.end(), [&](const auto& pair) { return pair.second == name; });
         if (!used.contains(name) && !tied && name != kPositionIds) ++by_prefix[name.substr(0, name.find('.'))];
     }
     if (by_prefix.empty() || launcher_rank() != 0) return;
@@ -153,10 +157,12 @@ void copy_from_file(const SafetensorsFile& file, Arena& arena) {
     if (!problems.empty()) {
         constexpr std::size_t kShown = 20;
         const std::size_t shown = std::min(kShown, problems.size());
-        throw Error(ExitCode::bad_data,
-                    fmt::format("{} does not fit the model ({} of {} parameters): {}{}", file.path().string(), problems.size(),
-                                arena.layout().count(), fmt::join(problems.begin(), problems.begin() + static_cast<std::ptrdiff_t>(shown), "; "),
-                                shown < problems.size() ? "; ..." : ""));
+        throw Error(
+            ExitCode::bad_data,
+            fmt::format("{} does not fit the model ({} of {} parameters): {}{}", file.path().string(), problems.size(),
+                        arena.layout().count(),
+                        fmt::join(problems.begin(), problems.begin() + static_cast<std::ptrdiff_t>(shown), "; "),
+                        shown < problems.size() ? "; ..." : ""));
     }
     for (ParamId id = 0; id < arena.layout().count(); ++id) {
         const at::Tensor values = file.tensor(names[static_cast<std::size_t>(id)]).to(at::kFloat).contiguous();
@@ -167,12 +173,14 @@ void copy_from_file(const SafetensorsFile& file, Arena& arena) {
 
 }    // namespace
 
-void save_model(const fs::path& directory, const Arena& arena, const ModelOptions& model, const std::string& note_json) {
+void save_model(const fs::path& directory, const Arena& arena, const ModelOptions& model,
+                const std::string& note_json) {
     std::vector<NamedTensor> tensors;
     for (ParamId id = 0; id < arena.layout().count(); ++id) {
         tensors.push_back({arena.layout().spec(id).name, arena.weights()[static_cast<std::size_t>(id)].detach()});
     }
-    std::sort(tensors.begin(), tensors.end(), [](const NamedTensor& a, const NamedTensor& b) { return a.name < b.name; });
+    std::sort(tensors.begin(), tensors.end(),
+              [](const NamedTensor& a, const NamedTensor& b) { return a.name < b.name; });
     json note = note_json.empty() ? json::object() : parse_object(note_json, "note of a saved model");
     json config = {{"kind", kKind}, {"format", 1}, {"model", model_to_json(model)}, {"note", note}};
     config["prompt"] = note.contains("prompt") ? note["prompt"] : json(GenerateOptions{}.prompt);
@@ -202,8 +210,8 @@ void load_model(const fs::path& init, Arena& arena) {
     }
     const ShardPieces pieces(source.checkpoint->directory, source.checkpoint->manifest, arena.layout(), {"master"});
     for (const StoredPiece& piece : pieces.of("master")) {
-        std::memcpy(arena.weight_data() + arena.offset(piece.param) + piece.elements.begin, piece.values.const_data_ptr(),
-                    piece.values.nbytes());
+        std::memcpy(arena.weight_data() + arena.offset(piece.param) + piece.elements.begin,
+                    piece.values.const_data_ptr(), piece.values.nbytes());
     }
 }
 

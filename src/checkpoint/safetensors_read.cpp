@@ -32,14 +32,26 @@ struct Dtype {
     at::ScalarType type;
 };
 constexpr Dtype kDtypes[] = {
-    {"F64", 8, at::kDouble}, {"F32", 4, at::kFloat},   {"F16", 2, at::kHalf},           {"BF16", 2, at::kBFloat16},
-    {"I64", 8, at::kLong},   {"I32", 4, at::kInt},     {"I16", 2, at::kShort},          {"I8", 1, at::kChar},
-    {"U8", 1, at::kByte},    {"BOOL", 1, at::kBool},   {"U16", 2, at::kUInt16},         {"U32", 4, at::kUInt32},
-    {"U64", 8, at::kUInt64}, {"F8_E4M3", 1, at::kFloat8_e4m3fn}, {"F8_E5M2", 1, at::kFloat8_e5m2},
+    {"F64", 8, at::kDouble},
+    {"F32", 4, at::kFloat},
+    {"F16", 2, at::kHalf},
+    {"BF16", 2, at::kBFloat16},
+    {"I64", 8, at::kLong},
+    {"I32", 4, at::kInt},
+    {"I16", 2, at::kShort},
+    {"I8", 1, at::kChar},
+    {"U8", 1, at::kByte},
+    {"BOOL", 1, at::kBool},
+    {"U16", 2, at::kUInt16},
+    {"U32", 4, at::kUInt32},
+    {"U64", 8, at::kUInt64},
+    {"F8_E4M3", 1, at::kFloat8_e4m3fn},
+    {"F8_E5M2", 1, at::kFloat8_e5m2},
 };
 
 const Dtype* find_dtype(const std::string& name) {
-    const auto* found = std::find_if(std::begin(kDtypes), std::end(kDtypes), [&](const Dtype& d) { return name == d.name; });
+    const auto* found =
+        std::find_if(std::begin(kDtypes), std::end(kDtypes), [&](const Dtype& d) { return name == d.name; });
     return found == std::end(kDtypes) ? nullptr : found;
 }
 
@@ -64,9 +76,11 @@ Mapping map_file(const fs::path& path) {
     if (size < 8) bad(path, fmt::format("{} bytes are too few", size));
     void* memory = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
     if (memory == MAP_FAILED) {
-        throw Error(ExitCode::io, fmt::format("cannot read {}: {}", path.string(), std::generic_category().message(errno)));
+        throw Error(ExitCode::io,
+                    fmt::format("cannot read {}: {}", path.string(), std::generic_category().message(errno)));
     }
-    return {{static_cast<const std::byte*>(memory), [memory, size](const std::byte*) { ::munmap(memory, size); }}, size};
+    return {{static_cast<const std::byte*>(memory), [memory, size](const std::byte*) { ::munmap(memory, size); }},
+            size};
 }
 
 // Wholly written header numbers: not negative, not fractions.
@@ -93,14 +107,16 @@ TensorEntry parse_entry(const json& value, std::uint64_t data_bytes, const fs::p
     std::uint64_t bytes = known->bytes;
     for (const json& extent : list("shape")) {
         const std::uint64_t length = whole(extent, path, name);
-        if (__builtin_mul_overflow(bytes, length, &bytes)) bad(path, fmt::format("the shape of '{}' is too large", name));
+        if (__builtin_mul_overflow(bytes, length, &bytes))
+            bad(path, fmt::format("the shape of '{}' is too large", name));
         entry.shape.push_back(static_cast<std::int64_t>(length));
     }
     if (offsets.size() != 2) bad(path, fmt::format("'{}' needs two data_offsets", name));
     entry.begin = whole(offsets[0], path, name);
     entry.end = whole(offsets[1], path, name);
     if (entry.begin > entry.end || entry.end > data_bytes) {
-        bad(path, fmt::format("'{}' stands at [{}, {}) of {} data bytes (truncated?)", name, entry.begin, entry.end, data_bytes));
+        bad(path, fmt::format("'{}' stands at [{}, {}) of {} data bytes (truncated?)", name, entry.begin, entry.end,
+                              data_bytes));
     }
     if (entry.end - entry.begin != bytes) {
         bad(path, fmt::format("'{}' has {} bytes, its shape needs {}", name, entry.end - entry.begin, bytes));
@@ -183,19 +199,22 @@ SafetensorsFile SafetensorsFile::open(const fs::path& path) {
 
 at::Tensor SafetensorsFile::tensor(const std::string& name) const {
     const auto found = entries_.find(name);
-    if (found == entries_.end()) throw Error(ExitCode::bad_data, fmt::format("{} has no tensor '{}'", path_.string(), name));
+    if (found == entries_.end())
+        throw Error(ExitCode::bad_data, fmt::format("{} has no tensor '{}'", path_.string(), name));
     const TensorEntry& entry = found->second;
     const Dtype& dtype = *find_dtype(entry.dtype);
     const std::byte* bytes = data_ + entry.begin;
     const auto options = at::TensorOptions().dtype(dtype.type);
     if (reinterpret_cast<std::uintptr_t>(bytes) % dtype.bytes == 0) {
         // from_blob wants a pointer to change; the pages are read-only, and callers only read
-        return at::from_blob(const_cast<std::byte*>(bytes), entry.shape, [mapping = mapping_](void*) {}, options);
+        return at::from_blob(
+            const_cast<std::byte*>(bytes), entry.shape, [mapping = mapping_](void*) {}, options);
     }
     // headers of other writers need not be padded: such a tensor is copied to an aligned place
     std::shared_ptr<std::byte[]> copy(new std::byte[entry.end - entry.begin]);
     std::memcpy(copy.get(), bytes, entry.end - entry.begin);
-    return at::from_blob(copy.get(), entry.shape, [copy](void*) {}, options);
+    return at::from_blob(
+        copy.get(), entry.shape, [copy](void*) {}, options);
 }
 
 }    // namespace blip

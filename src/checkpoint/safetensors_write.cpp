@@ -1,5 +1,5 @@
-// Writing safetensors: header padded with spaces to 8 bytes, tensors ordered by element size and name, each byte hashed as
-// it goes to disk. Used by checkpoint shards and model weights.
+// Writing safetensors: header padded with spaces to 8 bytes, tensors ordered by element size and name, each byte hashed
+// as it goes to disk. Used by checkpoint shards and model weights.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -18,21 +18,33 @@ using nlohmann::json;
 
 const char* dtype_name(const NamedTensor& named) {
     switch (named.tensor.scalar_type()) {
-        case at::kDouble: return "F64";
-        case at::kFloat: return "F32";
-        case at::kHalf: return "F16";
-        case at::kBFloat16: return "BF16";
-        case at::kLong: return "I64";
-        case at::kInt: return "I32";
-        case at::kShort: return "I16";
-        case at::kChar: return "I8";
-        case at::kByte: return "U8";
-        case at::kBool: return "BOOL";
-        default: throw Error(ExitCode::internal, fmt::format("tensor '{}' has a dtype that is not written", named.name));
+        case at::kDouble:
+            return "F64";
+        case at::kFloat:
+            return "F32";
+        case at::kHalf:
+            return "F16";
+        case at::kBFloat16:
+            return "BF16";
+        case at::kLong:
+            return "I64";
+        case at::kInt:
+            return "I32";
+        case at::kShort:
+            return "I16";
+        case at::kChar:
+            return "I8";
+        case at::kByte:
+            return "U8";
+        case at::kBool:
+            return "BOOL";
+        default:
+            throw Error(ExitCode::internal, fmt::format("tensor '{}' has a dtype that is not written", named.name));
     }
 }
 
-std::string make_header(const std::vector<const NamedTensor*>& order, const std::map<std::string, std::string>& metadata) {
+std::string make_header(const std::vector<const NamedTensor*>& order,
+                        const std::map<std::string, std::string>& metadata) {
     json header = json::object();
     if (!metadata.empty()) header["__metadata__"] = metadata;
     std::uint64_t at = 0;
@@ -52,7 +64,8 @@ std::string make_header(const std::vector<const NamedTensor*>& order, const std:
 
 }    // namespace
 
-std::pair<std::uint64_t, std::string> write_safetensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors,
+std::pair<std::uint64_t, std::string> write_safetensors(const std::filesystem::path& path,
+                                                        const std::vector<NamedTensor>& tensors,
                                                         const std::map<std::string, std::string>& metadata) {
     std::vector<const NamedTensor*> order;
     for (const NamedTensor& named : tensors) {
@@ -63,7 +76,8 @@ std::pair<std::uint64_t, std::string> write_safetensors(const std::filesystem::p
     }
     // larger elements first: every tensor stands aligned to its element size
     std::sort(order.begin(), order.end(), [](const NamedTensor* a, const NamedTensor* b) {
-        if (a->tensor.element_size() != b->tensor.element_size()) return a->tensor.element_size() > b->tensor.element_size();
+        if (a->tensor.element_size() != b->tensor.element_size())
+            return a->tensor.element_size() > b->tensor.element_size();
         return a->name < b->name;
     });
     const std::string header = make_header(order, metadata);
@@ -71,7 +85,8 @@ std::pair<std::uint64_t, std::string> write_safetensors(const std::filesystem::p
     DurableFile file(path);
     Digest digest;
     const auto put = [&](std::span<const std::byte> bytes) {
-        constexpr std::size_t kPart = std::size_t{1} << 20;    // hashed while it is in the cache for the copy to the kernel
+        constexpr std::size_t kPart = std::size_t{1}
+                                      << 20;    // hashed while it is in the cache for the copy to the kernel
         while (!bytes.empty()) {
             const auto part = bytes.first(std::min(kPart, bytes.size()));
             digest.add(part);

@@ -32,8 +32,8 @@ std::vector<NamedTensor> take_snapshot(const Arena& arena, const ShardedAdamW& o
     const auto copy = [&](const char* kind, const ParamPiece& piece, const float* from) {
         at::Tensor tensor = at::empty({piece.elements.length()}, at::kFloat);
         std::memcpy(tensor.mutable_data_ptr(), from, tensor.nbytes());
-        tensors.push_back({fmt::format("{}/{}[{}:{}]", kind, arena.layout().spec(piece.param).name, piece.elements.begin,
-                                       piece.elements.end),
+        tensors.push_back({fmt::format("{}/{}[{}:{}]", kind, arena.layout().spec(piece.param).name,
+                                       piece.elements.begin, piece.elements.end),
                            std::move(tensor)});
     };
     for (std::size_t bucket = 0; bucket < arena.buckets().size(); ++bucket) {
@@ -74,7 +74,7 @@ struct CheckpointWriter::Impl {
     bool in_flight = false;
     Manifest manifest;
     StepDirectory directory;
-    WriteResult result;             // belongs to the thread until it is joined
+    WriteResult result;    // belongs to the thread until it is joined
     std::atomic<bool> written{false};
     std::thread thread;
     double stall_s = 0;
@@ -103,7 +103,8 @@ struct CheckpointWriter::Impl {
                                                                  {"rank", std::to_string(communicator.rank())},
                                                                  {"world_size", std::to_string(communicator.size())},
                                                                  {"step", std::to_string(manifest.state.global_step)}};
-            std::tie(result.file.bytes, result.file.xxh3) = write_safetensors(directory.path / result.file.name, tensors, metadata);
+            std::tie(result.file.bytes, result.file.xxh3) =
+                write_safetensors(directory.path / result.file.name, tensors, metadata);
         } catch (const std::exception& failure) {
             result.error = failure.what();
         }
@@ -137,7 +138,8 @@ std::vector<std::string> CheckpointWriter::Impl::agree() {
     manifest.shards.clear();
     for (std::size_t rank = 0; rank < texts.size(); ++rank) {
         const WriteResult of_rank = WriteResult::from_text(texts[rank]);
-        if (!of_rank.error.empty() && of_rank.error != last) problems.push_back(fmt::format("rank {}: {}", rank, of_rank.error));
+        if (!of_rank.error.empty() && of_rank.error != last)
+            problems.push_back(fmt::format("rank {}: {}", rank, of_rank.error));
         last = of_rank.error;
         manifest.shards.push_back(of_rank.file);
     }
@@ -147,9 +149,8 @@ std::vector<std::string> CheckpointWriter::Impl::agree() {
 bool CheckpointWriter::Impl::publish() {
     std::vector<std::string> problems = agree();
     if (problems.empty()) {
-        const std::string error = on_rank_0("publish a checkpoint", [&] {
-            write_file_durably(directory.path / kManifestName, manifest.to_json());
-        });
+        const std::string error = on_rank_0(
+            "publish a checkpoint", [&] { write_file_durably(directory.path / kManifestName, manifest.to_json()); });
         if (!error.empty()) problems.push_back(error);
     }
     if (communicator.rank() == 0 && problems.empty()) {
@@ -197,7 +198,8 @@ void CheckpointWriter::start_save(const Manifest& manifest, const Arena& arena, 
     impl.result.error = impl.make_directory();
     if (impl.result.error.empty()) {
         try {
-            impl.thread = std::thread([&impl, tensors = take_snapshot(arena, optimizer)]() mutable { impl.write(std::move(tensors)); });
+            impl.thread = std::thread(
+                [&impl, tensors = take_snapshot(arena, optimizer)]() mutable { impl.write(std::move(tensors)); });
         } catch (const std::exception& failure) {    // no memory for the copy, or no thread
             impl.result.error = failure.what();
         }

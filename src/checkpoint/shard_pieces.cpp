@@ -22,8 +22,8 @@ struct PieceName {
 // "exp_avg/NAME[begin:end]"
 std::optional<PieceName> parse_piece_name(const std::string& text) {
     const std::size_t slash = text.find('/'), open = text.rfind('['), colon = text.rfind(':');
-    if (slash == std::string::npos || open == std::string::npos || colon == std::string::npos || open < slash || colon < open ||
-        text.back() != ']') {
+    if (slash == std::string::npos || open == std::string::npos || colon == std::string::npos || open < slash ||
+        colon < open || text.back() != ']') {
         return std::nullopt;
     }
     PieceName name{text.substr(0, slash), text.substr(slash + 1, open - slash - 1), {}};
@@ -51,14 +51,15 @@ void check_whole(const std::vector<StoredPiece>& pieces, const Layout& layout, c
         for (; next < pieces.size() && pieces[next].param == id; ++next) {
             const Range range = pieces[next].elements;
             if (range.begin != at) {
-                bad(directory, fmt::format("{} of '{}' has elements {}..{} {}", kind, layout.spec(id).name, std::min(at, range.begin),
-                                           std::max(at, range.begin), range.begin < at ? "twice" : "nowhere"));
+                bad(directory, fmt::format("{} of '{}' has elements {}..{} {}", kind, layout.spec(id).name,
+                                           std::min(at, range.begin), std::max(at, range.begin),
+                                           range.begin < at ? "twice" : "nowhere"));
             }
             at = range.end;
         }
         if (at != layout.spec(id).element_count()) {
-            bad(directory, fmt::format("{} of '{}' has {} of {} elements: another model, or an incomplete checkpoint", kind,
-                                       layout.spec(id).name, at, layout.spec(id).element_count()));
+            bad(directory, fmt::format("{} of '{}' has {} of {} elements: another model, or an incomplete checkpoint",
+                                       kind, layout.spec(id).name, at, layout.spec(id).element_count()));
         }
     }
 }
@@ -78,16 +79,19 @@ ShardPieces::ShardPieces(const std::filesystem::path& directory, const Manifest&
             const ParamId id = layout.find(piece->param);
             if (id < 0) bad(file.path(), fmt::format("parameter '{}' is unknown to this model", piece->param));
             const Range range = piece->elements;
-            const bool fits = range.begin >= 0 && range.begin < range.end && range.end <= layout.spec(id).element_count();
+            const bool fits =
+                range.begin >= 0 && range.begin < range.end && range.end <= layout.spec(id).element_count();
             if (!fits || entry.dtype != "F32" || entry.shape != std::vector<std::int64_t>{range.length()}) {
-                bad(file.path(), fmt::format("'{}' does not fit a parameter of {} elements", name, layout.spec(id).element_count()));
+                bad(file.path(),
+                    fmt::format("'{}' does not fit a parameter of {} elements", name, layout.spec(id).element_count()));
             }
             wanted->second.push_back({id, range, file.tensor(name)});
         }
     }
     for (auto& [kind, pieces] : pieces_) {
         std::sort(pieces.begin(), pieces.end(), [](const StoredPiece& a, const StoredPiece& b) {
-            return std::tuple(a.param, a.elements.begin, a.elements.end) < std::tuple(b.param, b.elements.begin, b.elements.end);
+            return std::tuple(a.param, a.elements.begin, a.elements.end) <
+                   std::tuple(b.param, b.elements.begin, b.elements.end);
         });
         check_whole(pieces, layout, kind, directory);
     }

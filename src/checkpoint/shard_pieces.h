@@ -15,14 +15,14 @@ namespace blip {
 
 struct StoredPiece {
     ParamId param = 0;
-    Range elements;           // within the flattened parameter
-    at::Tensor values;        // fp32, elements.length()
+    Range elements;       // within the flattened parameter
+    at::Tensor values;    // fp32, elements.length()
 };
 
 class ShardPieces {
   public:
-    // Opens all shards. kinds: which of master, exp_avg, exp_avg_sq are needed; each must cover every element of the layout
-    // exactly once. Throws bad_data naming the file and the parameter.
+    // Opens all shards. kinds: which of master, exp_avg, exp_avg_sq are needed; each must cover every element of the
+    // layout exactly once. Throws bad_data naming the file and the parameter.
     ShardPieces(const std::filesystem::path& directory, const Manifest& manifest, const Layout& layout,
                 const std::vector<std::string>& kinds);
 

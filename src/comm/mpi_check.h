@@ -1,4 +1,5 @@
-// Every MPI call of the comm layer goes through mpi_check: errors are returned (MPI_ERRORS_RETURN) and become blip::Error.
+// Every MPI call of the comm layer goes through mpi_check: errors are returned (MPI_ERRORS_RETURN) and become
+// blip::Error.
 #pragma once
 
 #include <mpi.h>

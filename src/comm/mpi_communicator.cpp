@@ -1,6 +1,6 @@
 // The CPU twin of Communicator. Arena collectives are direct exchanges: every rank sends each other rank its part, so a
-// reduce-scatter moves (N-1)/N of a bucket per rank, and its owner adds the parts in rank order: the order of summation is
-// fixed by construction, whatever algorithm an MPI library would choose. Legend: N ranks.
+// reduce-scatter moves (N-1)/N of a bucket per rank, and its owner adds the parts in rank order: the order of summation
+// is fixed by construction, whatever algorithm an MPI library would choose. Legend: N ranks.
 #include "blip/comm/mpi_communicator.h"
 
 #include <fmt/format.h>
@@ -17,12 +17,14 @@
 #include "blip/base/error.h"
 #include "src/comm/mpi_check.h"
 #include "src/comm/mpi_requests.h"
+#include "src/comm/packed_strings.h"
 
 namespace blip {
 namespace {
 
 constexpr double kNoDeadline = std::numeric_limits<double>::infinity();
-constexpr std::int64_t kMessageFloats = std::int64_t{1} << 28;    // MPI counts are int; larger parts go in several messages
+constexpr std::int64_t kMessageFloats = std::int64_t{1}
+                                        << 28;    // MPI counts are int; larger parts go in several messages
 constexpr std::int64_t kMessageBytes = std::int64_t{1} << 30;
 
 using Buffer = std::vector<float>;
@@ -46,7 +48,8 @@ struct MpiWork : Work {
     }
 };
 
-// receive[i] = sum over r = 0..N-1 in this order; parts: the other ranks' [N-1, count] in rank order. own may be receive.
+// receive[i] = sum over r = 0..N-1 in this order; parts: the other ranks' [N-1, count] in rank order. own may be
+// receive.
 void sum_in_rank_order(const float* own, const float* parts, int rank, int size, float* receive, std::int64_t count) {
     constexpr std::int64_t kBlock = 1024;
     std::array<float, kBlock> sum;
@@ -68,7 +71,8 @@ void sum_in_rank_order(const float* own, const float* parts, int rank, int size,
 
 int int_count(std::size_t bytes, const char* what) {
     if (bytes > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
-        throw Error(ExitCode::internal, fmt::format("'{}' gathers {} bytes, more than MPI can count (2^31 - 1)", what, bytes));
+        throw Error(ExitCode::internal,
+                    fmt::format("'{}' gathers {} bytes, more than MPI can count (2^31 - 1)", what, bytes));
     }
     return static_cast<int>(bytes);
 }
@@ -129,7 +133,8 @@ std::shared_ptr<void> MpiCommunicator::allocate(std::size_t bytes) {
     return {memory, [length](void* address) { ::munmap(address, length); }};
 }
 
-void MpiCommunicator::add_sends(MpiRequests& requests, const float* from, std::int64_t count, int peer, const char* what) {
+void MpiCommunicator::add_sends(MpiRequests& requests, const float* from, std::int64_t count, int peer,
+                                const char* what) {
     for (std::int64_t begin = 0; begin < count; begin += kMessageFloats) {
         MPI_Request request = MPI_REQUEST_NULL;
         const int length = static_cast<int>(std::min(kMessageFloats, count - begin));
@@ -220,7 +225,9 @@ WorkPtr MpiCommunicator::start_host_sum(std::span<double> values, const char* wh
     work->gathered = std::make_unique<std::vector<double>>(values.size() * static_cast<std::size_t>(size_));
     MPI_Request request = MPI_REQUEST_NULL;
     const int count = int_count(values.size(), what);
-    mpi_check(MPI_Iallgather(values.data(), count, MPI_DOUBLE, work->gathered->data(), count, MPI_DOUBLE, comm_, &request), what);
+    mpi_check(
+        MPI_Iallgather(values.data(), count, MPI_DOUBLE, work->gathered->data(), count, MPI_DOUBLE, comm_, &request),
+        what);
     work->requests.add(request, -1);
     return work;
 }
@@ -250,45 +257,25 @@ std::vector<std::uint64_t> MpiCommunicator::all_sizes(std::size_t bytes, const c
     return sizes;
 }
 
-struct Packed {
-    std::vector<int> counts, offsets;
-    std::string bytes;
-
-    explicit Packed(const std::vector<std::uint64_t>& sizes) {
-        int end = 0;
-        for (const std::uint64_t size : sizes) {
-            counts.push_back(static_cast<int>(size));
-            offsets.push_back(end);
-            end += static_cast<int>(size);
-        }
-        bytes.resize(static_cast<std::size_t>(end));
-    }
-    std::vector<std::string> split() const {
-        std::vector<std::string> parts;
-        for (std::size_t r = 0; r < counts.size(); ++r) {
-            parts.push_back(bytes.substr(static_cast<std::size_t>(offsets[r]), static_cast<std::size_t>(counts[r])));
-        }
-        return parts;
-    }
-};
-
 std::vector<std::string> MpiCommunicator::gather(const std::string& bytes, const char* what) {
     if (size_ == 1) return {bytes};
     const std::vector<std::uint64_t> sizes = all_sizes(bytes.size(), what);
-    Packed packed(rank_ == 0 ? sizes : std::vector<std::uint64_t>{});
+    PackedStrings packed(rank_ == 0 ? sizes : std::vector<std::uint64_t>{});
     MPI_Request request = MPI_REQUEST_NULL;
-    mpi_check(MPI_Igatherv(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, packed.bytes.data(), packed.counts.data(),
-                           packed.offsets.data(), MPI_BYTE, 0, comm_, &request), what);
+    mpi_check(MPI_Igatherv(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, packed.bytes.data(),
+                           packed.counts.data(), packed.offsets.data(), MPI_BYTE, 0, comm_, &request),
+              what);
     finish(request, what);
     return packed.split();
 }
 
 std::vector<std::string> MpiCommunicator::all_gather_strings(const std::string& bytes, const char* what) {
     if (size_ == 1) return {bytes};
-    Packed packed(all_sizes(bytes.size(), what));
+    PackedStrings packed(all_sizes(bytes.size(), what));
     MPI_Request request = MPI_REQUEST_NULL;
     mpi_check(MPI_Iallgatherv(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, packed.bytes.data(),
-                              packed.counts.data(), packed.offsets.data(), MPI_BYTE, comm_, &request), what);
+                              packed.counts.data(), packed.offsets.data(), MPI_BYTE, comm_, &request),
+              what);
     finish(request, what);
     return packed.split();
 }

@@ -18,8 +18,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-// The first moments are spent asking again at once, since most messages come soon; then pauses grow with the time waited,
-// so that a rank that shares our core gets it and the result is never late by more than a sixteenth of the wait.
+// The first moments are spent asking again at once, since most messages come soon; then pauses grow with the time
+// waited, so that a rank that shares our core gets it and the result is never late by more than a sixteenth of the
+// wait.
 void pause_after(Clock::duration waited) {
     if (waited < 30us) return;
     const auto pause = std::clamp<Clock::duration>(waited / 16, 10us, waited < 1s ? 500us : 2ms);
@@ -45,10 +46,11 @@ void MpiRequests::wait(const std::string& what, double timeout_s, int rank) {
         if (finished > 0) continue;
         const auto waited = Clock::now() - start;
         if (std::chrono::duration<double>(waited).count() > timeout_s) {
-            throw Error(ExitCode::internal,
-                        fmt::format("rank {} on {} has waited {:g} s for '{}' (--comm-timeout){}: a rank hangs, has died, or "
-                                    "needs more time than that",
-                                    rank, host_name(), timeout_s, what, late_ranks()));
+            throw Error(
+                ExitCode::internal,
+                fmt::format("rank {} on {} has waited {:g} s for '{}' (--comm-timeout){}: a rank hangs, has died, or "
+                            "needs more time than that",
+                            rank, host_name(), timeout_s, what, late_ranks()));
         }
         pause_after(waited);
     }

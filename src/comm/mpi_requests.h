@@ -13,8 +13,8 @@ class MpiRequests {
     // peer: the rank that a request depends on, named if it is late; -1 = all of them (a collective)
     void add(MPI_Request request, int peer);
     bool empty() const { return requests_.empty(); }
-    // Polls until all have finished. Throws Error(internal) after timeout_s seconds (infinite: never), naming the operation,
-    // this rank and host, the seconds and the ranks that are late.
+    // Polls until all have finished. Throws Error(internal) after timeout_s seconds (infinite: never), naming the
+    // operation, this rank and host, the seconds and the ranks that are late.
     void wait(const std::string& what, double timeout_s, int rank);
 
   private:

@@ -25,8 +25,8 @@ bool started_by_launcher() {
     return false;
 }
 
-// Containers often forbid the system call by which Open MPI copies between processes of a host; it then prints errors for
-// each large message instead of falling back. Asked here of our own memory: a forbidden call fails even for that.
+// Containers often forbid the system call by which Open MPI copies between processes of a host; it then prints errors
+// for each large message instead of falling back. Asked here of our own memory: a forbidden call fails even for that.
 bool cross_memory_copy_allowed() {
     char from = 1, to = 0;
     const iovec local{&to, 1}, remote{&from, 1};
@@ -53,13 +53,15 @@ MpiSession::MpiSession(int* argc, char*** argv) {
     mpi_check(MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN), "set the error handler");
     mpi_check(code, "start MPI");
     if (provided < MPI_THREAD_FUNNELED) {
-        throw Error(ExitCode::missing_input, "this MPI library does not allow threads beside its calls (MPI_THREAD_FUNNELED); "
-                                             "use one that was built with thread support");
+        throw Error(ExitCode::missing_input,
+                    "this MPI library does not allow threads beside its calls (MPI_THREAD_FUNNELED); "
+                    "use one that was built with thread support");
     }
     mpi_check(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "ask for the rank");
     mpi_check(MPI_Comm_size(MPI_COMM_WORLD, &size_), "ask for the number of ranks");
     MPI_Comm host = MPI_COMM_NULL;
-    mpi_check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &host), "find this host's ranks");
+    mpi_check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &host),
+              "find this host's ranks");
     mpi_check(MPI_Comm_rank(host, &local_rank_), "ask for the rank on this host");
     mpi_check(MPI_Comm_size(host, &local_size_), "ask for the number of ranks on this host");
     mpi_check(MPI_Comm_free(&host), "find this host's ranks");

@@ -1,4 +1,5 @@
-// See adamw.h. The update is LibTorch's fused kernel on one slice per bucket: the same bits however the arena is sliced.
+// See adamw.h. The update is LibTorch's fused kernel on one slice per bucket: the same bits however the arena is
+// sliced.
 #include "blip/optim/adamw.h"
 
 #include <ATen/Parallel.h>
@@ -72,17 +73,20 @@ ShardedAdamW::StepResult ShardedAdamW::step(GradReducer& reducer, double lr, boo
         const Range own = arena_.shard(bucket, communicator_.rank());
         if (finite && !skip) {
             const at::Tensor weight = at::narrow(arena_.flat_weights(), 0, own.begin, own.length());
-            at::_fused_adamw_({weight}, {gradient}, {exp_avg_[b]}, {exp_avg_sq_[b]}, {}, {step_count_}, lr, options_.beta1,
-                              options_.beta2, options_.weight_decay, options_.eps, /*amsgrad=*/false, /*maximize=*/false);
+            at::_fused_adamw_({weight}, {gradient}, {exp_avg_[b]}, {exp_avg_sq_[b]}, {}, {step_count_}, lr,
+                              options_.beta1, options_.beta2, options_.weight_decay, options_.eps, /*amsgrad=*/false,
+                              /*maximize=*/false);
         }
-        gathering.push_back(communicator_.start_all_gather(arena_.weight_data() + arena_.buckets()[b].range.begin, own.length(),
-                                                           "gather updated weights"));
+        gathering.push_back(communicator_.start_all_gather(arena_.weight_data() + arena_.buckets()[b].range.begin,
+                                                           own.length(), "gather updated weights"));
     }
     for (WorkPtr& work : gathering) communicator_.wait(std::move(work));
     return result;
 }
 
-std::int64_t ShardedAdamW::update_count() const { return static_cast<std::int64_t>(*static_cast<const float*>(step_count_.const_data_ptr())); }
+std::int64_t ShardedAdamW::update_count() const {
+    return static_cast<std::int64_t>(*static_cast<const float*>(step_count_.const_data_ptr()));
+}
 
 void ShardedAdamW::set_update_count(std::int64_t count) {
     // the fused kernel takes the count as fp32, which is exact up to here

@@ -18,10 +18,10 @@ struct GradReducer::Impl {
     Communicator& communicator;
     bool armed = false;
     std::vector<int> bucket_of_param;
-    std::vector<char> fired;         // by parameter: its hook ran since arm()
-    std::vector<int> missing;        // by bucket: parameters whose hook has not run
-    std::vector<std::string> names;  // by bucket, for messages
-    std::vector<WorkPtr> works;      // by bucket; null once waited for
+    std::vector<char> fired;           // by parameter: its hook ran since arm()
+    std::vector<int> missing;          // by bucket: parameters whose hook has not run
+    std::vector<std::string> names;    // by bucket, for messages
+    std::vector<WorkPtr> works;        // by bucket; null once waited for
     std::vector<int> start_order;
     int started_by_hooks = 0;
     double waited_s = 0;
@@ -30,7 +30,8 @@ struct GradReducer::Impl {
         const auto& buckets = arena.buckets();
         bucket_of_param.resize(static_cast<std::size_t>(arena.layout().count()));
         for (std::size_t b = 0; b < buckets.size(); ++b) {
-            for (const ParamId id : buckets[b].params) bucket_of_param[static_cast<std::size_t>(id)] = static_cast<int>(b);
+            for (const ParamId id : buckets[b].params)
+                bucket_of_param[static_cast<std::size_t>(id)] = static_cast<int>(b);
             names.push_back(fmt::format("reduce gradient bucket {} of {}", b, buckets.size()));
         }
         works.resize(buckets.size());
@@ -55,8 +56,9 @@ struct GradReducer::Impl {
         const Range range = arena.buckets()[static_cast<std::size_t>(bucket)].range;
         const Range own = arena.shard(bucket, communicator.rank());
         float* gradients = arena.gradient_data();
-        works[static_cast<std::size_t>(bucket)] = communicator.start_reduce_scatter(
-            gradients + range.begin, gradients + own.begin, own.length(), names[static_cast<std::size_t>(bucket)].c_str());
+        works[static_cast<std::size_t>(bucket)] =
+            communicator.start_reduce_scatter(gradients + range.begin, gradients + own.begin, own.length(),
+                                              names[static_cast<std::size_t>(bucket)].c_str());
         start_order.push_back(bucket);
     }
 
@@ -64,9 +66,10 @@ struct GradReducer::Impl {
     void on_gradient(ParamId id) {
         if (!armed) return;
         if (std::exchange(fired[static_cast<std::size_t>(id)], 1) != 0) {
-            throw Error(ExitCode::internal, fmt::format("a second backward pass after arm(): the gradient of {} may be on its "
-                                                        "way to other ranks already",
-                                                        arena.layout().spec(id).name));
+            throw Error(ExitCode::internal,
+                        fmt::format("a second backward pass after arm(): the gradient of {} may be on its "
+                                    "way to other ranks already",
+                                    arena.layout().spec(id).name));
         }
         --missing[static_cast<std::size_t>(bucket_of_param[static_cast<std::size_t>(id)])];
         while (next() < bucket_count() && missing[static_cast<std::size_t>(next())] == 0) {
@@ -94,7 +97,8 @@ struct GradientHook : torch::autograd::PostAccumulateGradHook {
 
 }    // namespace
 
-GradReducer::GradReducer(Arena& arena, Communicator& communicator) : impl_(std::make_unique<Impl>(arena, communicator)) {
+GradReducer::GradReducer(Arena& arena, Communicator& communicator)
+    : impl_(std::make_unique<Impl>(arena, communicator)) {
     for (ParamId id = 0; id < arena.layout().count(); ++id) {
         auto hook = std::make_unique<GradientHook>([impl = impl_.get(), id] { impl->on_gradient(id); });
         torch::autograd::impl::set_post_acc_grad_hooks(arena.weights()[static_cast<std::size_t>(id)], std::move(hook));
@@ -102,7 +106,8 @@ GradReducer::GradReducer(Arena& arena, Communicator& communicator) : impl_(std::
 }
 
 GradReducer::~GradReducer() {
-    for (const at::Tensor& weight : impl_->arena.weights()) torch::autograd::impl::set_post_acc_grad_hooks(weight, nullptr);
+    for (const at::Tensor& weight : impl_->arena.weights())
+        torch::autograd::impl::set_post_acc_grad_hooks(weight, nullptr);
 }
 
 void GradReducer::begin_step() {

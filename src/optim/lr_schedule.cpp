@@ -7,7 +7,8 @@
 namespace blip {
 
 double cosine_lr(const OptimOptions& options, int epoch, int epochs) {
-    return (options.init_lr - options.min_lr) * 0.5 * (1 + std::cos(std::numbers::pi * epoch / epochs)) + options.min_lr;
+    return (options.init_lr - options.min_lr) * 0.5 * (1 + std::cos(std::numbers::pi * epoch / epochs)) +
+           options.min_lr;
 }
 
 }    // namespace blip

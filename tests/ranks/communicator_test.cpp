@@ -14,7 +14,9 @@ namespace blip::test {
 namespace {
 
 // a float that differs by rank and place, and whose sums depend on the order of addition
-float value(int rank, std::int64_t i) { return std::sin(0.37F * static_cast<float>(i % 1009 + 1) * static_cast<float>(rank + 1)); }
+float value(int rank, std::int64_t i) {
+    return std::sin(0.37F * static_cast<float>(i % 1009 + 1) * static_cast<float>(rank + 1));
+}
 
 float sum_by_rank(int size, std::int64_t i) {
     float sum = value(0, i);
@@ -34,7 +36,8 @@ BOOST_AUTO_TEST_CASE(reduce_scatter_adds_in_rank_order) {
             float* receive = in_place ? send.data() + comm.rank() * count : apart.data();
             comm.wait(comm.start_reduce_scatter(send.data(), receive, count, "test"));
             std::int64_t wrong = 0;    // compared bit for bit: the order of summation is part of the contract
-            for (std::int64_t i = 0; i < count; ++i) wrong += receive[i] != sum_by_rank(comm.size(), comm.rank() * count + i);
+            for (std::int64_t i = 0; i < count; ++i)
+                wrong += receive[i] != sum_by_rank(comm.size(), comm.rank() * count + i);
             BOOST_TEST(wrong == 0, "count " << count << " in place " << in_place);
         }
     }
@@ -47,13 +50,15 @@ BOOST_AUTO_TEST_CASE(collectives_in_flight_do_not_mix) {
     std::vector<std::vector<float>> send(buckets), gathered(buckets);
     std::vector<WorkPtr> works;
     for (int b = 0; b < buckets; ++b) {
-        send[static_cast<std::size_t>(b)].assign(static_cast<std::size_t>(count * comm.size()), static_cast<float>(b + comm.rank()));
+        send[static_cast<std::size_t>(b)].assign(static_cast<std::size_t>(count * comm.size()),
+                                                 static_cast<float>(b + comm.rank()));
         float* data = send[static_cast<std::size_t>(b)].data();
         works.push_back(comm.start_reduce_scatter(data, data + comm.rank() * count, count, "test"));
     }
     for (int b = 0; b < buckets; ++b) {
         comm.wait(std::move(works[static_cast<std::size_t>(b)]));
-        works[static_cast<std::size_t>(b)] = comm.start_all_gather(send[static_cast<std::size_t>(b)].data(), count, "test");
+        works[static_cast<std::size_t>(b)] =
+            comm.start_all_gather(send[static_cast<std::size_t>(b)].data(), count, "test");
     }
     for (auto& work : works) comm.wait(std::move(work));
     for (int b = 0; b < buckets; ++b) {
@@ -71,7 +76,8 @@ BOOST_AUTO_TEST_CASE(all_gather_in_place) {
     std::fill_n(buffer.begin() + comm.rank() * count, count, static_cast<float>(comm.rank()));
     comm.wait(comm.start_all_gather(buffer.data(), count, "test"));
     for (int r = 0; r < comm.size(); ++r) {
-        BOOST_TEST(std::count(buffer.begin() + r * count, buffer.begin() + (r + 1) * count, static_cast<float>(r)) == count);
+        BOOST_TEST(std::count(buffer.begin() + r * count, buffer.begin() + (r + 1) * count, static_cast<float>(r)) ==
+                   count);
     }
 }
 
@@ -101,12 +107,15 @@ BOOST_AUTO_TEST_CASE(strings_travel_whole) {
     const auto check = [&](const std::vector<std::string>& parts) {
         BOOST_REQUIRE(parts.size() == static_cast<std::size_t>(comm.size()));
         for (int r = 0; r < comm.size(); ++r)
-            BOOST_TEST(parts[static_cast<std::size_t>(r)] == std::string(static_cast<std::size_t>(r * 1000), static_cast<char>('a' + r)));
+            BOOST_TEST(parts[static_cast<std::size_t>(r)] ==
+                       std::string(static_cast<std::size_t>(r * 1000), static_cast<char>('a' + r)));
     };
     check(comm.all_gather_strings(own, "test"));
     const auto on_root = comm.gather(own, "test");
-    if (comm.rank() == 0) check(on_root);
-    else BOOST_TEST(on_root.empty());
+    if (comm.rank() == 0)
+        check(on_root);
+    else
+        BOOST_TEST(on_root.empty());
 }
 
 BOOST_AUTO_TEST_CASE(allocated_memory_is_zeroed_and_aligned) {
@@ -117,8 +126,8 @@ BOOST_AUTO_TEST_CASE(allocated_memory_is_zeroed_and_aligned) {
     BOOST_CHECK_THROW(world().allocate(std::size_t{1} << 60), Error);
 }
 
-// The last rank comes late; the others' deadline passes, with a message that says who, what and how long. What was started
-// stays in flight, so that the late rank still finds its partners.
+// The last rank comes late; the others' deadline passes, with a message that says who, what and how long. What was
+// started stays in flight, so that the late rank still finds its partners.
 BOOST_AUTO_TEST_CASE(deadline_names_operation_rank_and_seconds) {
     using namespace std::chrono_literals;
     if (world().size() == 1) return;    // nobody to wait for
@@ -132,17 +141,20 @@ BOOST_AUTO_TEST_CASE(deadline_names_operation_rank_and_seconds) {
             const std::string text = error.what();
             BOOST_TEST_MESSAGE(text);
             return error.code() == ExitCode::internal && text.find(what) != std::string::npos &&
-                   text.find("0.3 s") != std::string::npos && text.find("rank " + std::to_string(impatient->rank())) != std::string::npos &&
+                   text.find("0.3 s") != std::string::npos &&
+                   text.find("rank " + std::to_string(impatient->rank())) != std::string::npos &&
                    text.find(host_name()) != std::string::npos;
         };
     };
     if (impatient->rank() != late) {
         const auto start = std::chrono::steady_clock::now();
         const auto names_late_rank = [&](const Error& error) {
-            return says("bucket 7")(error) && std::string(error.what()).find("late: rank " + std::to_string(late)) != std::string::npos;
+            return says("bucket 7")(error) &&
+                   std::string(error.what()).find("late: rank " + std::to_string(late)) != std::string::npos;
         };
-        BOOST_CHECK_EXCEPTION(impatient->wait(impatient->start_reduce_scatter(send.data(), receive.data(), 100, "bucket 7")), Error,
-                              names_late_rank);
+        BOOST_CHECK_EXCEPTION(
+            impatient->wait(impatient->start_reduce_scatter(send.data(), receive.data(), 100, "bucket 7")), Error,
+            names_late_rank);
         BOOST_CHECK_EXCEPTION(impatient->barrier("end of epoch"), Error, says("end of epoch"));
         BOOST_TEST(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() < 2.0);
     }

@@ -1,9 +1,11 @@
-// Gradient buckets and sharded AdamW over real ranks: hooks, uneven micro-batches, and the same weights at any rank count.
+// Gradient buckets and sharded AdamW over real ranks: hooks, uneven micro-batches, and the same weights at any rank
+// count.
 #include <ATen/core/Tensor.h>
 
 #include <boost/test/unit_test.hpp>
 #include <numeric>
 
+#include "blip/comm/self_communicator.h"
 #include "blip/optim/adamw.h"
 #include "tests/support/ranks.h"
 #include "tests/unit/optim/toy_arena.h"
@@ -24,7 +26,8 @@ void backward(Arena& arena, double factor, ParamId skip = -1) {
 
 BOOST_AUTO_TEST_SUITE(optim_ranks)
 
-// Micro-batches with gradients 1, 2, 3... dealt to the ranks in contiguous runs, as training does; all sums are exact in fp32.
+// Micro-batches with gradients 1, 2, 3... dealt to the ranks in contiguous runs, as training does; all sums are exact
+// in fp32.
 BOOST_AUTO_TEST_CASE(reduced_shards_hold_the_sum_over_all_micro_batches) {
     Communicator& comm = world();
     Arena arena(toy_layout(), comm.size(), 512, [&](std::size_t bytes) { return comm.allocate(bytes); });
@@ -44,8 +47,10 @@ BOOST_AUTO_TEST_CASE(reduced_shards_hold_the_sum_over_all_micro_batches) {
         std::vector<int> in_order(arena.buckets().size());
         std::iota(in_order.begin(), in_order.end(), 0);
         BOOST_TEST(reducer.start_order() == in_order);
-        if (idle) BOOST_TEST(reducer.started_by_hooks() == 0);
-        else if (unused_here < 0) BOOST_TEST(reducer.started_by_hooks() == static_cast<int>(in_order.size()));
+        if (idle)
+            BOOST_TEST(reducer.started_by_hooks() == 0);
+        else if (unused_here < 0)
+            BOOST_TEST(reducer.started_by_hooks() == static_cast<int>(in_order.size()));
         const double all = micro_batches * (micro_batches + 1) / 2.0;
         const double of_rank_0 = [&] {
             const int end = micro_batches / workers;
@@ -65,13 +70,15 @@ BOOST_AUTO_TEST_CASE(reduced_shards_hold_the_sum_over_all_micro_batches) {
     }
 }
 
-// One rank computes as if alone; all of them together must arrive at the same bits, since each gradient is summed exactly.
+// One rank computes as if alone; all of them together must arrive at the same bits, since each gradient is summed
+// exactly.
 BOOST_AUTO_TEST_CASE(weights_equal_those_of_one_rank) {
     Communicator& comm = world();
     constexpr int kSteps = 5;
     OptimOptions options;
     options.init_lr = 1e-2;
-    const auto gradient = [](int step, ParamId param, std::int64_t i) {    // multiples of 2^-6: sums of halves are exact
+    const auto gradient = [](int step, ParamId param,
+                             std::int64_t i) {    // multiples of 2^-6: sums of halves are exact
         return std::round(toy_value(100 + step, param, i) * 64) / 64;
     };
     const auto fill = [&](Arena& arena, int step, float share) {
@@ -84,19 +91,7 @@ BOOST_AUTO_TEST_CASE(weights_equal_those_of_one_rank) {
     ShardedAdamW optimizer(arena, comm, options);
     fill_toy(arena, {0, arena.length()}, arena.weight_data(), 1);
 
-    struct Alone final : Communicator {
-        int rank() const override { return 0; }
-        int size() const override { return 1; }
-        std::shared_ptr<void> allocate(std::size_t bytes) override { return host_allocator()(bytes); }
-        WorkPtr start_reduce_scatter(const float*, float*, std::int64_t, const char*) override { return nullptr; }
-        WorkPtr start_all_gather(float*, std::int64_t, const char*) override { return nullptr; }
-        void wait(WorkPtr) override {}
-        WorkPtr start_host_sum(std::span<double>, const char*) override { return nullptr; }
-        void broadcast(std::string&, const char*) override {}
-        std::vector<std::string> gather(const std::string& bytes, const char*) override { return {bytes}; }
-        std::vector<std::string> all_gather_strings(const std::string& bytes, const char*) override { return {bytes}; }
-        void barrier(const char*, bool) override {}
-    } alone;
+    SelfCommunicator alone;
     Arena own(toy_layout(), 1, 1 << 20, host_allocator());
     GradReducer own_reducer(own, alone);
     ShardedAdamW own_optimizer(own, alone, options);

@@ -1,6 +1,6 @@
-// Checkpoints of a run: out/checkpoints/step-00000120/{shard-00000-of-00002.safetensors, ..., manifest.json} and out/best.
-// save = snapshot (copy of this rank's weights and moments) + write (may run in a thread; never calls MPI) + publish (agreed
-// by all ranks, rank 0 writes the manifest). Used by the trainer.
+// Checkpoints of a run: out/checkpoints/step-00000120/{shard-00000-of-00002.safetensors, ..., manifest.json} and
+// out/best. save = snapshot (copy of this rank's weights and moments) + write (may run in a thread; never calls MPI) +
+// publish (agreed by all ranks, rank 0 writes the manifest). Used by the trainer.
 #pragma once
 
 #include <filesystem>
@@ -46,27 +46,30 @@ struct FoundCheckpoint {
 };
 
 // Newest checkpoint whose manifest and every shard digest verify; damaged ones are named in warnings and passed over.
-// Rank 0 looks, the ranks share the reading of shards, all get the same answer. Collective. Throws bad_data if there are
-// checkpoints but none is intact: to start over silently would remove them in the end.
-std::optional<FoundCheckpoint> find_newest_checkpoint(const std::filesystem::path& run_directory, Communicator& communicator);
+// Rank 0 looks, the ranks share the reading of shards, all get the same answer. Collective. Throws bad_data if there
+// are checkpoints but none is intact: to start over silently would remove them in the end.
+std::optional<FoundCheckpoint> find_newest_checkpoint(const std::filesystem::path& run_directory,
+                                                      Communicator& communicator);
 
 // Fills weights (all) and moments (this rank's shards) from a checkpoint written by any number of ranks.
-// found comes from find_newest_checkpoint, which verified the shards whole. Every element must be covered exactly once: that
-// is checked before anything is copied. Throws bad_data naming file and parameter.
+// found comes from find_newest_checkpoint, which verified the shards whole. Every element must be covered exactly once:
+// that is checked before anything is copied. Throws bad_data naming file and parameter.
 void load_checkpoint(const FoundCheckpoint& found, Arena& arena, ShardedAdamW& optimizer);
 
-// Model-only weights: directory/model.safetensors (reference names) and config.json (shape, vocabulary size, prompt, origin).
-// Replaces an existing directory's files atomically; the weights' metadata repeats the configuration and holds their digest.
-// note_json: an object that goes into the configuration as "note"; its "prompt" replaces the default one. Rank 0 only.
+// Model-only weights: directory/model.safetensors (reference names) and config.json (shape, vocabulary size, prompt,
+// origin). Replaces an existing directory's files atomically; the weights' metadata repeats the configuration and holds
+// their digest. note_json: an object that goes into the configuration as "note"; its "prompt" replaces the default one.
+// Rank 0 only.
 void save_model(const std::filesystem::path& directory, const Arena& arena, const ModelOptions& model,
                 const std::string& note_json);
-// Reads the shape that goes with weights: a best/ directory, a checkpoint directory, a run directory (its best/, else its
-// newest intact checkpoint), or a .safetensors file (its own metadata, else the config.json beside it). Throws missing_input /
-// bad_data.
+// Reads the shape that goes with weights: a best/ directory, a checkpoint directory, a run directory (its best/, else
+// its newest intact checkpoint), or a .safetensors file (its own metadata, else the config.json beside it). Throws
+// missing_input / bad_data.
 ModelOptions read_model_options(const std::filesystem::path& init);
-// Weights into the arena from any of these, or from a single .safetensors file with the reference's names; every parameter
-// must be there with its shape: all that are missing or differ are listed (first 20). A tied head may be stored under either
-// name; tensors that are none of ours are counted in a warning. Damaged files are refused before anything is used.
+// Weights into the arena from any of these, or from a single .safetensors file with the reference's names; every
+// parameter must be there with its shape: all that are missing or differ are listed (first 20). A tied head may be
+// stored under either name; tensors that are none of ours are counted in a warning. Damaged files are refused before
+// anything is used.
 void load_model(const std::filesystem::path& init, Arena& arena);
 
 }    // namespace blip

@@ -1,6 +1,7 @@
 // manifest.json of a checkpoint: written last; a directory without a valid one does not exist as far as anyone reads.
-// Holds the train state, the update count, the options that must not change on resume, the model's shape, the world size and
-// every file's size and xxh3 digest; and a digest of its own text, so that no damaged or edited one is taken for valid.
+// Holds the train state, the update count, the options that must not change on resume, the model's shape, the world
+// size and every file's size and xxh3 digest; and a digest of its own text, so that no damaged or edited one is taken
+// for valid.
 #pragma once
 
 #include <cstdint>

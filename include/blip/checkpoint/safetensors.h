@@ -1,5 +1,5 @@
-// The safetensors container: u64 header length, JSON header, raw little-endian data. Written for checkpoint shards and best
-// weights (so that any safetensors reader can inspect them), read with every size and offset checked.
+// The safetensors container: u64 header length, JSON header, raw little-endian data. Written for checkpoint shards and
+// best weights (so that any safetensors reader can inspect them), read with every size and offset checked.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,9 +15,9 @@
 namespace blip {
 
 struct TensorEntry {
-    std::string dtype;                    // "F32", "I64", "U8", ...
+    std::string dtype;    // "F32", "I64", "U8", ...
     std::vector<std::int64_t> shape;
-    std::uint64_t begin = 0, end = 0;     // bytes within the data part
+    std::uint64_t begin = 0, end = 0;    // bytes within the data part
 };
 
 // A memory-mapped file. Errors: missing_input, bad_data naming the file and the entry.
@@ -44,7 +44,8 @@ struct NamedTensor {
     at::Tensor tensor;    // contiguous CPU tensor
 };
 
-// Writes durably, tensors by element size and name, nothing copied; throws io naming the file. Returns the file's size and xxh3-64 digest.
+// Writes durably, tensors by element size and name, nothing copied; throws io naming the file. Returns the file's size
+// and xxh3-64 digest.
 std::pair<std::uint64_t, std::string> write_safetensors(const std::filesystem::path& path,
                                                         const std::vector<NamedTensor>& tensors,
                                                         const std::map<std::string, std::string>& metadata);

@@ -1,5 +1,6 @@
 // What ranks say to each other. Two kinds of traffic:
-//  - collectives over arena memory (gradients, weights): started and waited for separately; on CPU by MPI, on GPUs by NCCL;
+//  - collectives over arena memory (gradients, weights): started and waited for separately; on CPU by MPI, on GPUs by
+//  NCCL;
 //  - small host messages (decisions, agreement, gathering results): always MPI.
 // All calls are made by one thread of each rank, in the same order on all ranks. Every wait has a deadline
 // (CommOptions::timeout_s): when it passes, Error(internal) names the operation, the rank and the seconds.
@@ -31,8 +32,8 @@ class Communicator {
     virtual std::shared_ptr<void> allocate(std::size_t bytes) = 0;
 
     // receive[i] = sum over ranks of send[rank * count + i], i < count; send holds size() * count floats.
-    // In place: receive may be send + rank * count; otherwise the two must not overlap. send stays untouched until wait.
-    // The order of the summation is the same in every run with the same number of ranks.
+    // In place: receive may be send + rank * count; otherwise the two must not overlap. send stays untouched until
+    // wait. The order of the summation is the same in every run with the same number of ranks.
     virtual WorkPtr start_reduce_scatter(const float* send, float* receive, std::int64_t count, const char* what) = 0;
     // In place: this rank's count floats stand at buffer + rank * count; afterwards all of them.
     virtual WorkPtr start_all_gather(float* buffer, std::int64_t count, const char* what) = 0;

@@ -1,5 +1,5 @@
-// MPI_Init and MPI_Finalize as one object. Lives in main outside the try block: after an error the job is aborted, since a
-// rank that unwinds into MPI_Finalize would hang with the others.
+// MPI_Init and MPI_Finalize as one object. Lives in main outside the try block: after an error the job is aborted,
+// since a rank that unwinds into MPI_Finalize would hang with the others.
 #pragma once
 
 #include <string>

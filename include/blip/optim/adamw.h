@@ -1,5 +1,5 @@
-// AdamW (Loshchilov & Hutter 2019) over arena ranges: each rank holds the moments of its own 1/N of every bucket, updates
-// that part of the weights and gathers the others'. Weight decay on every parameter, as the reference does.
+// AdamW (Loshchilov & Hutter 2019) over arena ranges: each rank holds the moments of its own 1/N of every bucket,
+// updates that part of the weights and gathers the others'. Weight decay on every parameter, as the reference does.
 #pragma once
 
 #include <cstdint>

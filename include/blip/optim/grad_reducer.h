@@ -30,7 +30,8 @@ class GradReducer {
     // finish() must have been called.
     at::Tensor reduced_shard(int bucket);
 
-    // for tests: bucket indices in the order in which they were started, and how many of them by hooks, since begin_step
+    // for tests: bucket indices in the order in which they were started, and how many of them by hooks, since
+    // begin_step
     const std::vector<int>& start_order() const;
     int started_by_hooks() const;
     // seconds spent waiting in reduced_shard since begin_step

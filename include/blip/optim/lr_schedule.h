@@ -1,4 +1,5 @@
-// Learning rate of an epoch: (init - min) * 0.5 * (1 + cos(pi * epoch / epochs)) + min (reference BLIP, cosine_lr_schedule).
+// Learning rate of an epoch: (init - min) * 0.5 * (1 + cos(pi * epoch / epochs)) + min (reference BLIP,
+// cosine_lr_schedule).
 #pragma once
 
 #include "blip/options/options.h"

@@ -24,7 +24,8 @@ void save(const fs::path& run, int size, std::int64_t bucket_bytes, const std::v
             writer.start_save(toy_manifest(100 * version), toy.arena, toy.optimizer);
             toy.fill(99);    // training goes on: the snapshot must not see it
             if (!writer.in_flight() || !writer.finish_save()) throw std::runtime_error("save failed");
-            if (!writer.written() || writer.in_flight() || writer.stall_s() <= 0) throw std::runtime_error("state after a save");
+            if (!writer.written() || writer.in_flight() || writer.stall_s() <= 0)
+                throw std::runtime_error("state after a save");
         }
     });
 }
@@ -82,7 +83,8 @@ BOOST_AUTO_TEST_CASE(any_number_of_ranks_reads_what_any_number_wrote) {
         BOOST_TEST(names_in(step).size() == static_cast<std::size_t>(writers + 1));
         for (const int readers : {1, 2, 3, 4}) {
             for (const std::int64_t bucket_bytes : {300, 700, 1 << 20}) {
-                BOOST_TEST(load(dir / "run", readers, bucket_bytes) == 3, writers << " -> " << readers << " ranks, buckets of " << bucket_bytes);
+                BOOST_TEST(load(dir / "run", readers, bucket_bytes) == 3,
+                           writers << " -> " << readers << " ranks, buckets of " << bucket_bytes);
             }
         }
     }
@@ -103,7 +105,8 @@ BOOST_AUTO_TEST_CASE(shards_name_parameters_and_element_ranges) {
         }
     }
     BOOST_TEST(elements == toy_layout().element_count());    // padding is not stored
-    const auto first = SafetensorsFile::open(dir / "run" / "checkpoints" / "step-00000100" / "shard-00000-of-00003.safetensors");
+    const auto first =
+        SafetensorsFile::open(dir / "run" / "checkpoints" / "step-00000100" / "shard-00000-of-00003.safetensors");
     BOOST_TEST(first.entries().contains("exp_avg_sq/second.bias[0:401]"));
 }
 
@@ -122,8 +125,10 @@ BOOST_AUTO_TEST_CASE(damaged_checkpoints_are_named_and_the_one_before_is_used) {
         {"header flipped", shard + " is damaged", [&](const fs::path& step) { flip_byte(in_shard(step), 40); }},
         {"data flipped", shard + " is damaged",
          [&](const fs::path& step) { flip_byte(in_shard(step), fs::file_size(in_shard(step)) - 9); }},
-        {"shard cut", shard + " has", [&](const fs::path& step) { fs::resize_file(in_shard(step), fs::file_size(in_shard(step)) - 1); }},
-        {"shard longer", shard + " has", [&](const fs::path& step) { fs::resize_file(in_shard(step), fs::file_size(in_shard(step)) + 1); }},
+        {"shard cut", shard + " has",
+         [&](const fs::path& step) { fs::resize_file(in_shard(step), fs::file_size(in_shard(step)) - 1); }},
+        {"shard longer", shard + " has",
+         [&](const fs::path& step) { fs::resize_file(in_shard(step), fs::file_size(in_shard(step)) + 1); }},
         {"shard missing", shard + " is missing", [&](const fs::path& step) { fs::remove(in_shard(step)); }},
     };
     for (const Damage& damage : damages) {
@@ -139,7 +144,8 @@ BOOST_AUTO_TEST_CASE(damaged_checkpoints_are_named_and_the_one_before_is_used) {
         }
         damage.apply(dir / "run" / "checkpoints" / "step-00000100");
         BOOST_CHECK_EXCEPTION(load(dir / "run", 2, 300), Error, [](const Error& error) {
-            return error.code() == ExitCode::bad_data && std::string(error.what()).find("none of them intact") != std::string::npos;
+            return error.code() == ExitCode::bad_data &&
+                   std::string(error.what()).find("none of them intact") != std::string::npos;
         });
     }
 }
@@ -163,8 +169,8 @@ BOOST_AUTO_TEST_CASE(the_newest_are_kept) {
     BOOST_TEST(load(dir / "run", 1, 300) == 5);
 }
 
-// After a damaged newest one was passed over, the run goes on before it: the next save must not be outlived by the damaged
-// one, nor lose the good one.
+// After a damaged newest one was passed over, the run goes on before it: the next save must not be outlived by the
+// damaged one, nor lose the good one.
 BOOST_AUTO_TEST_CASE(a_passed_over_checkpoint_goes_with_the_next_save) {
     const TempDir dir;
     save(dir / "run", 2, 700, {1, 4});
@@ -254,11 +260,14 @@ BOOST_AUTO_TEST_CASE(another_model_is_refused_before_anything_changes) {
         fewer.declare("first.bias", {30}, Init::zeros());
         Layout larger;
         for (ParamId id = 0; id < more.count() - 1; ++id) {
-            larger.declare(more.spec(id).name, id == 4 ? std::vector<std::int64_t>{402} : more.spec(id).shape, Init::zeros());
+            larger.declare(more.spec(id).name, id == 4 ? std::vector<std::int64_t>{402} : more.spec(id).shape,
+                           Init::zeros());
         }
-        if (refusal(more).find("'third.bias' has 0 of 2 elements") == std::string::npos) throw std::runtime_error("more");
+        if (refusal(more).find("'third.bias' has 0 of 2 elements") == std::string::npos)
+            throw std::runtime_error("more");
         if (refusal(fewer).find("is unknown to this model") == std::string::npos) throw std::runtime_error("fewer");
-        if (refusal(larger).find("'second.bias' has 401 of 402 elements") == std::string::npos) throw std::runtime_error("larger");
+        if (refusal(larger).find("'second.bias' has 401 of 402 elements") == std::string::npos)
+            throw std::runtime_error("larger");
     });
 }
 

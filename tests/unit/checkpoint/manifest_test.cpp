@@ -15,7 +15,8 @@ Manifest full_manifest() {
     manifest.state.best_score = 0.1;
     manifest.update_count = 119;
     manifest.world_size = 2;
-    manifest.shards = {{"shard-00000-of-00002.safetensors", 5'000'000'000, "00000000000000aa"}, {"b", 0, "ffffffffffffffff"}};
+    manifest.shards = {{"shard-00000-of-00002.safetensors", 5'000'000'000, "00000000000000aa"},
+                       {"b", 0, "ffffffffffffffff"}};
     return manifest;
 }
 
@@ -44,7 +45,8 @@ BOOST_AUTO_TEST_CASE(every_changed_byte_is_refused) {
         try {
             Manifest::from_json(text, "dir/manifest.json");
         } catch (const Error& error) {
-            return error.code() == ExitCode::bad_data && std::string(error.what()).find("dir/manifest.json") != std::string::npos;
+            return error.code() == ExitCode::bad_data &&
+                   std::string(error.what()).find("dir/manifest.json") != std::string::npos;
         }
         return false;
     };
@@ -87,7 +89,8 @@ BOOST_AUTO_TEST_CASE(contents_that_cannot_be_are_named) {
 BOOST_AUTO_TEST_CASE(identity_differences_are_listed_by_name) {
     const std::map<std::string, std::string> then = {{"seed", "1"}, {"data", "a"}, {"gone", "x"}};
     const std::map<std::string, std::string> now = {{"seed", "2"}, {"data", "a"}, {"new", "y"}};
-    const std::vector<std::string> expected = {"gone: was x, now absent", "new: was absent, now y", "seed: was 1, now 2"};
+    const std::vector<std::string> expected = {"gone: was x, now absent", "new: was absent, now y",
+                                               "seed: was 1, now 2"};
     BOOST_TEST(identity_differences(then, now) == expected);
     BOOST_TEST(identity_differences(then, then).empty());
 }

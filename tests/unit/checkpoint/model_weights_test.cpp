@@ -102,7 +102,8 @@ BOOST_AUTO_TEST_CASE(init_may_be_a_checkpoint_or_a_run) {
     shard.back() = static_cast<char>(shard.back() ^ 1);
     write_bytes(run / "checkpoints" / "step-00000200" / "shard-00000-of-00002.safetensors", shard);
     BOOST_TEST(version_in(run) == 1);    // the newest is damaged: a run falls back, a named checkpoint does not
-    BOOST_TEST(contains(problem_of([&] { version_in(run / "checkpoints" / "step-00000200"); }, ExitCode::bad_data), "is damaged"));
+    BOOST_TEST(contains(problem_of([&] { version_in(run / "checkpoints" / "step-00000200"); }, ExitCode::bad_data),
+                        "is damaged"));
     save_model(run / "best", Filled(3).arena, toy_model(), "");
     BOOST_TEST(version_in(run) == 3);    // best/ comes before checkpoints
 }
@@ -110,9 +111,11 @@ BOOST_AUTO_TEST_CASE(init_may_be_a_checkpoint_or_a_run) {
 BOOST_AUTO_TEST_CASE(absent_inputs_are_named) {
     const TempDir dir;
     BOOST_TEST(contains(problem_of([&] { read_model_options(dir / "none"); }, ExitCode::missing_input), "none"));
-    BOOST_TEST(contains(problem_of([&] { read_model_options(dir.path()); }, ExitCode::missing_input), "holds no weights"));
+    BOOST_TEST(
+        contains(problem_of([&] { read_model_options(dir.path()); }, ExitCode::missing_input), "holds no weights"));
     write_safetensors(dir / "bare.safetensors", as_tensors(Filled(1).arena), {});
-    BOOST_TEST(contains(problem_of([&] { read_model_options(dir / "bare.safetensors"); }, ExitCode::missing_input), "config.json"));
+    BOOST_TEST(contains(problem_of([&] { read_model_options(dir / "bare.safetensors"); }, ExitCode::missing_input),
+                        "config.json"));
     Filled back(0);
     load_model(dir / "bare.safetensors", back.arena);    // the shape was given otherwise
     BOOST_TEST(back.holds(1));
@@ -156,7 +159,8 @@ BOOST_AUTO_TEST_CASE(other_precisions_are_converted) {
 
 BOOST_AUTO_TEST_CASE(the_tied_head_may_have_either_name_and_extras_are_counted) {
     const TempDir dir;
-    const std::string words = "text_decoder.bert.embeddings.word_embeddings.weight", head = "text_decoder.cls.predictions.";
+    const std::string words = "text_decoder.bert.embeddings.word_embeddings.weight",
+                      head = "text_decoder.cls.predictions.";
     Layout layout;
     layout.declare(words, {3, 2}, Init::zeros());
     layout.declare(head + "bias", {3}, Init::zeros());
@@ -177,7 +181,8 @@ BOOST_AUTO_TEST_CASE(the_tied_head_may_have_either_name_and_extras_are_counted) 
                      {head + "decoder.bias", bias.clone()},
                      {"text_decoder.bert.embeddings.position_ids", at::arange(512, at::kLong)}}));
     BOOST_TEST(!contains(read_bytes(dir / "log"), "does not use"));
-    BOOST_TEST(load({{words, weight}, {head + "bias", bias}, {"text_encoder.a", bias}, {"text_encoder.b", bias}, {"queue", bias}}));
+    BOOST_TEST(load(
+        {{words, weight}, {head + "bias", bias}, {"text_encoder.a", bias}, {"text_encoder.b", bias}, {"queue", bias}}));
     BOOST_TEST(contains(read_bytes(dir / "log"), "does not use: 1 x queue, 2 x text_encoder"));
     init_log(0);
 }

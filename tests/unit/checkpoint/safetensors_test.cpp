@@ -77,7 +77,8 @@ BOOST_AUTO_TEST_CASE(data_need_not_be_aligned) {
     const float value = 2.5F;
     std::string data(4, '\0');
     std::memcpy(data.data(), &value, 4);
-    write_bytes(dir / "x", container(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}} )" + std::string(1, ' '), data));
+    write_bytes(dir / "x",
+                container(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}} )" + std::string(1, ' '), data));
     BOOST_TEST(static_cast<const float*>(SafetensorsFile::open(dir / "x").tensor("a").const_data_ptr())[0] == 2.5F);
 }
 
@@ -127,7 +128,9 @@ BOOST_AUTO_TEST_CASE(bad_headers_are_named) {
 // Each truncation is refused. A flipped bit may rename a tensor, but never reaches memory that is not the file's.
 BOOST_AUTO_TEST_CASE(damaged_files_never_crash) {
     const TempDir dir;
-    write_safetensors(dir / "x", {{"weight", at::arange(6, at::kFloat).reshape({2, 3})}, {"bias", at::arange(3, at::kLong)}}, {{"k", "v"}});
+    write_safetensors(dir / "x",
+                      {{"weight", at::arange(6, at::kFloat).reshape({2, 3})}, {"bias", at::arange(3, at::kLong)}},
+                      {{"k", "v"}});
     const std::string whole = read_bytes(dir / "x");
     for (std::size_t length = 0; length < whole.size(); ++length) {
         write_bytes(dir / "y", whole.substr(0, length));
@@ -151,7 +154,8 @@ BOOST_AUTO_TEST_CASE(names_are_unique_and_folders_exist) {
     BOOST_CHECK_THROW(write_safetensors(dir / "x", {{"a", tensor}, {"a", tensor}}, {}), Error);
     BOOST_CHECK_THROW(write_safetensors(dir / "x", {{"a", tensor.reshape({3, 1}).expand({3, 2})}}, {}), Error);
     BOOST_CHECK_EXCEPTION(write_safetensors(dir / "absent" / "x", {{"a", tensor}}, {}), Error, [&](const Error& error) {
-        return error.code() == ExitCode::io && std::string(error.what()).find((dir / "absent").string()) != std::string::npos;
+        return error.code() == ExitCode::io &&
+               std::string(error.what()).find((dir / "absent").string()) != std::string::npos;
     });
     BOOST_TEST(std::filesystem::is_empty(dir.path()));
 }

@@ -1,5 +1,5 @@
-// A toy training state that is known in closed form, saved and loaded by any number of ranks. Shared by the tests of the
-// checkpoint layer.
+// A toy training state that is known in closed form, saved and loaded by any number of ranks. Shared by the tests of
+// the checkpoint layer.
 #pragma once
 
 #include <ATen/ops/equal.h>
@@ -35,7 +35,8 @@ struct ToyRun {
     bool holds(int version) {
         ToyRun expected(communicator, bucket_bytes);
         expected.fill(version);
-        bool same = arena.flat_weights().equal(expected.arena.flat_weights()) && optimizer.update_count() == 1000 + version;
+        bool same =
+            arena.flat_weights().equal(expected.arena.flat_weights()) && optimizer.update_count() == 1000 + version;
         for (std::size_t b = 0; b < arena.buckets().size(); ++b) {
             same = same && optimizer.exp_avg()[b].equal(expected.optimizer.exp_avg()[b]) &&
                    optimizer.exp_avg_sq()[b].equal(expected.optimizer.exp_avg_sq()[b]);
@@ -47,7 +48,8 @@ struct ToyRun {
     template <class Body>
     void for_each_shard(const Body& body) {
         for (std::size_t b = 0; b < arena.buckets().size(); ++b) {
-            body(arena.shard(static_cast<int>(b), communicator.rank()), static_cast<float*>(optimizer.exp_avg()[b].data_ptr()),
+            body(arena.shard(static_cast<int>(b), communicator.rank()),
+                 static_cast<float*>(optimizer.exp_avg()[b].data_ptr()),
                  static_cast<float*>(optimizer.exp_avg_sq()[b].data_ptr()));
         }
     }

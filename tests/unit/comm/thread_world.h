@@ -1,5 +1,5 @@
-// Several ranks in one process: each is a thread with its own Communicator. For unit tests of code that needs a world of a
-// given size without mpirun (optimizer slices, checkpoints written by 3 ranks and read by 2).
+// Several ranks in one process: each is a thread with its own Communicator. For unit tests of code that needs a world
+// of a given size without mpirun (optimizer slices, checkpoints written by 3 ranks and read by 2).
 #pragma once
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // ShardedAdamW against AdamW written out in double, sliced over 1..4 ranks; the learning-rate schedule.
 #include <ATen/ops/count_nonzero.h>
-#include <boost/test/unit_test.hpp>
 #include <bit>
+#include <boost/test/unit_test.hpp>
 #include <limits>
 
 #include "blip/optim/adamw.h"
@@ -49,7 +49,8 @@ Outcome run_steps(int size, std::int64_t bucket_bytes, const OptimOptions& optio
         ShardedAdamW::StepResult result;
         for (int step = 1; step <= kSteps; ++step) {
             reducer.begin_step();
-            // one rank holds the gradient, the others contribute exact zeros: the sum is the same for any number of ranks
+            // one rank holds the gradient, the others contribute exact zeros: the sum is the same for any number of
+            // ranks
             if (comm.rank() == step % size) fill_toy(arena, {0, arena.length()}, arena.gradient_data(), 100 + step);
             reducer.finish();
             result = optimizer.step(reducer, kLr);
@@ -159,7 +160,8 @@ BOOST_AUTO_TEST_CASE(skip_changes_and_counts_nothing) {
         reducer.finish();
         optimizer.step(reducer, 1e-3, true);
         if (comm.rank() == 0) {
-            same = before.equal(arena.flat_weights()) && optimizer.exp_avg()[0].count_nonzero().item<std::int64_t>() == 0;
+            same =
+                before.equal(arena.flat_weights()) && optimizer.exp_avg()[0].count_nonzero().item<std::int64_t>() == 0;
             updates = optimizer.update_count();
         }
     });
@@ -169,8 +171,10 @@ BOOST_AUTO_TEST_CASE(skip_changes_and_counts_nothing) {
 
 BOOST_AUTO_TEST_CASE(cosine_schedule_of_the_reference) {
     const OptimOptions options;
-    const double expected[] = {1e-5, 9.045084971874737e-6, 6.545084971874737e-6, 3.4549150281252635e-6, 9.549150281252633e-7};
-    for (int epoch = 0; epoch < 5; ++epoch) BOOST_TEST(std::abs(cosine_lr(options, epoch, 5) - expected[epoch]) < 1e-20);
+    const double expected[] = {1e-5, 9.045084971874737e-6, 6.545084971874737e-6, 3.4549150281252635e-6,
+                               9.549150281252633e-7};
+    for (int epoch = 0; epoch < 5; ++epoch)
+        BOOST_TEST(std::abs(cosine_lr(options, epoch, 5) - expected[epoch]) < 1e-20);
     OptimOptions floor;
     floor.init_lr = 1;
     floor.min_lr = 0.5;

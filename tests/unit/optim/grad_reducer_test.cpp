@@ -54,7 +54,8 @@ BOOST_AUTO_TEST_CASE(hooks_start_each_bucket_once_in_order) {
         // both micro-batches, accumulated in place: 3 * w
         double worst = 0;
         for (std::int64_t i = 0; i < toy.arena.length(); ++i) {
-            worst = std::max(worst, std::abs(static_cast<double>(toy.arena.gradient_data()[i]) - 3.0 * toy.arena.weight_data()[i]));
+            worst = std::max(
+                worst, std::abs(static_cast<double>(toy.arena.gradient_data()[i]) - 3.0 * toy.arena.weight_data()[i]));
         }
         BOOST_TEST(worst < 1e-6);
         for (int b = 0; b < toy.buckets(); ++b) {
@@ -74,7 +75,7 @@ BOOST_AUTO_TEST_CASE(unused_parameters_wait_for_finish) {
     };
     toy.reducer.begin_step();
     toy.reducer.arm();
-    toy.backward({0, 1, 2, 4}, 1);    // 3 is unused
+    toy.backward({0, 1, 2, 4}, 1);                                 // 3 is unused
     BOOST_TEST(toy.reducer.started_by_hooks() == bucket_of(3));    // those before it have started, those behind it wait
     toy.reducer.finish();
     BOOST_TEST(toy.reducer.start_order() == toy.in_order());

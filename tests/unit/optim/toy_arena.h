@@ -1,5 +1,5 @@
-// A small arena with uneven parameters and a way to fill flat memory from (what, place); shared by the tests of optim and
-// checkpoint, in one process and over ranks.
+// A small arena with uneven parameters and a way to fill flat memory from (what, place); shared by the tests of optim
+// and checkpoint, in one process and over ranks.
 #pragma once
 
 #include <cmath>
@@ -22,7 +22,8 @@ inline Layout toy_layout() {
 
 // Deterministic, irregular, in (-1, 1); the same for a parameter's element in any arena.
 inline float toy_value(int what, ParamId param, std::int64_t element) {
-    return std::sin(static_cast<float>(what) * 1.7F + static_cast<float>(param) * 0.71F + static_cast<float>(element) * 0.377F);
+    return std::sin(static_cast<float>(what) * 1.7F + static_cast<float>(param) * 0.71F +
+                    static_cast<float>(element) * 0.377F);
 }
 
 // Fills the parts of parameters inside a range of the arena; data points at range.begin.
