@@ -1,4 +1,5 @@
-// Writing and reading whole files so that a crash, a full disk or a lost node never leaves a half file under a final name.
+// Writing and reading whole files so that a crash, a full disk or a lost node never leaves a half file under a final
+// name.
 #include "blip/base/durable_file.h"
 
 #include <fcntl.h>
@@ -23,13 +24,12 @@ namespace fs = std::filesystem;
 [[noreturn]] void throw_io(const char* what, const fs::path& path, int error,
                            std::source_location where = std::source_location::current()) {
     const char* remedy = error == ENOSPC || error == EDQUOT ? "; free some space or choose another folder" : "";
-    throw Error(ExitCode::io, fmt::format("cannot {} {}: {}{}", what, path.string(),
-                                          std::generic_category().message(error), remedy), where);
+    throw Error(ExitCode::io,
+                fmt::format("cannot {} {}: {}{}", what, path.string(), std::generic_category().message(error), remedy),
+                where);
 }
 
-fs::path directory_of(const fs::path& path) {
-    return path.has_parent_path() ? path.parent_path() : fs::path(".");
-}
+fs::path directory_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
 
 void fsync_or_throw(int fd, const fs::path& path) {
     int result = 0;
@@ -112,7 +112,8 @@ std::string read_file(const fs::path& path) {
     struct stat status {};
     if (::fstat(fd.get(), &status) != 0) throw_io("read", path, errno);
     // pipes and /proc tell no size, so read until the end, whatever stat says
-    std::string content(S_ISREG(status.st_mode) ? static_cast<std::size_t>(status.st_size) + 1 : std::size_t{65536}, '\0');
+    std::string content(S_ISREG(status.st_mode) ? static_cast<std::size_t>(status.st_size) + 1 : std::size_t{65536},
+                        '\0');
     std::size_t used = 0;
     for (;;) {
         const ssize_t count = ::read(fd.get(), content.data() + used, content.size() - used);

@@ -32,9 +32,11 @@ int launcher_rank() {
     return number_from_environment({"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"}, 0, 0);
 }
 
-// SLURM_NTASKS alone does not mean that srun started us (sbatch sets it for its script): only with a step does it count.
+// SLURM_NTASKS alone does not mean that srun started us (sbatch sets it for its script): only with a step does it
+// count.
 int launcher_size() {
-    const int size = number_from_environment({"OMPI_COMM_WORLD_SIZE", "PMIX_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}, 1, 1);
+    const int size =
+        number_from_environment({"OMPI_COMM_WORLD_SIZE", "PMIX_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}, 1, 1);
     return size > launcher_rank() ? size : launcher_rank() + 1;
 }
 

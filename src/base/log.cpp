@@ -40,9 +40,9 @@ void write_line(spdlog::level::level_enum level, const std::string& text) {
     const std::lock_guard lock(log.mutex);
     if (!log.logger->should_log(level)) return;
     if (auto* hook = before_line.load()) hook();
-    // rank 0's news need no label; a warning says what it is, and in a job of several who says it
+    // Rank 0 speaks for the job; another rank's warning says whose it is. An error's text says so itself.
     std::string label;
-    if (launcher_size() > 1 && level != spdlog::level::info) label = fmt::format("rank {} ", log.rank);
+    if (log.rank != 0 && level == spdlog::level::warn) label = fmt::format("rank {} ", log.rank);
     if (level == spdlog::level::warn) label += "warning: ";
     if (level == spdlog::level::err) label += "error: ";
     log.logger->log(level, "{}{}", label, text);

@@ -1,4 +1,5 @@
-// Training and evaluation transforms (torchvision's RandomResizedCrop and RandomHorizontalFlip as the reference uses them).
+// Training and evaluation transforms (torchvision's RandomResizedCrop and RandomHorizontalFlip as the reference uses
+// them).
 #include "blip/image/augment.h"
 
 #include <algorithm>

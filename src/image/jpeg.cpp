@@ -32,7 +32,8 @@ using Turbo = Handle<TurboTraits>;
 
 Turbo make_decoder() {
     Turbo decoder(tjInitDecompress());
-    if (!decoder) throw Error(ExitCode::internal, fmt::format("libturbojpeg did not start: {}", tjGetErrorStr2(nullptr)));
+    if (!decoder)
+        throw Error(ExitCode::internal, fmt::format("libturbojpeg did not start: {}", tjGetErrorStr2(nullptr)));
     return decoder;
 }
 
@@ -45,9 +46,10 @@ Header read_header(const Turbo& decoder, std::span<const std::uint8_t> bytes, co
     if (bytes.empty()) throw_damaged(origin, "the file is empty");
     Header header;
     int subsampling = 0;
-    const int result = tjDecompressHeader3(decoder.get(), bytes.data(), bytes.size(), &header.size.width, &header.size.height,
-                                           &subsampling, &header.colorspace);
-    if (result != 0 && tjGetErrorCode(decoder.get()) == TJERR_FATAL) throw_damaged(origin, tjGetErrorStr2(decoder.get()));
+    const int result = tjDecompressHeader3(decoder.get(), bytes.data(), bytes.size(), &header.size.width,
+                                           &header.size.height, &subsampling, &header.colorspace);
+    if (result != 0 && tjGetErrorCode(decoder.get()) == TJERR_FATAL)
+        throw_damaged(origin, tjGetErrorStr2(decoder.get()));
     if (header.size.width < 1 || header.size.height < 1) throw_damaged(origin, "no size in the header");
     if (static_cast<std::int64_t>(header.size.width) * header.size.height > most_pixels) {
         throw_damaged(origin, fmt::format("{} x {} pixels are beyond belief", header.size.width, header.size.height));
@@ -55,16 +57,27 @@ Header read_header(const Turbo& decoder, std::span<const std::uint8_t> bytes, co
     return header;
 }
 
-// A warning means pixels that were made up, except for stray bytes between segments in a file that has its end marker.
-bool is_harmless(std::string_view warning, std::span<const std::uint8_t> bytes) {
-    if (warning.find("extraneous bytes before marker") == std::string_view::npos) return false;
+// Whether the end marker follows the first scan. (One inside an embedded thumbnail does not count.)
+bool has_end_marker(std::span<const std::uint8_t> bytes) {
+    std::size_t at = 2;
+    while (at + 4 <= bytes.size() && bytes[at] == 0xFF && bytes[at + 1] != 0xDA) {
+        at += bytes[at + 1] == 0xFF ? 1 : 2 + (static_cast<std::size_t>(bytes[at + 2]) << 8 | bytes[at + 3]);
+    }
     constexpr std::uint8_t end_of_image[] = {0xFF, 0xD9};
-    return std::search(bytes.begin(), bytes.end(), std::begin(end_of_image), std::end(end_of_image)) != bytes.end();
+    const auto scan = bytes.subspan(std::min(at, bytes.size()));
+    return std::search(scan.begin(), scan.end(), std::begin(end_of_image), std::end(end_of_image)) != scan.end();
+}
+
+// A warning means pixels that were made up, but for these two, which Pillow passes over as well.
+bool is_harmless(std::string_view warning, std::span<const std::uint8_t> bytes) {
+    const bool known = warning.find("extraneous bytes before marker") != std::string_view::npos ||
+                       warning.find("unknown JFIF revision number") != std::string_view::npos;
+    return known && has_end_marker(bytes);
 }
 
 void decompress(const Turbo& decoder, std::span<const std::uint8_t> bytes, const Header& header, int format,
                 std::uint8_t* pixels, const std::string& origin) {
-    // libjpeg keeps the first warning only: a second look, which stops at the first, is not needed
+    // the message is that of the first warning
     const int result = tjDecompress2(decoder.get(), bytes.data(), bytes.size(), pixels, header.size.width, 0,
                                      header.size.height, format, TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS);
     if (result == 0) return;
@@ -84,7 +97,8 @@ void inverted_cmyk_to_rgb(const std::uint8_t* cmyk, std::size_t count, std::uint
     for (std::size_t i = 0; i < count; ++i, cmyk += 4, rgb += 3) {
         const int light = cmyk[3];
         for (int channel = 0; channel < 3; ++channel) {
-            rgb[channel] = static_cast<std::uint8_t>(std::clamp(light - multiply_255(255 - cmyk[channel], light), 0, 255));
+            rgb[channel] =
+                static_cast<std::uint8_t>(std::clamp(light - multiply_255(255 - cmyk[channel], light), 0, 255));
         }
     }
 }
@@ -117,13 +131,17 @@ Image decode_jpeg_file(const std::filesystem::path& path) {
 }
 
 std::vector<std::uint8_t> encode_jpeg(const ImageView& image, int quality) {
+    if (quality < 1 || quality > 100) {
+        throw Error(ExitCode::internal, fmt::format("JPEG quality {} is outside 1..100", quality));
+    }
     const Turbo encoder(tjInitCompress());
-    if (!encoder) throw Error(ExitCode::internal, fmt::format("libturbojpeg did not start: {}", tjGetErrorStr2(nullptr)));
+    if (!encoder)
+        throw Error(ExitCode::internal, fmt::format("libturbojpeg did not start: {}", tjGetErrorStr2(nullptr)));
     std::vector<std::uint8_t> bytes(tjBufSize(image.width, image.height, TJSAMP_420));
     unsigned char* destination = bytes.data();
     unsigned long size = bytes.size();
-    if (tjCompress2(encoder.get(), image.pixels_HWC, image.width, 0, image.height, TJPF_RGB, &destination, &size, TJSAMP_420,
-                    quality, TJFLAG_ACCURATEDCT | TJFLAG_NOREALLOC) != 0) {
+    if (tjCompress2(encoder.get(), image.pixels_HWC, image.width, 0, image.height, TJPF_RGB, &destination, &size,
+                    TJSAMP_420, quality, TJFLAG_ACCURATEDCT | TJFLAG_NOREALLOC) != 0) {
         throw Error(ExitCode::internal, fmt::format("cannot encode a {} x {} JPEG: {}", image.width, image.height,
                                                     tjGetErrorStr2(encoder.get())));
     }

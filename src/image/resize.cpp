@@ -78,7 +78,8 @@ void vertical_pass(const std::uint8_t* input, std::int64_t stride, int height, i
     }
 }
 
-// Turns rows x columns bytes on their side: output[column][row], strip_rows bytes per column. Missing rows repeat the last.
+// Turns rows x columns bytes on their side: output[column][row], strip_rows bytes per column. Missing rows repeat the
+// last.
 void turn_strip(const std::uint8_t* input, std::int64_t stride, int rows, int columns, std::uint8_t* output) {
     int column = 0;
     if (rows == strip_rows) {
@@ -151,10 +152,12 @@ void resize_bicubic(const ImageView& image, const Box& box, int out_height, int 
                                           static_cast<std::size_t>(vertical_first ? box.width : out_width) * 3);
         if (vertical_first) {
             vertical_pass(input, stride, box.height, box.width, out_height, between.data());
-            horizontal_pass(between.data(), static_cast<std::int64_t>(box.width) * 3, out_height, box.width, out_width, output_HWC);
+            horizontal_pass(between.data(), static_cast<std::int64_t>(box.width) * 3, out_height, box.width, out_width,
+                            output_HWC);
         } else {
             horizontal_pass(input, stride, box.height, box.width, out_width, between.data());
-            vertical_pass(between.data(), static_cast<std::int64_t>(out_width) * 3, box.height, out_width, out_height, output_HWC);
+            vertical_pass(between.data(), static_cast<std::int64_t>(out_width) * 3, box.height, out_width, out_height,
+                          output_HWC);
         }
     } else if (vertical) {
         vertical_pass(input, stride, box.height, box.width, out_height, output_HWC);
@@ -170,7 +173,8 @@ void resize_bicubic(const ImageView& image, const Box& box, int out_height, int 
 
 Image resize_bicubic(const ImageView& image, int out_height, int out_width) {
     Image result{out_height, out_width, {}};
-    result.pixels_HWC.resize(static_cast<std::size_t>(std::max(out_height, 0)) * static_cast<std::size_t>(std::max(out_width, 0)) * 3);
+    result.pixels_HWC.resize(static_cast<std::size_t>(std::max(out_height, 0)) *
+                             static_cast<std::size_t>(std::max(out_width, 0)) * 3);
     resize_bicubic(image, Box{0, 0, image.height, image.width}, out_height, out_width, result.pixels_HWC.data());
     return result;
 }

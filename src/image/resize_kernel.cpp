@@ -27,13 +27,14 @@ void weighted_columns(const std::uint8_t* rows, std::int64_t stride, int begin, 
     }
 }
 
-void weighted_rows_plain(const std::uint8_t* rows, std::int64_t stride, int count, const std::int32_t* weights, int taps,
-                         std::uint8_t* output) {
+void weighted_rows_plain(const std::uint8_t* rows, std::int64_t stride, int count, const std::int32_t* weights,
+                         int taps, std::uint8_t* output) {
     weighted_columns(rows, stride, 0, count, weights, taps, output);
 }
 
 #if defined(__x86_64__)
-// Blocks of 48 bytes: a pixel column of a turned strip is one; six or three registers of sums hide the multiply's latency.
+// Blocks of 48 bytes: a pixel column of a turned strip is one; six or three registers of sums hide the multiply's
+// latency.
 constexpr int block = 48;
 
 [[gnu::target("avx2")]] void weighted_rows_avx2(const std::uint8_t* rows, std::int64_t stride, int count,
@@ -48,7 +49,8 @@ constexpr int block = 48;
             const __m256i weight = _mm256_set1_epi32(weights[k]);
 #pragma GCC unroll 6
             for (int i = 0; i < 6; ++i) {
-                const __m256i values = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(row + 8 * i)));
+                const __m256i values =
+                    _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(row + 8 * i)));
                 sums[i] = _mm256_add_epi32(sums[i], _mm256_mullo_epi32(values, weight));
             }
         }
@@ -58,7 +60,8 @@ constexpr int block = 48;
             const __m256i words = _mm256_packs_epi32(_mm256_srai_epi32(sums[2 * i], weight_bits),
                                                      _mm256_srai_epi32(sums[2 * i + 1], weight_bits));
             const __m256i ordered = _mm256_permute4x64_epi64(words, 0xD8);
-            const __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(ordered), _mm256_extracti128_si256(ordered, 1));
+            const __m128i bytes =
+                _mm_packus_epi16(_mm256_castsi256_si128(ordered), _mm256_extracti128_si256(ordered, 1));
             _mm_storeu_si128(reinterpret_cast<__m128i*>(output + j + 16 * i), bytes);
         }
     }
@@ -78,7 +81,8 @@ constexpr int block = 48;
             const __m512i weight = _mm512_set1_epi32(weights[k]);
 #pragma GCC unroll 3
             for (int i = 0; i < 3; ++i) {
-                const __m512i values = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(row + 16 * i)));
+                const __m512i values =
+                    _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(row + 16 * i)));
                 sums[i] = _mm512_add_epi32(sums[i], _mm512_mullo_epi32(values, weight));
             }
         }
@@ -122,9 +126,10 @@ void transpose_16x16(const std::uint8_t* input, std::int64_t input_stride, std::
     for (int round = 0; round < 4; ++round) {
 #pragma GCC unroll 8
         for (int i = 0; i < 8; ++i) {
-            next[2 * i] = __builtin_shufflevector(rows[i], rows[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-            next[2 * i + 1] =
-                __builtin_shufflevector(rows[i], rows[i + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+            next[2 * i] =
+                __builtin_shufflevector(rows[i], rows[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+            next[2 * i + 1] = __builtin_shufflevector(rows[i], rows[i + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13,
+                                                      29, 14, 30, 15, 31);
         }
 #pragma GCC unroll 16
         for (int i = 0; i < 16; ++i) rows[i] = next[i];

@@ -21,6 +21,7 @@ std::vector<NamedKernel> weighted_rows_kernels();
 WeightedRows weighted_rows_kernel();
 
 // Byte transpose of a 16 x 16 block. Strides in bytes.
-void transpose_16x16(const std::uint8_t* input, std::int64_t input_stride, std::uint8_t* output, std::int64_t output_stride);
+void transpose_16x16(const std::uint8_t* input, std::int64_t input_stride, std::uint8_t* output,
+                     std::int64_t output_stride);
 
 }    // namespace blip

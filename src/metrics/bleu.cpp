@@ -63,7 +63,8 @@ GramCounts count_grams(const std::vector<std::uint32_t>& words) {
 }
 
 struct Statistics {
-    std::array<double, longest_gram> guesses{}, correct{};    // n-grams of the hypothesis, and how many of them are right
+    std::array<double, longest_gram> guesses{},
+        correct{};    // n-grams of the hypothesis, and how many of them are right
     double hypothesis_length = 0;
     double reference_length = 0;
 
@@ -100,7 +101,8 @@ Statistics measure(Words& words, const Tokens& hypothesis, const std::vector<Tok
         result.guesses[n] = std::max(0.0, result.hypothesis_length - static_cast<double>(n));
     }
     for (const auto& [gram, count] : count_grams(guess)) {
-        const auto n = static_cast<std::size_t>(std::count_if(gram.begin(), gram.end(), [](auto word) { return word != 0; })) - 1;
+        const auto n =
+            static_cast<std::size_t>(std::count_if(gram.begin(), gram.end(), [](auto word) { return word != 0; })) - 1;
         const auto found = most.find(gram);
         if (found != most.end()) result.correct[n] += std::min(count, found->second);
     }
@@ -125,8 +127,10 @@ std::array<double, 4> score(const Statistics& s) {
 
 BleuScores bleu(const std::vector<Tokens>& hypotheses, const std::vector<std::vector<Tokens>>& references) {
     if (hypotheses.size() != references.size()) {
-        throw Error(ExitCode::bad_data, fmt::format("BLEU of {} captions against references of {} images: give one caption "
-                                                    "for each image", hypotheses.size(), references.size()));
+        throw Error(ExitCode::bad_data,
+                    fmt::format("BLEU of {} captions against references of {} images: give one caption "
+                                "for each image",
+                                hypotheses.size(), references.size()));
     }
     Words words;
     Statistics corpus;

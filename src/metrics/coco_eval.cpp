@@ -14,7 +14,8 @@ std::map<std::string, double> coco_scores(const std::vector<ScoredCaption>& capt
     std::vector<std::vector<Tokens>> references;
     for (const ScoredCaption& scored : captions) {
         if (scored.references.empty()) {
-            throw Error(ExitCode::bad_data, fmt::format("image {} has no reference captions to score against", scored.image_id));
+            throw Error(ExitCode::bad_data,
+                        fmt::format("image {} has no reference captions to score against", scored.image_id));
         }
     }
     // the evaluation tokenises all references as one text, and all captions as another

@@ -16,10 +16,12 @@ bool ends_address(char32_t c) { return is_space(c) || is_one_of(c, U"\"<>|()"); 
 
 }    // namespace
 
-PtbLexer::PtbLexer(std::u32string_view text, std::size_t context) : text_(text), context_(context), is_word_(text.size()) {
+PtbLexer::PtbLexer(std::u32string_view text, std::size_t context)
+    : text_(text), context_(context), is_word_(text.size()) {
     const std::size_t n = text.size();
     for (std::size_t i = 0; i < n; ++i) is_word_[i] = is_word_character(text[i]);
-    for (auto* ends : {&dotted_end_, &address_end_, &next_at_, &word_run_end_, &letter_run_end_, &latin_run_end_}) ends->assign(n + 1, n);
+    for (auto* ends : {&dotted_end_, &address_end_, &next_at_, &word_run_end_, &letter_run_end_, &latin_run_end_})
+        ends->assign(n + 1, n);
     for (std::size_t i = n; i-- > 0;) {
         const char32_t c = text[i];
         dotted_end_[i] = is_word_[i] || is_one_of(c, U".,_") ? dotted_end_[i + 1] : i;
@@ -32,13 +34,18 @@ PtbLexer::PtbLexer(std::u32string_view text, std::size_t context) : text_(text),
 }
 
 std::vector<std::u32string> PtbLexer::tokens() const {
-    static constexpr std::array<Rule, 23> rules{
-        &PtbLexer::entity,         &PtbLexer::tag,       &PtbLexer::url,        &PtbLexer::email,
-        &PtbLexer::handle,         &PtbLexer::contraction, &PtbLexer::apostrophe, &PtbLexer::apostrophe_word,
-        &PtbLexer::dotted_word,    &PtbLexer::abbreviation, &PtbLexer::acronym, &PtbLexer::hyphenated,
-        &PtbLexer::slashed,        &PtbLexer::ampersand_word, &PtbLexer::word,  &PtbLexer::stopped_word,
-        &PtbLexer::fraction,       &PtbLexer::phone,     &PtbLexer::number,     &PtbLexer::money,
-        &PtbLexer::emoticon,       &PtbLexer::punctuation, &PtbLexer::symbol};
+    static constexpr std::array<Rule, 23> rules{&PtbLexer::entity,      &PtbLexer::tag,
+                                                &PtbLexer::url,         &PtbLexer::email,
+                                                &PtbLexer::handle,      &PtbLexer::contraction,
+                                                &PtbLexer::apostrophe,  &PtbLexer::apostrophe_word,
+                                                &PtbLexer::dotted_word, &PtbLexer::abbreviation,
+                                                &PtbLexer::acronym,     &PtbLexer::hyphenated,
+                                                &PtbLexer::slashed,     &PtbLexer::ampersand_word,
+                                                &PtbLexer::word,        &PtbLexer::stopped_word,
+                                                &PtbLexer::fraction,    &PtbLexer::phone,
+                                                &PtbLexer::number,      &PtbLexer::money,
+                                                &PtbLexer::emoticon,    &PtbLexer::punctuation,
+                                                &PtbLexer::symbol};
     std::vector<std::u32string> result;
     for (std::size_t i = 0; i < context_;) {
         if (is_space(text_[i])) {
@@ -114,9 +121,10 @@ PtbLexer::Match PtbLexer::url(std::size_t i) const {
         ++labels;
     }
     const std::u32string_view domain = text_.substr(last, end - last);
-    const bool common = starts_with(last, U"com") || starts_with(last, U"net") || starts_with(last, U"org") || starts_with(last, U"edu");
-    const bool is_host = labels >= 2 && ((common && domain.size() == 3) ||
-                                         (starts_with(i, U"www.") && labels >= 3 && domain.size() >= 2 && domain.size() <= 4));
+    const bool common = starts_with(last, U"com") || starts_with(last, U"net") || starts_with(last, U"org") ||
+                        starts_with(last, U"edu");
+    const bool is_host = labels >= 2 && ((common && domain.size() == 3) || (starts_with(i, U"www.") && labels >= 3 &&
+                                                                            domain.size() >= 2 && domain.size() <= 4));
     if (!is_host || at(end) != U'/') return {};
     const std::size_t path_end = address_trimmed(end + 1, address_end_[end], url_marks);
     return path_end >= end + 3 ? whole(i, path_end) : Match{};
@@ -144,7 +152,9 @@ PtbLexer::Match PtbLexer::handle(std::size_t i) const {
 PtbLexer::Match PtbLexer::contraction(std::size_t i) const {
     if (!word_at(i)) return {};
     const std::size_t end = words_end(i);
-    const auto part = [&](std::size_t begin, std::size_t stop) { return std::u32string(text_.substr(begin, stop - begin)); };
+    const auto part = [&](std::size_t begin, std::size_t stop) {
+        return std::u32string(text_.substr(begin, stop - begin));
+    };
     struct Pair {
         std::u32string_view word;
         std::size_t first;
@@ -158,7 +168,8 @@ PtbLexer::Match PtbLexer::contraction(std::size_t i) const {
         }
     }
     // d' l' j' y' stand apart from what follows; other rules take the common words whole
-    if (end == i + 1 && apostrophe_at(end) && word_at(end + 1) && is_one_of(at(i), U"dDlLjJy")) return whole(i, end + 1);
+    if (end == i + 1 && apostrophe_at(end) && word_at(end + 1) && is_one_of(at(i), U"dDlLjJy"))
+        return whole(i, end + 1);
     // the part before n't; the scanner comes by again for n't itself
     const std::size_t latin = latin_end(i);
     if (apostrophe_at(latin) && (at(latin + 1) | 0x20) == U't' && latin >= i + 2 && (at(latin - 1) | 0x20) == U'n' &&
@@ -179,7 +190,8 @@ PtbLexer::Match PtbLexer::apostrophe_word(std::size_t i) const {
     }
     if (end == i + 2 && starts_with(i, U"ol'")) return whole(i, end + 1);
     const bool one_letter = end == i + 1 && after >= end + 3;
-    if (one_letter && (is_one_of(at(i), U"dlno") || (at(i) <= U'Z' && !is_one_of(at(i), U"IY")))) return whole(i, after);
+    if (one_letter && (is_one_of(at(i), U"dlno") || (at(i) <= U'Z' && !is_one_of(at(i), U"IY"))))
+        return whole(i, after);
     const bool vowels = end > i + 1 && is_one_of(at(end - 1), U"aeiouyAEIOUY") && after > end + 1 &&
                         (is_one_of(at(end + 1), U"aeiou") || at(end + 1) <= U'Z');
     if (!vowels) return {};
@@ -205,10 +217,15 @@ PtbLexer::Match PtbLexer::abbreviation(std::size_t i) const {
     }
     Match match = whole(i, end + 1);
     switch (find_abbreviation(text_.substr(i, end - i))) {
-        case Abbreviation::none: return {};
-        case Abbreviation::number: return digit_at(next) ? match : Match{};
-        case Abbreviation::title: return match;
-        case Abbreviation::plain: match.ahead = std::min<std::size_t>(left, 2); return match;
+        case Abbreviation::none:
+            return {};
+        case Abbreviation::number:
+            return digit_at(next) ? match : Match{};
+        case Abbreviation::title:
+            return match;
+        case Abbreviation::plain:
+            match.ahead = std::min<std::size_t>(left, 2);
+            return match;
     }
     return {};
 }

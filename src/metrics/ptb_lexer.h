@@ -1,4 +1,5 @@
-// The scanner behind ptb_tokenize: at each place every rule proposes a length, the longest wins, the earlier rule on ties.
+// The scanner behind ptb_tokenize: at each place every rule proposes a length, the longest wins, the earlier rule on
+// ties.
 #pragma once
 
 #include <string>
@@ -64,6 +65,7 @@ class PtbLexer {
     Match number(std::size_t i) const;
     Match fraction(std::size_t i) const;
     Match phone(std::size_t i) const;
+    std::size_t phone_end(std::size_t begin, int areas) const;
     Match money(std::size_t i) const;
     Match emoticon(std::size_t i) const;
     Match punctuation(std::size_t i) const;
@@ -73,15 +75,17 @@ class PtbLexer {
     std::size_t context_;
     std::vector<bool> is_word_;
     // Ends of the runs that several rules would otherwise scan again from every character: linear time on any input.
-    std::vector<std::size_t> dotted_end_;     // letters, digits, '.', ',', '_'
-    std::vector<std::size_t> address_end_;    // what may stand in an e-mail address or URL
-    std::vector<std::size_t> next_at_;        // next '@'
-    std::vector<std::size_t> word_run_end_;   // letters and digits
+    std::vector<std::size_t> dotted_end_;      // letters, digits, '.', ',', '_'
+    std::vector<std::size_t> address_end_;     // what may stand in an e-mail address or URL
+    std::vector<std::size_t> next_at_;         // next '@'
+    std::vector<std::size_t> word_run_end_;    // letters and digits
     std::vector<std::size_t> letter_run_end_;
     std::vector<std::size_t> latin_run_end_;
 };
 
-inline bool is_one_of(char32_t c, std::u32string_view set) { return c != 0 && set.find(c) != std::u32string_view::npos; }
+inline bool is_one_of(char32_t c, std::u32string_view set) {
+    return c != 0 && set.find(c) != std::u32string_view::npos;
+}
 bool is_space(char32_t c);
 // Whether these letters, followed by a period, are an abbreviation that keeps it.
 enum class Abbreviation {

@@ -1,4 +1,5 @@
 // The scanner's rules for numbers, fractions, telephone numbers and money. Called by PtbLexer::tokens.
+#include <algorithm>
 #include <utility>
 
 #include "ptb_lexer.h"
@@ -26,32 +27,45 @@ PtbLexer::Match PtbLexer::fraction(std::size_t i) const {
     return {end - i, {token}};
 }
 
-// (555) 123-4567, 555-123-4567
-PtbLexer::Match PtbLexer::phone(std::size_t i) const {
-    const bool bracket = at(i) == U'(';
-    const std::size_t begin = bracket ? i + 1 : i;
-    std::size_t end = digits_end(begin);
-    if (end < begin + 2 || end > begin + (bracket ? 3 : 4)) return {};
-    std::u32string token = bracket ? U"-lrb-" : U"";
-    token += text_.substr(begin, end - begin);
-    if (bracket) {
-        if (at(end) != U')') return {};
-        token += U"-rrb-";
-        ++end;
-    }
-    const auto separated = [&](std::size_t least, std::size_t most, bool optional) {
-        std::size_t from = end;
-        if (is_one_of(at(from), U" -.") || at(from) == 0xa0) ++from;
-        else if (!optional) return false;
-        const std::size_t to = digits_end(from);
-        if (to < from + least || to > from + most) return false;
-        if (from > end) token += at(end) == U' ' ? U'\u00a0' : at(end);
-        token += text_.substr(from, to - from);
-        end = to;
-        return true;
+// (555) 123-4567, 800-555-1234: an area in brackets or up to two groups, then three or four digits and three to five; a
+// space between them becomes a no-break space. Returns the end of the longest such number, begin if there is none.
+std::size_t PtbLexer::phone_end(std::size_t begin, int areas) const {
+    const auto after_separator = [&](std::size_t i) { return is_one_of(at(i), U" -\u00a0") ? i + 1 : i; };
+    const auto digits = [&](std::size_t from, std::size_t most) {
+        std::size_t end = from;
+        while (end < from + most && digit_at(end)) ++end;
+        return end;
     };
-    if (!separated(3, 4, bracket) || !separated(3, 5, false)) return {};
-    return {end - i, {token}};
+    std::size_t best = begin;
+    for (std::size_t first = digits(begin, 4); first >= begin + 2; --first) {
+        const std::size_t next = after_separator(first);
+        const std::size_t end = digits(next, 5);
+        if (first >= begin + 3 && end >= next + 3) best = std::max(best, end);
+        if (areas > 0) {
+            const std::size_t longer = phone_end(next, areas - 1);
+            if (longer > next) best = std::max(best, longer);
+        }
+    }
+    if (areas > 0 && at(begin) == U'(') {
+        const std::size_t close = digits(begin + 1, 3);
+        const std::size_t next = after_separator(close + 1);
+        if (close >= begin + 3 && at(close) == U')') best = std::max(best, std::max(begin, phone_end(next, 0)));
+        if (best == next) best = begin;
+    }
+    return best;
+}
+
+PtbLexer::Match PtbLexer::phone(std::size_t i) const {
+    const std::size_t end = phone_end(i, 2);
+    if (end == i) return {};
+    std::u32string token;
+    for (const char32_t c : text_.substr(i, end - i)) {
+        token += c == U' '   ? std::u32string(1, U'\u00a0')
+                 : c == U'(' ? U"-lrb-"
+                 : c == U')' ? U"-rrb-"
+                             : std::u32string(1, c);
+    }
+    return {end - i, {std::move(token)}};
 }
 
 // US$, C$; the sign alone is a symbol

@@ -12,11 +12,12 @@ PtbLexer::Match PtbLexer::entity(std::size_t i) const {
     struct Entity {
         std::u32string_view name, token;
     };
-    static constexpr std::array entities{Entity{U"&quot;", U"''"}, Entity{U"&amp;", U"&"},    Entity{U"&lt;", U"<"},
-                                         Entity{U"&gt;", U">"},    Entity{U"&apos;", U"'"},   Entity{U"&mdash;", U"--"},
+    static constexpr std::array entities{Entity{U"&quot;", U"''"}, Entity{U"&amp;", U"&"},  Entity{U"&lt;", U"<"},
+                                         Entity{U"&gt;", U">"},    Entity{U"&apos;", U"'"}, Entity{U"&mdash;", U"--"},
                                          Entity{U"&ndash;", U"--"}};
     for (const auto& [name, token] : entities) {
-        if (text_.substr(i).starts_with(name) || (name == U"&amp;" && text_.substr(i).starts_with(U"&AMP;"))) return {name.size(), {std::u32string(token)}};
+        if (text_.substr(i).starts_with(name) || (name == U"&amp;" && text_.substr(i).starts_with(U"&AMP;")))
+            return {name.size(), {std::u32string(token)}};
     }
     if (text_.substr(i).starts_with(U"&nbsp;")) return {6, {}};
     if (at(i + 1) == U'#') {
@@ -44,8 +45,10 @@ PtbLexer::Match PtbLexer::tag(std::size_t i) const {
         if (at(end) != U'>' && at(end) != U'/' && at(end) != U' ') return {};
         char32_t quote = 0;
         for (; end < text_.size() && at(end) != U'<' && (quote != 0 || at(end) != U'>'); ++end) {
-            if (quote != 0 && at(end) == quote) quote = 0;
-            else if (quote == 0 && (at(end) == U'"' || at(end) == U'\'') && at(end - 1) == U'=') quote = at(end);
+            if (quote != 0 && at(end) == quote)
+                quote = 0;
+            else if (quote == 0 && (at(end) == U'"' || at(end) == U'\'') && at(end - 1) == U'=')
+                quote = at(end);
         }
     }
     if (at(end) != U'>' || end >= context_) return {};

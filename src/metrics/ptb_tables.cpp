@@ -14,18 +14,22 @@ namespace {
 
 // Keep their period in any case: mr. Mr. MR.
 constexpr std::string_view titles =
-    "mr mrs ms dr prof rev hon gov sen rep gen col lt sgt capt cmdr maj cpl pvt adm st ste mt ft ave dept vs cf ph asst "
+    "mr mrs ms dr prof rev hon gov sen rep gen col lt sgt capt cmdr maj cpl pvt adm st ste mt ft ave dept vs cf ph "
+    "asst "
     "assoc natl messrs mme mlle elec cie pres supt insp det comdr brig adj adv treas";
 constexpr std::string_view abbreviations =
-    "blvd rd ct sq bldg est etc al inc co corp ltd bros jr sr esq md jan feb mar apr jun jul aug sep sept oct nov dec mon "
-    "tue tues wed thu thurs fri mo ext tel assn univ intl ala ariz calif colo conn fla ga ind kan kans ky mich minn mont "
+    "blvd rd ct sq bldg est etc al inc co corp ltd bros jr sr esq md jan feb mar apr jun jul aug sep sept oct nov dec "
+    "mon "
+    "tue tues wed thu thurs fri mo ext tel assn univ intl ala ariz calif colo conn fla ga ind kan kans ky mich minn "
+    "mont "
     "neb nev okla penn tenn vt va wis wisc wyo cos rt";
 // Words of their own in lower case: Mass. but mass
 constexpr std::string_view capitalised_abbreviations = "ark del ill la mass miss ore pa tex wash";
 // Keep it before a number only: no. 5
 constexpr std::string_view numeric_abbreviations = "fig figs no nos pp art ca prop";
 constexpr std::string_view sentence_starters =
-    "a about according after an as at but he her here however if in it last many more now once one other our she since so some "
+    "a about according after an as at but he her here however if in it last many more now once one other our she since "
+    "so some "
     "such that the their then there these they this we what when while yet you";
 
 using WordSet = std::unordered_set<std::string>;
@@ -93,22 +97,55 @@ bool starts_sentence(std::u32string_view word) {
 
 std::u32string symbol_token(char32_t c) {
     switch (c) {
-        case 0x80: case 0xa4: case 0x20a0: case 0x20ac: return U"$";
-        case 0xa2: return U"cents";
-        case 0xa3: return U"#";
-        case 0xad: return U"-";
-        case 0xbc: return U"1/4";
-        case 0xbd: return U"1/2";
-        case 0xbe: return U"3/4";
-        case 0x2153: return U"1/3";
-        case 0x2154: return U"2/3";
-        case 0x85: case 0x2026: return U"...";
-        case 0x96: case 0x97: case 0x2013: case 0x2014: case 0x2015: return U"--";
-        case 0x91: case 0x2018: case 0x201b: case 0x2039: return U"`";
-        case 0x92: case 0x2019: case 0x203a: return U"'";
-        case 0x93: case 0xab: case 0x201c: return U"``";
-        case 0x94: case 0xbb: case 0x201d: return U"''";
-        default: break;
+        case 0x80:
+        case 0xa4:
+        case 0x20a0:
+        case 0x20ac:
+            return U"$";
+        case 0xa2:
+            return U"cents";
+        case 0xa3:
+            return U"#";
+        case 0xad:
+            return U"-";
+        case 0xbc:
+            return U"1/4";
+        case 0xbd:
+            return U"1/2";
+        case 0xbe:
+            return U"3/4";
+        case 0x2153:
+            return U"1/3";
+        case 0x2154:
+            return U"2/3";
+        case 0x85:
+        case 0x2026:
+            return U"...";
+        case 0x96:
+        case 0x97:
+        case 0x2013:
+        case 0x2014:
+        case 0x2015:
+            return U"--";
+        case 0x91:
+        case 0x2018:
+        case 0x201b:
+        case 0x2039:
+            return U"`";
+        case 0x92:
+        case 0x2019:
+        case 0x203a:
+            return U"'";
+        case 0x93:
+        case 0xab:
+        case 0x201c:
+            return U"``";
+        case 0x94:
+        case 0xbb:
+        case 0x201d:
+            return U"''";
+        default:
+            break;
     }
     const auto found = std::lower_bound(kept_symbols.begin(), kept_symbols.end(), c,
                                         [](const Range& range, char32_t value) { return range.last < value; });
@@ -117,8 +154,8 @@ std::u32string symbol_token(char32_t c) {
 }
 
 bool is_space(char32_t c) {
-    return c == U' ' || (c >= 0x09 && c <= 0x0d) || c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) ||
-           c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
+    return c == U' ' || (c >= 0x09 && c <= 0x0d) || c == 0x85 || c == 0xa0 || c == 0x1680 ||
+           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
 // Letters, marks and digits of the basic plane; the oracle drops what lies beyond it.

@@ -14,13 +14,14 @@ namespace {
 
 // The evaluation's list. Its bracket names are upper case and so never match the lower-cased tokens.
 bool is_dropped(const std::u32string& token) {
-    static constexpr std::array<std::u32string_view, 13> dropped{U"''", U"'", U"``", U"`", U".",  U"?",  U"!",
+    static constexpr std::array<std::u32string_view, 13> dropped{U"''", U"'", U"``", U"`",  U".",   U"?", U"!",
                                                                  U",",  U":", U"-",  U"--", U"...", U";"};
     return std::find(dropped.begin(), dropped.end(), token) != dropped.end();
 }
 
 std::u32string decode(std::string_view text) {
-    const icu::UnicodeString wide = icu::UnicodeString::fromUTF8(icu::StringPiece(text.data(), static_cast<std::int32_t>(text.size())));
+    const icu::UnicodeString wide =
+        icu::UnicodeString::fromUTF8(icu::StringPiece(text.data(), static_cast<std::int32_t>(text.size())));
     std::u32string result;
     result.reserve(text.size());
     for (std::int32_t at = 0; at < wide.length(); at = wide.moveIndex32(at, 1)) {

@@ -50,7 +50,8 @@ std::string pre_caption(std::string_view raw, int max_words) {
     return to_utf8(text.substr(0, end == 0 ? 0 : end - 1));
 }
 
-std::vector<TokenId> caption_tokens(const WordPieceTokenizer& tokenizer, std::string_view raw, std::string_view prompt) {
+std::vector<TokenId> caption_tokens(const WordPieceTokenizer& tokenizer, std::string_view raw,
+                                    std::string_view prompt) {
     std::vector<TokenId> ids = tokenizer.encode(std::string(prompt) + pre_caption(raw));
     ids.front() = SpecialTokens::dec;
     return ids;
@@ -63,7 +64,8 @@ std::vector<TokenId> prompt_tokens(const WordPieceTokenizer& tokenizer, std::str
     return ids;
 }
 
-std::string decode_caption(const WordPieceTokenizer& tokenizer, const std::vector<TokenId>& ids, std::string_view prompt) {
+std::string decode_caption(const WordPieceTokenizer& tokenizer, const std::vector<TokenId>& ids,
+                           std::string_view prompt) {
     const CodePoints text = to_code_points(tokenizer.decode(ids));
     const std::size_t cut = std::min(to_code_points(prompt).size(), text.size());
     return to_utf8(std::u32string_view(text).substr(cut));

@@ -77,8 +77,8 @@ std::string lower_case(std::string_view text) {
     }
     UErrorCode status = U_ZERO_ERROR;
     icu::StringByteSink<std::string> sink(&result, static_cast<std::int32_t>(text.size()));
-    icu::CaseMap::utf8ToLower("", 0, icu::StringPiece(text.data(), static_cast<std::int32_t>(text.size())), sink, nullptr,
-                              status);
+    icu::CaseMap::utf8ToLower("", 0, icu::StringPiece(text.data(), static_cast<std::int32_t>(text.size())), sink,
+                              nullptr, status);
     if (U_FAILURE(status)) {
         throw Error(ExitCode::internal, fmt::format("lower-casing failed: {}", u_errorName(status)));
     }

@@ -17,8 +17,8 @@ std::string to_utf8(std::u32string_view text);
 
 // What Python's str.isspace, str.split and the \s of its re module call white space.
 bool is_python_space(char32_t c);
-// Full lower-casing without a language, as Python's str.lower: U+0130 becomes two characters, a capital sigma at the end
-// of a word the final one.
+// Full lower-casing without a language, as Python's str.lower: U+0130 becomes two characters, a capital sigma at the
+// end of a word the final one.
 std::string lower_case(std::string_view text);
 bool is_ascii(std::string_view text);
 // Throws bad_data naming the byte.

@@ -31,7 +31,8 @@ constexpr std::array<std::pair<std::string_view, TokenId>, 7> special_words{{
 }};
 
 bool is_special(TokenId id) {
-    return std::any_of(special_words.begin(), special_words.end(), [id](const auto& word) { return word.second == id; });
+    return std::any_of(special_words.begin(), special_words.end(),
+                       [id](const auto& word) { return word.second == id; });
 }
 
 // The ideographs that BERT sets apart; Hangul and kana are not among them.
@@ -145,7 +146,9 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
 
 }    // namespace
 
-Vocabulary Vocabulary::from_file(const std::filesystem::path& path) { return from_text(read_file(path), path.string()); }
+Vocabulary Vocabulary::from_file(const std::filesystem::path& path) {
+    return from_text(read_file(path), path.string());
+}
 
 Vocabulary Vocabulary::from_text(std::string_view content, const std::string& origin) {
     Vocabulary result;
@@ -160,8 +163,8 @@ Vocabulary Vocabulary::from_text(std::string_view content, const std::string& or
     constexpr std::size_t bert_words = 30522;
     const std::string remedy = "use the vocab.txt of bert-base-uncased (data_prep/bert-base-uncased-vocab.txt)";
     if (result.words_.size() != bert_words) {
-        throw Error(ExitCode::bad_data, fmt::format("{}: {} words instead of {}; {}", origin, result.words_.size(), bert_words,
-                                                    remedy));
+        throw Error(ExitCode::bad_data,
+                    fmt::format("{}: {} words instead of {}; {}", origin, result.words_.size(), bert_words, remedy));
     }
     result.words_.emplace_back("[DEC]");
     result.words_.emplace_back("[ENC]");
@@ -169,8 +172,9 @@ Vocabulary Vocabulary::from_text(std::string_view content, const std::string& or
     for (std::size_t i = 0; i < result.words_.size(); ++i) {
         const auto [known, is_new] = result.ids_.emplace(result.words_[i], static_cast<TokenId>(i));
         if (!is_new || result.words_[i].empty()) {
-            throw Error(ExitCode::bad_data, fmt::format("{}: line {}: the word '{}' is empty or was there before (line {}); {}",
-                                                        origin, i + 1, result.words_[i], known->second + 1, remedy));
+            throw Error(ExitCode::bad_data,
+                        fmt::format("{}: line {}: the word '{}' is empty or was there before (line {}); {}", origin,
+                                    i + 1, result.words_[i], known->second + 1, remedy));
         }
     }
     for (const auto& [word, id] : special_words) {
@@ -227,7 +231,8 @@ std::string WordPieceTokenizer::decode(const std::vector<TokenId>& ids) const {
     replace_all(text, " ##", "");
     for (const std::string_view joined : {".", "?", "!", ","}) replace_all(text, fmt::format(" {}", joined), joined);
     replace_all(text, " ' ", "'");
-    for (const std::string_view joined : {"n't", "'m", "'s", "'ve", "'re"}) replace_all(text, fmt::format(" {}", joined), joined);
+    for (const std::string_view joined : {"n't", "'m", "'s", "'ve", "'re"})
+        replace_all(text, fmt::format(" {}", joined), joined);
     return text;
 }
 

@@ -9,8 +9,8 @@
 namespace blip::test {
 BOOST_AUTO_TEST_SUITE(image_hashes)
 
-BOOST_AUTO_TEST_CASE(decoding_and_squash_equal_pillow, *boost::unit_test::precondition(has_golden) *
-                                                           boost::unit_test::precondition(has_coco)) {
+BOOST_AUTO_TEST_CASE(decoding_and_squash_equal_pillow,
+                     *boost::unit_test::precondition(has_golden) * boost::unit_test::precondition(has_coco)) {
     const nlohmann::json images = read_json(golden_file("golden.json.gz")).at("images");
     BOOST_REQUIRE(!images.empty());
     for (const auto& [name, expected] : images.items()) {
@@ -27,8 +27,8 @@ BOOST_AUTO_TEST_CASE(decoding_and_squash_equal_pillow, *boost::unit_test::precon
     }
 }
 
-BOOST_AUTO_TEST_CASE(crop_and_resize_equal_pillow, *boost::unit_test::precondition(has_golden) *
-                                                       boost::unit_test::precondition(has_coco)) {
+BOOST_AUTO_TEST_CASE(crop_and_resize_equal_pillow,
+                     *boost::unit_test::precondition(has_golden) * boost::unit_test::precondition(has_coco)) {
     const nlohmann::json images = read_json(golden_file("resized_crops.json"));
     BOOST_REQUIRE(!images.empty());
     for (const auto& [name, crops] : images.items()) {

@@ -61,7 +61,8 @@ std::size_t count_equal(const std::vector<std::string>& lines, const std::vector
     for (std::size_t i = 0; i < lines.size(); ++i) {
         const std::string got = join(ptb_tokenize(lines[i], i + 1 < lines.size() ? lines[i + 1] : std::string()));
         equal += got == tokens[i];
-        if (got != tokens[i]) BOOST_TEST_MESSAGE("'" << lines[i] << "' gives '" << got << "' instead of '" << tokens[i] << "'");
+        if (got != tokens[i])
+            BOOST_TEST_MESSAGE("'" << lines[i] << "' gives '" << got << "' instead of '" << tokens[i] << "'");
     }
     BOOST_TEST_MESSAGE(equal << " of " << lines.size() << " lines have the oracle's tokens");
     return equal;
@@ -95,7 +96,8 @@ BOOST_AUTO_TEST_CASE(scores_of_odd_hypotheses, *boost::unit_test::precondition(h
             for (const auto& text : variant.at("hypotheses_tokenized")) hypotheses.push_back(split(text));
             for (const auto& id : variant.at("image_ids")) {
                 auto& list = references.emplace_back();
-                for (const auto& reference : golden.at("references_tokenized").at(std::to_string(id.get<std::int64_t>()))) {
+                for (const auto& reference :
+                     golden.at("references_tokenized").at(std::to_string(id.get<std::int64_t>()))) {
                     list.push_back(split(reference));
                 }
             }
@@ -105,18 +107,19 @@ BOOST_AUTO_TEST_CASE(scores_of_odd_hypotheses, *boost::unit_test::precondition(h
 }
 
 // From raw captions: what an evaluation reports.
-BOOST_AUTO_TEST_CASE(scores_of_raw_captions, *boost::unit_test::precondition(has_golden) *
-                                                 boost::unit_test::precondition(has_captions)) {
+BOOST_AUTO_TEST_CASE(scores_of_raw_captions,
+                     *boost::unit_test::precondition(has_golden) * boost::unit_test::precondition(has_captions)) {
     const nlohmann::json golden = read_json(golden_file("metrics.json.gz"));
     const auto scores = coco_scores(scored_captions(golden));
     for (int n = 1; n <= 4; ++n) {
         const std::string name = "Bleu_" + std::to_string(n);
-        BOOST_TEST(std::abs(scores.at(name) - golden.at("scores").at(name).get<double>()) <= tolerance::bleu_of_raw_captions);
+        BOOST_TEST(std::abs(scores.at(name) - golden.at("scores").at(name).get<double>()) <=
+                   tolerance::bleu_of_raw_captions);
     }
 }
 
-BOOST_AUTO_TEST_CASE(tokens_of_captions, *boost::unit_test::precondition(has_golden) *
-                                             boost::unit_test::precondition(has_captions)) {
+BOOST_AUTO_TEST_CASE(tokens_of_captions,
+                     *boost::unit_test::precondition(has_golden) * boost::unit_test::precondition(has_captions)) {
     const nlohmann::json golden = read_json(golden_file("metrics.json.gz"));
     // the oracle read all hypotheses as one text and all references as another
     std::vector<std::string> hypotheses, references, hypothesis_tokens, reference_tokens;

@@ -42,14 +42,15 @@ void expect_rows(const std::vector<std::string>& captions, const nlohmann::json&
 
 BOOST_AUTO_TEST_SUITE(text_wordpiece)
 
-BOOST_AUTO_TEST_CASE(clean_up_equals_reference, *boost::unit_test::precondition(has_golden) *
-                                                    boost::unit_test::precondition(has_captions)) {
+BOOST_AUTO_TEST_CASE(clean_up_equals_reference,
+                     *boost::unit_test::precondition(has_golden) * boost::unit_test::precondition(has_captions)) {
     const nlohmann::json golden = read_json(golden_file("wordpiece.json.gz"));
-    expect_rows(golden_captions(golden), golden.at("pre_caption"), [](const std::string& text) { return pre_caption(text); });
+    expect_rows(golden_captions(golden), golden.at("pre_caption"),
+                [](const std::string& text) { return pre_caption(text); });
 }
 
-BOOST_AUTO_TEST_CASE(ids_equal_reference, *boost::unit_test::precondition(has_golden) *
-                                              boost::unit_test::precondition(has_captions)) {
+BOOST_AUTO_TEST_CASE(ids_equal_reference,
+                     *boost::unit_test::precondition(has_golden) * boost::unit_test::precondition(has_captions)) {
     const nlohmann::json golden = read_json(golden_file("wordpiece.json.gz"));
     const Vocabulary vocabulary = Vocabulary::from_file(vocabulary_file());
     const WordPieceTokenizer tokenizer(vocabulary);
@@ -67,7 +68,8 @@ BOOST_AUTO_TEST_CASE(generated_ids_decode_to_the_reference_captions, *boost::uni
         const auto& captions = run.at("captions");
         BOOST_REQUIRE_EQUAL(rows.size(), captions.size());
         for (std::size_t i = 0; i < rows.size(); ++i, ++checked) {
-            BOOST_TEST(decode_caption(tokenizer, rows[i].get<std::vector<TokenId>>()) == captions[i].get<std::string>());
+            BOOST_TEST(decode_caption(tokenizer, rows[i].get<std::vector<TokenId>>()) ==
+                       captions[i].get<std::string>());
         }
     }
     BOOST_TEST(checked > 0u);

@@ -1,5 +1,6 @@
 // Files that are either wholly there or not there at all: temporary name in the same directory, fsync, rename, fsync of
-// the directory. Used by checkpoints, best weights, results, coco_pack. After a failed write the temporary file is removed.
+// the directory. Used by checkpoints, best weights, results, coco_pack. After a failed write the temporary file is
+// removed.
 #pragma once
 
 #include <cstddef>

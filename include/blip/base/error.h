@@ -31,8 +31,7 @@ const std::string& host_name();
 class Error : public std::runtime_error {
   public:
     // message: what is wrong, with the file's name, and what to do about it. UTF-8, no trailing newline.
-    Error(ExitCode code, const std::string& message,
-          std::source_location where = std::source_location::current());
+    Error(ExitCode code, const std::string& message, std::source_location where = std::source_location::current());
 
     ExitCode code() const { return code_; }
     int rank() const { return rank_; }
@@ -45,6 +44,13 @@ class Error : public std::runtime_error {
     int rank_;
     std::string host_;
     std::source_location where_;
+};
+
+// The same error on every rank, thrown by all of them at the same point: rank 0 alone prints it, and the job ends in
+// good order instead of being aborted.
+class AgreedError : public Error {
+  public:
+    using Error::Error;
 };
 
 }    // namespace blip

@@ -6,7 +6,8 @@
 namespace blip {
 
 // Traits: `using value_type`, `static value_type invalid()`, `static void close(value_type) noexcept`.
-// Move-only. The destructor closes and ignores failures; where a failed close matters, call the C function on release().
+// Move-only. The destructor closes and ignores failures; where a failed close matters, call the C function on
+// release().
 template <class Traits>
 class Handle {
   public:

@@ -10,7 +10,7 @@
 namespace blip {
 
 // Once at start: silences info lines on ranks other than 0. Lines look like "12:34:56 text", warnings like
-// "12:34:56 rank 3 warning: text" (the rank only in jobs of several).
+// "12:34:56 rank 3 warning: text" (no rank on rank 0, which speaks for the job), errors like "12:34:56 error: text".
 void init_log(int rank);
 // Adds a plain text log file (rank 0), appended to, flushed on each line.
 void add_log_file(const std::filesystem::path& path);

@@ -1,4 +1,5 @@
-// PIL's 8-bit bicubic resize, bit for bit (formula: reference/blip-semantics 'PIL bicubic'; Pillow 13's order of passes).
+// PIL's 8-bit bicubic resize, bit for bit (formula: reference/blip-semantics 'PIL bicubic'; Pillow 13's order of
+// passes).
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Corpus and per-image BLEU-1..4 (Papineni et al. 2002) with the COCO evaluation's choices: clipped by the largest count in
-// any reference, closest reference length (ties: the shorter), smoothing constants 1e-15 and 1e-9.
+// Corpus and per-image BLEU-1..4 (Papineni et al. 2002) with the COCO evaluation's choices: clipped by the largest
+// count in any reference, closest reference length (ties: the shorter), smoothing constants 1e-15 and 1e-9.
 #pragma once
 
 #include <array>
@@ -11,8 +11,8 @@ namespace blip {
 using Tokens = std::vector<std::string>;
 
 struct BleuScores {
-    std::array<double, 4> corpus{};                       // Bleu_1 .. Bleu_4
-    std::vector<std::array<double, 4>> per_image;         // same order as the input
+    std::array<double, 4> corpus{};                  // Bleu_1 .. Bleu_4
+    std::vector<std::array<double, 4>> per_image;    // same order as the input
 };
 
 // hypotheses[i] against references[i] (at least one each). Throws bad_data on different sizes or no references.

@@ -50,7 +50,8 @@ class WordPieceTokenizer {
     // vocabulary must outlive the tokenizer
     explicit WordPieceTokenizer(const Vocabulary& vocabulary) : vocabulary_(vocabulary) {}
 
-    // [CLS] ... [SEP], at most max_tokens, truncated as the reference does. text: valid UTF-8 (throws bad_data otherwise).
+    // [CLS] ... [SEP], at most max_tokens, truncated as the reference does. text: valid UTF-8 (throws bad_data
+    // otherwise).
     std::vector<TokenId> encode(std::string_view text, int max_tokens = max_caption_tokens) const;
     // Special ids dropped, pieces joined, then the clean-up rules of the reference (before the prompt is cut off).
     std::string decode(const std::vector<TokenId>& ids) const;

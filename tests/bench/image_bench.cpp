@@ -1,0 +1,107 @@
+// Images and captions per second and core: decode, squash, crop, transform, token ids, PTB tokens. Run by `make bench`.
+// Pictures: COCO files where they are (BLIP_COCO_DIR), else drawn ones of COCO's usual 640 x 480.
+#include <benchmark/benchmark.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "blip/base/durable_file.h"
+#include "blip/base/random.h"
+#include "blip/image/augment.h"
+#include "blip/image/jpeg.h"
+#include "blip/image/resize.h"
+#include "blip/metrics/ptb_tokenizer.h"
+#include "blip/text/caption_text.h"
+#include "tests/unit/image/pictures.h"
+
+namespace blip::test {
+namespace {
+
+constexpr int size = 384;
+constexpr std::size_t most_files = 40;
+
+// Benchmarks link no test framework, so the folders of tests/support/paths.h are found here again.
+std::filesystem::path folder_from(const char* variable, const std::filesystem::path& otherwise) {
+    const char* value = std::getenv(variable);
+    return value != nullptr && *value != '\0' ? std::filesystem::path(value) : otherwise;
+}
+std::filesystem::path root() { return folder_from("BLIP_ROOT", std::filesystem::current_path()); }
+
+struct Pictures {
+    std::vector<std::vector<std::uint8_t>> files;
+    std::vector<Image> images;
+};
+
+const Pictures& pictures() {
+    static const Pictures loaded = [] {
+        Pictures result;
+        const auto folder = folder_from("BLIP_COCO_DIR", root().parent_path() / "shared/data/coco2014-mini");
+        if (std::filesystem::is_directory(folder)) {
+            for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+                if (entry.path().extension() != ".jpg" || result.files.size() >= most_files) continue;
+                const std::string bytes = read_file(entry.path());
+                result.files.emplace_back(bytes.begin(), bytes.end());
+            }
+        }
+        if (result.files.empty()) result.files.push_back(encode_jpeg(picture(480, 640), 92));
+        for (const auto& file : result.files) result.images.push_back(decode_jpeg(file, "benchmark"));
+        return result;
+    }();
+    return loaded;
+}
+
+void decode(benchmark::State& state) {
+    std::size_t i = 0;
+    for (auto _ : state)
+        benchmark::DoNotOptimize(decode_jpeg(pictures().files[i++ % pictures().files.size()], "benchmark"));
+    state.SetItemsProcessed(state.iterations());
+}
+
+void squash_384(benchmark::State& state) {
+    std::vector<std::uint8_t> output(size * size * 3);
+    std::size_t i = 0;
+    for (auto _ : state) {
+        const Image& image = pictures().images[i++ % pictures().images.size()];
+        resize_bicubic(image, Box{0, 0, image.height, image.width}, size, size, output.data());
+        benchmark::DoNotOptimize(output.data());
+    }
+    state.SetItemsProcessed(state.iterations());
+}
+
+// What the loader does for each training sample: plan, crop, bicubic, flip, planes.
+void training_transform_384(benchmark::State& state) {
+    const AugmentOptions options;
+    std::vector<std::uint8_t> output(size * size * 3);
+    std::size_t i = 0;
+    for (auto _ : state) {
+        const Image& image = pictures().images[i % pictures().images.size()];
+        const std::uint64_t key = random_key(1, RandomPurpose::augmentation, {0, i++});
+        apply_plan(image, draw_training_plan(image.height, image.width, options, key), size, output.data());
+        benchmark::DoNotOptimize(output.data());
+    }
+    state.SetItemsProcessed(state.iterations());
+}
+
+constexpr const char* caption =
+    "A man in a red jacket rides his snowboard down a snow-covered slope next to two skiers.";
+
+void caption_to_ids(benchmark::State& state) {
+    const Vocabulary vocabulary = Vocabulary::from_file(root() / "data_prep/bert-base-uncased-vocab.txt");
+    const WordPieceTokenizer tokenizer(vocabulary);
+    for (auto _ : state) benchmark::DoNotOptimize(caption_tokens(tokenizer, caption));
+    state.SetItemsProcessed(state.iterations());
+}
+
+void caption_to_ptb_tokens(benchmark::State& state) {
+    for (auto _ : state) benchmark::DoNotOptimize(ptb_tokenize(caption));
+    state.SetItemsProcessed(state.iterations());
+}
+
+BENCHMARK(decode)->Unit(benchmark::kMillisecond);
+BENCHMARK(squash_384)->Unit(benchmark::kMillisecond);
+BENCHMARK(training_transform_384)->Unit(benchmark::kMillisecond);
+BENCHMARK(caption_to_ids)->Unit(benchmark::kMicrosecond);
+BENCHMARK(caption_to_ptb_tokens)->Unit(benchmark::kMicrosecond);
+
+}    // namespace
+}    // namespace blip::test

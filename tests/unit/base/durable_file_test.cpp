@@ -1,0 +1,116 @@
+// Files appear whole or not at all, and every failure names the file.
+#include <unistd.h>
+
+#include <boost/test/unit_test.hpp>
+#include <filesystem>
+#include <string>
+
+#include "blip/base/durable_file.h"
+#include "blip/base/error.h"
+#include "tests/support/paths.h"
+
+namespace blip::test {
+namespace {
+
+std::size_t entries(const Path& folder) {
+    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder), {}));
+}
+
+template <class Function>
+void expect_error(ExitCode code, const std::string& part, Function function) {
+    BOOST_CHECK_EXCEPTION(function(), Error, [&](const Error& error) {
+        return error.code() == code && std::string(error.what()).find(part) != std::string::npos;
+    });
+}
+
+boost::test_tools::assertion_result has_full_device(boost::unit_test::test_unit_id) {
+    return std::filesystem::exists("/dev/full");
+}
+
+}    // namespace
+
+BOOST_AUTO_TEST_SUITE(durable_file)
+
+BOOST_AUTO_TEST_CASE(file_appears_at_commit_only) {
+    const TempDir folder;
+    const Path path = folder / "out.bin";
+    DurableFile file(path);
+    file.write("hello ");
+    file.write("world");
+    BOOST_TEST(file.written_bytes() == 11u);
+    BOOST_TEST(!std::filesystem::exists(path));
+    file.commit();
+    BOOST_TEST(read_file(path) == "hello world");
+    BOOST_TEST(entries(folder.path()) == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(abandoned_file_leaves_the_old_one) {
+    const TempDir folder;
+    const Path path = folder / "out.bin";
+    write_file_durably(path, "old");
+    {
+        DurableFile file(path);
+        file.write("new");
+        DurableFile moved(std::move(file));    // the moved-from one removes nothing
+        BOOST_TEST(entries(folder.path()) == 2u);
+    }
+    BOOST_TEST(read_file(path) == "old");
+    BOOST_TEST(entries(folder.path()) == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(commit_replaces_the_old_one) {
+    const TempDir folder;
+    write_file_durably(folder / "a", "one");
+    write_file_durably(folder / "a", "two");
+    BOOST_TEST(read_file(folder / "a") == "two");
+}
+
+BOOST_AUTO_TEST_CASE(published_file_moves) {
+    const TempDir folder;
+    write_bytes(folder / "made.tmp", "content");
+    publish_file(folder / "made.tmp", folder / "made");
+    BOOST_TEST(read_file(folder / "made") == "content");
+    BOOST_TEST(entries(folder.path()) == 1u);
+    expect_error(ExitCode::io, "absent", [&] { publish_file(folder / "absent", folder / "b"); });
+}
+
+BOOST_AUTO_TEST_CASE(reads_any_length_and_files_without_a_size) {
+    const TempDir folder;
+    for (const std::size_t length : {0u, 1u, 4096u, 100000u}) {
+        std::string content(length, '\0');
+        for (std::size_t i = 0; i < length; ++i) content[i] = static_cast<char>(i * 7);
+        write_file_durably(folder / "x", content);
+        BOOST_TEST((read_file(folder / "x") == content));
+    }
+    BOOST_TEST(!read_file("/proc/self/status").empty());
+}
+
+BOOST_AUTO_TEST_CASE(failures_name_the_file) {
+    const TempDir folder;
+    expect_error(ExitCode::missing_input, "nowhere", [&] { read_file(folder / "nowhere"); });
+    expect_error(ExitCode::io, "no_folder", [&] { DurableFile file((folder / "no_folder") / "x"); });
+    expect_error(ExitCode::io, folder.path().string(), [&] { read_file(folder.path()); });
+    expect_error(ExitCode::io, "absent", [&] { sync_directory(folder / "absent"); });
+}
+
+BOOST_AUTO_TEST_CASE(full_disk_is_reported, *boost::unit_test::precondition(has_full_device)) {
+    // a temporary name that is a link to /dev/full
+    const TempDir folder;
+    const Path path = folder / "x";
+    std::filesystem::create_symlink("/dev/full", path.string() + ".tmp." + std::to_string(::getpid()));
+    expect_error(ExitCode::io, "free some space", [&] {
+        DurableFile file(path);
+        file.write("anything");
+    });
+    BOOST_TEST(entries(folder.path()) == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(free_space_of_a_folder_to_come) {
+    const TempDir folder;
+    BOOST_TEST(free_bytes(folder.path()) > 0u);
+    BOOST_TEST(free_bytes((folder / "not") / "yet" / "there") > 0u);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}    // namespace blip::test

@@ -1,0 +1,134 @@
+// Plans are drawn by key alone, within the promised ranges and with the promised shares; applying one is crop, resize,
+// flip.
+#include "blip/image/augment.h"
+
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+#include <set>
+
+#include "blip/base/random.h"
+#include "blip/image/resize.h"
+#include "tests/unit/image/pictures.h"
+
+namespace blip::test {
+namespace {
+
+std::uint64_t key(std::uint64_t sample, std::uint64_t epoch = 0) {
+    return random_key(42, RandomPurpose::augmentation, {epoch, sample});
+}
+
+bool same(const AugmentPlan& a, const AugmentPlan& b) {
+    return a.flip == b.flip && a.crop.top == b.crop.top && a.crop.left == b.crop.left &&
+           a.crop.height == b.crop.height && a.crop.width == b.crop.width;
+}
+
+}    // namespace
+
+BOOST_AUTO_TEST_SUITE(augment)
+
+BOOST_AUTO_TEST_CASE(plans_depend_on_the_key_alone) {
+    const AugmentOptions options;
+    std::vector<AugmentPlan> forward(50);
+    for (int i = 0; i < 50; ++i) forward[i] = draw_training_plan(480, 640, options, key(i));
+    std::set<std::pair<int, int>> places;
+    for (int i = 49; i >= 0; --i) {
+        BOOST_TEST(same(forward[i], draw_training_plan(480, 640, options, key(i))));
+        places.emplace(forward[i].crop.height, forward[i].crop.width);
+    }
+    BOOST_TEST(places.size() > 40u);
+    BOOST_TEST(
+        !same(draw_training_plan(480, 640, options, key(1, 0)), draw_training_plan(480, 640, options, key(1, 1))));
+    // whether it is flipped does not depend on the picture's size
+    for (int i = 0; i < 50; ++i) BOOST_TEST(forward[i].flip == draw_training_plan(100, 30, options, key(i)).flip);
+}
+
+BOOST_AUTO_TEST_CASE(crops_have_the_promised_distribution) {
+    const AugmentOptions options;
+    constexpr int count = 20000, height = 480, width = 640;
+    double area = 0, log_ratio = 0, flips = 0, tops = 0;
+    int free_tops = 0;
+    for (int i = 0; i < count; ++i) {
+        const AugmentPlan plan = draw_training_plan(height, width, options, key(i));
+        const Box& box = plan.crop;
+        BOOST_REQUIRE(box.top >= 0 && box.left >= 0 && box.height >= 1 && box.width >= 1);
+        BOOST_REQUIRE(box.top + box.height <= height && box.left + box.width <= width);
+        const double share = static_cast<double>(box.height) * box.width / (height * width);
+        const double ratio = static_cast<double>(box.width) / box.height;
+        // rounding to whole pixels moves both a little
+        BOOST_REQUIRE(share > 0.497 && share <= 1.0);
+        BOOST_REQUIRE(ratio > 0.745 && ratio < 1.34);
+        area += share;
+        log_ratio += std::log(ratio);
+        flips += plan.flip;
+        if (box.height < height) {
+            tops += static_cast<double>(box.top) / (height - box.height);
+            ++free_tops;
+        }
+    }
+    BOOST_TEST(std::abs(flips / count - 0.5) < 5 * std::sqrt(0.25 / count));
+    BOOST_TEST(std::abs(tops / free_tops - 0.5) < 5 * std::sqrt(1.0 / 12 / free_tops) + 0.001);
+    // crops that do not fit are drawn again, which favours small and wide ones in a wide picture
+    BOOST_TEST(area / count > 0.6);
+    BOOST_TEST(area / count < 0.75);
+    BOOST_TEST(log_ratio / count > 0.0);
+}
+
+// Where every crop fits, the share is uniform in the range and the log of the ratio symmetric.
+BOOST_AUTO_TEST_CASE(crops_that_always_fit_are_uniform) {
+    AugmentOptions options;
+    options.max_scale = 0.6;
+    constexpr int count = 20000;
+    double area = 0, log_ratio = 0;
+    for (int i = 0; i < count; ++i) {
+        const Box box = draw_training_plan(1000, 1000, options, key(i)).crop;
+        area += static_cast<double>(box.height) * box.width / 1e6;
+        log_ratio += std::log(static_cast<double>(box.width) / box.height);
+    }
+    BOOST_TEST(std::abs(area / count - 0.55) < 5 * 0.1 / std::sqrt(12.0 * count) + 1e-4);
+    BOOST_TEST(std::abs(log_ratio / count) < 5 * 2 * std::log(4.0 / 3) / std::sqrt(12.0 * count) + 1e-4);
+}
+
+BOOST_AUTO_TEST_CASE(pictures_that_no_crop_fits_get_the_centre) {
+    const AugmentOptions options;
+    const Box wide = draw_training_plan(10, 1000, options, key(3)).crop;
+    BOOST_TEST(wide.height == 10);
+    BOOST_TEST(wide.width == 13);    // round(10 * 4/3)
+    BOOST_TEST(wide.left == (1000 - 13) / 2);
+    const Box tall = draw_training_plan(1000, 10, options, key(3)).crop;
+    BOOST_TEST(tall.width == 10);
+    BOOST_TEST(tall.height == 13);    // round(10 / 0.75)
+    BOOST_TEST(tall.top == (1000 - 13) / 2);
+    const Box tiny = draw_training_plan(1, 1, options, key(3)).crop;
+    BOOST_TEST(tiny.height == 1);
+    BOOST_TEST(tiny.width == 1);
+}
+
+BOOST_AUTO_TEST_CASE(options_are_obeyed) {
+    AugmentOptions options;
+    options.flip = 0;
+    for (int i = 0; i < 200; ++i) BOOST_REQUIRE(!draw_training_plan(48, 64, options, key(i)).flip);
+    options.flip = 1;
+    for (int i = 0; i < 200; ++i) BOOST_REQUIRE(draw_training_plan(48, 64, options, key(i)).flip);
+    options.enabled = false;
+    BOOST_TEST(same(draw_training_plan(48, 64, options, key(1)), evaluation_plan(48, 64)));
+}
+
+BOOST_AUTO_TEST_CASE(applied_plan_is_crop_resize_flip_by_planes) {
+    const Image image = picture(60, 80);
+    constexpr int size = 32;
+    for (const bool flip : {false, true}) {
+        const AugmentPlan plan{Box{5, 9, 40, 50}, flip};
+        std::vector<std::uint8_t> output_CHW(3 * size * size), expected_HWC(3 * size * size);
+        apply_plan(image, plan, size, output_CHW.data());
+        resize_bicubic(image, plan.crop, size, size, expected_HWC.data());
+        if (flip) flip_horizontal(size, size, expected_HWC.data());
+        for (int c = 0; c < 3; ++c) {
+            for (int i = 0; i < size * size; ++i)
+                BOOST_REQUIRE_EQUAL(output_CHW[c * size * size + i], expected_HWC[i * 3 + c]);
+        }
+    }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}    // namespace blip::test

@@ -1,0 +1,81 @@
+// Tokens as the oracle gives them, line by line; time that grows with the length and no faster; no input that breaks
+// it.
+#include "blip/metrics/ptb_tokenizer.h"
+
+#include <boost/test/unit_test.hpp>
+#include <chrono>
+
+#include "blip/base/random.h"
+#include "tests/support/paths.h"
+
+namespace blip::test {
+namespace {
+
+std::string join(const std::vector<std::string>& tokens) {
+    std::string text;
+    for (const std::string& token : tokens) text += (text.empty() ? "" : " ") + token;
+    return text;
+}
+
+double seconds_for(const std::string& unit, std::size_t length) {
+    std::string text;
+    while (text.size() < length) text += unit;
+    const auto start = std::chrono::steady_clock::now();
+    const auto tokens = ptb_tokenize(text);
+    BOOST_TEST(tokens.size() <= text.size());
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}    // namespace
+
+BOOST_AUTO_TEST_SUITE(ptb_tokenizer)
+
+// tests/reference/make_ptb_tokens.py: contractions, abbreviations, numbers, addresses, quotes, brackets, symbols.
+BOOST_AUTO_TEST_CASE(lines_equal_the_oracle) {
+    const nlohmann::json rows = read_json(repository_root() / "tests/golden/data/ptb_tokens.json");
+    BOOST_TEST(rows.size() > 90u);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        const std::string next = i + 1 < rows.size() ? rows[i + 1].at("line").get<std::string>() : "";
+        BOOST_TEST(join(ptb_tokenize(rows[i].at("line").get<std::string>(), next)) ==
+                   rows[i].at("tokens").get<std::string>());
+    }
+}
+
+BOOST_AUTO_TEST_CASE(next_caption_decides_about_a_last_letter) {
+    BOOST_TEST(join(ptb_tokenize("a sign that reads K.", "A dog")) == "a sign that reads k");
+    BOOST_TEST(join(ptb_tokenize("a sign that reads K.", "dog")) == "a sign that reads k.");
+    BOOST_TEST(join(ptb_tokenize("a sign that reads K.")) == "a sign that reads k");
+    // nothing of the next caption becomes a token
+    BOOST_TEST(join(ptb_tokenize("x <b", "c>")) == "x < b");
+    BOOST_TEST(join(ptb_tokenize("1", "1/2")) == "1");
+    BOOST_TEST(ptb_tokenize("", "dog").empty());
+    BOOST_TEST(ptb_tokenize(" . , ! ", "dog").empty());
+}
+
+BOOST_AUTO_TEST_CASE(time_is_linear) {
+    for (const char* unit :
+         {"a.", "a-", "<a ", "a'", "1/", "@", "&", "...", "$", "1 ", "(55", "n't", "<a b=\"", "x;@,", "a@,,,,"}) {
+        seconds_for(unit, 20000);    // warm
+        const double small = seconds_for(unit, 20000), large = seconds_for(unit, 320000);
+        // quadratic time would be 256 times as long; linear is 16
+        BOOST_TEST(large < 100 * small + 0.05, unit << ": " << small << " s and " << large << " s");
+    }
+}
+
+BOOST_AUTO_TEST_CASE(random_text_never_breaks_it) {
+    RandomStream stream(random_key(9, RandomPurpose::sampling));
+    const std::string marks = "aA1b '\".,;:!?()[]{}<>/&$#@*_-+=~`^|\\%\xc3\xa9\xe2\x80\x99\xc2\xa0nts";
+    for (int round = 0; round < 5000; ++round) {
+        std::string text;
+        for (std::uint64_t n = stream.below(24); n > 0; --n) text += marks[stream.below(marks.size())];
+        for (const std::string& token : ptb_tokenize(text, text)) {
+            BOOST_REQUIRE(!token.empty());
+            BOOST_REQUIRE(token.find(' ') == std::string::npos);
+            for (const char c : token) BOOST_REQUIRE(c < 'A' || c > 'Z');
+        }
+    }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}    // namespace blip::test
