@@ -149,8 +149,11 @@ std::vector<std::string> CheckpointWriter::Impl::agree() {
 bool CheckpointWriter::Impl::publish() {
     std::vector<std::string> problems = agree();
     if (problems.empty()) {
-        const std::string error = on_rank_0(
-            "publish a checkpoint", [&] { write_file_durably(directory.path / kManifestName, manifest.to_json()); });
+        const std::string error = on_rank_0("publish a checkpoint", [&] {
+            const std::string text = manifest.to_json();
+            Manifest::from_json(text, kManifestName);    // what could not be read on resume must fail now
+            write_file_durably(directory.path / kManifestName, text);
+        });
         if (!error.empty()) problems.push_back(error);
     }
     if (communicator.rank() == 0 && problems.empty()) {

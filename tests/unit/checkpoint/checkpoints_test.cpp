@@ -225,6 +225,21 @@ BOOST_AUTO_TEST_CASE(a_failed_save_is_reported_and_the_last_one_stays) {
     BOOST_TEST(load(dir / "run", 2, 300) == 2);
 }
 
+BOOST_AUTO_TEST_CASE(a_manifest_that_could_not_be_read_again_is_a_failed_save) {
+    const TempDir dir;
+    bool published = true;
+    run_ranks(1, [&](Communicator& comm) {
+        ToyRun toy(comm, 700);
+        CheckpointWriter writer(dir / "run", 2, comm);
+        Manifest manifest = toy_manifest(100);
+        manifest.state.epoch = -1;
+        writer.start_save(manifest, toy.arena, toy.optimizer);
+        published = writer.finish_save();
+    });
+    BOOST_TEST(!published);
+    BOOST_TEST(load(dir / "run", 1, 300) == 0);
+}
+
 BOOST_AUTO_TEST_CASE(start_save_finishes_the_one_in_flight) {
     const TempDir dir;
     run_ranks(2, [&](Communicator& comm) {
