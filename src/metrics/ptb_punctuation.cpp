@@ -1,4 +1,4 @@
-// The scanner's rules for marks: apostrophes, brackets, runs, emoticons, tags and entities. Called by PtbLexer::tokens.
+// The scanner's rules for marks: brackets, runs, emoticons, tags and entities. Called by PtbLexer::tokens.
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -55,28 +55,6 @@ PtbLexer::Match PtbLexer::tag(std::size_t i) const {
     std::u32string token(text_.substr(i, end + 1 - i));
     std::replace(token.begin(), token.end(), U' ', U'\u00a0');
     return {end + 1 - i, {std::move(token)}};
-}
-
-// 's 'll n't 'em '80s; a lone apostrophe is a quote
-PtbLexer::Match PtbLexer::apostrophe(std::size_t i) const {
-    if (!apostrophe_at(i)) return {};
-    const auto ascii = [&](std::size_t end) {
-        std::u32string token(text_.substr(i, end - i));
-        if (token[0] == U'\u2019') token[0] = U'\'';
-        return Match{end - i, {std::move(token)}};
-    };
-    for (const std::u32string_view suffix : {U"'ll", U"'re", U"'ve", U"'s", U"'d", U"'m"}) {
-        // (the curly one is taken even where a letter follows)
-        if (starts_with(i, suffix) && (at(i) != U'\'' || !latin_at(i + suffix.size()))) return ascii(i + suffix.size());
-    }
-    if (starts_with(i, U"'tis") || starts_with(i, U"'twas")) return ascii(i + 2);
-    for (const std::u32string_view word : {U"'till", U"'til", U"'em", U"'cause", U"'n'"}) {
-        if (starts_with(i, word)) return whole(i, i + word.size());
-    }
-    if (starts_with(i, U"'n") && !word_at(i + 2)) return whole(i, i + 2);
-    if (digit_at(i + 1) && at(i + 2) == U'0' && (at(i + 3) | 0x20) == U's') return whole(i, i + 4);
-    if (digit_at(i + 1) && digit_at(i + 2) && space_end(i + 3) > i + 3) return whole(i, i + 3);
-    return {1, {U"'"}};
 }
 
 // :-) ;) =( >:( :D ^_^ with the brackets spelt out
