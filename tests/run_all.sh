@@ -60,6 +60,7 @@ if [ -x "$build/tests/ranks" ]; then
     done
 fi
 for script in tests/faults/*.sh; do
+    case $script in *lib.sh) continue ;; esac # sourced by the others
     [ -e "$script" ] && run "faults/$(basename "$script")" 900 bash "$script"
 done
 
