@@ -4,9 +4,9 @@
 
 namespace blip::test::tolerance {
 
-// Against the reference implementation (fp32, CPU), relative to the tensor's largest magnitude. They separate right from
-// wrong: a vision eps of 1e-5 moves the embeddings by 8e-6, a decoder eps of 1e-5 the loss by 1e-4, tanh GELU the logits
-// by 2e-4.
+// Against the reference implementation (fp32, CPU), relative to the tensor's largest magnitude. They separate right
+// from wrong: a vision eps of 1e-5 moves the embeddings by 8e-6, a decoder eps of 1e-5 the loss by 1e-4, tanh GELU the
+// logits by 2e-4.
 inline constexpr double image_embeds = 5e-6;
 inline constexpr double logits = 1e-5;
 inline constexpr double loss = 1e-5;
@@ -20,16 +20,22 @@ inline constexpr double final_norm = 5e-5;
 // The same network computed in another order (cached keys, shared images): rounding of a few fp32 sums.
 inline constexpr double cached_decoder = 1e-5;
 
-// 25 fp32 AdamW updates of weights below 1 against the same in double: one rounding (6e-8) of the weight a step, and as much
-// again from the moments' rounding through the bias correction.
+// 25 fp32 AdamW updates of weights below 1 against the same in double: one rounding (6e-8) of the weight a step, and as
+// much again from the moments' rounding through the bias correction.
 inline constexpr double adamw_against_double = 4e-6;
 
 // BLEU from the same tokens: sums of whole numbers, then a few roundings in double.
 inline constexpr double bleu = 1e-12;
-// BLEU from raw captions: room for two captions in 12,305 whose tokens differ (12,305 are equal where this was written).
+// BLEU from raw captions: room for two captions in 12,305 whose tokens differ (12,305 are equal where this was
+// written).
 inline constexpr double bleu_of_raw_captions = 1e-4;
-// Shares of lines whose PTB tokens are the oracle's. Seen: 12,305 of 12,305 captions, 4,993 of 5,000 lines made to be hard.
+// Shares of lines whose PTB tokens are the oracle's. Seen: 12,305 of 12,305 captions, 4,993 of 5,000 lines made to be
+// hard.
 inline constexpr double equal_caption_tokens = 0.999;
 inline constexpr double equal_hard_tokens = 0.99;
+
+// Losses of 20 steps at other numbers of ranks: the same products, summed in another order. Read by
+// tests/faults/train_ranks.sh.
+inline constexpr double loss_over_ranks = 1e-5;
 
 }    // namespace blip::test::tolerance

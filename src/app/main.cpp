@@ -28,8 +28,9 @@ std::pair<std::string, ExitCode> describe_current_exception() {
         const std::string text = error.what();
         // LibTorch's allocator reports exhaustion as a plain error with its C++ stack.
         const bool memory = text.find("not enough memory") != std::string::npos;
-        return {(memory ? "out of memory: use a smaller --micro-batch or --model: " : "") + text.substr(0, text.find('\n')),
-                ExitCode::internal};
+        return {
+            (memory ? "out of memory: use a smaller --micro-batch or --model: " : "") + text.substr(0, text.find('\n')),
+            ExitCode::internal};
     }
 }
 
@@ -53,8 +54,9 @@ int run_with_mpi(const Options& options, int argc, char** argv) {
         const ExitCode code =
             options.verb == Verb::train ? run_train(options, session) : run_evaluate(options, session);
         return static_cast<int>(code);
-    } catch (const AgreedFailure& failure) {
-        return static_cast<int>(failure.code);
+    } catch (const AgreedError& error) {
+        if (session.rank() == 0) log_error_text(error.what());
+        return static_cast<int>(error.code());
     } catch (...) {
         const auto [message, code] = describe_current_exception();
         log_error("rank {} on {}: {}", session.rank(), host_name(), message);

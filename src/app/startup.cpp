@@ -16,6 +16,7 @@
 #include "blip/base/log.h"
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/options/parse.h"
+#include "blip/train/run_identity.h"
 
 namespace blip {
 
@@ -83,15 +84,28 @@ void run_together(Communicator& communicator, const std::function<void()>& work)
         ranks.push_back(rank);
     }
     if (failures.empty()) return;
-    if (communicator.rank() == 0) {
-        for (const auto& [message, where] : failures) {
-            if (where.second.size() == all.size())
-                log_error_text(message);
-            else
-                log_error("{} (rank {})", message, fmt::join(where.second, ", "));
-        }
+    std::string text;
+    for (const auto& [message, where] : failures) {
+        if (!text.empty()) text += "; ";
+        if (where.second.size() != all.size()) text += fmt::format("rank {}: ", fmt::join(where.second, ", "));
+        text += message;
     }
-    throw AgreedFailure{static_cast<ExitCode>(failures.begin()->second.first)};
+    throw AgreedError(static_cast<ExitCode>(failures.begin()->second.first), text);
+}
+
+void check_same_options(const Options& options, Communicator& communicator) {
+    std::map<std::string, std::string> own = changed_options(options);
+    for (const char* of_one_rank : {"threads", "loader-threads", "prefetch", "data", "no-progress"})
+        own.erase(of_one_rank);
+    own["verb"] = options.verb == Verb::train ? "train" : "evaluate";
+    own["program"] = program_version;
+    check_ranks_agree(own, communicator);
+}
+
+std::string describe_changes(const Options& options) {
+    std::vector<std::string> changed;
+    for (const auto& [name, value] : changed_options(options)) changed.push_back(fmt::format("{}={}", name, value));
+    return changed.empty() ? "none" : fmt::format("{}", fmt::join(changed, " "));
 }
 
 PackedDataset open_dataset(const Options& options) { return PackedDataset::open(options.data.file); }
@@ -99,9 +113,16 @@ PackedDataset open_dataset(const Options& options) { return PackedDataset::open(
 void adopt_model_shape(Options& options) {
     if (options.init.empty()) return;
     if (!std::filesystem::exists(options.init))
-        throw Error(ExitCode::missing_input, fmt::format("--init {}: no such file or directory", options.init.string()));
-    if (!std::filesystem::is_directory(options.init)) return;    // a bare weights file: the options give the shape
-    const ModelOptions found = read_model_options(options.init);
+        throw Error(ExitCode::missing_input,
+                    fmt::format("--init {}: no such file or directory", options.init.string()));
+    ModelOptions found;
+    try {
+        found = read_model_options(options.init);
+    } catch (const Error& error) {
+        // Weights that do not say their shape: the options give it.
+        if (error.code() != ExitCode::missing_input || options.explicit_model_options.empty()) throw;
+        return;
+    }
     const auto conflicts = model_conflicts(options, found);
     if (!conflicts.empty())
         throw Error(ExitCode::usage, fmt::format("the weights in {} have another shape: {}", options.init.string(),
@@ -110,7 +131,8 @@ void adopt_model_shape(Options& options) {
     check_consistency(options);
 }
 
-void print_run(const Options& options, const PackedDataset& dataset, Communicator& communicator, const MpiSession& session) {
+void print_run(const Options& options, const std::string& changed, const PackedDataset& dataset,
+               Communicator& communicator, const MpiSession& session) {
     const nlohmann::json own = {host_name(), available_cores()};
     const auto all = communicator.all_gather_strings(own.dump(), "hosts of the ranks");
     if (communicator.rank() != 0) return;
@@ -129,11 +151,10 @@ void print_run(const Options& options, const PackedDataset& dataset, Communicato
              options.runtime.threads, options.data.loader_threads, TORCH_VERSION, mpi_library_version());
     std::vector<std::string> splits;
     for (const SplitTables& split : dataset.splits())
-        splits.push_back(fmt::format("{} {} images {} captions", split.name, split.image_count(), split.caption_count()));
+        splits.push_back(
+            fmt::format("{} {} images {} captions", split.name, split.image_count(), split.caption_count()));
     log_info("data {} ({}), digest {}", dataset.path().string(), fmt::join(splits, ", "), dataset.data_digest());
-    std::vector<std::string> changed;
-    for (const auto& [name, value] : changed_options(options)) changed.push_back(fmt::format("{}={}", name, value));
-    log_info("options that differ from the defaults: {}", changed.empty() ? "none" : fmt::format("{}", fmt::join(changed, " ")));
+    log_info("options that differ from the defaults: {}", changed);
     const bool shared_core = available_cores() == 1 && sysconf(_SC_NPROCESSORS_ONLN) > session.local_size();
     if (shared_core)
         log_warning("each rank is bound to one core although this host has {}: mpirun --bind-to none gives them all",

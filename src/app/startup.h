@@ -1,4 +1,5 @@
-// What every verb does before its work: threads, signals, errors that all ranks agree on, and the lines that say what runs.
+// What every verb does before its work: threads, signals, errors that all ranks agree on, and the lines that say what
+// runs.
 #pragma once
 
 #include <functional>
@@ -26,13 +27,16 @@ void set_threads(Options& options, int ranks_here);
 void install_stop_signals();
 bool stop_requested();
 
-// An error that all ranks know of, printed already: the job ends through MPI_Finalize with this code.
-struct AgreedFailure {
-    ExitCode code;
-};
-// Runs work on every rank. If it throws an Error on any, rank 0 prints each message once, with the ranks it came from, and
-// all ranks throw AgreedFailure. For work without communication: opening files, checking options.
+// Runs work on every rank. If it throws an Error on any, all ranks throw an AgreedError that holds each message once,
+// with the ranks it came from. For work without communication: opening files, checking options.
 void run_together(Communicator& communicator, const std::function<void()>& work);
+
+// Throws AgreedError (usage) unless all ranks were started with the same options, but for those that concern one rank's
+// own machine. Collective.
+void check_same_options(const Options& options, Communicator& communicator);
+
+// Options that differ from their defaults, in one line.
+std::string describe_changes(const Options& options);
 
 // The dataset named by --data.
 PackedDataset open_dataset(const Options& options);
@@ -40,6 +44,8 @@ PackedDataset open_dataset(const Options& options);
 void adopt_model_shape(Options& options);
 
 // Ranks, hosts, cores, precision, versions, data, and the options that differ from their defaults. Collective.
-void print_run(const Options& options, const PackedDataset& dataset, Communicator& communicator, const MpiSession& session);
+// changed: describe_changes of the options before anything was filled in.
+void print_run(const Options& options, const std::string& changed, const PackedDataset& dataset,
+               Communicator& communicator, const MpiSession& session);
 
 }    // namespace blip

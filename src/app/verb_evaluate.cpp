@@ -11,6 +11,7 @@
 #include "blip/eval/evaluator.h"
 #include "blip/params/arena.h"
 #include "blip/report/progress.h"
+#include "blip/train/run_identity.h"
 #include "src/app/startup.h"
 #include "src/app/verbs.h"
 
@@ -18,12 +19,12 @@ namespace blip {
 
 namespace {
 
-std::vector<std::string> present_splits(const Options& options, const PackedDataset& dataset) {
+std::vector<std::string> present_splits(const Options& options, const PackedDataset& dataset, bool speaks) {
     std::vector<std::string> present;
     for (const std::string& split : options.evaluate.splits) {
         if (dataset.has_split(split))
             present.push_back(split);
-        else
+        else if (speaks)
             log_warning("{} has no split '{}': left out", dataset.path().string(), split);
     }
     if (present.empty()) dataset.split(options.evaluate.splits.front());    // throws, naming the splits that exist
@@ -34,6 +35,7 @@ std::vector<std::string> present_splits(const Options& options, const PackedData
 
 ExitCode run_evaluate(Options options, const MpiSession& session) {
     const auto communicator = make_mpi_communicator(options.comm);
+    const std::string changed = describe_changes(options);
     set_threads(options, session.local_size());
     std::optional<PackedDataset> dataset;
     std::optional<Captioner> captioner;
@@ -41,7 +43,7 @@ ExitCode run_evaluate(Options options, const MpiSession& session) {
     std::vector<std::string> splits;
     run_together(*communicator, [&] {
         dataset = open_dataset(options);
-        splits = present_splits(options, *dataset);
+        splits = present_splits(options, *dataset, communicator->rank() == 0);
         adopt_model_shape(options);
         captioner.emplace(options.model);
         // Evaluation needs neither gradients nor shards: one bucket.
@@ -50,29 +52,37 @@ ExitCode run_evaluate(Options options, const MpiSession& session) {
         if (communicator->rank() == 0 && !options.dry_run)
             std::filesystem::create_directories(options.checkpoint.output / "result");
     });
-    print_run(options, *dataset, *communicator, session);
+    check_same_options(options, *communicator);
+    check_ranks_agree({{"data digest", dataset->data_digest()}}, *communicator);
+    print_run(options, changed, *dataset, *communicator, session);
     if (options.dry_run) {
         log_info("dry run: everything needed is there and fits together; nothing was evaluated or written");
         return ExitCode::ok;
     }
     const Evaluator evaluator(*captioner, arena->weights(), *dataset, options.generate, options.evaluate, options.data,
                               options.data.loader_threads, options.runtime.progress, *communicator);
-    nlohmann::json report = {{"init", options.init.string()}, {"data", options.data.file.string()},
-                             {"data_digest", dataset->data_digest()}, {"num_beams", options.generate.num_beams},
-                             {"max_length", options.generate.max_length}, {"min_length", options.generate.min_length}};
+    nlohmann::json report = {{"init", options.init.string()},
+                             {"data", options.data.file.string()},
+                             {"data_digest", dataset->data_digest()},
+                             {"num_beams", options.generate.num_beams},
+                             {"max_length", options.generate.max_length},
+                             {"min_length", options.generate.min_length}};
     for (const std::string& split : splits) {
         const SplitEvaluation evaluation = evaluator.run(split, stop_requested);
         if (evaluation.interrupted) {
-            log_warning("stopped by a signal: {} was not finished", split);
+            if (communicator->rank() == 0) log_warning("stopped by a signal: split {} was not finished", split);
             return ExitCode::stopped;
         }
         if (communicator->rank() != 0) continue;
         write_results(options.checkpoint.output / "result" / (split + ".json"), evaluation.captions);
-        report["splits"][split] = {{"scores", evaluation.scores}, {"images", evaluation.captions.size()},
-                                   {"generate_s", evaluation.generate_s}, {"score_s", evaluation.score_s}};
+        report["splits"][split] = {{"scores", evaluation.scores},
+                                   {"images", evaluation.captions.size()},
+                                   {"generate_s", evaluation.generate_s},
+                                   {"score_s", evaluation.score_s}};
         std::string scores;
         for (const auto& [name, value] : evaluation.scores) scores += fmt::format("  {} {:.4f}", name, value);
-        log_info("{}: {} images in {}{}", split, evaluation.captions.size(), format_duration(evaluation.generate_s), scores);
+        log_info("{}: {} images in {}{}", split, evaluation.captions.size(), format_duration(evaluation.generate_s),
+                 scores);
     }
     if (communicator->rank() == 0)
         write_file_durably(options.checkpoint.output / "evaluate.json", report.dump(1) + "\n");

@@ -24,9 +24,11 @@ namespace {
 void prepare_output(const Options& options) {
     const std::filesystem::path& output = options.checkpoint.output;
     std::error_code problem;
-    if (options.checkpoint.fresh && std::filesystem::exists(output, problem) && !std::filesystem::is_empty(output, problem))
-        throw Error(ExitCode::usage, fmt::format("--fresh: {} is not empty; give another --output, or remove it yourself",
-                                                 output.string()));
+    if (options.checkpoint.fresh && std::filesystem::exists(output, problem) &&
+        !std::filesystem::is_empty(output, problem))
+        throw Error(
+            ExitCode::usage,
+            fmt::format("--fresh: {} is not empty; give another --output, or remove it yourself", output.string()));
     if (options.dry_run) return;
     std::filesystem::create_directories(output, problem);
     if (!problem) write_file_durably(output / ".writable", "");
@@ -38,10 +40,12 @@ void prepare_output(const Options& options) {
 void print_plan(const Options& options, const PackedDataset& dataset, int ranks) {
     const ShardSampler sampler(dataset.split("train").caption_count(), options.train.global_batch,
                                options.train.micro_batch, options.train.seed, 0, ranks);
-    log_info("{} steps an epoch, {} epochs; {} micro-batches of {} a step: {} to {} a rank, {:.0f} % of the ranks' time used",
-             sampler.steps_per_epoch(), options.train.epochs, sampler.micro_batches_per_step(), options.train.micro_batch,
-             sampler.micro_batches_per_step() / ranks, (sampler.micro_batches_per_step() + ranks - 1) / ranks,
-             sampler.efficiency() * 100);
+    log_info(
+        "{} steps an epoch, {} epochs; {} micro-batches of {} a step: {} to {} a rank, {:.0f} % of the ranks' time "
+        "used",
+        sampler.steps_per_epoch(), options.train.epochs, sampler.micro_batches_per_step(), options.train.micro_batch,
+        sampler.micro_batches_per_step() / ranks, (sampler.micro_batches_per_step() + ranks - 1) / ranks,
+        sampler.efficiency() * 100);
     const Captioner captioner(options.model);
     const auto parameters = static_cast<double>(captioner.layout().element_count());
     log_info("model {}: {:.2f} M parameters; weights, gradients and this rank's moments take {}", options.model.preset,
@@ -54,8 +58,8 @@ void check_only(const Options& options, const PackedDataset& dataset, Communicat
     if (found) {
         const auto differences = identity_differences(found->manifest.identity, run_identity(options, dataset));
         if (!differences.empty())
-            throw Error(ExitCode::usage, fmt::format("{} belongs to another run: {}", found->directory.string(),
-                                                     fmt::join(differences, "; ")));
+            throw AgreedError(ExitCode::usage, fmt::format("{} belongs to another run: {}", found->directory.string(),
+                                                           fmt::join(differences, "; ")));
         log_info("would resume after step {} from {}", found->manifest.state.global_step, found->directory.string());
     } else if (!options.init.empty()) {
         const Captioner captioner(options.model);
@@ -70,6 +74,7 @@ void check_only(const Options& options, const PackedDataset& dataset, Communicat
 
 ExitCode run_train(Options options, const MpiSession& session) {
     const auto communicator = make_mpi_communicator(options.comm);
+    const std::string changed = describe_changes(options);
     set_threads(options, session.local_size());
     std::optional<PackedDataset> dataset;
     run_together(*communicator, [&] {
@@ -79,8 +84,10 @@ ExitCode run_train(Options options, const MpiSession& session) {
                      options.train.seed, communicator->rank(), communicator->size());
         if (communicator->rank() == 0) prepare_output(options);
     });
+    check_same_options(options, *communicator);
+    check_ranks_agree(run_identity(options, *dataset), *communicator);
     if (communicator->rank() == 0 && !options.dry_run) add_log_file(options.checkpoint.output / "log.txt");
-    print_run(options, *dataset, *communicator, session);
+    print_run(options, changed, *dataset, *communicator, session);
     print_plan(options, *dataset, communicator->size());
     if (options.dry_run) {
         check_only(options, *dataset, *communicator);

@@ -63,7 +63,7 @@ std::optional<FoundCheckpoint> find_newest_checkpoint(const fs::path& run_direct
         }
     }
     communicator.broadcast(error, "look for checkpoints");
-    if (!error.empty()) throw Error(ExitCode::io, error);
+    if (!error.empty()) throw AgreedError(ExitCode::io, error);
 
     int damaged = 0;
     for (std::size_t next = 0;; ++next) {
@@ -88,7 +88,7 @@ std::optional<FoundCheckpoint> find_newest_checkpoint(const fs::path& run_direct
     }
     if (damaged > 0) {
         // to start over would in the end remove what a person may still want to rescue
-        throw Error(
+        throw AgreedError(
             ExitCode::bad_data,
             fmt::format("{} holds {} checkpoint(s), none of them intact; restore one, or move them away to start over",
                         checkpoints_directory(run_directory).string(), damaged));

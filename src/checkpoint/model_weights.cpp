@@ -59,7 +59,7 @@ std::optional<FoundCheckpoint> newest_whole(const fs::path& run_directory) {
         try {
             return read_checkpoint(step.path);
         } catch (const Error& failure) {
-            log_warning("passed over: {}", failure.what());
+            if (launcher_rank() == 0) log_warning("passed over: {}", failure.what());
         }
     }
     return std::nullopt;

@@ -179,7 +179,8 @@ CheckpointWriter::CheckpointWriter(fs::path run_directory, int keep, Communicato
         remove_unfinished(impl_->checkpoints);
     });
     if (!error.empty()) {
-        throw Error(ExitCode::io, fmt::format("cannot keep checkpoints in {}: {}", impl_->checkpoints.string(), error));
+        throw AgreedError(ExitCode::io,
+                          fmt::format("cannot keep checkpoints in {}: {}", impl_->checkpoints.string(), error));
     }
 }
 

@@ -19,6 +19,14 @@ double selection_score(const nlohmann::json& evaluation) {
     return evaluation.at("selection").value("score", -1.0);
 }
 
+// What goes into the weights' file: no times, so that the same training gives the same bytes.
+std::string origin_note(const nlohmann::json& evaluation, const std::string& prompt) {
+    nlohmann::json note = {{"epoch", evaluation.at("epoch")}, {"step", evaluation.at("step")}, {"prompt", prompt}};
+    if (evaluation.contains("selection")) note["selection"] = evaluation.at("selection");
+    for (const auto& [split, of_split] : evaluation.at("splits").items()) note["scores"][split] = of_split.at("scores");
+    return note.dump();
+}
+
 GenerateOptions with_prompt(GenerateOptions options, const std::string& prompt) {
     options.prompt = prompt;    // what the captions were packed with
     return options;
@@ -79,7 +87,8 @@ bool EpochEvaluation::run(int epoch, std::int64_t global_step, RunLog* log,
         for (const auto& [name, value] : evaluation.scores) scores += fmt::format(" {} {:.4f}", name, value);
         log_info("epoch {} {}: {} captions in {:.1f} s,{}", epoch, split, evaluation.captions.size(),
                  evaluation.generate_s, scores.empty() ? " no references to score against" : scores);
-        for (const std::string& line : sample_lines(dataset_, evaluation, options_.train.log_samples)) log_info_text(line);
+        for (const std::string& line : sample_lines(dataset_, evaluation, options_.train.log_samples))
+            log_info_text(line);
         write_results(options_.checkpoint.output / "result" / fmt::format("{}_epoch{}.json", split, epoch),
                       evaluation.captions);
         record["splits"][split] = {{"scores", evaluation.scores},
@@ -93,7 +102,7 @@ bool EpochEvaluation::run(int epoch, std::int64_t global_step, RunLog* log,
         // best/ first: if the job dies in between, the epoch is evaluated again, with the same result.
         if (selection_score(record) > best_score()) {
             const std::filesystem::path best = options_.checkpoint.output / "best";
-            save_model(best, arena_, options_.model, record.dump());
+            save_model(best, arena_, options_.model, origin_note(record, dataset_.prompt()));
             write_file_durably(best / "vocab.txt", dataset_.vocabulary_text());
             log_info("epoch {} is the best so far: weights in {}", epoch, best.string());
         }

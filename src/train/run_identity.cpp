@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 
 #include "blip/base/error.h"
-#include "blip/checkpoint/manifest.h"
 
 namespace blip {
 
@@ -40,15 +39,25 @@ std::map<std::string, std::string> run_identity(const Options& options, const Pa
 void check_ranks_agree(const std::map<std::string, std::string>& own, Communicator& communicator) {
     const auto all = communicator.all_gather_strings(nlohmann::json(own).dump(), "comparison of the ranks' options");
     const std::map<std::string, std::string> first = nlohmann::json::parse(all.front());
+    std::string problems;
     for (std::size_t rank = 1; rank < all.size(); ++rank) {
-        const auto differences =
-            identity_differences(first, nlohmann::json::parse(all[rank]).get<std::map<std::string, std::string>>());
-        if (!differences.empty())
-            throw Error(ExitCode::usage,
-                        fmt::format("rank {} was started differently from rank 0 ({}): give all ranks the same options, "
-                                    "data file and program",
-                                    rank, fmt::join(differences, "; ")));
+        const std::map<std::string, std::string> other = nlohmann::json::parse(all[rank]);
+        std::map<std::string, std::string> names = first;
+        names.insert(other.begin(), other.end());
+        for (const auto& [name, ignored] : names) {
+            const auto here = first.find(name), there = other.find(name);
+            const std::string value = here == first.end() ? "default" : here->second;
+            const std::string other_value = there == other.end() ? "default" : there->second;
+            if (value == other_value) continue;
+            problems += fmt::format("{}{} is {} on rank {}, {} on rank 0", problems.empty() ? "" : "; ", name,
+                                    other_value, rank, value);
+        }
     }
+    if (!problems.empty())
+        throw AgreedError(ExitCode::usage,
+                          fmt::format("the ranks were started differently ({}): give all of them the same "
+                                      "options, data and program",
+                                      problems));
 }
 
 }    // namespace blip

@@ -109,20 +109,21 @@ struct Trainer::Impl {
     bool checkpoint_due() const;
     void save();
     void wait_for_save();
+    void log_end(bool finished);
     ExitCode stop();
 };
 
 void Trainer::Impl::start_or_resume() {
-    check_ranks_agree(run_identity(options, dataset), communicator);
     state.seed = options.train.seed;
     const auto found = find_newest_checkpoint(options.checkpoint.output, communicator);
     if (found) {
         const auto differences = identity_differences(found->manifest.identity, run_identity(options, dataset));
         if (!differences.empty())
-            throw Error(ExitCode::usage,
-                        fmt::format("{} belongs to another run ({}): give the same options, another --output, or --fresh "
-                                    "with an empty one",
-                                    found->directory.string(), fmt::join(differences, "; ")));
+            throw AgreedError(
+                ExitCode::usage,
+                fmt::format("{} belongs to another run ({}): give the same options, another --output, or --fresh "
+                            "with an empty one",
+                            found->directory.string(), fmt::join(differences, "; ")));
         load_checkpoint(*found, arena, optimizer);
         optimizer.set_update_count(found->manifest.update_count);
         state = found->manifest.state;
@@ -130,9 +131,10 @@ void Trainer::Impl::start_or_resume() {
         log_info("resuming after step {} (epoch {}, step {} of {}) from {}", state.global_step, state.epoch,
                  state.step_in_epoch, plan.sampler().steps_per_epoch(), found->directory.string());
         if (found->manifest.world_size != communicator.size() || found->manifest.threads != options.runtime.threads)
-            log_info("the checkpoint was written by {} ranks with {} threads each, this is {} with {}: the same samples and "
-                     "dropout, equal within rounding instead of bit for bit",
-                     found->manifest.world_size, found->manifest.threads, communicator.size(), options.runtime.threads);
+            log_info(
+                "the checkpoint was written by {} ranks with {} threads each, this is {} with {}: the same samples and "
+                "dropout, equal within rounding instead of bit for bit",
+                found->manifest.world_size, found->manifest.threads, communicator.size(), options.runtime.threads);
     } else if (!options.init.empty()) {
         load_model(options.init, arena);
         log_info("starting from the weights in {}", options.init.string());
@@ -248,28 +250,38 @@ void Trainer::Impl::settle() {
                                  format_bytes(static_cast<double>(resident_bytes()))));
 }
 
+// Collective: the decision told all ranks.
 void Trainer::Impl::fail_non_finite() {
-    if (last.own.non_finite == 0) {
-        // The rank that saw it speaks; its abort ends this wait.
-        communicator.barrier("waiting for the rank whose loss or gradient is not finite");
-    }
+    if (writer.in_flight()) wait_for_save();    // of an earlier step, known to be good
     std::vector<std::string> ids;
     for (std::int64_t caption : last.samples) {
         const auto image = static_cast<std::size_t>(split.image_index_C[static_cast<std::size_t>(caption)]);
-        ids.push_back(fmt::format("image {} caption row {}", split.image_ids_I[image], caption));
+        ids.push_back(fmt::format("image {} (caption row {})", split.image_ids_I[image], caption));
     }
-    throw Error(ExitCode::internal,
-                fmt::format("{} of step {} is not finite on rank {}; its samples: {}. The last good state is the newest "
-                            "checkpoint in {}; a smaller --init-lr may help",
-                            std::isfinite(last.own.loss) ? "a gradient" : "the loss", last.record.step,
-                            communicator.rank(), ids.empty() ? "none" : fmt::format("{}", fmt::join(ids, ", ")),
-                            (options.checkpoint.output / "checkpoints").string()));
+    const bool own_loss = !std::isfinite(last.own.loss);
+    const auto all =
+        communicator.all_gather_strings(nlohmann::json{own_loss, fmt::format("{}", fmt::join(ids, ", "))}.dump(),
+                                        "samples of the step that is not finite");
+    // A reduced gradient holds all ranks' samples: any of them may be to blame, unless a loss tells.
+    std::string culprits, everyone;
+    for (std::size_t rank = 0; rank < all.size(); ++rank) {
+        const auto report = nlohmann::json::parse(all[rank]);
+        const std::string line = fmt::format("\n  rank {}: {}", rank, report[1].get<std::string>());
+        if (report[0].get<bool>()) culprits += line;
+        everyone += line;
+    }
+    throw AgreedError(
+        ExitCode::internal,
+        fmt::format("{} of step {} is not finite; the last good state is the newest checkpoint in {}; a smaller "
+                    "--init-lr may help. Its samples by rank:{}",
+                    culprits.empty() ? "a gradient" : "the loss", last.record.step,
+                    (options.checkpoint.output / "checkpoints").string(), culprits.empty() ? everyone : culprits));
 }
 
 bool Trainer::Impl::checkpoint_due() const {
     const int every = options.checkpoint.every_steps;
-    return stop_agreed || save_agreed || (every > 0 && state.global_step % every == 0) ||
-           state.step_in_epoch == 0 || state.global_step == last_step();
+    return stop_agreed || save_agreed || (every > 0 && state.global_step % every == 0) || state.step_in_epoch == 0 ||
+           state.global_step == last_step();
 }
 
 // Writes the state after the last step; that step is known to be good on all ranks.
@@ -294,19 +306,27 @@ void Trainer::Impl::save() {
 void Trainer::Impl::wait_for_save() {
     const bool saved = writer.finish_save();
     if (!saved) saved_step = -1;
-    if (log)
-        log->event("checkpoint", nlohmann::json{{"saved", saved}, {"stall_s", writer.stall_s()}}.dump());
+    if (log) log->event("checkpoint", nlohmann::json{{"saved", saved}, {"stall_s", writer.stall_s()}}.dump());
+}
+
+void Trainer::Impl::log_end(bool finished) {
+    progress->clear();
+    if (!log) return;
+    log->event("stop",
+               nlohmann::json{
+                   {"step", state.global_step}, {"finished", finished}, {"peak_memory_bytes", peak_resident_bytes()}}
+                   .dump());
 }
 
 ExitCode Trainer::Impl::stop() {
     if (writer.in_flight()) wait_for_save();
-    if (log) log->event("stop", nlohmann::json{{"step", state.global_step}}.dump());
-    progress->clear();
+    log_end(false);
     communicator.barrier("end of the run, every rank's files written");
     if (saved_step != state.global_step)
-        throw Error(ExitCode::io, fmt::format("the checkpoint after step {} could not be written to {}: the run can go on "
-                                              "from an earlier one only",
-                                              state.global_step, options.checkpoint.output.string()));
+        throw AgreedError(ExitCode::io,
+                          fmt::format("the checkpoint after step {} could not be written to {}: the run can go on "
+                                      "from an earlier one only",
+                                      state.global_step, options.checkpoint.output.string()));
     log_info("stopped by a signal after step {}; run the same command again to go on", state.global_step);
     return ExitCode::stopped;
 }
@@ -315,7 +335,8 @@ ExitCode Trainer::Impl::run() {
     start_or_resume();
     while (true) {
         // The checkpoint of an epoch's end is there; its evaluation may not be.
-        if (state.step_in_epoch == 0 && state.epoch > 0 && options.train.evaluate && !evaluation.done(state.epoch - 1)) {
+        if (state.step_in_epoch == 0 && state.epoch > 0 && options.train.evaluate &&
+            !evaluation.done(state.epoch - 1)) {
             if (writer.in_flight()) wait_for_save();
             progress->clear();
             if (!evaluation.run(state.epoch - 1, state.global_step, log.get(), stop_requested)) return stop();
@@ -341,19 +362,19 @@ ExitCode Trainer::Impl::run() {
     }
     settle();
     if (writer.in_flight()) wait_for_save();
-    progress->clear();
-    if (log) log->event("stop", nlohmann::json{{"step", state.global_step}, {"finished", true}}.dump());
+    log_end(true);
     communicator.barrier("end of the run, every rank's files written");
     if (saved_step != state.global_step)
-        throw Error(ExitCode::io, fmt::format("the last checkpoint could not be written to {}: free some space and run the "
-                                              "same command again",
-                                              options.checkpoint.output.string()));
+        throw AgreedError(ExitCode::io,
+                          fmt::format("the last checkpoint could not be written to {}: free some space and run the "
+                                      "same command again",
+                                      options.checkpoint.output.string()));
     log_info("finished after step {}", state.global_step);
     return ExitCode::ok;
 }
 
-Trainer::Trainer(const Options& options, const std::string& config, const PackedDataset& dataset, Communicator& communicator,
-                 std::function<bool()> stop_requested)
+Trainer::Trainer(const Options& options, const std::string& config, const PackedDataset& dataset,
+                 Communicator& communicator, std::function<bool()> stop_requested)
     : impl_(std::make_unique<Impl>(options, config, dataset, communicator, std::move(stop_requested))) {}
 
 Trainer::~Trainer() = default;

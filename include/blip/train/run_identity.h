@@ -1,4 +1,4 @@
-// What makes two starts the same run, and whether all ranks were started alike. Used by the trainer and --dry-run.
+// What makes two starts the same run, and whether all ranks were started alike. Used by the trainer and by src/app.
 #pragma once
 
 #include <map>
@@ -13,7 +13,8 @@ namespace blip {
 // What must be the same for a resumed run to be the same run, by option name.
 std::map<std::string, std::string> run_identity(const Options& options, const PackedDataset& dataset);
 
-// Throws usage, naming the rank and what differs, unless every rank's entries equal rank 0's. Collective.
+// Throws AgreedError (usage), naming the ranks and what differs, unless every rank's entries equal rank 0's.
+// Collective.
 void check_ranks_agree(const std::map<std::string, std::string>& own, Communicator& communicator);
 
 }    // namespace blip
