@@ -29,7 +29,8 @@ std::function<std::optional<BatchRequest>()> strided_images(std::int64_t first, 
                                                             int batch) {
     return [=, next = first]() mutable -> std::optional<BatchRequest> {
         BatchRequest request;
-        for (; next < end && static_cast<int>(request.images.size()) < batch; next += stride) request.images.push_back(next);
+        for (; next < end && static_cast<int>(request.images.size()) < batch; next += stride)
+            request.images.push_back(next);
         if (request.images.empty()) return std::nullopt;
         return request;
     };
@@ -51,8 +52,9 @@ std::vector<CaptionResult> merge(const std::vector<std::string>& parts, std::int
 
 }    // namespace
 
-std::vector<std::string> caption_images(const Captioner& captioner, const Weights& weights, const at::Tensor& images_I3SS,
-                                        const WordPieceTokenizer& tokenizer, const GenerateOptions& options) {
+std::vector<std::string> caption_images(const Captioner& captioner, const Weights& weights,
+                                        const at::Tensor& images_I3SS, const WordPieceTokenizer& tokenizer,
+                                        const GenerateOptions& options) {
     const c10::AutoGradMode no_gradients(false);
     const std::vector<TokenId> prompt = prompt_tokens(tokenizer, options.prompt);
     const at::Tensor prompts =
@@ -60,8 +62,8 @@ std::vector<std::string> caption_images(const Captioner& captioner, const Weight
     CaptionModel model(captioner, weights, images_I3SS);
     std::vector<std::string> captions;
     for (const Generated& result : generate(model, prompts, options))
-        captions.push_back(decode_caption(
-            tokenizer, std::vector<TokenId>(result.tokens.begin(), result.tokens.end()), options.prompt));
+        captions.push_back(decode_caption(tokenizer, std::vector<TokenId>(result.tokens.begin(), result.tokens.end()),
+                                          options.prompt));
     return captions;
 }
 
@@ -92,8 +94,8 @@ std::vector<CaptionResult> Evaluator::generate_own(const SplitTables& split, std
         stopped = stopped || stop_requested();
         if (stopped) break;
         const auto count = static_cast<std::int64_t>(batch->request.images.size());
-        const at::Tensor pixels = at::from_blob(batch->images_I3SS.data(), {count, 3, size, size},
-                                                at::TensorOptions().dtype(at::kByte));
+        const at::Tensor pixels =
+            at::from_blob(batch->images_I3SS.data(), {count, 3, size, size}, at::TensorOptions().dtype(at::kByte));
         const auto captions = caption_images(captioner_, weights_, pixels, tokenizer_, generate_);
         for (std::size_t i = 0; i < captions.size(); ++i) {
             const std::int64_t row = batch->request.images[i];

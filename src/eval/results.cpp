@@ -10,7 +10,8 @@ namespace blip {
 
 void write_results(const std::filesystem::path& file, const std::vector<CaptionResult>& captions) {
     nlohmann::json rows = nlohmann::json::array();
-    for (const CaptionResult& result : captions) rows.push_back({{"image_id", result.image_id}, {"caption", result.caption}});
+    for (const CaptionResult& result : captions)
+        rows.push_back({{"image_id", result.image_id}, {"caption", result.caption}});
     std::filesystem::create_directories(file.parent_path());
     write_file_durably(file, rows.dump(1) + "\n");
 }
@@ -18,7 +19,8 @@ void write_results(const std::filesystem::path& file, const std::vector<CaptionR
 std::vector<std::string> sample_lines(const PackedDataset& dataset, const SplitEvaluation& evaluation, int count) {
     std::vector<std::string> lines;
     const SplitTables& split = dataset.split(evaluation.split);
-    const std::size_t total = evaluation.captions.size(), wanted = std::min<std::size_t>(static_cast<std::size_t>(count), total);
+    const std::size_t total = evaluation.captions.size(),
+                      wanted = std::min<std::size_t>(static_cast<std::size_t>(count), total);
     for (std::size_t i = 0; i < wanted; ++i) {
         const CaptionResult& result = evaluation.captions[i * total / wanted];
         std::string line = fmt::format("  image {}: {}", result.image_id, result.caption);

@@ -1,5 +1,5 @@
-// See beam_search.h. Rules: reference BLIP's generation (beam scorer of Hugging Face transformers 4.15), section 'Generation'
-// of the recipe: log-softmax, penalties, 2 * beams candidates, hypotheses kept by sum / length ** penalty.
+// See beam_search.h. Rules: reference BLIP's generation (beam scorer of Hugging Face transformers 4.15), section
+// 'Generation' of the recipe: log-softmax, penalties, 2 * beams candidates, hypotheses kept by sum / length ** penalty.
 #include "blip/model/beam_search.h"
 
 #include <ATen/ops/argmax.h>
@@ -20,9 +20,9 @@ using Sequence = std::vector<std::int64_t>;
 constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 
 struct Hypothesis {
-    double score = 0;            // sum / length ** penalty
+    double score = 0;    // sum / length ** penalty
     double sum = 0;
-    Sequence tokens;             // without the end token
+    Sequence tokens;    // without the end token
 };
 
 // The best finished sequences of one image.
@@ -171,7 +171,8 @@ class BeamSearch {
         std::vector<Generated> results;
         for (std::size_t b = 0; b < images_; ++b) {
             if (!done_[b])
-                for (std::size_t k = 0; k < beams_; ++k) finished_[b].add(rows_[b * beams_ + k], scores_[b * beams_ + k]);
+                for (std::size_t k = 0; k < beams_; ++k)
+                    finished_[b].add(rows_[b * beams_ + k], scores_[b * beams_ + k]);
             const Hypothesis& best = finished_[b].best();
             results.push_back({best.tokens, best.sum});
             if (best.tokens.size() < static_cast<std::size_t>(options_.max_length))

@@ -3,6 +3,7 @@
 
 namespace blip {
 
-Captioner::Captioner(const ModelOptions& options) : options_(options), vision_(layout_, options), text_(layout_, options) {}
+Captioner::Captioner(const ModelOptions& options)
+    : options_(options), vision_(layout_, options), text_(layout_, options) {}
 
 }    // namespace blip

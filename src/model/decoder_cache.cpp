@@ -13,7 +13,8 @@ TextDecoder::Cache TextDecoder::start_cache(const Weights& weights, const at::Te
     cache.self_values_RhTd.resize(layers_.size());
     for (const Layer& layer : layers_) {
         cache.cross_keys_IhNd.push_back(split_heads(layer.cross.key(weights, image_embeds_INW), heads_).contiguous());
-        cache.cross_values_IhNd.push_back(split_heads(layer.cross.value(weights, image_embeds_INW), heads_).contiguous());
+        cache.cross_values_IhNd.push_back(
+            split_heads(layer.cross.value(weights, image_embeds_INW), heads_).contiguous());
     }
     return cache;
 }
@@ -31,12 +32,14 @@ at::Tensor TextDecoder::advance(const Weights& weights, const at::Tensor& tokens
         at::Tensor& keys = cache.self_keys_RhTd[i];
         at::Tensor& values = cache.self_values_RhTd[i];
         keys = keys.defined() ? at::cat({keys, heads(layer.self.key)}, 2) : heads(layer.self.key).contiguous();
-        values = values.defined() ? at::cat({values, heads(layer.self.value)}, 2) : heads(layer.self.value).contiguous();
+        values =
+            values.defined() ? at::cat({values, heads(layer.self.value)}, 2) : heads(layer.self.value).contiguous();
         // A single new token sees everything before it, so only the prompt needs the causal mask.
         at::Tensor context = attend(heads(layer.self.query), keys, values, length > 1, no_dropout);
         x = attention_output(weights, layer.self, context, x, no_dropout);
         // The beams of an image become further query positions over the image's one set of keys.
-        const at::Tensor query = layer.cross.query(weights, x).view({images, beams * length, heads_, d}).transpose(1, 2);
+        const at::Tensor query =
+            layer.cross.query(weights, x).view({images, beams * length, heads_, d}).transpose(1, 2);
         context = attend(query, cache.cross_keys_IhNd[i], cache.cross_values_IhNd[i], false, no_dropout);
         context = context.transpose(1, 2).reshape({rows, length, heads_, d}).transpose(1, 2);
         x = attention_output(weights, layer.cross, context, x, no_dropout);

@@ -1,4 +1,5 @@
-// Decoder: parameters, the training pass and the vocabulary head. See text_decoder.h; generation is in decoder_cache.cpp.
+// Decoder: parameters, the training pass and the vocabulary head. See text_decoder.h; generation is in
+// decoder_cache.cpp.
 #include "blip/model/text_decoder.h"
 
 #include <ATen/TensorOperators.h>
@@ -46,8 +47,8 @@ TextDecoder::TextDecoder(Layout& layout, const ModelOptions& options)
       heads_(options.text_heads),
       intermediate_(options.text_intermediate),
       vision_width_(options.vision_width),
-      word_embeddings_(layout.declare("text_decoder.bert.embeddings.word_embeddings.weight",
-                                      {vocabulary_size, hidden_}, weight_init)),
+      word_embeddings_(layout.declare("text_decoder.bert.embeddings.word_embeddings.weight", {vocabulary_size, hidden_},
+                                      weight_init)),
       position_embeddings_(layout.declare("text_decoder.bert.embeddings.position_embeddings.weight",
                                           {options.text_positions, hidden_}, weight_init)),
       embedding_norm_(layout, "text_decoder.bert.embeddings.LayerNorm", hidden_, norm_eps),
@@ -72,8 +73,8 @@ at::Tensor TextDecoder::embed(const Weights& weights, const at::Tensor& tokens_C
     return dropout.apply(embedding_norm_(weights, words + positions));
 }
 
-at::Tensor TextDecoder::attend(const at::Tensor& q_BhTd, const at::Tensor& k_BhKd, const at::Tensor& v_BhKd, bool causal,
-                               DropoutMasks& dropout) const {
+at::Tensor TextDecoder::attend(const at::Tensor& q_BhTd, const at::Tensor& k_BhKd, const at::Tensor& v_BhKd,
+                               bool causal, DropoutMasks& dropout) const {
     if (!dropout.active()) return at::scaled_dot_product_attention(q_BhTd, k_BhKd, v_BhKd, std::nullopt, 0.0, causal);
     // With dropout the probabilities are needed: captions are short, so the scores are small.
     const double scale = 1 / std::sqrt(static_cast<double>(q_BhTd.size(3)));
@@ -111,8 +112,8 @@ at::Tensor TextDecoder::forward(const Weights& weights, const at::Tensor& tokens
         const auto heads = [&](const Linear& projection, const at::Tensor& input) {
             return split_heads(projection(weights, input), heads_);
         };
-        at::Tensor context = attend(heads(layer.self.query, x), heads(layer.self.key, x), heads(layer.self.value, x),
-                                    true, dropout);
+        at::Tensor context =
+            attend(heads(layer.self.query, x), heads(layer.self.key, x), heads(layer.self.value, x), true, dropout);
         x = attention_output(weights, layer.self, context, x, dropout);
         context = attend(heads(layer.cross.query, x), per_caption(layer.cross.key(weights, image_embeds_INW)),
                          per_caption(layer.cross.value(weights, image_embeds_INW)), false, dropout);

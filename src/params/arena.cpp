@@ -66,7 +66,8 @@ Arena::Arena(const Layout& layout, int world_size, std::int64_t bucket_bytes, co
     if (with_gradients) flat_gradients_ = view_of(gradient_memory, 0, {length_});
     weights_.reserve(offsets_.size());
     for (ParamId id = 0; id < layout.count(); ++id) {
-        // Each view owns the buffer on its own, so that writing through flat_weights does not touch autograd's versions.
+        // Each view owns the buffer on its own, so that writing through flat_weights does not touch autograd's
+        // versions.
         at::Tensor weight = view_of(weight_memory, offset(id), layout.spec(id).shape);
         if (with_gradients) {
             weight.set_requires_grad(true);

@@ -1,5 +1,5 @@
-// Evaluation after an epoch: captions and scores of the chosen splits, out/evaluations/epoch-N.json, and out/best when the
-// score is the highest so far. Used by the trainer.
+// Evaluation after an epoch: captions and scores of the chosen splits, out/evaluations/epoch-N.json, and out/best when
+// the score is the highest so far. Used by the trainer.
 #pragma once
 
 #include <filesystem>
@@ -14,8 +14,8 @@ namespace blip {
 
 class EpochEvaluation {
   public:
-    EpochEvaluation(const Options& options, const PackedDataset& dataset, const Captioner& captioner, const Arena& arena,
-                    Communicator& communicator);
+    EpochEvaluation(const Options& options, const PackedDataset& dataset, const Captioner& captioner,
+                    const Arena& arena, Communicator& communicator);
 
     // Whether epoch-N.json is there (rank 0 looks, all get the same answer). Collective.
     bool done(int epoch) const;

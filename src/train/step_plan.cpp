@@ -48,9 +48,9 @@ std::function<std::optional<BatchRequest>()> StepPlan::requests(std::int64_t epo
             request.image_of_caption.push_back(static_cast<std::int64_t>(request.images.size()));
             request.images.push_back(split->image_index_C[static_cast<std::size_t>(caption)]);
             if (augment)
-                request.augment_keys.push_back(random_key(seed, RandomPurpose::augmentation,
-                                                          {static_cast<std::uint64_t>(epoch),
-                                                           static_cast<std::uint64_t>(caption)}));
+                request.augment_keys.push_back(
+                    random_key(seed, RandomPurpose::augmentation,
+                               {static_cast<std::uint64_t>(epoch), static_cast<std::uint64_t>(caption)}));
         }
         return request;
     };

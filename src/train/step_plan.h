@@ -1,5 +1,5 @@
-// What a step computes: the samples of this rank's micro-batches and the token count of the whole global batch, known to
-// every rank from the captions in the file. Used by the trainer.
+// What a step computes: the samples of this rank's micro-batches and the token count of the whole global batch, known
+// to every rank from the captions in the file. Used by the trainer.
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,6 @@
 // The loop that reads like the recipe. See trainer.h.
 #include "blip/train/trainer.h"
 
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/from_blob.h>
 #include <fmt/format.h>
 
 #include <chrono>
@@ -10,7 +8,6 @@
 #include <nlohmann/json.hpp>
 
 #include "blip/base/log.h"
-#include "blip/base/random.h"
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/optim/adamw.h"
 #include "blip/optim/grad_reducer.h"
@@ -18,38 +15,16 @@
 #include "blip/params/arena.h"
 #include "blip/report/progress.h"
 #include "blip/report/run_log.h"
-#include "blip/train/caption_loss.h"
 #include "blip/train/run_identity.h"
 #include "src/train/decisions.h"
 #include "src/train/epoch_evaluation.h"
 #include "src/train/step_plan.h"
+#include "src/train/train_step.h"
 
 namespace blip {
 
 namespace {
-
 using Clock = std::chrono::steady_clock;
-
-// Time since the last call, in milliseconds, added to a total.
-class StopWatch {
-  public:
-    void add_to(double& total_ms) {
-        const auto now = Clock::now();
-        total_ms += std::chrono::duration<double, std::milli>(now - last_).count();
-        last_ = now;
-    }
-
-  private:
-    Clock::time_point last_ = Clock::now();
-};
-
-// What a step did on this rank; complete once its decision is read.
-struct StepOutcome {
-    StepRecord record;
-    Decision own;
-    std::vector<std::int64_t> samples;    // this rank's caption rows
-};
-
 }    // namespace
 
 struct Trainer::Impl {
@@ -65,6 +40,7 @@ struct Trainer::Impl {
     StepPlan plan;
     GradReducer reducer;
     ShardedAdamW optimizer;
+    TrainStep step;
     CheckpointWriter writer;
     EpochEvaluation evaluation;
     Decisions decisions;
@@ -90,6 +66,7 @@ struct Trainer::Impl {
           plan(split, d.prompt_length(), o, comm.rank(), comm.size()),
           reducer(arena, comm),
           optimizer(arena, comm, o.optim),
+          step(o, d.prompt_length(), captioner, arena, plan, reducer, optimizer),
           writer(o.checkpoint.output, o.checkpoint.keep, comm),
           evaluation(o, d, captioner, arena, comm),
           decisions(comm) {}
@@ -101,8 +78,6 @@ struct Trainer::Impl {
 
     ExitCode run();
     void start_or_resume();
-    StepOutcome train_step(BatchLoader& loader, double lr);
-    double micro_batch(const Batch& batch, std::int64_t global_tokens, StepRecord& record);
     void post(StepOutcome outcome);
     void settle();
     [[noreturn]] void fail_non_finite();
@@ -151,72 +126,6 @@ void Trainer::Impl::start_or_resume() {
                                                  .dump());
     }
     progress = std::make_unique<Progress>("train", last_step(), communicator.rank() == 0 && options.runtime.progress);
-}
-
-// Forward and backward of one micro-batch; returns its part of the global batch's loss.
-double Trainer::Impl::micro_batch(const Batch& batch, std::int64_t global_tokens, StepRecord& record) {
-    StopWatch watch;
-    const auto tensor = [](const auto& values, at::IntArrayRef shape, at::ScalarType type) {
-        // from_blob asks for a writable pointer; nothing writes to a batch
-        return at::from_blob(const_cast<void*>(static_cast<const void*>(values.data())), shape, type);
-    };
-    const auto images = static_cast<std::int64_t>(batch.request.images.size());
-    const auto captions = static_cast<std::int64_t>(batch.request.captions.size());
-    const at::Tensor pixels = tensor(batch.images_I3SS, {images, 3, batch.image_size, batch.image_size}, at::kByte);
-    const at::Tensor tokens = tensor(batch.tokens_CT, {captions, batch.token_count}, at::kLong);
-    bool one_each = images == captions;
-    for (std::int64_t c = 0; one_each && c < captions; ++c)
-        one_each = batch.request.image_of_caption[static_cast<std::size_t>(c)] == c;
-    const at::Tensor owners = one_each ? at::Tensor() : tensor(batch.request.image_of_caption, {captions}, at::kLong);
-
-    const TrainedTokens trained = trained_tokens(batch.tokens_CT, batch.lengths_C, dataset.prompt_length());
-    DropoutMasks dropout(options.loss.dropout, random_key(options.train.seed, RandomPurpose::dropout,
-                                                          {static_cast<std::uint64_t>(state.global_step),
-                                                           static_cast<std::uint64_t>(batch.request.tag)}));
-    const double own_mean =
-        static_cast<double>(std::max<std::size_t>(trained.targets.size(), 1)) * plan.sampler().micro_batches_per_step();
-    const double divisor = options.loss.average == "micro-batch" ? own_mean : static_cast<double>(global_tokens);
-    const at::Tensor loss = caption_loss_sum(captioner, arena.weights(), pixels, tokens, owners, trained,
-                                             options.loss.label_smoothing, dropout) /
-                            divisor;
-    watch.add_to(record.forward_ms);
-    loss.backward();
-    watch.add_to(record.backward_ms);
-    return loss.item<double>();
-}
-
-StepOutcome Trainer::Impl::train_step(BatchLoader& loader, double lr) {
-    StepOutcome outcome;
-    StepRecord& record = outcome.record;
-    const auto start = Clock::now();
-    record.tokens = plan.global_tokens(state.epoch, state.step_in_epoch);
-    record.samples = options.train.global_batch;
-    record.lr = lr;
-    record.epoch = state.epoch;
-
-    reducer.begin_step();
-    for (int left = plan.sampler().micro_batch_count(); left > 0; --left) {
-        StopWatch watch;
-        const std::optional<Batch> batch = loader.next();
-        watch.add_to(record.data_ms);
-        if (!batch) throw Error(ExitCode::internal, "the loader ended before the epoch did");
-        if (left == 1) reducer.arm();
-        outcome.own.loss += micro_batch(*batch, record.tokens, record);
-        outcome.samples.insert(outcome.samples.end(), batch->request.captions.begin(), batch->request.captions.end());
-    }
-    StopWatch watch;
-    reducer.finish();
-    const auto result = optimizer.step(reducer, lr, !std::isfinite(outcome.own.loss));
-    watch.add_to(record.update_ms);
-    record.reduce_ms = reducer.waited_s() * 1000;
-    record.update_ms -= record.reduce_ms;
-
-    record.step = ++state.global_step;
-    record.step_in_epoch = ++state.step_in_epoch;
-    record.step_ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-    outcome.own.gradient_square_sum = result.gradient_square_sum;
-    outcome.own.non_finite = !std::isfinite(outcome.own.loss) || result.non_finite ? 1 : 0;
-    return outcome;
 }
 
 void Trainer::Impl::post(StepOutcome outcome) {
@@ -347,7 +256,9 @@ ExitCode Trainer::Impl::run() {
         const double lr = cosine_lr(options.optim, state.epoch, options.train.epochs);
         const int epoch = state.epoch;
         while (state.epoch == epoch) {
-            StepOutcome outcome = train_step(loader, lr);
+            StepOutcome outcome = step.run(loader, state, lr);
+            ++state.global_step;
+            ++state.step_in_epoch;
             settle();
             post(std::move(outcome));
             if (state.step_in_epoch == plan.sampler().steps_per_epoch()) {

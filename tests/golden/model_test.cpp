@@ -72,8 +72,9 @@ BOOST_AUTO_TEST_CASE(forward_and_gradients, *boost::unit_test::precondition(has_
                                    expected.tensor("logits_first_sample").narrow(0, 0, real)) <= tolerance::logits);
 
     const TrainedTokens trained = trained_tokens(to_vector(tokens), to_vector(mask.sum(1)), 4);
-    const at::Tensor loss = caption_loss_sum(model->captioner, weights, images, tokens, {}, trained, label_smoothing, none) /
-                            static_cast<double>(trained.targets.size());
+    const at::Tensor loss =
+        caption_loss_sum(model->captioner, weights, images, tokens, {}, trained, label_smoothing, none) /
+        static_cast<double>(trained.targets.size());
     BOOST_TEST(relative_difference(loss.detach().view({1}), expected.tensor("loss")) <= tolerance::loss);
 
     loss.backward();
@@ -99,7 +100,8 @@ BOOST_AUTO_TEST_CASE(forward_and_gradients, *boost::unit_test::precondition(has_
     BOOST_TEST(compared > 0);
 }
 
-BOOST_AUTO_TEST_CASE(adamw_curve, *boost::unit_test::precondition(has_golden) * boost::unit_test::precondition(has_coco)) {
+BOOST_AUTO_TEST_CASE(adamw_curve,
+                     *boost::unit_test::precondition(has_golden) * boost::unit_test::precondition(has_coco)) {
     const auto model = load_golden_model();
     const auto& curve = model->golden.at("adamw");
     OptimOptions options;

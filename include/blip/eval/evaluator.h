@@ -25,19 +25,19 @@ struct CaptionResult {
 // Filled on rank 0 only, but for interrupted.
 struct SplitEvaluation {
     std::string split;
-    std::vector<CaptionResult> captions;       // in the file's order of images, each image once
-    std::map<std::string, double> scores;      // "Bleu_1" ...; empty if the split has no references
-    double generate_s = 0;                     // wall time of the slowest rank
+    std::vector<CaptionResult> captions;     // in the file's order of images, each image once
+    std::map<std::string, double> scores;    // "Bleu_1" ...; empty if the split has no references
+    double generate_s = 0;                   // wall time of the slowest rank
     double score_s = 0;
-    bool interrupted = false;                  // stop_requested said so on some rank: nothing else is valid
+    bool interrupted = false;    // stop_requested said so on some rank: nothing else is valid
 };
 
 class Evaluator {
   public:
     // All must outlive it. prompt: of generate options.
     Evaluator(const Captioner& captioner, const Weights& weights, const PackedDataset& dataset,
-              const GenerateOptions& generate, const EvaluateOptions& evaluate, const DataOptions& data, int loader_threads,
-              bool progress, Communicator& communicator);
+              const GenerateOptions& generate, const EvaluateOptions& evaluate, const DataOptions& data,
+              int loader_threads, bool progress, Communicator& communicator);
 
     // Collective. Images are dealt to the ranks by stride; every image of the split (or the first `limit`) is captioned
     // once. stop_requested is asked between batches and may differ between ranks.
@@ -61,8 +61,9 @@ class Evaluator {
 };
 
 // Captions of a batch of pictures: uint8 [I, 3, S, S].
-std::vector<std::string> caption_images(const Captioner& captioner, const Weights& weights, const at::Tensor& images_I3SS,
-                                        const WordPieceTokenizer& tokenizer, const GenerateOptions& options);
+std::vector<std::string> caption_images(const Captioner& captioner, const Weights& weights,
+                                        const at::Tensor& images_I3SS, const WordPieceTokenizer& tokenizer,
+                                        const GenerateOptions& options);
 
 // COCO result form: [{"image_id": ..., "caption": ...}], durable. Rank 0.
 void write_results(const std::filesystem::path& file, const std::vector<CaptionResult>& captions);

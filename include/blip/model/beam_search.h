@@ -26,7 +26,8 @@ class NextTokenModel {
 struct Generated {
     // Prompt and generated tokens, with the end token if the sequence is shorter than max_length.
     std::vector<std::int64_t> tokens;
-    // Sum of the log-probabilities of the tokens after the prompt (after penalties), end token included if it was chosen.
+    // Sum of the log-probabilities of the tokens after the prompt (after penalties), end token included if it was
+    // chosen.
     double log_probability = 0;
 };
 

@@ -1,5 +1,5 @@
-// Building blocks of the network: each declares its parameters into a layout when constructed and computes from the arena's
-// views when called. Used by vision_encoder and text_decoder.
+// Building blocks of the network: each declares its parameters into a layout when constructed and computes from the
+// arena's views when called. Used by vision_encoder and text_decoder.
 #pragma once
 
 #include <ATen/core/Tensor.h>

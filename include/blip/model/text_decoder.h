@@ -1,7 +1,7 @@
-// BERT as a causal decoder with cross-attention to image tokens and a tied vocabulary head (reference BLIP, med.py's shape):
-// post-LayerNorm, eps 1e-12, exact GELU. Training runs whole captions; generation runs one token at a time on a cache.
-// Legend: C captions, T tokens, I images, N image tokens, W vision width, H hidden, h heads, d = H/h, V vocabulary,
-// R rows in generation (I * beams, image-major).
+// BERT as a causal decoder with cross-attention to image tokens and a tied vocabulary head (reference BLIP, med.py's
+// shape): post-LayerNorm, eps 1e-12, exact GELU. Training runs whole captions; generation runs one token at a time on a
+// cache. Legend: C captions, T tokens, I images, N image tokens, W vision width, H hidden, h heads, d = H/h, V
+// vocabulary, R rows in generation (I * beams, image-major).
 #pragma once
 
 #include <optional>
@@ -26,13 +26,13 @@ class TextDecoder {
 
     // Keys and values of what was decoded so far, and of the images (once per image, shared by its beams).
     struct Cache {
-        std::vector<at::Tensor> self_keys_RhTd, self_values_RhTd;      // one a layer; T = length
+        std::vector<at::Tensor> self_keys_RhTd, self_values_RhTd;    // one a layer; T = length
         std::vector<at::Tensor> cross_keys_IhNd, cross_values_IhNd;
         std::int64_t length = 0;
     };
     Cache start_cache(const Weights& weights, const at::Tensor& image_embeds_INW) const;
-    // Appends tokens [R, T] to the cache and returns the logits [R, V] after the last of them. R = I * beams, where beams may
-    // grow from 1 after the prompt by reorder().
+    // Appends tokens [R, T] to the cache and returns the logits [R, V] after the last of them. R = I * beams, where
+    // beams may grow from 1 after the prompt by reorder().
     at::Tensor advance(const Weights& weights, const at::Tensor& tokens_RT, Cache& cache) const;
     // Row r of the cache becomes what row parents[r] was; changes the number of rows to parents' length.
     static void reorder(Cache& cache, const at::Tensor& parents_R);

@@ -1,5 +1,5 @@
-// ViT image encoder (Dosovitskiy et al. 2021) as reference BLIP builds it: pre-LayerNorm, eps 1e-6, exact GELU, fused qkv.
-// Legend: I images, S image size, P patches per side, N = 1 + P*P tokens, W width.
+// ViT image encoder (Dosovitskiy et al. 2021) as reference BLIP builds it: pre-LayerNorm, eps 1e-6, exact GELU, fused
+// qkv. Legend: I images, S image size, P patches per side, N = 1 + P*P tokens, W width.
 #pragma once
 
 #include <vector>

@@ -1,7 +1,7 @@
 // All parameters in one flat fp32 buffer, their gradients in a second one of the same layout. Modules see tensor views;
-// buckets, optimizer shards and checkpoint pieces are ranges of elements. Placement is the reverse of the declaration order,
-// which is the order in which backward finishes gradients.
-// Legend: N ranks; a bucket's length is a multiple of 128 * N; padding elements stay zero.
+// buckets, optimizer shards and checkpoint pieces are ranges of elements. Placement is the reverse of the declaration
+// order, which is the order in which backward finishes gradients. Legend: N ranks; a bucket's length is a multiple of
+// 128 * N; padding elements stay zero.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -24,15 +24,15 @@ struct Range {
 };
 
 struct Bucket {
-    Range range;                     // padded
-    std::vector<ParamId> params;     // wholly inside, in arena order
+    Range range;                    // padded
+    std::vector<ParamId> params;    // wholly inside, in arena order
 };
 
 // A run of elements of one parameter: what checkpoints store.
 struct ParamPiece {
     ParamId param = 0;
-    Range elements;                    // within the flattened parameter
-    std::int64_t arena_offset = 0;     // where elements.begin stands in the arena
+    Range elements;                   // within the flattened parameter
+    std::int64_t arena_offset = 0;    // where elements.begin stands in the arena
 };
 
 // Gives zeroed, page-aligned bytes (Communicator::allocate or plain memory in tests).

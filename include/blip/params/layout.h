@@ -1,5 +1,5 @@
-// The list of a model's parameters before any memory exists: modules declare reference names, shapes and initialisers; the
-// arena then places them. Declaration order = order of first use in the forward pass.
+// The list of a model's parameters before any memory exists: modules declare reference names, shapes and initialisers;
+// the arena then places them. Declaration order = order of first use in the forward pass.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,8 @@ namespace blip {
 
 enum class InitKind { zeros, ones, normal, truncated_normal, uniform };
 
-// How a parameter starts. normal: N(0, scale). truncated_normal: N(0, scale) cut at +-2 (absolute). uniform: U(-scale, scale).
+// How a parameter starts. normal: N(0, scale). truncated_normal: N(0, scale) cut at +-2 (absolute). uniform: U(-scale,
+// scale).
 struct Init {
     InitKind kind = InitKind::zeros;
     double scale = 0;

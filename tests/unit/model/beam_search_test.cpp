@@ -1,5 +1,5 @@
-// Search over table language models against what the reference's generation code produced, and the cached decoder against
-// the plain forward pass.
+// Search over table language models against what the reference's generation code produced, and the cached decoder
+// against the plain forward pass.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/from_blob.h>
@@ -99,8 +99,8 @@ BOOST_AUTO_TEST_CASE(table_models_equal_reference, *boost::unit_test::preconditi
         options.length_penalty = settings.at("length_penalty");
         options.repetition_penalty = settings.at("repetition_penalty");
         TableModel model(tables.get(test.at("table")));
-        const auto results = generate(
-            model, to_tensor(test.at("prompt").get<std::vector<std::vector<std::int64_t>>>()), options, special);
+        const auto results = generate(model, to_tensor(test.at("prompt").get<std::vector<std::vector<std::int64_t>>>()),
+                                      options, special);
         for (std::size_t i = 0; i < results.size(); ++i) {
             std::vector<std::int64_t> wanted = test.at("output")[i], got = results[i].tokens;
             got.resize(std::max(got.size(), wanted.size()), special.pad);
@@ -127,8 +127,8 @@ BOOST_AUTO_TEST_CASE(cached_decoder_equals_plain_pass) {
     const at::Tensor tokens = at::randint(1000, 2000, {2, 6}, at::kLong);
     const at::Tensor embeds = captioner.vision().forward(weights, images);
     DropoutMasks none = DropoutMasks::none();
-    const at::Tensor plain = captioner.text().head(
-        weights, captioner.text().forward(weights, tokens, embeds, {}, none));
+    const at::Tensor plain =
+        captioner.text().head(weights, captioner.text().forward(weights, tokens, embeds, {}, none));
 
     CaptionModel cached(captioner, weights, images);
     at::Tensor logits = cached.start(tokens.narrow(1, 0, 3));
@@ -148,13 +148,15 @@ BOOST_AUTO_TEST_CASE(captions_share_the_image_they_name) {
     Arena arena(captioner.layout(), 1, 1 << 20, host_allocator(), false);
     initialise(arena, 4);
     const c10::AutoGradMode no_gradients(false);
-    const at::Tensor embeds = captioner.vision().forward(arena.weights(), at::randint(0, 256, {2, 3, 32, 32}, at::kByte));
+    const at::Tensor embeds =
+        captioner.vision().forward(arena.weights(), at::randint(0, 256, {2, 3, 32, 32}, at::kByte));
     const at::Tensor tokens = at::randint(1000, 2000, {3, 5}, at::kLong), owner = at::tensor({1L, 0L, 1L});
     DropoutMasks none = DropoutMasks::none();
     const auto pass = [&](const at::Tensor& images, const at::Tensor& of_caption) {
         return captioner.text().forward(arena.weights(), tokens, images, of_caption, none);
     };
-    BOOST_TEST((pass(embeds, owner) - pass(embeds.index_select(0, owner), {})).abs().max().item<double>() <= tolerance::cached_decoder);
+    BOOST_TEST((pass(embeds, owner) - pass(embeds.index_select(0, owner), {})).abs().max().item<double>() <=
+               tolerance::cached_decoder);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -71,7 +71,8 @@ BOOST_AUTO_TEST_CASE(initial_weights_do_not_depend_on_the_world) {
     Arena one(odd_layout(), 1, 1 << 20, host_allocator()), three(odd_layout(), 3, 4096, host_allocator());
     initialise(one, 5);
     initialise(three, 5);
-    for (std::size_t i = 0; i < one.weights().size(); ++i) BOOST_TEST(one.weights()[i].detach().equal(three.weights()[i].detach()));
+    for (std::size_t i = 0; i < one.weights().size(); ++i)
+        BOOST_TEST(one.weights()[i].detach().equal(three.weights()[i].detach()));
     Arena other(odd_layout(), 1, 1 << 20, host_allocator());
     initialise(other, 6);
     BOOST_TEST(!one.weights()[0].detach().equal(other.weights()[0].detach()));
