@@ -15,24 +15,15 @@ namespace {
 // Signed distance from (x, y) to a shape of radius 1 around the origin, negative inside, y downward. Distances outside
 // of corners are bounds, which is enough within a pixel of the edge.
 double distance(ShapeKind kind, double x, double y) {
-    const auto box = [](double dx, double dy) { return std::max(dx, dy); };
     switch (kind) {
-        case ShapeKind::circle:
+        case ShapeKind::ball:
             return std::hypot(x, y) - 1.0;
         case ShapeKind::ring:
-            return std::abs(std::hypot(x, y) - 0.75) - 0.25;
-        case ShapeKind::square:
-            return box(std::abs(x), std::abs(y)) - 0.85;
-        case ShapeKind::cross: {
-            const double upright = box(std::abs(x) - 0.3, std::abs(y) - 1.0);
-            const double across = box(std::abs(x) - 1.0, std::abs(y) - 0.3);
-            return std::min(upright, across);
-        }
-        case ShapeKind::triangle: {
-            // equilateral, apex up at (0, -1.12), foot at y = 0.62
-            const double side = std::abs(x) * std::numbers::sqrt3 / 2 - (y + 1.12) / 2;
-            return std::max(side, y - 0.62);
-        }
+            return std::abs(std::hypot(x, y) - 0.76) - 0.24;
+        case ShapeKind::bar:
+            return std::max(std::abs(x) - 1.25, std::abs(y) - 0.4);
+        case ShapeKind::post:
+            return std::max(std::abs(x) - 0.4, std::abs(y) - 1.25);
     }
     return 1.0;
 }

@@ -16,23 +16,26 @@ const std::array<NamedColour, 6> shape_colours = {{
     {"red", {215, 35, 35}},
     {"green", {40, 160, 60}},
     {"blue", {40, 70, 215}},
-    {"yellow", {240, 220, 45}},
+    {"yellow", {230, 205, 30}},
     {"purple", {140, 45, 170}},
     {"orange", {245, 135, 25}},
 }};
 
+// All lighter than any shape, so that a small network learns in minutes where there is a shape and where not.
 const std::array<NamedColour, 5> background_colours = {{
     {"white", {240, 240, 240}},
-    {"black", {25, 25, 25}},
-    {"gray", {135, 135, 135}},
-    {"pink", {250, 185, 205}},
-    {"brown", {110, 72, 45}},
+    {"gray", {190, 190, 190}},
+    {"pink", {250, 195, 215}},
+    {"tan", {225, 200, 160}},
+    {"mint", {185, 235, 200}},
 }};
 
 namespace {
 
-constexpr std::array<const char*, 5> shape_names = {"circle", "square", "triangle", "cross", "ring"};
-constexpr std::array<const char*, 5> shape_plurals = {"circles", "squares", "triangles", "crosses", "rings"};
+constexpr std::array<const char*, 4> shape_names = {"ball", "bar", "post", "ring"};
+constexpr std::array<const char*, 4> shape_plurals = {"balls", "bars", "posts", "rings"};
+// from the centre to the foot, in radii
+constexpr std::array<double, 4> shape_feet = {1.0, 0.4, 1.25, 1.0};
 constexpr std::array<const char*, 5> number_words = {"zero", "one", "two", "three", "four"};
 
 // What a stream of random numbers is for.
@@ -46,7 +49,7 @@ SceneShape any_shape(RandomStream& random) {
     SceneShape shape;
     shape.kind = static_cast<ShapeKind>(random.below(shape_names.size()));
     shape.colour = random.below(shape_colours.size());
-    shape.turn = random.uniform(-0.2, 0.2);
+    shape.turn = random.uniform(-0.15, 0.15);
     return shape;
 }
 
@@ -58,8 +61,8 @@ void place_several(Scene& scene, RandomStream& random) {
         {{-0.21, -0.21}, {0.21, -0.21}, {-0.21, 0.21}, {0.21, 0.21}}};
     const std::size_t count = 2 + random.below(3);
     const SceneShape model = any_shape(random);
-    const double tilt = random.uniform(-0.25, 0.25);
-    const double radius = count == 2 ? random.uniform(0.18, 0.21) : random.uniform(0.14, 0.165);
+    const double tilt = random.uniform(-0.2, 0.2);
+    const double radius = random.uniform(0.14, 0.16);
     for (std::size_t i = 0; i < count; ++i) {
         const auto& [x, y] = count == 2 ? pair[i] : count == 3 ? triple[i] : quadruple[i];
         SceneShape shape = model;
@@ -74,22 +77,22 @@ void place_two(Scene& scene, RandomStream& random) {
     SceneShape top = any_shape(random), bottom = any_shape(random);
     // different colours, so that a caption names each for certain
     bottom.colour = (top.colour + 1 + random.below(shape_colours.size() - 1)) % shape_colours.size();
-    const bool touching = scene.kind == SceneKind::on_top;
-    if (touching) {
-        // something flat to stand on, and to stand with
-        bottom.kind = ShapeKind::square;
-        bottom.turn = 0;
-        top.turn = 0;
-    }
-    top.radius = random.uniform(0.17, 0.2);
-    bottom.radius = touching ? random.uniform(0.19, 0.22) : random.uniform(0.17, 0.2);
+    top.radius = random.uniform(0.15, 0.17);
+    bottom.radius = random.uniform(0.15, 0.17);
     const double x = random.uniform(-0.08, 0.08);
     top.x = x + random.uniform(-0.03, 0.03);
     bottom.x = x;
-    bottom.y = touching ? 0.18 : 0.24;
-    // a triangle's foot is half a radius below its centre, a square's side 0.85 radii
-    const double foot = top.kind == ShapeKind::triangle ? 0.62 : top.kind == ShapeKind::square ? 0.85 : 1.0;
-    top.y = touching ? bottom.y - 0.85 * bottom.radius - foot * top.radius : -0.24;
+    if (scene.kind == SceneKind::above) {
+        top.y = -0.24;
+        bottom.y = 0.24;
+    } else {
+        // upright and touching, the pair in the middle
+        top.turn = bottom.turn = 0;
+        const double top_foot = shape_feet[static_cast<std::size_t>(top.kind)] * top.radius;
+        const double bottom_foot = shape_feet[static_cast<std::size_t>(bottom.kind)] * bottom.radius;
+        top.y = -bottom_foot;
+        bottom.y = top_foot;
+    }
     scene.shapes = {top, bottom};
 }
 
@@ -107,7 +110,7 @@ Scene make_scene(std::uint64_t seed, std::uint64_t number, const std::vector<Ima
         scene.kind = SceneKind::one;
         scene.large = random.below(2) == 1;
         SceneShape shape = any_shape(random);
-        shape.radius = scene.large ? random.uniform(0.34, 0.4) : random.uniform(0.12, 0.15);
+        shape.radius = scene.large ? random.uniform(0.33, 0.37) : random.uniform(0.13, 0.16);
         const double room = scene.large ? 0.04 : 0.15;
         shape.x = random.uniform(-room, room);
         shape.y = random.uniform(-room, room);

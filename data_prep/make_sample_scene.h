@@ -12,7 +12,7 @@
 
 namespace blip {
 
-enum class ShapeKind { circle, square, triangle, cross, ring };
+enum class ShapeKind { ball, bar, post, ring };    // a bar lies, a post stands
 enum class SceneKind {
     one,        // a single shape, small or large
     several,    // two to four equal shapes
@@ -28,7 +28,7 @@ struct NamedColour {
 
 // In fractions of the picture's shorter side; the centre from the picture's centre, y downward.
 struct SceneShape {
-    ShapeKind kind = ShapeKind::circle;
+    ShapeKind kind = ShapeKind::ball;
     std::size_t colour = 0;    // into shape_colours
     double x = 0, y = 0;
     double radius = 0.1;
