@@ -14,7 +14,11 @@ if [ -n "$torch" ]; then
 else
     line LibTorch
 fi
-line CUDA "$([ -x "$cuda/bin/nvcc" ] && "$cuda/bin/nvcc" --version | sed -n 's/.*release \([0-9.]*\),.*/\1/p'), $cuda"
+if [ -x "$cuda/bin/nvcc" ]; then
+    line CUDA "$("$cuda/bin/nvcc" --version | sed -n 's/.*release \([0-9.]*\),.*/\1/p'), $cuda"
+else
+    line CUDA
+fi
 nccl=
 for header in "$torch/../nvidia/nccl/include/nccl.h" /usr/include/nccl.h; do
     [ -r "$header" ] || continue
@@ -22,4 +26,5 @@ for header in "$torch/../nvidia/nccl/include/nccl.h" /usr/include/nccl.h; do
     break
 done
 line NCCL "$nccl"
-line HDF5 "$(pkg-config --modversion "$hdf5" 2>/dev/null)${hdf5:+, pkg-config $hdf5}"
+version=$(pkg-config --modversion "$hdf5" 2>/dev/null)
+line HDF5 "${version:+$version, pkg-config $hdf5}"
