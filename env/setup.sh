@@ -40,6 +40,8 @@ flock util-linux
 python3 python3
 shellcheck shellcheck
 clang-format clang-format
+pgrep procps
+strace strace
 mpirun openmpi-bin
 ${MPICXX:-mpicxx} libopenmpi-dev
 COMMANDS
