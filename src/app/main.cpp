@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <new>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "blip/base/error.h"
@@ -24,10 +25,16 @@ std::pair<std::string, ExitCode> describe_current_exception() {
         return {error.what(), error.code()};
     } catch (const std::bad_alloc&) {
         return {"out of memory: use more ranks, a smaller --micro-batch or a smaller --model", ExitCode::internal};
+    } catch (const std::system_error& error) {
+        const bool thread = error.code() == std::errc::resource_unavailable_try_again;
+        return {(thread ? "cannot start a thread, out of memory or of processes (ulimit -u): " : "") +
+                    std::string(error.what()),
+                ExitCode::internal};
     } catch (const std::exception& error) {
         const std::string text = error.what();
         // LibTorch's allocator reports exhaustion as a plain error with its C++ stack.
-        const bool memory = text.find("not enough memory") != std::string::npos;
+        const bool memory = text.find("not enough memory") != std::string::npos ||
+                            text.find("can't allocate memory") != std::string::npos;
         return {
             (memory ? "out of memory: use a smaller --micro-batch or --model: " : "") + text.substr(0, text.find('\n')),
             ExitCode::internal};
@@ -59,7 +66,8 @@ int run_with_mpi(const Options& options, int argc, char** argv) {
         return static_cast<int>(error.code());
     } catch (...) {
         const auto [message, code] = describe_current_exception();
-        log_error("rank {} on {}: {}", session.rank(), host_name(), message);
+        const std::string who = fmt::format("rank {} on {}", session.rank(), host_name());
+        log_error_text(message.starts_with(who) ? message : who + ": " + message);
         session.abort(static_cast<int>(code));
     }
 }

@@ -67,32 +67,6 @@ void install_stop_signals() {
 
 bool stop_requested() { return stop_flag != 0; }
 
-void run_together(Communicator& communicator, const std::function<void()>& work) {
-    nlohmann::json own;
-    try {
-        work();
-    } catch (const Error& error) {
-        own = {{"code", static_cast<int>(error.code())}, {"message", error.what()}};
-    }
-    const auto all = communicator.all_gather_strings(own.dump(), "agreement that every rank could start");
-    std::map<std::string, std::pair<int, std::vector<std::size_t>>> failures;    // message -> code, ranks
-    for (std::size_t rank = 0; rank < all.size(); ++rank) {
-        const auto report = nlohmann::json::parse(all[rank]);
-        if (report.is_null()) continue;
-        auto& [code, ranks] = failures[report.at("message")];
-        code = report.at("code");
-        ranks.push_back(rank);
-    }
-    if (failures.empty()) return;
-    std::string text;
-    for (const auto& [message, where] : failures) {
-        if (!text.empty()) text += "; ";
-        if (where.second.size() != all.size()) text += fmt::format("rank {}: ", fmt::join(where.second, ", "));
-        text += message;
-    }
-    throw AgreedError(static_cast<ExitCode>(failures.begin()->second.first), text);
-}
-
 void check_same_options(const Options& options, Communicator& communicator) {
     std::map<std::string, std::string> own = changed_options(options);
     for (const char* of_one_rank : {"threads", "loader-threads", "prefetch", "data", "no-progress"})

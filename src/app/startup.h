@@ -2,7 +2,6 @@
 // runs.
 #pragma once
 
-#include <functional>
 #include <string>
 
 #include "blip/base/error.h"
@@ -26,10 +25,6 @@ void set_threads(Options& options, int ranks_here);
 // USR1, TERM and INT ask for a checkpoint and an orderly end; a second INT ends the process at once.
 void install_stop_signals();
 bool stop_requested();
-
-// Runs work on every rank. If it throws an Error on any, all ranks throw an AgreedError that holds each message once,
-// with the ranks it came from. For work without communication: opening files, checking options.
-void run_together(Communicator& communicator, const std::function<void()>& work);
 
 // Throws AgreedError (usage) unless all ranks were started with the same options, but for those that concern one rank's
 // own machine. Collective.

@@ -8,6 +8,7 @@
 #include "blip/base/log.h"
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/comm/mpi_communicator.h"
+#include "blip/comm/run_together.h"
 #include "blip/eval/evaluator.h"
 #include "blip/params/arena.h"
 #include "blip/report/progress.h"

@@ -7,6 +7,7 @@
 #include "blip/base/log.h"
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/comm/mpi_communicator.h"
+#include "blip/comm/run_together.h"
 #include "blip/data/shard_sampler.h"
 #include "blip/model/captioner.h"
 #include "blip/options/parse.h"
@@ -64,7 +65,7 @@ void check_only(const Options& options, const PackedDataset& dataset, Communicat
     } else if (!options.init.empty()) {
         const Captioner captioner(options.model);
         Arena arena(captioner.layout(), 1, 1LL << 62, host_allocator(), false);
-        load_model(options.init, arena);
+        run_together(communicator, [&] { load_model(options.init, arena); });
         log_info("would start from the weights in {}", options.init.string());
     }
     log_info("dry run: everything needed is there and fits together; nothing was trained or written");

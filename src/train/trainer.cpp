@@ -9,6 +9,7 @@
 
 #include "blip/base/log.h"
 #include "blip/checkpoint/checkpoints.h"
+#include "blip/comm/run_together.h"
 #include "blip/optim/adamw.h"
 #include "blip/optim/grad_reducer.h"
 #include "blip/optim/lr_schedule.h"
@@ -99,7 +100,7 @@ void Trainer::Impl::start_or_resume() {
                 fmt::format("{} belongs to another run ({}): give the same options, another --output, or --fresh "
                             "with an empty one",
                             found->directory.string(), fmt::join(differences, "; ")));
-        load_checkpoint(*found, arena, optimizer);
+        run_together(communicator, [&] { load_checkpoint(*found, arena, optimizer); });
         optimizer.set_update_count(found->manifest.update_count);
         state = found->manifest.state;
         saved_step = state.global_step;
@@ -111,7 +112,7 @@ void Trainer::Impl::start_or_resume() {
                 "dropout, equal within rounding instead of bit for bit",
                 found->manifest.world_size, found->manifest.threads, communicator.size(), options.runtime.threads);
     } else if (!options.init.empty()) {
-        load_model(options.init, arena);
+        run_together(communicator, [&] { load_model(options.init, arena); });
         log_info("starting from the weights in {}", options.init.string());
     } else {
         initialise(arena, options.train.seed);

@@ -1,0 +1,43 @@
+// See run_together.h.
+#include "blip/comm/run_together.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
+
+#include "blip/base/error.h"
+
+namespace blip {
+
+void run_together(Communicator& communicator, const std::function<void()>& work) {
+    nlohmann::json own;
+    try {
+        work();
+    } catch (const Error& error) {
+        own = {{"code", static_cast<int>(error.code())}, {"message", error.what()}};
+    }
+    const auto all = communicator.all_gather_strings(own.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
+                                                     "agreement that every rank could do its part");
+    std::map<std::string, std::pair<int, std::vector<std::size_t>>> failures;    // message -> code, ranks
+    for (std::size_t rank = 0; rank < all.size(); ++rank) {
+        const auto report = nlohmann::json::parse(all[rank]);
+        if (report.is_null()) continue;
+        auto& [code, ranks] = failures[report.at("message")];
+        code = report.at("code");
+        ranks.push_back(rank);
+    }
+    if (failures.empty()) return;
+    std::string text;
+    for (const auto& [message, where] : failures) {
+        if (!text.empty()) text += "; ";
+        if (where.second.size() != all.size()) text += fmt::format("rank {}: ", fmt::join(where.second, ", "));
+        text += message;
+    }
+    throw AgreedError(static_cast<ExitCode>(failures.begin()->second.first), text);
+}
+
+}    // namespace blip

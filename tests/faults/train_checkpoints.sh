@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# What a run does with the folder it finds: damaged checkpoints are named and the one before is used; another run's are
+# refused by name; --fresh; and a loss that is not finite leaves the last good state alone. Called by tests/run_all.sh.
+# shellcheck source=tests/faults/run_lib.sh
+. "$(dirname "$0")/run_lib.sh"
+draw_sample 24    # 10 steps an epoch
+run_options=(--epochs 2 --no-evaluate --checkpoint-every 5 --keep 10)
+
+new_case "a run of 15 steps with a checkpoint every 5"
+train 2 "$scratch/base" "${run_options[@]}" --max-steps 15
+exits 0
+for step in 5 10 15; do whole_checkpoint "$scratch/base" $step || fail "no checkpoint of step $step"; done
+leaves_nothing_like "$scratch/base/checkpoints/.*[!.]"
+train 2 "$scratch/whole" "${run_options[@]}"
+exits 0
+
+newest=checkpoints/step-00000015
+# damaged NAME WORD COMMAND...: COMMAND damages the newest checkpoint of a copy in $copy
+copy=$scratch/copy
+damaged() {
+    new_case "the newest checkpoint has $1: named, the one before is used"
+    rm -rf "$copy"
+    cp -r "$scratch/base" "$copy"
+    "${@:3}"
+    train 2 "$copy" "${run_options[@]}"
+    exits 0
+    said_once "step-00000015 is passed over: "; says "$2"
+    says "resuming after step 10"; says "finished after step 20"
+    same_weights "$copy" "$scratch/whole"
+}
+shard=$copy/$newest/shard-00001-of-00002.safetensors
+damaged "a truncated shard" "${shard##*/}" truncate -s -100 "$shard"
+flip_middle() { flip_byte "$1" $(($(stat -c %s "$1") / 2)); }
+damaged "a flipped byte in a shard" "${shard##*/}" flip_middle "$shard"
+damaged "a flipped byte in its manifest" "manifest.json" flip_middle "$copy/$newest/manifest.json"
+damaged "a shard missing" "${shard##*/}" rm "$shard"
+
+new_case "no checkpoint is intact: refused once, nothing is lost"
+rm -rf "$copy"
+cp -r "$scratch/base" "$copy"
+for file in "$copy"/checkpoints/*/shard-00000*; do flip_middle "$file"; done
+train 2 "$copy" "${run_options[@]}"
+exits 65; said_once "none of them intact"; says "step-00000005 is passed over"
+is "$(find "$copy" -name 'shard-*' | wc -l)" 6 "shards left"
+
+new_case "a manifest missing: that checkpoint was never finished"
+rm -rf "$copy"
+cp -r "$scratch/base" "$copy"
+rm "$copy/$newest/manifest.json"
+train 2 "$copy" "${run_options[@]}"
+exits 0; says "resuming after step 10"
+same_weights "$copy" "$scratch/whole"
+
+refused() { # CODE WORD ARGUMENT...: by the run in base, once for all ranks, which stays as it is
+    local before
+    before=$(find "$scratch/base" -path '*checkpoints*' -type f -exec md5sum {} + | sort)
+    train 3 "$scratch/base" "${@:3}"
+    exits "$1"; said_once "$2"; said_once "error: "
+    is "$(find "$scratch/base" -path '*checkpoints*' -type f -exec md5sum {} + | sort)" "$before" "checkpoints of the refused run"
+}
+new_case "another run's checkpoints are refused by the name of what differs"
+refused 64 "seed: was 42, now 43" "${run_options[@]}" --seed 43
+refused 64 "epochs: was 2, now 3" --epochs 3 --no-evaluate
+refused 64 "dropout: was 0.1, now 0" "${run_options[@]}" --dropout 0
+small=("${small[@]/12/24}")
+refused 64 "global-batch: was 12, now 24" "${run_options[@]}"
+small=("${small[@]/24/12}")
+"$bin/make_sample" --out "$scratch/coco2" --train 24 --val 6 --test 5 --seed 9 >/dev/null
+"$bin/coco_pack" --coco "$scratch/coco2" --out "$scratch/other.h5" >/dev/null
+first=$data data=$scratch/other.h5
+refused 64 "data digest: was " "${run_options[@]}"
+data=$first
+
+new_case "--fresh refuses a folder that is not empty, and takes an empty one"
+refused 64 "--fresh: $scratch/base is not empty" "${run_options[@]}" --fresh
+mkdir "$scratch/empty"
+train 2 "$scratch/empty" --max-steps 1 --no-evaluate --fresh
+exits 0; says "starting from random weights"
+
+new_case "a loss that is not finite: step, rank and samples are named, the last good state stays"
+small=("${small[@]/1e-3/1e30}")
+train 2 "$scratch/inf" --epochs 2 --no-evaluate --checkpoint-every 1
+exits 70
+said_once "is not finite"; says "the loss of step 2 "; says "rank 0: image "; says "rank 1: image "; says "(caption row "
+whole_checkpoint "$scratch/inf" 1 || fail "the checkpoint of step 1 is gone"
+is "$(find "$scratch/inf/checkpoints" -mindepth 1 -maxdepth 1 | wc -l)" 1 "checkpoints"
+small=("${small[@]/1e30/1e-3}")
+rows=$(grep -o 'caption row [0-9]*' "$output" | sort -u | wc -l)
+is "$rows" 12 "samples named"
+
+new_case "weights with an infinity: the first step stops, no checkpoint"
+train 2 "$scratch/good" --max-steps 10 --epochs 1
+exits 0
+python3 - "$scratch/good/best/model.safetensors" "$scratch/inf.safetensors" <<'PYTHON'
+import json, struct, sys
+data = bytearray(open(sys.argv[1], 'rb').read())
+length = struct.unpack('<Q', data[:8])[0]
+header = json.loads(data[8:8 + length])
+del header['__metadata__']['xxh3']    # whoever edits weights on purpose drops their digest
+at = header['visual_encoder.norm.weight']['data_offsets'][0]
+struct.pack_into('<f', data, 8 + length + at, float('inf'))
+text = json.dumps(header).encode()
+text += b' ' * (-len(text) % 8)
+open(sys.argv[2], 'wb').write(struct.pack('<Q', len(text)) + text + data[8 + length:])
+PYTHON
+train 2 "$scratch/from-inf" --epochs 2 --no-evaluate --checkpoint-every 1 --init "$scratch/inf.safetensors"
+exits 70; said_once "the loss of step 1 is not finite"; says "rank 1: image "
+leaves_nothing_like "$scratch/from-inf/checkpoints/*"
+summary

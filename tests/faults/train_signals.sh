@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Signals: USR1 through mpirun, TERM and INT sent to ranks, in training and in evaluation, end the job with 85 after a
+# checkpoint; the same command goes on and ends with the bytes of an undisturbed run. Called by tests/run_all.sh.
+# shellcheck source=tests/faults/run_lib.sh
+. "$(dirname "$0")/run_lib.sh"
+draw_sample 24    # 120 captions: 10 steps an epoch
+options=(--epochs 4)
+
+new_case "undisturbed"
+train 2 "$scratch/whole" "${options[@]}"
+exits 0
+
+# stopped: the job in the background ends with 85 and says so once, for all ranks
+stopped() {
+    finish_job 30
+    exits 85
+    said_once "stopped by a signal after step"
+    says_not "error"
+    whole_checkpoint "$1" "$(sed -n 's/.*stopped by a signal after step \([0-9]*\).*/\1/p' "$output")" || fail "no checkpoint of that step"
+    log_query "assert events[0][-1]['kind'] == 'stop' and events[0][-1]['step'] == max(logs[0]), (events[0][-1], max(logs[0]))" "$1"
+}
+# interrupted NAME SIGNAL RANK: RANK - means mpirun
+interrupted() {
+    local out=$scratch/$2-$3 pid
+    new_case "$1"
+    start_train 2 "$out" "${options[@]}"
+    wait_for 60 step_logged "$out" 13
+    if [ "$3" = - ]; then pid=$job; else pid=$(rank_of "$job" "$3"); fi
+    kill "-$2" "$pid"
+    stopped "$out"
+    train 2 "$out" "${options[@]}"
+    exits 0; says "resuming after step"; says "finished after step 40"
+    same_weights "$out" "$scratch/whole"
+    same_losses 0 "$out" "$scratch/whole"
+}
+interrupted "USR1 to mpirun" USR1 -
+interrupted "TERM to one rank" TERM 1
+interrupted "INT to the first rank" INT 0
+
+new_case "twice in one run, on all ranks at once"
+out=$scratch/twice
+for step in 6 25; do
+    start_train 3 "$out" "${options[@]}"
+    wait_for 60 step_logged "$out" $step
+    # shellcheck disable=SC2046
+    kill -TERM $(ranks_of "$job")
+    stopped "$out"
+done
+train 3 "$out" "${options[@]}"
+exits 0
+train 3 "$scratch/three" "${options[@]}"
+same_weights "$out" "$scratch/three"
+
+# One picture at a time and many beams: there is time to be interrupted.
+slow=(--eval-batch 1 --num-beams 64 --max-length 39)
+new_case "a signal while an epoch is evaluated: that epoch is evaluated by the next job"
+out=$scratch/evaluating
+in_evaluation() { whole_checkpoint "$1" 10 && [ ! -e "$1/evaluations/epoch-0.json" ]; }
+start_train 2 "$out" --epochs 1 "${slow[@]}"
+wait_for 60 in_evaluation "$out"
+kill -USR1 "$job"
+stopped "$out"
+says "after step 10"
+[ ! -e "$out/evaluations/epoch-0.json" ] || fail "the evaluation was not interrupted"
+train 2 "$out" --epochs 1 "${slow[@]}"
+exits 0; says "epoch 0 val"; says "epoch 0 test"; says "finished after step 10"
+[ -s "$out/evaluations/epoch-0.json" ] || fail "epoch 0 was not evaluated"
+is "$(grep -c '"kind":"step"' "$out/log.jsonl")" 10 "steps trained in both jobs"
+
+new_case "a signal to the evaluate verb"
+start mpirun -np 2 "$blip" evaluate --data "$data" --init "$scratch/whole" --output "$scratch/scores" "${slow[@]}" --threads 1 --split train
+wait_for 60 grep -q "captions of train" "$output"
+kill -TERM "$(rank_of "$job" 1)"
+finish_job 30
+exits 85; said_once "stopped by a signal"
+leaves_nothing_like "$scratch/scores/result/*"
+leaves_nothing_like "$scratch/scores/evaluate.json"
+summary
