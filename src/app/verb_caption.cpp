@@ -26,7 +26,8 @@ fs::path find_vocabulary(const fs::path& init) {
                                           program / "../share/blip_mpi" / own, program / "../../data_prep" / own};
     for (const fs::path& place : places)
         if (fs::exists(place)) return place;
-    throw Error(ExitCode::missing_input, fmt::format("no vocabulary: put the BERT vocabulary at {}", places.front().string()));
+    throw Error(ExitCode::missing_input,
+                fmt::format("no vocabulary: put the BERT vocabulary at {}", places.front().string()));
 }
 
 }    // namespace

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/run_lib.sh"
 draw_sample 12
 train 1 "$scratch/run" --epochs 1
-mapfile -t pictures < <(find "$scratch/coco/val2014" -name '*.jpg' | sort | head -n 3)
+mapfile -t pictures < <(grep -o 'val2014/[A-Za-z0-9_]*.jpg' "$scratch/coco/karpathy/coco_karpathy_val.json" | head -n 3 | sed "s|^|$scratch/coco/|")
 # caption ARGUMENT...: lines "PICTURE: caption" on stdout, messages on stderr
 caption() {
     status=0

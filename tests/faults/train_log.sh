@@ -92,7 +92,7 @@ refused 74 "/proc/nowhere" --data "$data" "${shape[@]}" --global-batch 12 --micr
 refused 74 "sample.h5/out" --data "$data" "${shape[@]}" --global-batch 12 --micro-batch 2 --output "$data/out"
 cp "$out/best/model.safetensors" "$scratch/damaged.safetensors"
 flip_byte "$scratch/damaged.safetensors" $(($(stat -c %s "$scratch/damaged.safetensors") / 2))
-refused 65 "damaged.safetensors" --data "$data" "${shape[@]}" --global-batch 12 --micro-batch 2 --output "$scratch/no" --init "$scratch/damaged.safetensors"
+refused 65 "damaged.safetensors is damaged" --data "$data" "${shape[@]}" --global-batch 12 --micro-batch 2 --output "$scratch/no" --init "$scratch/damaged.safetensors"
 
 new_case "an output folder that cannot be written to"
 if unshare -m true 2>/dev/null; then
