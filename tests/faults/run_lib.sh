@@ -71,7 +71,7 @@ finish_job() {
     fi
     status=0
     wait "$job" 2>/dev/null || status=$?
-    waited=$((SECONDS - begin))
+    export waited=$((SECONDS - begin)) # for the script that waits
 }
 # step_logged OUTPUT STEP: the run's log holds that step
 step_logged() { grep -q "\"step\":$2,\"epoch\"" "$1/log.jsonl"; }

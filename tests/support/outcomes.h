@@ -1,8 +1,8 @@
 // Outcome of every test case of this process, for the summary lines of test_main.cpp and ranks_main.cpp.
 #pragma once
 
-#include <boost/test/unit_test.hpp>
 #include <boost/test/tree/observer.hpp>
+#include <boost/test/unit_test.hpp>
 #include <cstdint>
 #include <map>
 #include <string>

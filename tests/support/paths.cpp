@@ -48,9 +48,7 @@ Path repository_root() {
 
 std::optional<Path> golden_dir() { return from_environment("BLIP_GOLDEN_DIR", "shared/golden"); }
 std::optional<Path> coco_dir() { return from_environment("BLIP_COCO_DIR", "shared/data/coco2014-mini"); }
-std::optional<Path> captions_file() {
-    return from_environment("BLIP_CAPTIONS", "shared/data/coco_captions_half.json");
-}
+std::optional<Path> captions_file() { return from_environment("BLIP_CAPTIONS", "shared/data/coco_captions_half.json"); }
 Path vocabulary_file() { return repository_root() / "data_prep" / "bert-base-uncased-vocab.txt"; }
 
 Path golden_file(std::string_view name) { return member(golden_dir(), name); }

@@ -3,8 +3,8 @@
 #include "tests/support/ranks.h"
 
 #include <algorithm>
-#include <boost/test/unit_test_log.hpp>
 #include <boost/test/results_reporter.hpp>
+#include <boost/test/unit_test_log.hpp>
 #include <cstdio>
 #include <exception>
 #include <iostream>
@@ -31,7 +31,8 @@ std::vector<Outcome> worst_of(const std::vector<std::string>& of_ranks) {
     std::vector<Outcome> worst(of_ranks.at(0).size(), Outcome::not_run);
     for (const std::string& bytes : of_ranks)
         for (std::size_t i = 0; i < worst.size(); ++i)
-            worst[i] = bytes.size() == worst.size() ? std::max(worst[i], static_cast<Outcome>(bytes[i])) : Outcome::failed;
+            worst[i] =
+                bytes.size() == worst.size() ? std::max(worst[i], static_cast<Outcome>(bytes[i])) : Outcome::failed;
     return worst;
 }
 
