@@ -13,7 +13,6 @@ fi
 data=$scratch/coco.h5
 tiny=(--data "$data" --model tiny --threads 1 --loader-threads 1 --epochs 3 --global-batch 32 --micro-batch 8
     --init-lr 1e-3 --checkpoint-every 4)
-job_of() { start mpirun -np 2 "$blip" train "${tiny[@]}" --output "$1"; }
 
 new_case "pack and check"
 run "$bin/coco_pack" --coco "$coco" --limit 100 --out "$data"
@@ -29,7 +28,7 @@ says "finished after step $((3 * steps))"
 middle=$((steps + steps / 2))    # of the second epoch
 
 new_case "the whole job killed in the middle of epoch 2: same command, same bytes"
-job_of "$scratch/killed"
+start mpirun -np 2 "$blip" train "${tiny[@]}" --output "$scratch/killed"
 wait_for 120 step_logged "$scratch/killed" $middle
 # shellcheck disable=SC2046
 kill -9 "$job" $(ranks_of "$job")
@@ -42,17 +41,6 @@ says "resuming after step"; says "(epoch 1, step"; says "finished after step $((
 same_weights "$scratch/killed" "$scratch/whole"
 same_losses 0 "$scratch/killed" "$scratch/whole"
 same_file "$scratch/killed/result/test_epoch2.json" "$scratch/whole/result/test_epoch2.json" "the captions"
-
-new_case "one rank killed: the job ends at once, says which rank, and goes on likewise"
-job_of "$scratch/rank"
-wait_for 120 step_logged "$scratch/rank" $middle
-kill -9 "$(rank_of "$job" 1)"
-finish_job 10
-exits 137
-says "rank 1"; says "signal 9"
-run mpirun -np 2 "$blip" train "${tiny[@]}" --output "$scratch/rank"
-exits 0
-same_weights "$scratch/rank" "$scratch/whole"
 
 new_case "evaluate: every picture once, in COCO form, and the scores of the last epoch"
 run mpirun -np 3 "$blip" evaluate --data "$data" --init "$(last_checkpoint "$scratch/whole")" --output "$scratch/scores"

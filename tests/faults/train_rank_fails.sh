@@ -50,12 +50,18 @@ exits 65; in_seconds 20
 said_once "digest mismatch of caption row "
 grep -qE 'error: rank [01] on .*caption row [0-9]+ \((train|val|test), image [0-9]+\)' "$output" || fail "rank, caption or image is not named"
 
-new_case "kill -9 of one rank"
-start_train 3 "$scratch/o3" --epochs 50 --no-evaluate
-wait_for 60 step_logged "$scratch/o3" 5
+new_case "kill -9 of one rank in mid-epoch: the same command goes on, and ends with an undisturbed run's bytes"
+three=(--epochs 3 --no-evaluate --checkpoint-every 4)
+start_train 3 "$scratch/o3" "${three[@]}"
+wait_for 60 step_logged "$scratch/o3" 14
 kill -9 "$(rank_of "$job" 2)"
 finish_job 10
 exits 137; says "rank 2"; says "signal 9"
+train 3 "$scratch/o3" "${three[@]}"
+exits 0; says "resuming after step"; says "(epoch 1, step"
+train 3 "$scratch/whole" "${three[@]}"
+same_weights "$scratch/o3" "$scratch/whole"
+same_losses 0 "$scratch/o3" "$scratch/whole"
 
 new_case "one rank runs out of memory"
 rank_is 1 'ulimit -v 1400000'
