@@ -62,7 +62,7 @@ PYTHON
 exits 0
 
 new_case "caption: a line for each picture"
-mapfile -t pictures < <(find "$coco/val2014" -name '*.jpg' | sort | head -n 3)
+mapfile -t pictures < <(find "$coco"/*2014 -name '*.jpg' | sort | head -n 3)
 run "$blip" caption --init "$scratch/whole/best" "${pictures[@]}"
 exits 0
 for picture in "${pictures[@]}"; do says "$picture: "; done

@@ -38,17 +38,29 @@ grep -qE 'error: rank [01] on ' "$output" || fail "no rank is named"
 run "$bin/coco_pack" --check "$scratch/pixels.h5"
 exits 65; says "(train, row"
 
-new_case "a flipped byte in a caption's tokens"
-# the first caption's tokens: [DEC] 30522, the prompt 1037 3861 1997, as little-endian uint16; its fifth token is damaged
-at=$(python3 -c '
-import sys
-print(open(sys.argv[1], "rb").read().index(bytes.fromhex("3a770d04150fcd07")) + 8)' "$data")
-cp "$data" "$scratch/tokens.h5"
-flip_byte "$scratch/tokens.h5" "$at"
-launch 2 train --data "$scratch/tokens.h5" --output "$scratch/o2" "${common[@]}" --epochs 1
-exits 65; in_seconds 20
-said_once "digest mismatch of caption row "
-grep -qE 'error: rank [01] on .*caption row [0-9]+ \((train|val|test), image [0-9]+\)' "$output" || fail "rank, caption or image is not named"
+# place_of WHAT: where caption row 7's tokens, length or image index, or caption row 0's text, lie in $data
+place_of() {
+    python3 - "$data" "$scratch/coco/karpathy/coco_karpathy_train.json" "$1" <<'PYTHON'
+import json, struct, sys
+data, captions = open(sys.argv[1], 'rb').read(), json.load(open(sys.argv[2]))
+# 80 bytes a caption; each starts with [DEC], a, picture, of as little-endian 16-bit numbers
+tokens = data.index(struct.pack('<4H', 30522, 1037, 3861, 1997))
+rows = [struct.unpack_from('<40H', data, tokens + 80 * row) for row in range(len(captions))]
+lengths = struct.pack(f'<{len(rows)}i', *(40 - row.count(0) for row in rows))
+indices = struct.pack(f'<{len(rows)}i', *(row // 5 for row in range(len(rows))))
+print({'tokens': tokens + 80 * 7 + 10, 'length': data.index(lengths) + 4 * 7, 'image index': data.index(indices) + 4 * 7,
+       'text': data.index(captions[0]['caption'].encode())}[sys.argv[3]])
+PYTHON
+}
+for what in tokens length "image index" text; do
+    new_case "a flipped byte in a caption's $what"
+    cp "$data" "$scratch/caption.h5"
+    flip_byte "$scratch/caption.h5" "$(place_of "$what")"
+    launch 2 train --data "$scratch/caption.h5" --output "$scratch/o2" "${common[@]}" --epochs 1
+    exits 65; in_seconds 20
+    said_once "error: "; says "; the file is damaged"
+    grep -qE 'caption row [07] \(train, image [0-9]+\)' "$output" || fail "caption or image is not named"
+done
 
 new_case "kill -9 of one rank in mid-epoch: the same command goes on, and ends with an undisturbed run's bytes"
 three=(--epochs 3 --no-evaluate --checkpoint-every 4)
