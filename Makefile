@@ -113,8 +113,8 @@ tests: found $(UNIT) $(WIDE) # the test programs
 test: build tests ## all tests; ONLY=unit_text, ONLY=ranks, ONLY=faults ... runs some
 	@BUILD=$(BUILD) tests/run_all.sh '$(ONLY)'
 
-test-golden: found $(filter %/golden,$(WIDE)) ## the tests against the reference implementation's own results
-	@BUILD=$(BUILD) tests/run_all.sh golden
+test-golden: build $(filter %/golden,$(WIDE)) ## the tests on golden data and COCO pictures (BLIP_GOLDEN_DIR, BLIP_COCO_DIR, BLIP_CAPTIONS)
+	@BUILD=$(BUILD) tests/run_all.sh 'golden|coco_pack_input|train_kill'
 
 bench: build $(BENCHES) ## speed: kernels, data path, training step
 	@BUILD=$(BUILD) tests/bench/run_all.sh '$(ONLY)'

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the test programs of BUILD (default build) and the fault scripts; called by `make test`, `make test-golden`.
-#   run_all.sh [PATTERN]   only names containing PATTERN (unit_text, golden, ranks, faults ...); PATTERN/FILTER hands
+#   run_all.sh [PATTERN]   only names that match PATTERN (unit_text, golden, ranks, faults, a|b ...); PATTERN/FILTER hands
 #                          FILTER to Boost.Test (--run_test), e.g. golden/wordpiece*
 # One line per program; the output of one that fails is shown in full. Each must end with "N passed, N failed, N skipped";
 # a missing summary or a crash counts as a failure. The last line sums them; exit 1 if anything failed.
@@ -23,7 +23,7 @@ passed=0 failed=0 skipped=0 programs=0
 run() {
     local name=$1 limit=$2 rc start=$SECONDS summary p f s gpu
     shift 2
-    [[ $name == *"$pattern"* ]] || return 0
+    [[ $name =~ $pattern ]] || return 0
     programs=$((programs + 1))
     timeout --kill-after=10 "$limit" "$@" >"$log" 2>&1
     rc=$?

@@ -22,7 +22,6 @@ ModelOptions golden_model_options(const nlohmann::json& golden) {
     options.text_heads = text.at("num_attention_heads");
     options.text_intermediate = text.at("intermediate_size");
     options.text_layers = text.at("num_hidden_layers");
-    options.text_positions = text.value("max_position_embeddings", 512);
     options.vision_width = vision.at("width");
     options.vision_depth = vision.at("depth");
     options.vision_heads = vision.at("heads");
@@ -33,14 +32,19 @@ ModelOptions golden_model_options(const nlohmann::json& golden) {
 
 std::unique_ptr<GoldenModel> load_golden_model(int world_size) {
     nlohmann::json golden = read_json(golden_file("golden.json.gz"));
-    Captioner captioner(golden_model_options(golden));
-    Arena arena(captioner.layout(), world_size, 1 << 18, host_allocator());
     const TempDir scratch;
     const Path weights = scratch / "reference.safetensors";
     const Path script = repository_root() / "tests/reference/pth_to_safetensors.py";
     const std::string command = fmt::format("python3 '{}' '{}' '{}'", script.string(),
                                             golden_file("tiny_reference.pth").string(), weights.string());
     if (std::system(command.c_str()) != 0) throw std::runtime_error("failed: " + command);
+    ModelOptions options = golden_model_options(golden);
+    // golden.json does not say how many positions were learned; the weights do
+    const SafetensorsFile file = SafetensorsFile::open(weights);
+    options.text_positions =
+        static_cast<int>(file.tensor("text_decoder.bert.embeddings.position_embeddings.weight").size(0));
+    Captioner captioner(options);
+    Arena arena(captioner.layout(), world_size, 1 << 18, host_allocator());
     load_model(weights, arena);
     return std::make_unique<GoldenModel>(GoldenModel{std::move(golden), std::move(captioner), std::move(arena)});
 }

@@ -10,7 +10,7 @@
 
 namespace blip::test {
 
-// Shape of the golden model, from golden.json.gz.
+// Shape of the golden model, from golden.json.gz (text_positions is left at its default).
 ModelOptions golden_model_options(const nlohmann::json& golden);
 
 struct GoldenModel {
