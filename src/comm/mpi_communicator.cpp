@@ -23,8 +23,9 @@ namespace blip {
 namespace {
 
 constexpr double kNoDeadline = std::numeric_limits<double>::infinity();
-constexpr std::int64_t kMessageFloats = std::int64_t{1}
-                                        << 28;    // MPI counts are int; larger parts go in several messages
+// Parts go in messages of 4 MiB: far below what MPI's int counts allow, and each arrival shows the waiting rank that
+// more is on its way.
+constexpr std::int64_t kMessageFloats = std::int64_t{1} << 20;
 constexpr std::int64_t kMessageBytes = std::int64_t{1} << 30;
 
 using Buffer = std::vector<float>;

@@ -18,12 +18,16 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-// The first moments are spent asking again at once, since most messages come soon; then pauses grow with the time
-// waited, so that a rank that shares our core gets it and the result is never late by more than a sixteenth of the
-// wait.
-void pause_after(Clock::duration waited) {
-    if (waited < 30us) return;
-    const auto pause = std::clamp<Clock::duration>(waited / 16, 10us, waited < 1s ? 500us : 2ms);
+// idle: since anything last arrived. At first the core is only offered to others, since data that is on its way moves a
+// little with every question; then pauses grow with the time, so that a rank that shares our core gets it, and nothing
+// is noticed later than by a sixteenth of the wait.
+void pause_after(Clock::duration idle) {
+    if (idle < 30us) return;
+    if (idle < 5ms) {
+        std::this_thread::yield();
+        return;
+    }
+    const auto pause = std::clamp<Clock::duration>(idle / 16, 10us, idle < 1s ? 500us : 2ms);
     std::this_thread::sleep_for(pause);
 }
 
@@ -36,6 +40,7 @@ void MpiRequests::add(MPI_Request request, int peer) {
 
 void MpiRequests::wait(const std::string& what, double timeout_s, int rank) {
     const auto start = Clock::now();
+    auto last_arrival = start;
     finished_.resize(requests_.size());
     for (;;) {
         int finished = 0;    // MPI_UNDEFINED once none is left
@@ -43,8 +48,12 @@ void MpiRequests::wait(const std::string& what, double timeout_s, int rank) {
                                MPI_STATUSES_IGNORE),
                   what.c_str());
         if (finished == MPI_UNDEFINED) break;
-        if (finished > 0) continue;
-        const auto waited = Clock::now() - start;
+        const auto now = Clock::now();
+        if (finished > 0) {
+            last_arrival = now;
+            continue;
+        }
+        const auto waited = now - start;
         if (std::chrono::duration<double>(waited).count() > timeout_s) {
             throw Error(
                 ExitCode::internal,
@@ -52,7 +61,7 @@ void MpiRequests::wait(const std::string& what, double timeout_s, int rank) {
                             "needs more time than that",
                             rank, host_name(), timeout_s, what, late_ranks()));
         }
-        pause_after(waited);
+        pause_after(now - last_arrival);
     }
     requests_.clear();
     peers_.clear();
