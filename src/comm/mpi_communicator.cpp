@@ -97,6 +97,7 @@ class MpiCommunicator final : public Communicator {
     WorkPtr start_reduce_scatter(const float* send, float* receive, std::int64_t count, const char* what) override;
     WorkPtr start_all_gather(float* buffer, std::int64_t count, const char* what) override;
     void wait(WorkPtr work) override;
+    void finish_exchanges() override { barrier("end of an exchange", false); }
     WorkPtr start_host_sum(std::span<double> values, const char* what) override;
     void broadcast(std::string& bytes, const char* what) override;
     std::vector<std::string> gather(const std::string& bytes, const char* what) override;

@@ -81,6 +81,7 @@ ShardedAdamW::StepResult ShardedAdamW::step(GradReducer& reducer, double lr, boo
                                                            own.length(), "gather updated weights"));
     }
     for (WorkPtr& work : gathering) communicator_.wait(std::move(work));
+    communicator_.finish_exchanges();
     return result;
 }
 
