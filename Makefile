@@ -98,7 +98,7 @@ $(call track,$(BUILD)/lists/libtest_support_torch,$(SUPPORT_TORCH))
 endif
 
 # ---- targets ----
-.PHONY: help found build tests test test-golden bench demo lint format tidy install clean
+.PHONY: help found build tests test run-tests test-golden run-golden bench demo lint format tidy install clean
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 	@printf '%s\n' 'Paths: LIBTORCH= (a LibTorch, or the directory a torch wheel is in)  MPICXX=  CUDA_HOME=  BLIP_DEPS= (shared cache)' \
@@ -110,10 +110,17 @@ found: ## what was found on this machine: versions and paths
 build: found $(PROGRAMS) ## the programs, in build/bin
 tests: found $(UNIT) $(WIDE) # the test programs
 
-test: build tests ## all tests; ONLY=unit_text, ONLY=ranks, ONLY=faults ... runs some
+# What is found is decided when make starts, so that tests run in a second make, after the set-up.
+test: ## set up, build, all tests; ONLY=unit_text, ONLY=ranks, ONLY=faults ... runs some
+	@env/setup.sh
+	@$(MAKE) --no-print-directory run-tests
+run-tests: build tests
 	@BUILD=$(BUILD) tests/run_all.sh '$(ONLY)'
 
-test-golden: build $(filter %/golden,$(WIDE)) ## the tests on golden data and COCO pictures (BLIP_GOLDEN_DIR, BLIP_COCO_DIR, BLIP_CAPTIONS)
+test-golden: ## the tests on golden data and COCO pictures (BLIP_GOLDEN_DIR, BLIP_COCO_DIR, BLIP_CAPTIONS)
+	@env/setup.sh
+	@$(MAKE) --no-print-directory run-golden
+run-golden: build $(filter %/golden,$(WIDE))
 	@BUILD=$(BUILD) tests/run_all.sh 'golden|coco_pack_input|train_kill'
 
 bench: build $(BENCHES) ## speed: kernels, data path, training step

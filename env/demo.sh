@@ -47,4 +47,6 @@ for row in json.loads((evaluation / 'result' / 'test.json').read_text())[:5]:
 result = json.loads((evaluation / 'evaluate.json').read_text())['splits']['test']
 print(f"all {result['images']} pictures:", ', '.join(f'{name} {value:.3f}' for name, value in result['scores'].items()))
 PYTHON
+printf 'for comparison, the caption that scores best when it is given to every picture:\n'
+python3 tests/reference/best_constant_caption.py "$demo/coco" test | sed -n 's/^best constant caption: /  /p'
 step "done"

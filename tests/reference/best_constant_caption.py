@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Best BLEU-4 that one constant caption reaches on a drawn data set, and what a correct caption reaches.
 
-Run by hand when make_sample's wordings change (standard library only):
+Called by env/demo.sh; run it by hand when make_sample's wordings change (standard library only):
     tests/reference/best_constant_caption.py SAMPLE_DIR [val|test]
 Every different training caption is tried as the constant; correct captions are the plainest wording of each picture
 (the shortest of the five that the most common wordings start like).
