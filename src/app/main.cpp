@@ -1,5 +1,6 @@
 // blip_mpi: parse, start MPI where the verb needs it, run the verb, turn errors into exit codes.
 #include <fmt/format.h>
+#include <torch/headeronly/version.h>
 
 #include <cstdio>
 #include <new>
@@ -47,7 +48,7 @@ int answer_without_mpi(const ParsedCommandLine& command) {
     if (command.help)
         fmt::print("{}", help_text(command.options.verb));
     else if (command.version)
-        fmt::print("blip_mpi {}\n", program_version);
+        fmt::print("blip_mpi {}\nLibTorch {}\n{}\n", program_version, TORCH_VERSION, mpi_library_version());
     else
         fmt::print("{}", print_config(command.options));
     return 0;

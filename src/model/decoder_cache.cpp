@@ -1,6 +1,5 @@
 // Decoding token by token with cached keys and values: the generation half of text_decoder.h.
 #include <ATen/ops/cat.h>
-#include <ATen/ops/scaled_dot_product_attention.h>
 
 #include "blip/base/error.h"
 #include "blip/model/text_decoder.h"

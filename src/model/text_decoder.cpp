@@ -9,7 +9,6 @@
 #include <ATen/ops/linear.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/ones.h>
-#include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/softmax.h>
 #include <fmt/format.h>
 
@@ -75,10 +74,10 @@ at::Tensor TextDecoder::embed(const Weights& weights, const at::Tensor& tokens_C
 
 at::Tensor TextDecoder::attend(const at::Tensor& q_BhTd, const at::Tensor& k_BhKd, const at::Tensor& v_BhKd,
                                bool causal, DropoutMasks& dropout) const {
-    if (!dropout.active()) return at::scaled_dot_product_attention(q_BhTd, k_BhKd, v_BhKd, std::nullopt, 0.0, causal);
-    // With dropout the probabilities are needed: captions are short, so the scores are small.
+    // Written out, in the reference's order: dropout needs the probabilities, captions are short, and the gradients
+    // then differ least from the reference's. (The long sequences, the image's, go through SDPA in the vision encoder.)
     const double scale = 1 / std::sqrt(static_cast<double>(q_BhTd.size(3)));
-    at::Tensor scores = at::matmul(q_BhTd * scale, k_BhKd.transpose(2, 3));
+    at::Tensor scores = at::matmul(q_BhTd, k_BhKd.transpose(2, 3)) * scale;
     if (causal) {
         const std::int64_t length = scores.size(3);
         const at::Tensor later = at::ones({length, length}, scores.options().dtype(at::kBool)).triu(1);

@@ -26,16 +26,18 @@ TrainedTokens trained_tokens(const std::vector<std::int64_t>& tokens_CT, const s
     return trained;
 }
 
-at::Tensor caption_loss_sum(const Captioner& captioner, const Weights& weights, const at::Tensor& images_I3SS,
-                            const at::Tensor& tokens_CT, const at::Tensor& image_of_caption_C,
-                            const TrainedTokens& trained, double label_smoothing, DropoutMasks& dropout) {
+at::Tensor caption_loss(const Captioner& captioner, const Weights& weights, const at::Tensor& images_I3SS,
+                        const at::Tensor& tokens_CT, const at::Tensor& image_of_caption_C, const TrainedTokens& trained,
+                        double label_smoothing, DropoutMasks& dropout) {
     const at::Tensor image_embeds = captioner.vision().forward(weights, images_I3SS);
     const at::Tensor hidden_CTH =
         captioner.text().forward(weights, tokens_CT, image_embeds, image_of_caption_C, dropout);
     const at::Tensor at_trained =
         hidden_CTH.view({-1, hidden_CTH.size(2)}).index_select(0, at::tensor(trained.positions));
     const at::Tensor logits = captioner.text().head(weights, at_trained);
-    return at::cross_entropy_loss(logits, at::tensor(trained.targets), {}, at::Reduction::Sum, -100, label_smoothing);
+    // An empty mean would be NaN; an empty sum is 0.
+    const auto reduction = trained.targets.empty() ? at::Reduction::Sum : at::Reduction::Mean;
+    return at::cross_entropy_loss(logits, at::tensor(trained.targets), {}, reduction, -100, label_smoothing);
 }
 
 }    // namespace blip

@@ -53,12 +53,12 @@ double TrainStep::micro_batch(const Batch& batch, std::int64_t global_step, std:
     DropoutMasks dropout(options_.loss.dropout, random_key(options_.train.seed, RandomPurpose::dropout,
                                                            {static_cast<std::uint64_t>(global_step),
                                                             static_cast<std::uint64_t>(batch.request.tag)}));
-    const double own_mean = static_cast<double>(std::max<std::size_t>(trained.targets.size(), 1)) *
-                            plan_.sampler().micro_batches_per_step();
-    const double divisor = options_.loss.average == "micro-batch" ? own_mean : static_cast<double>(global_tokens);
-    const at::Tensor loss = caption_loss_sum(captioner_, arena_.weights(), pixels, tokens, owners, trained,
-                                             options_.loss.label_smoothing, dropout) /
-                            divisor;
+    const double share = options_.loss.average == "micro-batch"
+                             ? 1.0 / plan_.sampler().micro_batches_per_step()
+                             : static_cast<double>(trained.targets.size()) / static_cast<double>(global_tokens);
+    const at::Tensor loss = caption_loss(captioner_, arena_.weights(), pixels, tokens, owners, trained,
+                                         options_.loss.label_smoothing, dropout) *
+                            share;
     watch.add_to(record.forward_ms);
     loss.backward();
     watch.add_to(record.backward_ms);

@@ -40,8 +40,8 @@ class Communicator {
     // After it returns, the computation that follows sees the result. wait(nullptr) does nothing.
     virtual void wait(WorkPtr work) = 0;
     // After the last wait of a series, before a long computation: returns once every rank has its data. MPI moves data
-    // only while it is called, so a rank that went off to compute would leave the others waiting; where the hardware moves
-    // the data there is nothing to do.
+    // only while it is called, so a rank that went off to compute would leave the others waiting; where the hardware
+    // moves the data there is nothing to do.
     virtual void finish_exchanges() {}
 
     // Small host messages. reduce: values must stay alive and untouched until wait_host.

@@ -1,6 +1,6 @@
-// The training objective of a micro-batch: cross-entropy of the caption tokens after the prompt, with label smoothing,
-// summed; the caller divides by the token count of the global batch. Called by the trainer and tests.
-// Formula: reference BLIP; (1 - e) * sum(nll) + e / V * sum over positions and words of -log p (Szegedy et al. 2016,
+// The training objective of a micro-batch: mean cross-entropy of the caption tokens after the prompt, with label
+// smoothing; the caller weighs it by the micro-batch's share of the global batch's tokens. Called by the trainer and
+// tests. Formula: reference BLIP; (1 - e) * mean(nll) + e / V * sum over words of mean(-log p) (Szegedy et al. 2016,
 // sec. 7). Legend: C captions, T tokens, I images, S image size.
 #pragma once
 
@@ -23,10 +23,12 @@ struct TrainedTokens {
 TrainedTokens trained_tokens(const std::vector<std::int64_t>& tokens_CT, const std::vector<std::int64_t>& lengths_C,
                              int prompt_length);
 
-// Scalar fp32 tensor on the graph. images: uint8 [I, 3, S, S]; tokens: int64 [C, T]; image_of_caption: int64 [C], or
-// undefined when caption c belongs to image c. The head runs at trained positions only.
-at::Tensor caption_loss_sum(const Captioner& captioner, const Weights& weights, const at::Tensor& images_I3SS,
-                            const at::Tensor& tokens_CT, const at::Tensor& image_of_caption_C,
-                            const TrainedTokens& trained, double label_smoothing, DropoutMasks& dropout);
+// Scalar fp32 tensor on the graph, 0 without trained tokens. The mean, not the sum, is taken inside: the backward of
+// log-softmax adds 30,524 equal tiny terms one by one, so its rounding depends on their scale (1e-4 of the gradient),
+// and the reference's is that of a mean. images: uint8 [I, 3, S, S]; tokens: int64 [C, T]; image_of_caption: int64 [C],
+// or undefined when caption c belongs to image c. The head runs at trained positions only.
+at::Tensor caption_loss(const Captioner& captioner, const Weights& weights, const at::Tensor& images_I3SS,
+                        const at::Tensor& tokens_CT, const at::Tensor& image_of_caption_C, const TrainedTokens& trained,
+                        double label_smoothing, DropoutMasks& dropout);
 
 }    // namespace blip
