@@ -57,10 +57,7 @@ void print_plan(const Options& options, const PackedDataset& dataset, int ranks)
 void check_only(const Options& options, const PackedDataset& dataset, Communicator& communicator) {
     const auto found = find_newest_checkpoint(options.checkpoint.output, communicator);
     if (found) {
-        const auto differences = identity_differences(found->manifest.identity, run_identity(options, dataset));
-        if (!differences.empty())
-            throw AgreedError(ExitCode::usage, fmt::format("{} belongs to another run: {}", found->directory.string(),
-                                                           fmt::join(differences, "; ")));
+        check_same_run(*found, options, dataset);
         log_info("would resume after step {} from {}", found->manifest.state.global_step, found->directory.string());
     } else if (!options.init.empty()) {
         const Captioner captioner(options.model);

@@ -45,8 +45,6 @@ TrainState state_from_json(const json& object, const std::string& origin) {
     state.epoch = static_cast<int>(integer_field(object, "epoch", origin, 0, INT_MAX));
     state.step_in_epoch = integer_field(object, "step_in_epoch", origin, 0, INT64_MAX);
     state.seed = unsigned_field(object, "seed", origin);
-    state.best_epoch = static_cast<int>(integer_field(object, "best_epoch", origin, -1, INT_MAX));
-    state.best_score = number_field(object, "best_score", origin);
     return state;
 }
 
@@ -79,9 +77,7 @@ std::string Manifest::to_json() const {
          {{"global_step", state.global_step},
           {"epoch", state.epoch},
           {"step_in_epoch", state.step_in_epoch},
-          {"seed", state.seed},
-          {"best_epoch", state.best_epoch},
-          {"best_score", std::isfinite(state.best_score) ? state.best_score : -1.0}}},    // JSON has no NaN
+          {"seed", state.seed}}},
         {"update_count", update_count},
         {"world_size", world_size},
         {"threads", threads},

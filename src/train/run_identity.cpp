@@ -60,4 +60,13 @@ void check_ranks_agree(const std::map<std::string, std::string>& own, Communicat
                                       problems));
 }
 
+void check_same_run(const FoundCheckpoint& found, const Options& options, const PackedDataset& dataset) {
+    const auto differences = identity_differences(found.manifest.identity, run_identity(options, dataset));
+    if (!differences.empty())
+        throw AgreedError(ExitCode::usage,
+                          fmt::format("{} belongs to another run ({}): give the same options, another --output, or "
+                                      "--fresh with an empty one",
+                                      found.directory.string(), fmt::join(differences, "; ")));
+}
+
 }    // namespace blip

@@ -93,13 +93,7 @@ void Trainer::Impl::start_or_resume() {
     state.seed = options.train.seed;
     const auto found = find_newest_checkpoint(options.checkpoint.output, communicator);
     if (found) {
-        const auto differences = identity_differences(found->manifest.identity, run_identity(options, dataset));
-        if (!differences.empty())
-            throw AgreedError(
-                ExitCode::usage,
-                fmt::format("{} belongs to another run ({}): give the same options, another --output, or --fresh "
-                            "with an empty one",
-                            found->directory.string(), fmt::join(differences, "; ")));
+        check_same_run(*found, options, dataset);
         run_together(communicator, [&] { load_checkpoint(*found, arena, optimizer); });
         optimizer.set_update_count(found->manifest.update_count);
         state = found->manifest.state;

@@ -5,9 +5,9 @@
 #include <boost/test/unit_test.hpp>
 #include <numeric>
 
-#include "blip/comm/self_communicator.h"
 #include "blip/optim/adamw.h"
 #include "tests/support/ranks.h"
+#include "tests/support/self_communicator.h"
 #include "tests/unit/optim/toy_arena.h"
 
 namespace blip::test {

@@ -11,8 +11,6 @@ struct TrainState {
     int epoch = 0;                     // epoch that the next step belongs to
     std::int64_t step_in_epoch = 0;    // index of the next step within it
     std::uint64_t seed = 0;
-    int best_epoch = -1;    // evaluation that best/ came from, -1 = none
-    double best_score = -1;
 
     bool operator==(const TrainState&) const = default;
 };

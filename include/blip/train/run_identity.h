@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "blip/checkpoint/checkpoints.h"
 #include "blip/comm/communicator.h"
 #include "blip/data/packed_dataset.h"
 #include "blip/options/options.h"
@@ -16,5 +17,8 @@ std::map<std::string, std::string> run_identity(const Options& options, const Pa
 // Throws AgreedError (usage), naming the ranks and what differs, unless every rank's entries equal rank 0's.
 // Collective.
 void check_ranks_agree(const std::map<std::string, std::string>& own, Communicator& communicator);
+
+// Throws AgreedError (usage), naming what differs, unless the checkpoint is of this run. The same answer on all ranks.
+void check_same_run(const FoundCheckpoint& found, const Options& options, const PackedDataset& dataset);
 
 }    // namespace blip

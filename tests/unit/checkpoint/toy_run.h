@@ -57,7 +57,7 @@ struct ToyRun {
 
 inline Manifest toy_manifest(std::int64_t step) {
     Manifest manifest;
-    manifest.state = {step, 2, step - 7, 42, 1, 0.25};
+    manifest.state = {step, 2, step - 7, 42};
     manifest.threads = 3;
     manifest.model.text_hidden = 48;
     manifest.identity = {{"seed", "42"}, {"data", "0123456789abcdef"}};
