@@ -1,4 +1,5 @@
-// A world of one rank without MPI, for tests in one process: one rank has nobody to talk to, and sums are what they are.
+// A world of one rank without MPI, for tests in one process: one rank has nobody to talk to, and sums are what they
+// are.
 #pragma once
 
 #include <algorithm>
