@@ -82,8 +82,6 @@ std::string describe_changes(const Options& options) {
     return changed.empty() ? "none" : fmt::format("{}", fmt::join(changed, " "));
 }
 
-PackedDataset open_dataset(const Options& options) { return PackedDataset::open(options.data.file); }
-
 void adopt_model_shape(Options& options) {
     if (options.init.empty()) return;
     if (!std::filesystem::exists(options.init))

@@ -33,8 +33,6 @@ void check_same_options(const Options& options, Communicator& communicator);
 // Options that differ from their defaults, in one line.
 std::string describe_changes(const Options& options);
 
-// The dataset named by --data.
-PackedDataset open_dataset(const Options& options);
 // Completes options.model from the weights in --init, where those say their shape; refuses contradictions.
 void adopt_model_shape(Options& options);
 

@@ -40,7 +40,7 @@ ExitCode run_caption(Options options) {
     set_threads(options, 1);
     adopt_model_shape(options);
     const Captioner captioner(options.model);
-    Arena arena(captioner.layout(), 1, 1LL << 62, host_allocator(), false);
+    Arena arena = weights_only_arena(captioner.layout());
     load_model(options.init, arena);
     const Vocabulary vocabulary = Vocabulary::from_file(find_vocabulary(options.init));
     const WordPieceTokenizer tokenizer(vocabulary);

@@ -43,12 +43,11 @@ ExitCode run_evaluate(Options options, const MpiSession& session) {
     std::optional<Arena> arena;
     std::vector<std::string> splits;
     run_together(*communicator, [&] {
-        dataset = open_dataset(options);
+        dataset = PackedDataset::open(options.data.file);
         splits = present_splits(options, *dataset, communicator->rank() == 0);
         adopt_model_shape(options);
         captioner.emplace(options.model);
-        // Evaluation needs neither gradients nor shards: one bucket.
-        arena.emplace(captioner->layout(), 1, 1LL << 62, host_allocator(), false);
+        arena.emplace(weights_only_arena(captioner->layout()));
         load_model(options.init, *arena);
         if (communicator->rank() == 0 && !options.dry_run)
             std::filesystem::create_directories(options.checkpoint.output / "result");
@@ -76,10 +75,7 @@ ExitCode run_evaluate(Options options, const MpiSession& session) {
         }
         if (communicator->rank() != 0) continue;
         write_results(options.checkpoint.output / "result" / (split + ".json"), evaluation.captions);
-        report["splits"][split] = {{"scores", evaluation.scores},
-                                   {"images", evaluation.captions.size()},
-                                   {"generate_s", evaluation.generate_s},
-                                   {"score_s", evaluation.score_s}};
+        report["splits"][split] = summary(evaluation);
         std::string scores;
         for (const auto& [name, value] : evaluation.scores) scores += fmt::format("  {} {:.4f}", name, value);
         log_info("{}: {} images in {}{}", split, evaluation.captions.size(), format_duration(evaluation.generate_s),

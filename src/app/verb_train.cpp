@@ -61,7 +61,7 @@ void check_only(const Options& options, const PackedDataset& dataset, Communicat
         log_info("would resume after step {} from {}", found->manifest.state.global_step, found->directory.string());
     } else if (!options.init.empty()) {
         const Captioner captioner(options.model);
-        Arena arena(captioner.layout(), 1, 1LL << 62, host_allocator(), false);
+        Arena arena = weights_only_arena(captioner.layout());
         run_together(communicator, [&] { load_model(options.init, arena); });
         log_info("would start from the weights in {}", options.init.string());
     }
@@ -76,7 +76,7 @@ ExitCode run_train(Options options, const MpiSession& session) {
     set_threads(options, session.local_size());
     std::optional<PackedDataset> dataset;
     run_together(*communicator, [&] {
-        dataset = open_dataset(options);
+        dataset = PackedDataset::open(options.data.file);
         adopt_model_shape(options);
         ShardSampler(dataset->split("train").caption_count(), options.train.global_batch, options.train.micro_batch,
                      options.train.seed, communicator->rank(), communicator->size());

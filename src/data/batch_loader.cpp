@@ -101,7 +101,7 @@ void BatchLoader::Impl::prepare(Slot& slot) const {
 void BatchLoader::Impl::load_image(Batch& batch, std::size_t i) const {
     const BatchRequest& request = batch.request;
     const Image image = dataset.read_image(split, request.images[i]);
-    const AugmentPlan plan = request.augment_keys.empty() || !augment.enabled
+    const AugmentPlan plan = request.augment_keys.empty()
                                  ? evaluation_plan(image.height, image.width)
                                  : draw_training_plan(image.height, image.width, augment, request.augment_keys[i]);
     const auto side = static_cast<std::size_t>(image_size);

@@ -1,4 +1,4 @@
-// Results file and sample lines of an evaluation: declared in evaluator.h.
+// Summary, results file and sample lines of an evaluation: declared in evaluator.h.
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
@@ -7,6 +7,13 @@
 #include "blip/eval/evaluator.h"
 
 namespace blip {
+
+nlohmann::json summary(const SplitEvaluation& evaluation) {
+    return {{"scores", evaluation.scores},
+            {"images", evaluation.captions.size()},
+            {"generate_s", evaluation.generate_s},
+            {"score_s", evaluation.score_s}};
+}
 
 void write_results(const std::filesystem::path& file, const std::vector<CaptionResult>& captions) {
     nlohmann::json rows = nlohmann::json::array();

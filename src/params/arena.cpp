@@ -102,4 +102,9 @@ float* Arena::gradient_data() const { return static_cast<float*>(flat_gradients_
 
 void Arena::zero_gradients() { flat_gradients_.zero_(); }
 
+Arena weights_only_arena(const Layout& layout) {
+    constexpr std::int64_t one_bucket_bytes = std::int64_t{1} << 62;
+    return Arena(layout, 1, one_bucket_bytes, host_allocator(), false);
+}
+
 }    // namespace blip

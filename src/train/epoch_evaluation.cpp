@@ -91,10 +91,7 @@ bool EpochEvaluation::run(int epoch, std::int64_t global_step, RunLog* log,
             log_info_text(line);
         write_results(options_.checkpoint.output / "result" / fmt::format("{}_epoch{}.json", split, epoch),
                       evaluation.captions);
-        record["splits"][split] = {{"scores", evaluation.scores},
-                                   {"images", evaluation.captions.size()},
-                                   {"generate_s", evaluation.generate_s},
-                                   {"score_s", evaluation.score_s}};
+        record["splits"][split] = summary(evaluation);
         if (!record.contains("selection") && evaluation.scores.contains("Bleu_4"))
             record["selection"] = {{"split", split}, {"metric", "Bleu_4"}, {"score", evaluation.scores.at("Bleu_4")}};
     }

@@ -31,9 +31,8 @@ std::int64_t StepPlan::global_tokens(std::int64_t epoch, std::int64_t step) cons
 
 std::function<std::optional<BatchRequest>()> StepPlan::requests(std::int64_t epoch, std::int64_t first_step) const {
     // The sampler is copied: it caches a permutation, and this runs in a loader thread.
-    return [sampler = sampler_, split = &split_, seed = options_.train.seed, augment = options_.augment.enabled, epoch,
-            step = first_step, queue = std::vector<MicroBatch>{},
-            at = std::size_t{0}]() mutable -> std::optional<BatchRequest> {
+    return [sampler = sampler_, split = &split_, seed = options_.train.seed, epoch, step = first_step,
+            queue = std::vector<MicroBatch>{}, at = std::size_t{0}]() mutable -> std::optional<BatchRequest> {
         while (at == queue.size()) {
             if (step >= sampler.steps_per_epoch() || sampler.micro_batch_count() == 0) return std::nullopt;
             queue = sampler.micro_batches(epoch, step++);
@@ -47,10 +46,9 @@ std::function<std::optional<BatchRequest>()> StepPlan::requests(std::int64_t epo
             // One sample is one (image, caption) pair, so a picture drawn twice is loaded twice, augmented differently.
             request.image_of_caption.push_back(static_cast<std::int64_t>(request.images.size()));
             request.images.push_back(split->image_index_C[static_cast<std::size_t>(caption)]);
-            if (augment)
-                request.augment_keys.push_back(
-                    random_key(seed, RandomPurpose::augmentation,
-                               {static_cast<std::uint64_t>(epoch), static_cast<std::uint64_t>(caption)}));
+            request.augment_keys.push_back(
+                random_key(seed, RandomPurpose::augmentation,
+                           {static_cast<std::uint64_t>(epoch), static_cast<std::uint64_t>(caption)}));
         }
         return request;
     };

@@ -95,7 +95,6 @@ void Trainer::Impl::start_or_resume() {
     if (found) {
         check_same_run(*found, options, dataset);
         run_together(communicator, [&] { load_checkpoint(*found, arena, optimizer); });
-        optimizer.set_update_count(found->manifest.update_count);
         state = found->manifest.state;
         saved_step = state.global_step;
         log_info("resuming after step {} (epoch {}, step {} of {}) from {}", state.global_step, state.epoch,
@@ -197,8 +196,6 @@ void Trainer::Impl::save() {
     if (writer.in_flight()) wait_for_save();
     Manifest manifest;
     manifest.state = state;
-    manifest.update_count = optimizer.update_count();
-    manifest.world_size = communicator.size();
     manifest.threads = options.runtime.threads;
     manifest.model = options.model;
     manifest.identity = run_identity(options, dataset);

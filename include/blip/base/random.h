@@ -15,7 +15,6 @@ enum class RandomPurpose : std::uint64_t {
     augmentation = 2,
     dropout = 3,
     initialisation = 4,
-    caption_choice = 5,
     sampling = 6,
     sample_drawing = 7,
 };

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -65,6 +66,8 @@ std::vector<std::string> caption_images(const Captioner& captioner, const Weight
                                         const at::Tensor& images_I3SS, const WordPieceTokenizer& tokenizer,
                                         const GenerateOptions& options);
 
+// Scores, number of images and times, as the evaluation files hold them for each split.
+nlohmann::json summary(const SplitEvaluation& evaluation);
 // COCO result form: [{"image_id": ..., "caption": ...}], durable. Rank 0.
 void write_results(const std::filesystem::path& file, const std::vector<CaptionResult>& captions);
 // The picture's captions beside what people wrote, for the log.

@@ -74,6 +74,9 @@ class Arena {
     int world_size_;
 };
 
+// One rank's weights without gradients, in plain memory: for evaluation and captions.
+Arena weights_only_arena(const Layout& layout);
+
 // Fills every parameter from its initialiser; each element is a function of (seed, name, element index) only, so any
 // number of ranks and threads gives the same weights.
 void initialise(Arena& arena, std::uint64_t seed);
