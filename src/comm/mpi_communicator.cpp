@@ -28,6 +28,9 @@ constexpr double kNoDeadline = std::numeric_limits<double>::infinity();
 constexpr std::int64_t kMessageFloats = std::int64_t{1} << 20;
 constexpr std::int64_t kMessageBytes = std::int64_t{1} << 30;
 
+// Messages of one kind between two ranks match in the order in which they were started.
+enum Tag { arena_tag, sum_tag, sizes_tag, barrier_tag };
+
 using Buffer = std::vector<float>;
 
 // What wait() needs to finish a collective. Dropped unfinished only when an error unwinds: the job is then aborted, and
@@ -105,11 +108,14 @@ class MpiCommunicator final : public Communicator {
     void barrier(const char* what, bool without_deadline) override;
 
   private:
-    void finish(MPI_Request request, const char* what, double timeout_s = -1) {
+    void finish(MPI_Request request, const char* what) {
         MpiRequests requests;
         requests.add(request, -1);
-        requests.wait(what, timeout_s < 0 ? options_.timeout_s : timeout_s, rank_);
+        requests.wait(what, options_.timeout_s, rank_);
     }
+    // Starts sending `bytes` bytes to every other rank and receiving theirs: all [N, bytes], the own part included.
+    // Unlike MPI's collectives, what is missing tells which rank is late.
+    void exchange(MpiRequests& requests, const void* own, void* all, std::size_t bytes, Tag tag, const char* what);
     void add_sends(MpiRequests& requests, const float* from, std::int64_t count, int peer, const char* what);
     void add_receives(MpiRequests& requests, float* to, std::int64_t count, int peer, const char* what);
     // Buffers that were used before are used again: fresh memory costs a page fault per 4 KiB.
@@ -135,12 +141,33 @@ std::shared_ptr<void> MpiCommunicator::allocate(std::size_t bytes) {
     return {memory, [length](void* address) { ::munmap(address, length); }};
 }
 
+void MpiCommunicator::exchange(MpiRequests& requests, const void* own, void* all, std::size_t bytes, Tag tag,
+                               const char* what) {
+    const int count = int_count(bytes, what);
+    auto* parts = static_cast<char*>(all);
+    if (bytes > 0) std::memcpy(parts + static_cast<std::size_t>(rank_) * bytes, own, bytes);
+    for (int step = 1; step < size_; ++step) {
+        const int from = (rank_ + size_ - step) % size_;
+        MPI_Request request = MPI_REQUEST_NULL;
+        mpi_check(MPI_Irecv(bytes > 0 ? parts + static_cast<std::size_t>(from) * bytes : nullptr, count, MPI_BYTE, from,
+                            tag, comm_, &request),
+                  what);
+        requests.add(request, from);
+    }
+    for (int step = 1; step < size_; ++step) {
+        const int to = (rank_ + step) % size_;
+        MPI_Request request = MPI_REQUEST_NULL;
+        mpi_check(MPI_Isend(own, count, MPI_BYTE, to, tag, comm_, &request), what);
+        requests.add(request, to);
+    }
+}
+
 void MpiCommunicator::add_sends(MpiRequests& requests, const float* from, std::int64_t count, int peer,
                                 const char* what) {
     for (std::int64_t begin = 0; begin < count; begin += kMessageFloats) {
         MPI_Request request = MPI_REQUEST_NULL;
         const int length = static_cast<int>(std::min(kMessageFloats, count - begin));
-        mpi_check(MPI_Isend(from + begin, length, MPI_FLOAT, peer, 0, comm_, &request), what);
+        mpi_check(MPI_Isend(from + begin, length, MPI_FLOAT, peer, arena_tag, comm_, &request), what);
         requests.add(request, peer);
     }
 }
@@ -149,7 +176,7 @@ void MpiCommunicator::add_receives(MpiRequests& requests, float* to, std::int64_
     for (std::int64_t begin = 0; begin < count; begin += kMessageFloats) {
         MPI_Request request = MPI_REQUEST_NULL;
         const int length = static_cast<int>(std::min(kMessageFloats, count - begin));
-        mpi_check(MPI_Irecv(to + begin, length, MPI_FLOAT, peer, 0, comm_, &request), what);
+        mpi_check(MPI_Irecv(to + begin, length, MPI_FLOAT, peer, arena_tag, comm_, &request), what);
         requests.add(request, peer);
     }
 }
@@ -225,12 +252,7 @@ WorkPtr MpiCommunicator::start_host_sum(std::span<double> values, const char* wh
     work->what = what;
     work->values = values;
     work->gathered = std::make_unique<std::vector<double>>(values.size() * static_cast<std::size_t>(size_));
-    MPI_Request request = MPI_REQUEST_NULL;
-    const int count = int_count(values.size(), what);
-    mpi_check(
-        MPI_Iallgather(values.data(), count, MPI_DOUBLE, work->gathered->data(), count, MPI_DOUBLE, comm_, &request),
-        what);
-    work->requests.add(request, -1);
+    exchange(work->requests, values.data(), work->gathered->data(), values.size_bytes(), sum_tag, what);
     return work;
 }
 
@@ -251,9 +273,9 @@ void MpiCommunicator::broadcast(std::string& bytes, const char* what) {
 std::vector<std::uint64_t> MpiCommunicator::all_sizes(std::size_t bytes, const char* what) {
     const std::uint64_t own = bytes;
     std::vector<std::uint64_t> sizes(static_cast<std::size_t>(size_));
-    MPI_Request request = MPI_REQUEST_NULL;
-    mpi_check(MPI_Iallgather(&own, 1, MPI_UINT64_T, sizes.data(), 1, MPI_UINT64_T, comm_, &request), what);
-    finish(request, what);
+    MpiRequests requests;
+    exchange(requests, &own, sizes.data(), sizeof own, sizes_tag, what);
+    requests.wait(what, options_.timeout_s, rank_);
     // refused by every rank, not only by those that would have to hold it
     static_cast<void>(int_count(std::accumulate(sizes.begin(), sizes.end(), std::size_t{0}), what));
     return sizes;
@@ -284,9 +306,9 @@ std::vector<std::string> MpiCommunicator::all_gather_strings(const std::string& 
 
 void MpiCommunicator::barrier(const char* what, bool without_deadline) {
     if (size_ == 1) return;
-    MPI_Request request = MPI_REQUEST_NULL;
-    mpi_check(MPI_Ibarrier(comm_, &request), what);
-    finish(request, what, without_deadline ? kNoDeadline : -1);
+    MpiRequests requests;
+    exchange(requests, nullptr, nullptr, 0, barrier_tag, what);
+    requests.wait(what, without_deadline ? kNoDeadline : options_.timeout_s, rank_);
 }
 
 }    // namespace

@@ -109,7 +109,7 @@ new_case "a rank that hangs: --comm-timeout names the operation"
 start_train 2 "$scratch/o8" --epochs 50 --no-evaluate --comm-timeout 3
 wait_for 60 step_logged "$scratch/o8" 5
 stopped=$(rank_of "$job" 1)
-kill -STOP "$stopped"
+kill -STOP "$stopped"    # whatever it is doing at that moment
 finish_job 20
 exits 70
 said_once "error: rank 0 on "; says "(--comm-timeout)"; says "late: rank 1"
@@ -126,12 +126,13 @@ cat >"$scratch/late.cpp" <<'CODE'
 #include <dlfcn.h>
 #include <cstdlib>
 #include <unistd.h>
-// Rank 0 enters its first barrier 6 s late, as if scoring had taken so long.
-extern "C" int MPI_Ibarrier(void* comm, void* request) {
+// Rank 0 enters its first barrier (messages without content) 6 s late, as if scoring had taken so long.
+extern "C" int MPI_Isend(const void* data, int count, void* type, int to, int tag, void* comm, void* request) {
     static bool first = true;
-    if (first && std::getenv("OMPI_COMM_WORLD_RANK")[0] == '0') sleep(6);
-    first = false;
-    return reinterpret_cast<int (*)(void*, void*)>(dlsym(RTLD_NEXT, "MPI_Ibarrier"))(comm, request);
+    if (count == 0 && first && std::getenv("OMPI_COMM_WORLD_RANK")[0] == '0') sleep(6);
+    first = first && count != 0;
+    using Send = int (*)(const void*, int, void*, int, int, void*, void*);
+    return reinterpret_cast<Send>(dlsym(RTLD_NEXT, "MPI_Isend"))(data, count, type, to, tag, comm, request);
 }
 CODE
 if g++ -shared -fPIC -o "$scratch/late.so" "$scratch/late.cpp" -ldl 2>"$scratch/.checks"; then
