@@ -98,8 +98,11 @@ class MpiCommunicator final : public Communicator {
 
     std::shared_ptr<void> allocate(std::size_t bytes) override;
     WorkPtr start_reduce_scatter(const float* send, float* receive, std::int64_t count, const char* what) override;
-    WorkPtr start_all_gather(float* buffer, std::int64_t count, const char* what) override;
+    WorkPtr start_all_gather(void* buffer, std::int64_t bytes, const char* what) override;
     void wait(WorkPtr work) override;
+    void wait_until(const std::function<bool()>& reached, const char* what) override {
+        poll_until(reached, what, options_.timeout_s, rank_, [] { return std::string(); });
+    }
     void finish_exchanges() override { barrier("end of an exchange", false); }
     WorkPtr start_host_sum(std::span<double> values, const char* what) override;
     void broadcast(std::string& bytes, const char* what) override;
@@ -216,16 +219,19 @@ WorkPtr MpiCommunicator::start_reduce_scatter(const float* send, float* receive,
     return work;
 }
 
-WorkPtr MpiCommunicator::start_all_gather(float* buffer, std::int64_t count, const char* what) {
+WorkPtr MpiCommunicator::start_all_gather(void* buffer, std::int64_t bytes, const char* what) {
     if (size_ == 1) return nullptr;
     auto work = std::make_unique<MpiWork>();
     work->what = what;
+    // moved unchanged, whatever the bytes mean
+    auto* floats = static_cast<float*>(buffer);
+    const std::int64_t count = bytes / static_cast<std::int64_t>(sizeof(float));
     for (int step = 1; step < size_; ++step) {
         const int from = (rank_ + size_ - step) % size_;
-        add_receives(work->requests, buffer + from * count, count, from, what);
+        add_receives(work->requests, floats + from * count, count, from, what);
     }
     for (int step = 1; step < size_; ++step) {
-        add_sends(work->requests, buffer + rank_ * count, count, (rank_ + step) % size_, what);
+        add_sends(work->requests, floats + rank_ * count, count, (rank_ + step) % size_, what);
     }
     return work;
 }

@@ -35,39 +35,43 @@ void pause_after(Clock::duration idle) {
 
 }    // namespace
 
+void poll_until(const std::function<bool()>& reached, const std::string& what, double timeout_s, int rank,
+                const std::function<std::string()>& late) {
+    auto start = Clock::now();
+    auto last_poll = start;
+    while (!reached()) {
+        const auto now = Clock::now();
+        // A rank that was itself stopped for a while (a debugger, a suspended job) has no right to call others late.
+        if (now - last_poll > kOwnPause) start += now - last_poll;
+        last_poll = now;
+        if (std::chrono::duration<double>(now - start).count() > timeout_s) {
+            throw Error(
+                ExitCode::internal,
+                fmt::format("rank {} on {} has waited {:g} s for '{}' (--comm-timeout){}: a rank hangs, has died, or "
+                            "needs more time than that",
+                            rank, host_name(), timeout_s, what, late()));
+        }
+        pause_after(now - start);
+    }
+}
+
 void MpiRequests::add(MPI_Request request, int peer) {
     requests_.push_back(request);
     peers_.push_back(peer);
 }
 
 void MpiRequests::wait(const std::string& what, double timeout_s, int rank) {
-    auto start = Clock::now();
-    auto last_arrival = start, last_poll = start;
     finished_.resize(requests_.size());
-    for (;;) {
+    const auto some_finished = [&] {
         int finished = 0;    // MPI_UNDEFINED once none is left
         mpi_check(MPI_Testsome(static_cast<int>(requests_.size()), requests_.data(), &finished, finished_.data(),
                                MPI_STATUSES_IGNORE),
                   what.c_str());
-        if (finished == MPI_UNDEFINED) break;
-        const auto now = Clock::now();
-        if (finished > 0) {
-            last_arrival = now;
-            continue;
-        }
-        // A rank that was itself stopped for a while (a debugger, a suspended job) has no right to call others late.
-        if (now - last_poll > kOwnPause) start += now - last_poll;
-        last_poll = now;
-        const auto waited = now - start;
-        if (std::chrono::duration<double>(waited).count() > timeout_s) {
-            throw Error(
-                ExitCode::internal,
-                fmt::format("rank {} on {} has waited {:g} s for '{}' (--comm-timeout){}: a rank hangs, has died, or "
-                            "needs more time than that",
-                            rank, host_name(), timeout_s, what, late_ranks()));
-        }
-        pause_after(now - last_arrival);
-    }
+        all_finished_ = finished == MPI_UNDEFINED;
+        return finished != 0;
+    };
+    all_finished_ = false;
+    while (!all_finished_) poll_until(some_finished, what, timeout_s, rank, [this] { return late_ranks(); });
     requests_.clear();
     peers_.clear();
 }

@@ -78,7 +78,8 @@ ShardedAdamW::StepResult ShardedAdamW::step(GradReducer& reducer, double lr, boo
                               /*maximize=*/false);
         }
         gathering.push_back(communicator_.start_all_gather(arena_.weight_data() + arena_.buckets()[b].range.begin,
-                                                           own.length(), "gather updated weights"));
+                                                           own.length() * static_cast<std::int64_t>(sizeof(float)),
+                                                           "gather updated weights"));
     }
     for (WorkPtr& work : gathering) communicator_.wait(std::move(work));
     communicator_.finish_exchanges();

@@ -252,7 +252,7 @@ void add_machine(TableBuilder& table) {
                 FIELD(options.runtime.threads))
         .verbs = for_all;
     table.flag("no-progress", "no progress line or lines", false, FIELD(options.runtime.progress));
-    table.number("comm-timeout", "SECONDS", "a collective that takes longer ends the job", above(0),
+    table.number("comm-timeout", "SECONDS", "a collective in which nothing arrives for so long ends the job", above(0),
                  FIELD(options.comm.timeout_s));
     table
         .number("bucket-mb", "MiB", "gradients are reduced in pieces of about this size", between(0.001, 65536),

@@ -39,8 +39,11 @@ ArenaAllocator host_allocator() {
 }
 
 Arena::Arena(const Layout& layout, int world_size, std::int64_t bucket_bytes, const ArenaAllocator& allocator,
-             bool with_gradients)
-    : layout_(layout), offsets_(static_cast<std::size_t>(layout.count())), world_size_(world_size) {
+             bool with_gradients, ArenaPlacement placement)
+    : layout_(layout),
+      offsets_(static_cast<std::size_t>(layout.count())),
+      world_size_(world_size),
+      placement_(placement) {
     const std::int64_t unit = shard_elements * world_size;
     Bucket open;
     std::int64_t at = 0;
@@ -99,6 +102,10 @@ std::vector<ParamPiece> Arena::pieces(Range range) const {
 
 float* Arena::weight_data() const { return static_cast<float*>(flat_weights_.data_ptr()); }
 float* Arena::gradient_data() const { return static_cast<float*>(flat_gradients_.data_ptr()); }
+
+void Arena::write_weights(std::int64_t begin, std::span<const float> values) {
+    std::copy(values.begin(), values.end(), weight_data() + begin);
+}
 
 void Arena::zero_gradients() { flat_gradients_.zero_(); }
 

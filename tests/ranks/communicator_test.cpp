@@ -58,7 +58,7 @@ BOOST_AUTO_TEST_CASE(collectives_in_flight_do_not_mix) {
     for (int b = 0; b < buckets; ++b) {
         comm.wait(std::move(works[static_cast<std::size_t>(b)]));
         works[static_cast<std::size_t>(b)] =
-            comm.start_all_gather(send[static_cast<std::size_t>(b)].data(), count, "test");
+            comm.start_all_gather(send[static_cast<std::size_t>(b)].data(), 4 * count, "test");
     }
     for (auto& work : works) comm.wait(std::move(work));
     for (int b = 0; b < buckets; ++b) {
@@ -74,7 +74,7 @@ BOOST_AUTO_TEST_CASE(all_gather_in_place) {
     constexpr std::int64_t count = 70000;
     std::vector<float> buffer(static_cast<std::size_t>(count * comm.size()), -1.0F);
     std::fill_n(buffer.begin() + comm.rank() * count, count, static_cast<float>(comm.rank()));
-    comm.wait(comm.start_all_gather(buffer.data(), count, "test"));
+    comm.wait(comm.start_all_gather(buffer.data(), 4 * count, "test"));
     for (int r = 0; r < comm.size(); ++r) {
         BOOST_TEST(std::count(buffer.begin() + r * count, buffer.begin() + (r + 1) * count, static_cast<float>(r)) ==
                    count);

@@ -25,8 +25,12 @@ class SelfCommunicator : public Communicator {
         if (send != receive) std::copy_n(send, count, receive);
         return nullptr;
     }
-    WorkPtr start_all_gather(float*, std::int64_t, const char*) override { return nullptr; }
+    WorkPtr start_all_gather(void*, std::int64_t, const char*) override { return nullptr; }
     void wait(WorkPtr) override {}
+    void wait_until(const std::function<bool()>& reached, const char*) override {
+        while (!reached()) {
+        }
+    }
     WorkPtr start_host_sum(std::span<double>, const char*) override { return nullptr; }
     void broadcast(std::string&, const char*) override {}
     std::vector<std::string> gather(const std::string& bytes, const char*) override { return {bytes}; }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -35,10 +36,14 @@ class Communicator {
     // In place: receive may be send + rank * count; otherwise the two must not overlap. send stays untouched until
     // wait. The order of the summation is the same in every run with the same number of ranks.
     virtual WorkPtr start_reduce_scatter(const float* send, float* receive, std::int64_t count, const char* what) = 0;
-    // In place: this rank's count floats stand at buffer + rank * count; afterwards all of them.
-    virtual WorkPtr start_all_gather(float* buffer, std::int64_t count, const char* what) = 0;
-    // After it returns, the computation that follows sees the result. wait(nullptr) does nothing.
+    // In place: this rank's bytes stand at buffer + rank * bytes; afterwards every rank's do. bytes is a multiple of 4.
+    virtual WorkPtr start_all_gather(void* buffer, std::int64_t bytes, const char* what) = 0;
+    // After it returns, the computation that follows sees the result. On GPUs the host does not wait: the device's
+    // compute stream does. wait(nullptr) does nothing.
     virtual void wait(WorkPtr work) = 0;
+    // Host wait for something on the device that may depend on other ranks: polls reached() with back-off, watches for
+    // failures of the library meanwhile, and throws like any other wait after the deadline.
+    virtual void wait_until(const std::function<bool()>& reached, const char* what) = 0;
     // After the last wait of a series, before a long computation: returns once every rank has its data. MPI moves data
     // only while it is called, so a rank that went off to compute would leave the others waiting; where the hardware
     // moves the data there is nothing to do.

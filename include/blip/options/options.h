@@ -26,13 +26,14 @@ struct AugmentOptions {
     double min_ratio = 0.75;       // smallest width : height of a crop
     double max_ratio = 4.0 / 3;    // largest
     double flip = 0.5;             // probability of a horizontal flip
+    int operators = 2;             // RandomAugment's N: operators drawn per picture, each applied with p = .5; 0 = none
 
     bool operator==(const AugmentOptions&) const = default;
 };
 
 // Shape of the network. preset fills the rest; each dimension can be set on its own.
 struct ModelOptions {
-    std::string preset = "base";    // base (ViT-B/16 + BERT-base) or tiny
+    std::string preset = "base";    // base (ViT-B/16 + BERT-base), large (ViT-L/16 + BERT-base) or tiny
     int text_hidden = 768;
     int text_heads = 12;
     int text_intermediate = 3072;
@@ -43,6 +44,8 @@ struct ModelOptions {
     int vision_heads = 12;
     int image_size = 384;    // pixels; a multiple of patch_size
     int patch_size = 16;
+    double drop_path =
+        0;    // stochastic depth: the last vision block's probability, rising linearly from 0 at the first
 
     bool operator==(const ModelOptions&) const = default;
 };
@@ -68,7 +71,7 @@ struct OptimOptions {
 };
 
 struct CommOptions {
-    double timeout_s = 600;    // a collective that takes longer ends the job (--comm-timeout)
+    double timeout_s = 600;    // a collective in which nothing arrives for so long ends the job (--comm-timeout)
     double bucket_mb = 32;     // gradients are reduced in pieces of about this size (MiB)
 
     bool operator==(const CommOptions&) const = default;
@@ -118,7 +121,10 @@ struct EvaluateOptions {
 
 struct RuntimeOptions {
     int threads = 0;                   // compute threads per rank; 0 = cores / ranks on this host
-    std::string precision = "fp32";    // what runs on CPU
+    std::string device = "auto";       // auto, cpu or cuda; auto = cuda where the driver shows a GPU
+    std::string precision = "auto";    // auto, fp32 or bf16; auto = bf16 with fp32 masters on cuda, fp32 on cpu
+    bool allow_tf32 = false;           // cuda: fp32 matrix products may round their factors to 10 bits
+    bool deterministic = false;        // cuda: only algorithms that repeat bit for bit (slower)
     bool progress = true;              // progress line on a terminal
 
     bool operator==(const RuntimeOptions&) const = default;

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,13 @@ struct ParamPiece {
     std::int64_t arena_offset = 0;    // where elements.begin stands in the arena
 };
 
+// Where an arena's weights are and in which precision modules compute with them. Gradients are always fp32. With
+// at::kBFloat16 the fp32 masters are the optimizer's (ShardedAdamW), each rank's own shards only.
+struct ArenaPlacement {
+    at::Device device = at::kCPU;
+    at::ScalarType dtype = at::kFloat;
+};
+
 // Gives zeroed, page-aligned bytes (Communicator::allocate or plain memory in tests).
 using ArenaAllocator = std::function<std::shared_ptr<void>(std::size_t bytes)>;
 ArenaAllocator host_allocator();
@@ -43,7 +51,8 @@ class Arena {
   public:
     // bucket_bytes: a bucket closes once it holds at least this much. with_gradients: false for evaluation only.
     Arena(const Layout& layout, int world_size, std::int64_t bucket_bytes, const ArenaAllocator& allocator,
-          bool with_gradients = true);
+          bool with_gradients = true, ArenaPlacement placement = {});
+    const ArenaPlacement& placement() const { return placement_; }
 
     const Layout& layout() const { return layout_; }
     std::int64_t length() const { return length_; }
@@ -63,6 +72,8 @@ class Arena {
     float* weight_data() const;
     float* gradient_data() const;
     void zero_gradients();
+    // Host values into the weights from arena element `begin` on, rounded to the arena's precision; returns when done.
+    void write_weights(std::int64_t begin, std::span<const float> values);
 
   private:
     Layout layout_;
@@ -72,6 +83,7 @@ class Arena {
     at::Tensor flat_weights_, flat_gradients_;
     std::vector<at::Tensor> weights_;
     int world_size_;
+    ArenaPlacement placement_;
 };
 
 // One rank's weights without gradients, in plain memory: for evaluation and captions.

@@ -71,12 +71,16 @@ class ThreadCommunicator final : public Communicator {
         }
         return nullptr;
     }
-    WorkPtr start_all_gather(float* buffer, std::int64_t count, const char*) override {
-        const auto parts = board_.exchange(rank_, as_bytes(buffer + rank_ * count, count));
-        for (const auto& part : parts) buffer = std::copy_n(reinterpret_cast<const float*>(part.data()), count, buffer);
+    WorkPtr start_all_gather(void* buffer, std::int64_t bytes, const char*) override {
+        auto* at = static_cast<char*>(buffer);
+        const auto parts = board_.exchange(rank_, {at + rank_ * bytes, static_cast<std::size_t>(bytes)});
+        for (const auto& part : parts) at = std::copy(part.begin(), part.end(), at);
         return nullptr;
     }
     void wait(WorkPtr) override {}
+    void wait_until(const std::function<bool()>& reached, const char*) override {
+        while (!reached()) std::this_thread::yield();
+    }
     WorkPtr start_host_sum(std::span<double> values, const char*) override {
         const auto parts = board_.exchange(rank_, {reinterpret_cast<const char*>(values.data()), values.size_bytes()});
         for (std::size_t i = 0; i < values.size(); ++i) {

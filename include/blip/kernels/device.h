@@ -1,0 +1,53 @@
+// What a rank computes on, in LibTorch's terms: its queue of work, points in it, and memory that is copied to it
+// without waiting. The same code serves the CPU, where everything queued is done at once. Used by optim, eval, train
+// and app.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace blip {
+
+// Numerics of a device, for the whole process.
+struct DeviceNumerics {
+    bool allow_tf32 = false;       // fp32 matrix products may round their factors to 10 bits
+    bool deterministic = false;    // only algorithms that repeat bit for bit
+};
+// Makes device the calling thread's and sets the numerics. Each thread that computes calls use_device itself.
+void set_numerics(const DeviceNumerics& numerics);
+void use_device(c10::Device device);
+
+// The handle of the calling thread's queue on the device (a cudaStream_t); null on the CPU.
+void* compute_stream(c10::Device device);
+
+// Uninitialised host memory that device copies from without waiting (page-locked if it is a GPU).
+at::Tensor staging_tensor(at::IntArrayRef shape, at::ScalarType type, c10::Device device);
+// The same values on the device; a copy from staging memory does not wait, and leaves it in use until a later point.
+at::Tensor to_device(const at::Tensor& host, c10::Device device);
+// Host values as a tensor on the device: staged and copied.
+at::Tensor to_device(const std::vector<std::int64_t>& values, at::IntArrayRef shape, c10::Device device);
+
+// A point in a device's queue, with its time. On the CPU it is reached when it is recorded.
+class DevicePoint {
+  public:
+    explicit DevicePoint(c10::Device device);
+    ~DevicePoint();
+    DevicePoint(DevicePoint&&) noexcept;
+    DevicePoint& operator=(DevicePoint&&) noexcept;
+
+    // Puts the point behind everything queued so far by this thread; may be used again.
+    void record();
+    bool reached() const;
+    // Milliseconds of the device from `earlier` to this; both must have been reached.
+    double ms_since(const DevicePoint& earlier) const;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}    // namespace blip
