@@ -4,7 +4,11 @@
 # ---- settings: a site's own paths, given on the command line or in the environment ----
 BLIP_DEPS ?= $(HOME)/.cache/blip_mpi
 LIBTORCH  ?= $(BLIP_DEPS)/torch-2.11.0-cu130
-CUDA_HOME ?= $(firstword $(patsubst %/bin/nvcc,%,$(shell command -v nvcc 2>/dev/null)) $(wildcard /usr/local/cuda))
+# auto: where nvcc and a LibTorch with CUDA are found; 0: never; 1: an error where something is missing
+CUDA      ?= auto
+CUDA_ARCHS ?= 80 90 100
+CUDA_HOME ?= $(firstword $(patsubst %/bin/nvcc,%,$(shell command -v nvcc 2>/dev/null) \
+  $(wildcard /usr/local/cuda/bin/nvcc $(BLIP_DEPS)/nvcc-13.0.88/nvidia/cu13/bin/nvcc)))
 MPICXX    ?= mpicxx
 PREFIX    ?= /usr/local
 OPT       ?= -O2 -g1
@@ -44,6 +48,7 @@ USES_eval       := base options comm kernels text image data params model metric
 USES_train      := base options comm kernels text data params model optim checkpoint eval report
 USES_app        := $(filter-out app,$(LAYERS))
 TORCH_LAYERS    := kernels params model optim checkpoint eval train app
+, := ,
 closure = $(sort $(1) $(foreach l,$(USES_$(1)),$(call closure,$(l))))
 
 # ---- what is found on this machine ----
@@ -59,24 +64,61 @@ MPI_LIBS    := $(filter-out -lmpi_cxx,$(shell $(MPICXX) --showme:link 2>/dev/nul
 TORCH_FLAGS := -idirafter $(TORCH_ROOT)/include
 TORCH_LIBS  := -L$(TORCH_ROOT)/lib -Wl,-rpath,$(TORCH_ROOT)/lib -ltorch_cpu -lc10
 
+# NCCL and the CUDA runtime are those that LibTorch itself loads: a second copy of either in one process breaks both.
+first_of    = $(firstword $(wildcard $(1)))
+NVCC        := $(if $(CUDA_HOME),$(call first_of,$(CUDA_HOME)/bin/nvcc))
+SITE        := $(if $(TORCH_ROOT),$(abspath $(TORCH_ROOT)/..)/nvidia)
+TORCH_CUDA  := $(call first_of,$(TORCH_ROOT)/lib/libtorch_cuda.so)
+NCCL_LIB    ?= $(call first_of,$(SITE)/nccl/lib/libnccl.so.2 $(TORCH_ROOT)/lib/libnccl.so* \
+  $(addsuffix /libnccl.so.2,/usr/lib/x86_64-linux-gnu /usr/lib64 $(CUDA_HOME)/lib64))
+NCCL_INCLUDE ?= $(patsubst %/nccl.h,%,$(call first_of,$(addsuffix /nccl.h,$(SITE)/nccl/include \
+  $(if $(NCCL_LIB),$(dir $(NCCL_LIB))../include) /usr/include $(CUDA_HOME)/include)))
+CUDART_LIB  ?= $(call first_of,$(SITE)/cu13/lib/libcudart.so.13 $(SITE)/cuda_runtime/lib/libcudart.so.* \
+  $(TORCH_ROOT)/lib/libcudart*.so* $(CUDA_HOME)/lib64/libcudart.so $(CUDA_HOME)/lib/libcudart.so)
+CUDA_LACKS  := $(strip $(if $(NVCC),,nvcc (CUDA_HOME=) )$(if $(TORCH_CUDA),,a LibTorch with libtorch_cuda.so (LIBTORCH=) ) \
+  $(if $(and $(NCCL_LIB),$(NCCL_INCLUDE)),,libnccl and nccl.h (NCCL_LIB= NCCL_INCLUDE=) )$(if $(CUDART_LIB),,libcudart (CUDART_LIB=) ))
+ifeq ($(filter auto 0 1,$(CUDA)),)
+$(error CUDA=$(CUDA) is none of auto, 0 and 1; paths go into CUDA_HOME=)
+endif
+WITH_CUDA   := $(if $(filter 0,$(CUDA)),,$(if $(CUDA_LACKS),,1))
+CUDA_FLAGS  := $(addprefix -isystem ,$(CUDA_HOME)/include $(wildcard $(SITE)/cu13/include) $(NCCL_INCLUDE))
+# DT_RPATH: a CUDA module's LD_LIBRARY_PATH must not put its own NCCL or CUDA runtime beside LibTorch's.
+TORCH_CUDA_LIBS := -Wl,--disable-new-dtags -L$(TORCH_ROOT)/lib $(addprefix -Wl$(,)-rpath$(,),$(TORCH_ROOT)/lib \
+  $(sort $(patsubst %/,%,$(dir $(NCCL_LIB) $(CUDART_LIB))))) -Wl,--no-as-needed -ltorch_cpu -ltorch_cuda -ltorch -lc10_cuda \
+  -lc10 $(NCCL_LIB) $(CUDART_LIB) -Wl,--as-needed
+
 # No fused multiply-adds and no errno: the same results on every x86-64.
 CXXFLAGS += -std=c++20 $(OPT) -fno-math-errno -ffp-contract=off -pthread -Wall -Wextra -Werror -Winvalid-pch
 CPPFLAGS += -Iinclude -I. -DBOOST_TEST_DYN_LINK -DBOOST_TEST_NO_MAIN $(patsubst -I%,-isystem %,$(SYS_FLAGS))
 LDFLAGS  += -pthread -Wl,--as-needed
+# The same source gives the same bits on the host and on the device: no contraction there either.
+NVCC_FLAGS := -std=c++20 -O3 -lineinfo -fmad=false -ccbin $(lastword $(CXX)) -Iinclude -I. -Werror all-warnings \
+  -Xcompiler -Wall,-Wextra,-Werror,-fno-math-errno,-ffp-contract=off,-pthread \
+  $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
+  -gencode arch=compute_$(lastword $(CUDA_ARCHS)),code=compute_$(lastword $(CUDA_ARCHS))
 
 # ---- sources, objects, programs ----
-obj      = $(patsubst %.cpp,$(BUILD)/obj/%.o,$(1))
-sources  = $(filter-out src/app/main.cpp,$(wildcard src/$(1)/*.cpp))
+# Files named *.cu and *_cuda.cpp are in programs with CUDA only, *_nocuda.cpp in those without.
+obj      = $(patsubst %.cu,$(BUILD)/obj/%.cu.o,$(patsubst %.cpp,$(BUILD)/obj/%.o,$(1)))
+sources  = $(filter-out src/app/main.cpp %_cuda.cpp %_nocuda.cpp,$(wildcard src/$(1)/*.cpp))
+sources_cuda   = $(wildcard src/$(1)/*.cu src/$(1)/*_cuda.cpp)
+sources_nocuda = $(wildcard src/$(1)/*_nocuda.cpp)
 HAVE    := $(foreach l,$(LAYERS),$(if $(call sources,$(l)),$(l)))
-libs     = $(patsubst %,$(BUILD)/lib/libblip_%.a,$(filter $(HAVE),$(1)))
+HAVE_CUDA   := $(if $(WITH_CUDA),$(foreach l,$(LAYERS),$(if $(call sources_cuda,$(l)),$(l))))
+HAVE_NOCUDA := $(foreach l,$(LAYERS),$(if $(call sources_nocuda,$(l)),$(l)))
+plain_libs = $(patsubst %,$(BUILD)/lib/libblip_%.a,$(filter $(HAVE),$(1)))
+# $(1) layers -> their archives, without CUDA or with it
+libs      = $(plain_libs) $(patsubst %,$(BUILD)/lib/libblip_%_nocuda.a,$(filter $(HAVE_NOCUDA),$(1)))
+libs_cuda = $(plain_libs) $(patsubst %,$(BUILD)/lib/libblip_%_cuda.a,$(filter $(HAVE_CUDA),$(1)))
 TESTED  := $(foreach l,$(LAYERS),$(if $(wildcard tests/unit/$(l)/*_test.cpp),$(l)))
 torchy   = $(filter $(TORCH_LAYERS),$(1))
 
 PREP_LAYERS := base options text image data
 PREP      := $(patsubst data_prep/%.cpp,%,$(wildcard data_prep/coco_pack.cpp data_prep/make_sample.cpp))
-PROGRAMS  := $(if $(wildcard src/app/main.cpp),$(BUILD)/bin/blip_mpi) $(PREP:%=$(BUILD)/bin/%)
+PROGRAMS  := $(BUILD)/bin/blip_mpi $(if $(WITH_CUDA),$(BUILD)/bin/blip_mpi_cuda) $(PREP:%=$(BUILD)/bin/%)
 UNIT      := $(TESTED:%=$(BUILD)/tests/unit_%)
 WIDE      := $(foreach d,golden ranks,$(if $(wildcard tests/$(d)/*_test.cpp),$(BUILD)/tests/$(d)))
+GPU_TESTS := $(if $(WITH_CUDA),$(BUILD)/tests/gpu)
 BENCHES   := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*_bench.cpp))
 SUPPORT       := $(filter-out %_main.cpp tests/support/torch_%,$(wildcard tests/support/*.cpp))
 SUPPORT_TORCH := $(wildcard tests/support/torch_*.cpp)
@@ -88,8 +130,15 @@ track = $(if $(subst <$(strip $(file <$(1)))>,,<$(strip $(2))>),$(shell mkdir -p
 BUILDING := $(filter-out help clean demo lint format,$(or $(MAKECMDGOALS),help))
 ifneq ($(BUILDING),)
 $(call track,$(BUILD)/lists/flags,$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(TORCH_FLAGS) $(MPI_FLAGS))
+$(call track,$(BUILD)/lists/flags_cuda,$(NVCC) $(NVCC_FLAGS) $(CUDA_FLAGS))
 $(call track,$(BUILD)/lists/link,$(LDFLAGS) $(TORCH_LIBS) $(MPI_LIBS) $(SYS_LIBS))
+$(call track,$(BUILD)/lists/link_cuda,$(TORCH_CUDA_LIBS))
 $(foreach l,$(HAVE),$(call track,$(BUILD)/lists/libblip_$(l),$(call sources,$(l))))
+$(foreach l,$(HAVE_CUDA),$(call track,$(BUILD)/lists/libblip_$(l)_cuda,$(call sources_cuda,$(l))))
+$(foreach l,$(HAVE_NOCUDA),$(call track,$(BUILD)/lists/libblip_$(l)_nocuda,$(call sources_nocuda,$(l))))
+$(call track,$(BUILD)/lists/gpu,$(wildcard tests/gpu/*_test.cpp))
+# Left by a build with CUDA, they would still be found and run.
+$(if $(WITH_CUDA),,$(shell rm -f $(BUILD)/bin/blip_mpi_cuda $(BUILD)/tests/gpu))
 $(foreach l,$(TESTED),$(call track,$(BUILD)/lists/unit_$(l),$(wildcard tests/unit/$(l)/*_test.cpp)))
 $(foreach d,golden ranks,$(call track,$(BUILD)/lists/$(d),$(wildcard tests/$(d)/*_test.cpp)))
 $(foreach p,$(PREP),$(call track,$(BUILD)/lists/$(p),$(wildcard data_prep/$(p)*.cpp)))
@@ -102,13 +151,15 @@ endif
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 	@printf '%s\n' 'Paths: LIBTORCH= (a LibTorch, or the directory a torch wheel is in)  MPICXX=  CUDA_HOME=  BLIP_DEPS= (shared cache)' \
+	  'CUDA:  CUDA=0 without, CUDA=1 an error where it cannot be, CUDA_ARCHS="80 90 100"; make test REQUIRE_GPU=1 fails without a GPU' \
 	  'Also:  V=1 shows commands, ONLY=pattern picks tests, OPT="-O0 -g" for debugging, BUILD=dir for another build folder'
 
 found: ## what was found on this machine: versions and paths
-	@env/found.sh '$(CXX)' '$(MPICXX)' '$(TORCH_ROOT)' '$(CUDA_HOME)' '$(HDF5_PKG)'
+	@env/found.sh '$(CXX)' '$(MPICXX)' '$(TORCH_ROOT)' '$(HDF5_PKG)' '$(CUDA_HOME)' '$(CUDA)' '$(CUDA_LACKS)' \
+	  '$(NCCL_LIB)' '$(NCCL_INCLUDE)' '$(CUDART_LIB)' '$(CUDA_ARCHS)'
 
 build: found $(PROGRAMS) ## the programs, in build/bin
-tests: found $(UNIT) $(WIDE) # the test programs
+tests: found $(UNIT) $(WIDE) $(GPU_TESTS) # the test programs
 
 # What is found is decided when make starts, so that tests run in a second make, after the set-up.
 test: ## set up, build, all tests; ONLY=unit_text, ONLY=ranks, ONLY=faults ... runs some
@@ -133,11 +184,11 @@ lint: ## layer table, scripts, format, file lengths
 	@tests/lint/run.sh
 
 format: ## lay out all C++ as env/clang-format says
-	@git ls-files '*.cpp' '*.h' | xargs clang-format -i --style=file:env/clang-format
+	@git ls-files '*.cpp' '*.h' '*.cu' '*.cuh' | xargs clang-format -i --style=file:env/clang-format
 
 tidy: ## clang-tidy over the program's sources, if it is installed (minutes)
 	@command -v $(CLANG_TIDY) >/dev/null || { echo '$(CLANG_TIDY) is not installed: apt-get install it, or set CLANG_TIDY= (16 or later)' >&2; exit 66; }
-	@printf '%s\n' $(or $(ONLY),$(wildcard src/*/*.cpp data_prep/*.cpp)) | xargs -P $(shell nproc) -n 1 sh -c \
+	@printf '%s\n' $(or $(ONLY),$(filter-out %_cuda.cpp,$(wildcard src/*/*.cpp data_prep/*.cpp))) | xargs -P $(shell nproc) -n 1 sh -c \
 	  '$(CLANG_TIDY) --quiet --config-file=env/clang-tidy "$$0" -- $(CPPFLAGS) -std=c++20 $(TORCH_FLAGS) $(MPI_FLAGS) 2>/dev/null'
 
 install: build ## programs, job files and vocabulary into PREFIX= (default /usr/local)
@@ -164,6 +215,11 @@ endef
 $(BUILD)/obj/%.o: %.cpp $(BUILD)/lists/flags
 	$(compile)
 
+$(BUILD)/obj/%.cu.o: %.cu $(BUILD)/lists/flags_cuda
+	@mkdir -p $(@D)
+	$(call say,NVCC,$<)
+	$(Q)$(NVCC) $(NVCC_FLAGS) -MMD -MP -MF $(@:.o=.d) -MT $@ -c $< $(whole)
+
 $(BUILD)/pch/%.h.gch: env/pch/%.h $(BUILD)/lists/flags
 	@mkdir -p $(@D)
 	$(call say,PCH,$<)
@@ -178,10 +234,12 @@ $(if $(findstring torch,$(2)),$(1): | need-torch)
 endef
 flavour = $(if $(call torchy,$(1)),torch,plain)
 test_flavour = $(if $(call torchy,$(call closure,$(1))),test_torch,test)
-$(foreach l,$(LAYERS),$(if $(wildcard src/$(l)/*.cpp),$(eval $(call object_rules,$(call obj,$(wildcard src/$(l)/*.cpp)),$(call flavour,$(l)),$(call torch_of,$(l)) $(call mpi_of,$(l))))))
+$(foreach l,$(LAYERS),$(eval $(call object_rules,$(call obj,$(filter-out %_cuda.cpp,$(wildcard src/$(l)/*.cpp))),$(call flavour,$(l)),$(call torch_of,$(l)) $(call mpi_of,$(l)))))
+$(foreach l,$(HAVE_CUDA),$(eval $(call object_rules,$(call obj,$(wildcard src/$(l)/*_cuda.cpp)),$(call flavour,$(l)),$(call torch_of,$(l)) $(call mpi_of,$(l)) $(CUDA_FLAGS))))
 $(foreach l,$(TESTED),$(eval $(call object_rules,$(call obj,$(wildcard tests/unit/$(l)/*_test.cpp)),$(call test_flavour,$(l)),$(call torch_of,$(call closure,$(l))) $(call mpi_of,$(l)))))
 wide_objects := $(call obj,$(wildcard tests/golden/*_test.cpp tests/ranks/*_test.cpp) $(SUPPORT_TORCH))
 $(eval $(call object_rules,$(wide_objects),test_torch,$(TORCH_FLAGS)))
+$(eval $(call object_rules,$(call obj,$(wildcard tests/gpu/*_test.cpp)),test_torch,$(TORCH_FLAGS) $(CUDA_FLAGS)))
 $(eval $(call object_rules,$(call obj,$(wildcard tests/support/*_main.cpp) $(SUPPORT)),test,))
 $(eval $(call object_rules,$(call obj,$(wildcard tests/bench/*_bench.cpp)),torch,$(TORCH_FLAGS)))
 $(eval $(call object_rules,$(call obj,$(wildcard data_prep/*.cpp)),plain,))
@@ -197,6 +255,8 @@ define archive
 	$(Q)ar rcsD $@.$$$$ $(filter %.o,$^) && mv $@.$$$$ $@
 endef
 $(foreach l,$(HAVE),$(eval $(BUILD)/lib/libblip_$(l).a: $(call obj,$(call sources,$(l)))))
+$(foreach l,$(HAVE_CUDA),$(eval $(BUILD)/lib/libblip_$(l)_cuda.a: $(call obj,$(call sources_cuda,$(l)))))
+$(foreach l,$(HAVE_NOCUDA),$(eval $(BUILD)/lib/libblip_$(l)_nocuda.a: $(call obj,$(call sources_nocuda,$(l)))))
 $(SUPPORT_LIB): $(call obj,$(SUPPORT))
 $(BUILD)/lib/libtest_support_torch.a: $(call obj,$(SUPPORT_TORCH))
 $(BUILD)/lib/%.a: $(BUILD)/lists/%
@@ -214,13 +274,23 @@ $(1): private LINK := $(5) $(if $(call torchy,$(3)),$(TORCH_LIBS)) $(if $(filter
 $(1):
 	$$(link)
 endef
+# The same for a program of all layers that computes on GPUs.
+define cuda_program_rules
+$(1): $(2) $(call libs_cuda,$(LAYERS)) $(4) $(6) $(BUILD)/lists/link $(BUILD)/lists/link_cuda
+$(1): private LINK := $(5) $(TORCH_CUDA_LIBS) $(MPI_LIBS)
+$(1):
+	$$(link)
+endef
 TEST_LIBS := -lboost_unit_test_framework
 test_main := $(BUILD)/obj/tests/support/test_main.o
 $(eval $(call program_rules,$(BUILD)/bin/blip_mpi,$(call obj,src/app/main.cpp),$(LAYERS)))
+$(if $(WITH_CUDA),$(eval $(call cuda_program_rules,$(BUILD)/bin/blip_mpi_cuda,$(call obj,src/app/main.cpp))))
 $(foreach p,$(PREP),$(eval $(call program_rules,$(BUILD)/bin/$(p),$(call obj,$(wildcard data_prep/$(p).cpp data_prep/$(p)_*.cpp)),$(PREP_LAYERS),,,$(BUILD)/lists/$(p))))
 $(foreach l,$(TESTED),$(eval $(call program_rules,$(BUILD)/tests/unit_$(l),$(call obj,$(wildcard tests/unit/$(l)/*_test.cpp)) $(test_main),$(call closure,$(l)),$(SUPPORT_LIB) $(if $(call torchy,$(call closure,$(l))),$(SUPPORT_TORCH_LIB)),$(TEST_LIBS),$(BUILD)/lists/unit_$(l))))
 $(eval $(call program_rules,$(BUILD)/tests/golden,$(call obj,$(wildcard tests/golden/*_test.cpp)) $(test_main),$(LAYERS),$(SUPPORT_LIB) $(SUPPORT_TORCH_LIB),$(TEST_LIBS),$(BUILD)/lists/golden))
 $(eval $(call program_rules,$(BUILD)/tests/ranks,$(call obj,$(wildcard tests/ranks/*_test.cpp) tests/support/ranks_main.cpp),$(LAYERS),$(SUPPORT_LIB) $(SUPPORT_TORCH_LIB),$(TEST_LIBS),$(BUILD)/lists/ranks))
+gpu_objects := $(call obj,$(wildcard tests/gpu/*_test.cpp) tests/support/gpu_main.cpp)
+$(if $(WITH_CUDA),$(eval $(call cuda_program_rules,$(BUILD)/tests/gpu,$(gpu_objects),,$(SUPPORT_LIB) $(SUPPORT_TORCH_LIB),$(TEST_LIBS),$(BUILD)/lists/gpu)))
 $(foreach b,$(BENCHES),$(eval $(call program_rules,$(b),$(call obj,$(b:$(BUILD)/bench/%=tests/bench/%.cpp)),$(LAYERS),$(SUPPORT_LIB) $(SUPPORT_TORCH_LIB),-lbenchmark_main -lbenchmark)))
 
 -include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/obj/*/*/*.d $(BUILD)/obj/*/*/*/*.d)

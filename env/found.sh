@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Prints what the Makefile found: one line per tool or library, with version and path. Called by `make found`.
-# Arguments: CXX MPICXX TORCH_ROOT CUDA_HOME HDF5_PKG (empty = not found).
+# Arguments: CXX MPICXX TORCH_ROOT HDF5_PKG CUDA_HOME CUDA CUDA_LACKS NCCL_LIB NCCL_INCLUDE CUDART_LIB CUDA_ARCHS
+# (empty = not found). Exit 66 if CUDA is 1 and something for it is missing.
 set -u
 line() { printf '  %-9s %s\n' "$1" "${2:-not found}"; }
-cxx=$1 mpicxx=$2 torch=$3 cuda=$4 hdf5=$5
+cxx=$1 mpicxx=$2 torch=$3 hdf5=$4 cuda=$5 wanted=$6 lacks=$7 nccl=$8 nccl_include=$9 cudart=${10} archs=${11}
 
 line compiler "$($cxx --version 2>/dev/null | head -n 1)"
 mpi_path=$(command -v "$mpicxx" || true)
@@ -14,17 +15,19 @@ if [ -n "$torch" ]; then
 else
     line LibTorch
 fi
-if [ -x "$cuda/bin/nvcc" ]; then
-    line CUDA "$("$cuda/bin/nvcc" --version | sed -n 's/.*release \([0-9.]*\),.*/\1/p'), $cuda"
-else
-    line CUDA
-fi
-nccl=
-for header in "$torch/../nvidia/nccl/include/nccl.h" /usr/include/nccl.h; do
-    [ -r "$header" ] || continue
-    nccl="$(awk '/define NCCL_(MAJOR|MINOR|PATCH) /{v = v s $3; s = "."} END {print v}' "$header"), $header"
-    break
-done
-line NCCL "$nccl"
 version=$(pkg-config --modversion "$hdf5" 2>/dev/null)
 line HDF5 "${version:+$version, pkg-config $hdf5}"
+if [ "$wanted" = 0 ]; then
+    line CUDA "off (CUDA=0)"
+elif [ -n "$lacks" ]; then
+    line CUDA "off: not found: $lacks"
+    if [ "$wanted" = 1 ]; then
+        echo "CUDA=1 asks for CUDA, and this is missing: $lacks. env/setup.sh brings it; a site's own is named by the variable" >&2
+        exit 66
+    fi
+else
+    line CUDA "$("$cuda/bin/nvcc" --version | sed -n 's/.*release \([0-9.]*\),.*/\1/p'), $cuda, for sm_${archs// / sm_}"
+    version=$(awk '/define NCCL_(MAJOR|MINOR|PATCH) /{v = v s $3; s = "."} END {print v}' "$nccl_include/nccl.h")
+    line NCCL "$version, $nccl"
+    line cudart "$cudart"
+fi

@@ -59,6 +59,11 @@ if [ -x "$build/tests/ranks" ]; then
         run "ranks np=$np" 600 mpirun -np $np "$build/tests/ranks" "${boost[@]}"
     done
 fi
+if [ -x "$build/tests/gpu" ]; then
+    run gpu 1800 "$build/tests/gpu" "${boost[@]}"
+else
+    run gpu 10 printf '%s\n' 'skipped: gpu tests (built without CUDA, so no GPU is used)' '0 passed, 0 failed, 1 skipped'
+fi
 for script in tests/faults/*.sh; do
     case $script in *lib.sh) continue ;; esac # sourced by the others
     [ -e "$script" ] && run "faults/$(basename "$script")" 900 bash "$script"

@@ -16,6 +16,8 @@ OWNED = [
     (re.compile(r'^(hdf5\.h|hdf5_hl\.h|H5.*\.h)$'), {'data'}),
 ]
 TORCH = re.compile(r'^(ATen|c10|torch|caffe2)/')
+CUDA = re.compile(r'^(cuda\w*\.h|cooperative_groups.*|cub/.*|nccl\.h|(c10|ATen)/cuda/.*|blip/base/cuda(_launch)?\.(h|cuh))$')
+CUDA_FILE = re.compile(r'(\.cu|\.cuh|_cuda\.cpp|include/blip/base/cuda\.h|^tests/gpu/.*)$')
 TORCH_FORBIDDEN = re.compile(r'^(torch/(torch|all|extension)\.h|ATen/ATen\.h|ATen/Functions\.h)$')
 
 
@@ -65,7 +67,11 @@ def problems_of(path, text, uses, torch):
         for pattern, owners in OWNED:
             if pattern.match(header) and layer not in owners:
                 yield number, f'{header} belongs to {", ".join(sorted(owners))} alone'
-        if TORCH_FORBIDDEN.match(header):
+        if CUDA.match(header) and not CUDA_FILE.search(str(path)):
+            yield number, f'{header} is for .cu and _cuda.cpp files: the others compile without CUDA'
+        if path.suffix in ('.cu', '.cuh') and TORCH.match(header):
+            yield number, f'{header}: device code is free of LibTorch; hand it pointers'
+        elif TORCH_FORBIDDEN.match(header):
             yield number, f'{header} costs 8 to 27 s a file: include ATen/core/Tensor.h and ATen/ops/*.h'
         elif TORCH.match(header) and (kind == 'prep' or kind == 'layer' and layer not in torch):
             yield number, f'{layer or kind} is free of LibTorch: {header}'

@@ -12,6 +12,8 @@ plant() { # FILE LINE...: a file with a first comment and these lines
 }
 plant src/train/good.cpp '#include <ATen/core/Tensor.h>' '#include "blip/eval/evaluator.h"' '#include "blip/train/trainer.h"'
 plant src/comm/good.cpp '#include <mpi.h>'
+plant src/model/good.cu '#include "blip/base/cuda_launch.cuh"'
+plant src/model/good_cuda.cpp '#include <c10/cuda/CUDAStream.h>'
 plant data_prep/good.cpp '#include "blip/data/packed_writer.h"'
 plant include/blip/base/good.h '#pragma once'
 if ! python3 "$here/check_layers.py" "$tree"; then
@@ -40,3 +42,6 @@ expect '27 s a file' src/model/bad.cpp '#include <torch/torch.h>'
 expect 'exit() in a library' src/text/bad.cpp 'void f() {' '    std::exit(1);' '}'
 expect 'no #pragma once' include/blip/text/bad.h 'int f();'
 expect 'is not in the Makefile' src/nowhere/bad.cpp 'int f();'
+expect 'is for .cu' src/model/bad.cpp '#include <cuda_runtime_api.h>'
+expect 'is for .cu' src/model/bad_nocuda.cpp '#include "blip/base/cuda.h"'
+expect 'device code is free of LibTorch' src/model/bad.cu '#include <ATen/core/Tensor.h>'

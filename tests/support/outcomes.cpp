@@ -31,7 +31,15 @@ bool init_boost() {
 
 }    // namespace
 
-void Outcomes::install() { ut::framework::register_observer(*this); }
+void Outcomes::install() {
+    ut::framework::register_observer(*this);
+    if (reason_to_skip_all_.empty()) return;
+    ut::framework::master_test_suite().add_precondition([reason = reason_to_skip_all_](ut::test_unit_id) {
+        boost::test_tools::assertion_result no(false);
+        no.message() << reason;
+        return no;
+    });
+}
 
 void Outcomes::test_unit_finish(const ut::test_unit& unit, unsigned long) {
     if (unit.p_type != ut::TUT_CASE) return;

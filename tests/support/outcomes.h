@@ -17,6 +17,8 @@ class Outcomes : public boost::unit_test::test_observer {
   public:
     // Starts to observe; call from the init function of Boost.Test.
     void install();
+    // Before run_cases: every case is skipped for this reason.
+    void skip_all(std::string reason) { reason_to_skip_all_ = std::move(reason); }
 
     void test_unit_finish(const boost::unit_test::test_unit& unit, unsigned long microseconds) override;
     void test_unit_skipped(const boost::unit_test::test_unit& unit, boost::unit_test::const_string reason) override;
@@ -30,6 +32,7 @@ class Outcomes : public boost::unit_test::test_observer {
   private:
     std::map<boost::unit_test::test_unit_id, Outcome> outcome_of_case_;
     std::vector<std::string> skip_lines_;
+    std::string reason_to_skip_all_;
 };
 
 // Runs all cases; rank 0 of one process or of many. Returns Boost's exit code.

@@ -50,7 +50,9 @@ class Error : public std::runtime_error {
 // good order instead of being aborted.
 class AgreedError : public Error {
   public:
-    using Error::Error;
+    // Not inherited: nvcc does not read an inherited constructor with this default.
+    AgreedError(ExitCode code, const std::string& message, std::source_location where = std::source_location::current())
+        : Error(code, message, where) {}
 };
 
 }    // namespace blip

@@ -1,0 +1,20 @@
+// Whether this process may use a GPU, asked of the driver alone: neither CUDA's runtime nor LibTorch is needed, so that
+// the program can decide before it loads either. Used by src/app/main.cpp and the tests.
+#pragma once
+
+#include <string>
+
+namespace blip {
+
+struct GpuPresence {
+    int count = 0;         // GPUs that this process sees (CUDA_VISIBLE_DEVICES counts)
+    std::string reason;    // why none is usable; empty if one is
+};
+
+// Loads libcuda.so.1, takes some milliseconds; does not create a context on any device. Does not throw.
+GpuPresence find_gpus();
+
+// Whether CUDA code is linked into this program.
+bool built_with_cuda();
+
+}    // namespace blip
