@@ -19,6 +19,10 @@ inline constexpr double final_norm = 5e-5;
 
 // The same network computed in another order (cached keys, shared images): rounding of a few fp32 sums.
 inline constexpr double cached_decoder = 1e-5;
+// A caption's log-probability, absolute: logits below 20 that are exact to a few 1e-6 of that, over up to 20 tokens;
+// they depend in that much on the batch and on the cache. Also read by tests/faults/evaluate_results.sh and
+// caption_batches.sh.
+inline constexpr double log_probability = 3e-4;
 
 // 25 fp32 AdamW updates of weights below 1 against the same in double: one rounding (6e-8) of the weight a step, and as
 // much again from the moments' rounding through the bias correction.

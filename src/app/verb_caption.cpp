@@ -54,7 +54,7 @@ ExitCode run_caption(Options options) {
             apply_plan(image, evaluation_plan(image.height, image.width), size,
                        static_cast<std::uint8_t*>(pixels.data_ptr()));
             const std::string caption =
-                caption_images(captioner, arena.weights(), pixels, tokenizer, options.generate).front();
+                caption_images(captioner, arena.weights(), pixels, tokenizer, options.generate).front().text;
             fmt::print("{}: {}\n", file.string(), caption);
             std::fflush(stdout);
         } catch (const Error& error) {

@@ -59,8 +59,9 @@ ExitCode run_evaluate(Options options, const MpiSession& session) {
         log_info("dry run: everything needed is there and fits together; nothing was evaluated or written");
         return ExitCode::ok;
     }
-    const Evaluator evaluator(*captioner, arena->weights(), *dataset, options.generate, options.evaluate, options.data,
-                              options.data.loader_threads, options.runtime.progress, *communicator);
+    const Evaluator evaluator(*captioner, arena->weights(), arena->placement().device, *dataset, options.generate,
+                              options.evaluate, options.data, options.data.loader_threads, options.runtime.progress,
+                              *communicator);
     nlohmann::json report = {{"init", options.init.string()},
                              {"data", options.data.file.string()},
                              {"data_digest", dataset->data_digest()},

@@ -1,17 +1,17 @@
 // See evaluator.h.
 #include "blip/eval/evaluator.h"
 
-#include <ATen/ops/from_blob.h>
-#include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "blip/base/error.h"
-#include "blip/data/batch_loader.h"
+#include "blip/eval/batch_feed.h"
+#include "blip/kernels/device.h"
 #include "blip/metrics/coco_eval.h"
 #include "blip/model/beam_search.h"
 #include "blip/report/progress.h"
@@ -36,10 +36,21 @@ std::function<std::optional<BatchRequest>()> strided_images(std::int64_t first, 
     };
 }
 
+// For other ranks. The probability travels as its bits: no rounding, and no number that JSON lacks.
+std::string pack(const std::vector<CaptionResult>& results) {
+    nlohmann::json rows = nlohmann::json::array();
+    for (const CaptionResult& result : results)
+        rows.push_back(
+            {result.image_row, result.image_id, result.caption, std::bit_cast<std::uint64_t>(result.log_probability)});
+    return rows.dump();
+}
+
+// The captions of all ranks by image row; throws unless there are `expected`, each of another image.
 std::vector<CaptionResult> merge(const std::vector<std::string>& parts, std::int64_t expected) {
     std::vector<CaptionResult> all;
     for (const std::string& part : parts)
-        for (const auto& row : nlohmann::json::parse(part)) all.push_back({row[0], row[1], row[2]});
+        for (const auto& row : nlohmann::json::parse(part))
+            all.push_back({row[0], row[1], row[2], std::bit_cast<double>(row[3].get<std::uint64_t>())});
     std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.image_row < b.image_row; });
     const bool repeated = std::adjacent_find(all.begin(), all.end(), [](const auto& a, const auto& b) {
                               return a.image_row == b.image_row;
@@ -52,26 +63,28 @@ std::vector<CaptionResult> merge(const std::vector<std::string>& parts, std::int
 
 }    // namespace
 
-std::vector<std::string> caption_images(const Captioner& captioner, const Weights& weights,
-                                        const at::Tensor& images_I3SS, const WordPieceTokenizer& tokenizer,
-                                        const GenerateOptions& options) {
+std::vector<Caption> caption_images(const Captioner& captioner, const Weights& weights, const at::Tensor& images_I3SS,
+                                    const WordPieceTokenizer& tokenizer, const GenerateOptions& options) {
     const c10::AutoGradMode no_gradients(false);
     const std::vector<TokenId> prompt = prompt_tokens(tokenizer, options.prompt);
-    const at::Tensor prompts =
-        at::tensor(std::vector<std::int64_t>(prompt.begin(), prompt.end())).repeat({images_I3SS.size(0), 1});
+    const at::Tensor prompts_BP = to_device(std::vector<std::int64_t>(prompt.begin(), prompt.end()),
+                                            {1, static_cast<std::int64_t>(prompt.size())}, images_I3SS.device())
+                                      .repeat({images_I3SS.size(0), 1});
     CaptionModel model(captioner, weights, images_I3SS);
-    std::vector<std::string> captions;
-    for (const Generated& result : generate(model, prompts, options))
-        captions.push_back(decode_caption(tokenizer, std::vector<TokenId>(result.tokens.begin(), result.tokens.end()),
-                                          options.prompt));
+    std::vector<Caption> captions;
+    for (const Generated& result : generate(model, prompts_BP, options)) {
+        const std::vector<TokenId> tokens(result.tokens.begin(), result.tokens.end());
+        captions.push_back({decode_caption(tokenizer, tokens, options.prompt), result.log_probability});
+    }
     return captions;
 }
 
-Evaluator::Evaluator(const Captioner& captioner, const Weights& weights, const PackedDataset& dataset,
-                     const GenerateOptions& generate, const EvaluateOptions& evaluate, const DataOptions& data,
-                     int loader_threads, bool progress, Communicator& communicator)
+Evaluator::Evaluator(const Captioner& captioner, const Weights& weights, c10::Device device,
+                     const PackedDataset& dataset, const GenerateOptions& generate, const EvaluateOptions& evaluate,
+                     const DataOptions& data, int loader_threads, bool progress, Communicator& communicator)
     : captioner_(captioner),
       weights_(weights),
+      device_(device),
       dataset_(dataset),
       generate_(generate),
       evaluate_(evaluate),
@@ -84,22 +97,19 @@ Evaluator::Evaluator(const Captioner& captioner, const Weights& weights, const P
 
 std::vector<CaptionResult> Evaluator::generate_own(const SplitTables& split, std::int64_t images,
                                                    const std::function<bool()>& stop_requested, bool& stopped) const {
-    const int size = captioner_.options().image_size;
-    BatchLoader loader(dataset_, split, data_, AugmentOptions{}, size, loader_threads_,
-                       strided_images(communicator_.rank(), communicator_.size(), images, evaluate_.batch));
+    BatchFeed feed(dataset_, split, data_, AugmentOptions{}, captioner_.options().image_size, loader_threads_, device_,
+                   strided_images(communicator_.rank(), communicator_.size(), images, evaluate_.batch));
     const bool shown = communicator_.rank() == 0 && progress_;
     Progress progress(fmt::format("captions of {}", split.name), images, shown);
     std::vector<CaptionResult> own;
-    while (std::optional<Batch> batch = loader.next()) {
+    while (const std::optional<FedBatch> fed = feed.next()) {
         stopped = stopped || stop_requested();
         if (stopped) break;
-        const auto count = static_cast<std::int64_t>(batch->request.images.size());
-        const at::Tensor pixels =
-            at::from_blob(batch->images_I3SS.data(), {count, 3, size, size}, at::TensorOptions().dtype(at::kByte));
-        const auto captions = caption_images(captioner_, weights_, pixels, tokenizer_, generate_);
+        const auto captions = caption_images(captioner_, weights_, fed->images_I3SS, tokenizer_, generate_);
         for (std::size_t i = 0; i < captions.size(); ++i) {
-            const std::int64_t row = batch->request.images[i];
-            own.push_back({row, split.image_ids_I[static_cast<std::size_t>(row)], captions[i]});
+            const std::int64_t row = fed->batch.request.images[i];
+            own.push_back(
+                {row, split.image_ids_I[static_cast<std::size_t>(row)], captions[i].text, captions[i].log_probability});
         }
         // Rank 0's share stands for all: the ranks are dealt equal numbers.
         progress.update(std::min(static_cast<std::int64_t>(own.size()) * communicator_.size(), images), "");
@@ -115,14 +125,12 @@ SplitEvaluation Evaluator::run(const std::string& split_name, const std::functio
     evaluation.split = split_name;
     const auto start = Clock::now();
     bool stopped = false;
-    nlohmann::json own = nlohmann::json::array();
-    for (const CaptionResult& result : generate_own(split, images, stop_requested, stopped))
-        own.push_back({result.image_row, result.image_id, result.caption});
+    const std::vector<CaptionResult> own = generate_own(split, images, stop_requested, stopped);
     double stops[] = {stopped ? 1.0 : 0.0};
     communicator_.host_sum(stops, "agreement after captioning");
     evaluation.interrupted = stops[0] > 0;
     if (evaluation.interrupted) return evaluation;
-    const std::vector<std::string> parts = communicator_.gather(own.dump(), "captions of all ranks");
+    const std::vector<std::string> parts = communicator_.gather(pack(own), "captions of all ranks");
     evaluation.generate_s = seconds_since(start);
     if (communicator_.rank() == 0) {
         const auto score_start = Clock::now();

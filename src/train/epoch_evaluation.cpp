@@ -40,8 +40,9 @@ EpochEvaluation::EpochEvaluation(const Options& options, const PackedDataset& da
       dataset_(dataset),
       arena_(arena),
       communicator_(communicator),
-      evaluator_(captioner, arena.weights(), dataset, with_prompt(options.generate, dataset.prompt()), options.evaluate,
-                 options.data, options.data.loader_threads, options.runtime.progress, communicator) {
+      evaluator_(captioner, arena.weights(), arena.placement().device, dataset,
+                 with_prompt(options.generate, dataset.prompt()), options.evaluate, options.data,
+                 options.data.loader_threads, options.runtime.progress, communicator) {
     for (const std::string& split : options.evaluate.splits)
         if (dataset.has_split(split)) splits_.push_back(split);
 }

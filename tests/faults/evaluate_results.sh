@@ -20,18 +20,39 @@ for split in ('val', 'test'):
     rows = json.load(open(f'{out}/result/{split}.json'))
     ids = [int(re.search(r'_(\d+)\.jpg$', row['image']).group(1)) for row in json.load(open(f'{coco}/karpathy/coco_karpathy_{split}.json'))]
     assert sorted(row['image_id'] for row in rows) == sorted(ids), (rows, ids)
-    assert all(set(row) == {'image_id', 'caption'} and row['caption'] for row in rows), rows
+    assert all(set(row) == {'image_id', 'caption', 'log_probability'} and row['caption'] for row in rows), rows
+    assert all(-200 < row['log_probability'] < 0 for row in rows), rows
     scores = report['splits'][split]['scores']
     assert all(0 <= scores[f'Bleu_{n}'] <= 1 for n in (1, 2, 3, 4)) and scores['Bleu_1'] > 0, scores
     assert report['splits'][split]['images'] == len(ids), report
 PYTHON
 exits 0
+# same_captions A B: the same results, log-probabilities within rounding: the batch decides how sums are split
+same_captions() {
+    run python3 - "$1" "$2" "$(tolerance log_probability)" <<'PYTHON'
+import json, sys
+one, other = (json.load(open(name)) for name in sys.argv[1:3])
+assert len(one) == len(other) > 0
+for a, b in zip(one, other):
+    assert (a['image_id'], a['caption']) == (b['image_id'], b['caption']), (a, b)
+    assert abs(a['log_probability'] - b['log_probability']) <= float(sys.argv[3]), (a, b)
+PYTHON
+    exits 0
+}
 for np in 2 3 8; do
     new_case "$np ranks, other batches: the same captions"
     evaluate $np "$scratch/np$np" --eval-batch $np
     exits 0
-    same_file "$scratch/np$np/result/val.json" "$scratch/one/result/val.json" "val"
-    same_file "$scratch/np$np/result/test.json" "$scratch/one/result/test.json" "test"
+    same_captions "$scratch/np$np/result/val.json" "$scratch/one/result/val.json"
+    same_captions "$scratch/np$np/result/test.json" "$scratch/one/result/test.json"
+done
+new_case "2 ranks, one picture at a time, as one rank does: every bit of the results"
+evaluate 1 "$scratch/single" --eval-batch 1
+exits 0
+evaluate 2 "$scratch/pair" --eval-batch 1
+exits 0
+for split in val test; do
+    same_file "$scratch/pair/result/$split.json" "$scratch/single/result/$split.json" "$split"
 done
 
 new_case "one verb less: --evaluate; --split, --limit, --num-beams"

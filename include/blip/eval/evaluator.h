@@ -2,6 +2,8 @@
 // evaluate verb.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -21,6 +23,7 @@ struct CaptionResult {
     std::int64_t image_row = 0;
     std::int64_t image_id = 0;
     std::string caption;
+    double log_probability = 0;    // as Generated::log_probability in model/beam_search.h
 };
 
 // Filled on rank 0 only, but for interrupted.
@@ -35,8 +38,8 @@ struct SplitEvaluation {
 
 class Evaluator {
   public:
-    // All must outlive it. prompt: of generate options.
-    Evaluator(const Captioner& captioner, const Weights& weights, const PackedDataset& dataset,
+    // All must outlive it. device: where the weights are. prompt: of generate options.
+    Evaluator(const Captioner& captioner, const Weights& weights, c10::Device device, const PackedDataset& dataset,
               const GenerateOptions& generate, const EvaluateOptions& evaluate, const DataOptions& data,
               int loader_threads, bool progress, Communicator& communicator);
 
@@ -50,6 +53,7 @@ class Evaluator {
 
     const Captioner& captioner_;
     const Weights& weights_;
+    c10::Device device_;
     const PackedDataset& dataset_;
     GenerateOptions generate_;
     EvaluateOptions evaluate_;
@@ -61,14 +65,18 @@ class Evaluator {
     WordPieceTokenizer tokenizer_;
 };
 
-// Captions of a batch of pictures: uint8 [I, 3, S, S].
-std::vector<std::string> caption_images(const Captioner& captioner, const Weights& weights,
-                                        const at::Tensor& images_I3SS, const WordPieceTokenizer& tokenizer,
-                                        const GenerateOptions& options);
+struct Caption {
+    std::string text;
+    double log_probability = 0;    // as Generated::log_probability in model/beam_search.h
+};
+
+// Captions of a batch of pictures: uint8 [I, 3, S, S], on the device of the weights.
+std::vector<Caption> caption_images(const Captioner& captioner, const Weights& weights, const at::Tensor& images_I3SS,
+                                    const WordPieceTokenizer& tokenizer, const GenerateOptions& options);
 
 // Scores, number of images and times, as the evaluation files hold them for each split.
 nlohmann::json summary(const SplitEvaluation& evaluation);
-// COCO result form: [{"image_id": ..., "caption": ...}], durable. Rank 0.
+// COCO result form with one key more: [{"image_id": ..., "caption": ..., "log_probability": ...}], durable. Rank 0.
 void write_results(const std::filesystem::path& file, const std::vector<CaptionResult>& captions);
 // The picture's captions beside what people wrote, for the log.
 std::vector<std::string> sample_lines(const PackedDataset& dataset, const SplitEvaluation& evaluation, int count);
