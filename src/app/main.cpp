@@ -1,46 +1,23 @@
-// blip_mpi: parse, start MPI where the verb needs it, run the verb, turn errors into exit codes.
+// blip_mpi: parse, choose the device, start MPI where the verb needs it, run the verb, turn errors into exit codes.
 #include <fmt/format.h>
 #include <torch/headeronly/version.h>
 
 #include <cstdio>
-#include <new>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #include "blip/base/error.h"
 #include "blip/base/log.h"
+#include "blip/comm/mpi_communicator.h"
 #include "blip/comm/mpi_session.h"
 #include "blip/options/parse.h"
+#include "src/app/device_choice.h"
+#include "src/app/error_text.h"
 #include "src/app/startup.h"
 #include "src/app/verbs.h"
 
 namespace blip {
 namespace {
-
-// Message and code of whatever is being thrown.
-std::pair<std::string, ExitCode> describe_current_exception() {
-    try {
-        throw;
-    } catch (const Error& error) {
-        return {error.what(), error.code()};
-    } catch (const std::bad_alloc&) {
-        return {"out of memory: use more ranks, a smaller --micro-batch or a smaller --model", ExitCode::internal};
-    } catch (const std::system_error& error) {
-        const bool thread = error.code() == std::errc::resource_unavailable_try_again;
-        return {(thread ? "cannot start a thread, out of memory or of processes (ulimit -u): " : "") +
-                    std::string(error.what()),
-                ExitCode::internal};
-    } catch (const std::exception& error) {
-        const std::string text = error.what();
-        // LibTorch's allocator reports exhaustion as a plain error with its C++ stack.
-        const bool memory = text.find("not enough memory") != std::string::npos ||
-                            text.find("can't allocate memory") != std::string::npos;
-        return {
-            (memory ? "out of memory: use a smaller --micro-batch or --model: " : "") + text.substr(0, text.find('\n')),
-            ExitCode::internal};
-    }
-}
 
 // Prints once, on the first rank, before MPI is there.
 int answer_without_mpi(const ParsedCommandLine& command) {
@@ -54,11 +31,12 @@ int answer_without_mpi(const ParsedCommandLine& command) {
     return 0;
 }
 
-int run_with_mpi(const Options& options, int argc, char** argv) {
+int run_with_mpi(const Options& options, const DeviceChoice& choice, int argc, char** argv) {
     // Outside the try block: a rank that unwinds into MPI_Finalize would hang with the others.
     MpiSession session(&argc, &argv);
     init_log(session.rank());
     try {
+        agree_on_device(options, choice, *make_mpi_communicator(options.comm));
         const ExitCode code =
             options.verb == Verb::train ? run_train(options, session) : run_evaluate(options, session);
         return static_cast<int>(code);
@@ -82,9 +60,11 @@ int run(int argc, char** argv) {
         return static_cast<int>(error.code());
     }
     if (command.help || command.version || command.options.print_config) return answer_without_mpi(command);
-    if (command.options.verb != Verb::caption) return run_with_mpi(command.options, argc, argv);
+    const DeviceChoice choice = choose_device(command.options, argv);
+    if (command.options.verb != Verb::caption) return run_with_mpi(command.options, choice, argc, argv);
     init_log(0);
     try {
+        require_device(choice);
         return static_cast<int>(run_caption(command.options));
     } catch (...) {
         const auto [message, code] = describe_current_exception();

@@ -78,7 +78,10 @@ void check_same_options(const Options& options, Communicator& communicator) {
 
 std::string describe_changes(const Options& options) {
     std::vector<std::string> changed;
-    for (const auto& [name, value] : changed_options(options)) changed.push_back(fmt::format("{}={}", name, value));
+    for (const auto& [name, value] : changed_options(options)) {
+        // resolved from auto, and told in a line of their own
+        if (name != "device" && name != "precision") changed.push_back(fmt::format("{}={}", name, value));
+    }
     return changed.empty() ? "none" : fmt::format("{}", fmt::join(changed, " "));
 }
 
@@ -119,8 +122,9 @@ void print_run(const Options& options, const std::string& changed, const PackedD
     for (const auto& [name, counts] : hosts)
         host_lines.push_back(fmt::format("{} ({} ranks, {} cores each may use)", name, counts.first, counts.second));
     log_info("blip_mpi {}: {} ranks on {}", program_version, communicator.size(), fmt::join(host_lines, ", "));
-    log_info("precision {} on CPU, {} compute and {} loader threads a rank; LibTorch {}, {}", options.runtime.precision,
-             options.runtime.threads, options.data.loader_threads, TORCH_VERSION, mpi_library_version());
+    log_info("precision {} on {}, {} compute and {} loader threads a rank; LibTorch {}, {}", options.runtime.precision,
+             options.runtime.device, options.runtime.threads, options.data.loader_threads, TORCH_VERSION,
+             mpi_library_version());
     std::vector<std::string> splits;
     for (const SplitTables& split : dataset.splits())
         splits.push_back(

@@ -251,6 +251,25 @@ void add_machine(TableBuilder& table) {
         .number("threads", "N", "compute threads per rank; 0 = cores / ranks on this host", between(0, 4096),
                 FIELD(options.runtime.threads))
         .verbs = for_all;
+    table
+        .choice("device", {"auto", "cpu", "cuda"},
+                "what computes: cuda = one GPU per rank; auto = cuda where the driver shows a GPU, else cpu",
+                FIELD(options.runtime.device))
+        .verbs = for_all;
+    table
+        .choice("precision", {"auto", "fp32", "bf16"},
+                "of matrix products and activations; weights, gradients and moments are kept in fp32 in any case; "
+                "auto = bf16 on cuda, fp32 on cpu",
+                FIELD(options.runtime.precision))
+        .verbs = for_all;
+    table
+        .flag("allow-tf32", "cuda: fp32 matrix products may round their factors to 10 bits (TF32)", true,
+              FIELD(options.runtime.allow_tf32))
+        .verbs = for_all;
+    table
+        .flag("deterministic", "cuda: only algorithms that repeat bit for bit (slower); the CPU's always do", true,
+              FIELD(options.runtime.deterministic))
+        .verbs = for_all;
     table.flag("no-progress", "no progress line or lines", false, FIELD(options.runtime.progress));
     table.number("comm-timeout", "SECONDS", "a collective in which nothing arrives for so long ends the job", above(0),
                  FIELD(options.comm.timeout_s));

@@ -1,0 +1,102 @@
+// See device_choice.h.
+#include "src/app/device_choice.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <system_error>
+#include <vector>
+
+#include "blip/base/error.h"
+#include "blip/base/gpu_presence.h"
+#include "blip/base/log.h"
+
+namespace blip {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* cuda_program = "blip_mpi_cuda";
+constexpr const char* remedy =
+    ". Ask the batch system for GPUs on every host (nvidia-smi shows them), or give --device cpu";
+
+// Becomes the program with CUDA; returns only with the reason why that cannot be.
+std::string become_cuda_program(char** argv) {
+    const fs::path program = fs::read_symlink("/proc/self/exe").parent_path() / cuda_program;
+    if (!fs::exists(program))
+        return fmt::format("this blip_mpi was built without CUDA: there is no {} (make build CUDA=1, or install both)",
+                           program.string());
+    ::execv(program.c_str(), argv);
+    return fmt::format("{} cannot be started: {}", program.string(), std::generic_category().message(errno));
+}
+
+void settle(RuntimeOptions& runtime, const char* device) {
+    runtime.device = device;
+    if (runtime.precision == "auto") runtime.precision = runtime.device == "cuda" ? "bf16" : "fp32";
+}
+
+}    // namespace
+
+DeviceChoice choose_device(Options& options, char** argv) {
+    RuntimeOptions& runtime = options.runtime;
+    DeviceChoice choice;
+    const bool demanded = runtime.device == "cuda";
+    if (runtime.device == "cpu") {
+        settle(runtime, "cpu");
+        return choice;
+    }
+    choice.no_gpu = find_gpus().reason;
+    if (choice.no_gpu.empty()) {
+        // cuBLAS reads it when it starts; LibTorch refuses deterministic mode without.
+        if (runtime.deterministic) ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
+        if (!built_with_cuda()) choice.no_gpu = become_cuda_program(argv);
+        if (choice.no_gpu.empty()) {
+            settle(runtime, "cuda");
+            return choice;
+        }
+        if (!demanded) choice.warning = "there is a GPU, but it computes on the CPU: " + choice.no_gpu;
+    }
+    if (demanded) choice.problem = choice.no_gpu;
+    settle(runtime, demanded ? "cuda" : "cpu");
+    return choice;
+}
+
+void agree_on_device(const Options& options, const DeviceChoice& choice, Communicator& communicator) {
+    const nlohmann::json own = {{"device", options.runtime.device},
+                                {"host", host_name()},
+                                {"problem", choice.problem},
+                                {"no_gpu", choice.no_gpu}};
+    const auto all = communicator.all_gather_strings(own.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
+                                                     "agreement on the device");
+    std::map<std::string, std::vector<std::size_t>> without;    // "on HOST: reason" -> ranks
+    bool demanded = false, some_with = false;
+    for (std::size_t rank = 0; rank < all.size(); ++rank) {
+        const auto report = nlohmann::json::parse(all[rank]);
+        const std::string problem = report.at("problem"), no_gpu = report.at("no_gpu"), host = report.at("host");
+        demanded |= !problem.empty();
+        some_with |= report.at("device") == "cuda" && problem.empty();
+        if (!no_gpu.empty()) without[fmt::format("on {}: {}", host, no_gpu)].push_back(rank);
+    }
+    if (demanded || (some_with && !without.empty())) {
+        std::string text = demanded ? "--device cuda, but no GPU for" : "some ranks have a GPU, but there is none for";
+        for (const auto& [where, ranks] : without)
+            text += fmt::format("{} rank {} {}", text.ends_with("for") ? "" : ";", fmt::join(ranks, ", "), where);
+        throw AgreedError(ExitCode::missing_input, text + remedy);
+    }
+    if (communicator.rank() == 0 && !choice.warning.empty()) log_warning("{}", choice.warning);
+}
+
+void require_device(const DeviceChoice& choice) {
+    if (!choice.problem.empty())
+        throw Error(ExitCode::missing_input,
+                    fmt::format("--device cuda, but no GPU on {}: {}{}", host_name(), choice.problem, remedy));
+    if (!choice.warning.empty()) log_warning("{}", choice.warning);
+}
+
+}    // namespace blip

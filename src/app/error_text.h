@@ -1,0 +1,14 @@
+// What a person is told about an exception that ends the program. Used by main.cpp.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "blip/base/error.h"
+
+namespace blip {
+
+// Inside a catch block: message and exit code of whatever was thrown, with a remedy where memory ran out.
+std::pair<std::string, ExitCode> describe_current_exception();
+
+}    // namespace blip
