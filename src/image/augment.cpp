@@ -1,5 +1,5 @@
-// Training and evaluation transforms (torchvision's RandomResizedCrop and RandomHorizontalFlip as the reference uses
-// them).
+// Training and evaluation transforms (torchvision's RandomResizedCrop and RandomHorizontalFlip and the RandomAugment of
+// the reference).
 #include "blip/image/augment.h"
 
 #include <algorithm>
@@ -8,6 +8,7 @@
 
 #include "blip/base/random.h"
 #include "blip/image/resize.h"
+#include "operator_kernels.h"
 
 namespace blip {
 namespace {
@@ -44,33 +45,43 @@ Box random_crop(int height, int width, const AugmentOptions& options, RandomStre
     return centre_crop(height, width, options);
 }
 
+// Three numbers each, applied or not.
+std::vector<SignedOperator> random_operators(int count, RandomStream& stream) {
+    std::vector<SignedOperator> applied;
+    for (int i = 0; i < count; ++i) {
+        const auto kind = static_cast<ImageOperator>(below(stream, image_operator_count));
+        const bool applies = stream.uniform() < 0.5;
+        const bool negative = stream.uniform() < 0.5;
+        if (applies) applied.push_back({kind, negative});
+    }
+    return applied;
+}
+
 }    // namespace
 
 AugmentPlan draw_training_plan(int height, int width, const AugmentOptions& options, std::uint64_t key) {
     if (!options.enabled) return evaluation_plan(height, width);
     RandomStream stream(key);
-    // The flip is drawn first: the number of draws before it must not depend on the picture's size.
+    // The crop is drawn last: the number of draws before anything else must not depend on the picture's size.
     AugmentPlan plan;
     plan.flip = stream.uniform() < options.flip;
+    plan.operators = random_operators(options.operators, stream);
     plan.crop = random_crop(height, width, options, stream);
     return plan;
 }
 
-AugmentPlan evaluation_plan(int height, int width) { return {Box{0, 0, height, width}, false}; }
+AugmentPlan evaluation_plan(int height, int width) { return {Box{0, 0, height, width}, false, {}}; }
 
 void apply_plan(const ImageView& image, const AugmentPlan& plan, int size, std::uint8_t* output_CHW) {
     const std::size_t plane = static_cast<std::size_t>(size) * static_cast<std::size_t>(size);
     std::vector<std::uint8_t> resized_HWC(plane * 3);
     resize_bicubic(image, plan.crop, size, size, resized_HWC.data());
-    const int step = plan.flip ? -1 : 1;
     for (int y = 0; y < size; ++y) {
-        const std::uint8_t* row = resized_HWC.data() + static_cast<std::size_t>(y) * size * 3;
-        for (int channel = 0; channel < 3; ++channel) {
-            const std::uint8_t* from = row + channel + (plan.flip ? (size - 1) * 3 : 0);
-            std::uint8_t* to = output_CHW + channel * plane + static_cast<std::size_t>(y) * size;
-            for (int x = 0; x < size; ++x) to[x] = from[x * step * 3];
-        }
+        const std::size_t row = static_cast<std::size_t>(y) * static_cast<std::size_t>(size);
+        operator_kernels().split_row(resized_HWC.data() + 3 * row, size, plan.flip, output_CHW + row,
+                                     static_cast<std::int64_t>(plane));
     }
+    for (const SignedOperator& operation : plan.operators) apply_operator(operation, size, size, output_CHW);
 }
 
 }    // namespace blip

@@ -140,11 +140,15 @@ void add_training(TableBuilder& table) {
     table.number("micro-batch", "N",
                  "captions a rank computes at once; must divide global-batch; sets the memory needed", at_least(1),
                  FIELD(options.train.micro_batch));
-    OptionSpec& augment = table.add("augment", "on|off", "random crop and flip of training pictures");
+    OptionSpec& augment = table.add("augment", "on|off", "random crop, flip and operators of training pictures");
     augment.set = [](ParsedCommandLine& given, std::string_view text) {
         given.options.augment.enabled = read_on_off(text);
     };
     augment.get = [](const ParsedCommandLine& given) { return show_on_off(given.options.augment.enabled); };
+    table.number(
+        "augment-operators", "N",
+        "RandomAugment's operators drawn per training picture, each applied with p = .5; 0 = crop and flip only",
+        between(0, 100), FIELD(options.augment.operators));
     table.number("dropout", "P", "probability, everywhere in the decoder", share(), FIELD(options.loss.dropout));
     table.number("label-smoothing", "P", "share of the target spread over the vocabulary", share(),
                  FIELD(options.loss.label_smoothing));

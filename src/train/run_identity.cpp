@@ -27,6 +27,7 @@ std::map<std::string, std::string> run_identity(const Options& options, const Pa
         {"label-smoothing", number(options.loss.label_smoothing)},
         {"loss-average", options.loss.average},
         {"augment", options.augment.enabled ? "on" : "off"},
+        {"augment-operators", std::to_string(options.augment.enabled ? options.augment.operators : 0)},
         {"precision", options.runtime.precision},
         {"model shape",
          fmt::format("text {}x{} heads {} intermediate {} positions {}, vision {}x{} heads {}, image {} patch {}",

@@ -68,9 +68,10 @@ void squash_384(benchmark::State& state) {
     state.SetItemsProcessed(state.iterations());
 }
 
-// What the loader does for each training sample: plan, crop, bicubic, flip, planes.
+// What the loader does for each training sample: plan, crop, bicubic, flip, planes, and so many operators drawn.
 void training_transform_384(benchmark::State& state) {
-    const AugmentOptions options;
+    AugmentOptions options;
+    options.operators = static_cast<int>(state.range(0));
     std::vector<std::uint8_t> output(size * size * 3);
     std::size_t i = 0;
     for (auto _ : state) {
@@ -78,6 +79,20 @@ void training_transform_384(benchmark::State& state) {
         const std::uint64_t key = random_key(1, RandomPurpose::augmentation, {0, i++});
         apply_plan(image, draw_training_plan(image.height, image.width, options, key), size, output.data());
         benchmark::DoNotOptimize(output.data());
+    }
+    state.SetItemsProcessed(state.iterations());
+}
+
+// One operator, by its number in ImageOperator. Copying the picture back is counted too.
+void operator_384(benchmark::State& state) {
+    const SignedOperator operation{static_cast<ImageOperator>(state.range(0)), false};
+    std::vector<std::uint8_t> input(size * size * 3), planes;
+    const Image& image = pictures().images.front();
+    apply_plan(image, evaluation_plan(image.height, image.width), size, input.data());
+    for (auto _ : state) {
+        planes = input;
+        apply_operator(operation, size, size, planes.data());
+        benchmark::DoNotOptimize(planes.data());
     }
     state.SetItemsProcessed(state.iterations());
 }
@@ -99,7 +114,8 @@ void caption_to_ptb_tokens(benchmark::State& state) {
 
 BENCHMARK(decode)->Unit(benchmark::kMillisecond);
 BENCHMARK(squash_384)->Unit(benchmark::kMillisecond);
-BENCHMARK(training_transform_384)->Unit(benchmark::kMillisecond);
+BENCHMARK(training_transform_384)->ArgName("operators")->Arg(0)->Arg(2)->Unit(benchmark::kMillisecond);
+BENCHMARK(operator_384)->ArgName("operator")->DenseRange(0, image_operator_count - 1)->Unit(benchmark::kMicrosecond);
 BENCHMARK(caption_to_ids)->Unit(benchmark::kMicrosecond);
 BENCHMARK(caption_to_ptb_tokens)->Unit(benchmark::kMicrosecond);
 

@@ -1,16 +1,38 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/data/{text,bleu}_sample.json: a few rows of the golden data, so that unit tests run without it.
+"""Writes tests/golden/data/{text_sample.json,bleu_sample.json,augment_ops_sample.safetensors}: a little of the golden
+data, so that tests run without it.
 
-Usage: make_golden_samples.py GOLDEN_DIR   (holds wordpiece.json.gz, golden.json.gz, metrics.json.gz, metrics_hard.json.gz)
+Usage: make_golden_samples.py GOLDEN_DIR   (holds wordpiece.json.gz, golden.json.gz, metrics.json.gz, metrics_hard.json.gz,
+augment_ops.safetensors)
 """
 import gzip
 import json
 import pathlib
+import struct
 import sys
 
 
 def load(path):
     return json.load(gzip.open(path))
+
+
+def augment_sample(source, target):
+    """The smallest picture of the file (its sides are odd, one channel is uniform) under each operator."""
+    content = source.read_bytes()
+    start = 8 + struct.unpack("<Q", content[:8])[0]
+    entries = json.loads(content[8:start])
+    smallest = min((name for name in entries if name.endswith(".input")),
+                   key=lambda name: entries[name]["shape"][0] * entries[name]["shape"][1]).split(".")[0]
+    chosen, data = {}, b""
+    for name, entry in sorted(entries.items()):
+        if name.split(".")[0] != smallest or name.endswith((".equalize", ".autocontrast_reference")):
+            continue
+        begin, end = entry["data_offsets"]
+        chosen[name] = dict(entry, data_offsets=[len(data), len(data) + end - begin])
+        data += content[start + begin:start + end]
+    header = json.dumps(chosen, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    target.write_bytes(struct.pack("<Q", len(header)) + header + data)
 
 
 def main():
@@ -23,6 +45,8 @@ def main():
     text = {"texts": words["weird"], "pre_caption": words["pre_caption"][-odd:], "ids": words["ids"][-odd:],
             "generated": generated["tokens"][:8], "captions": generated["captions"][:8]}
     (data / "text_sample.json").write_text(json.dumps(text, separators=(",", ":")) + "\n")
+
+    augment_sample(golden / "augment_ops.safetensors", data / "augment_ops_sample.safetensors")
 
     metrics = load(golden / "metrics.json.gz")
     references = metrics["references_tokenized"]

@@ -1,5 +1,5 @@
 // Plans are drawn by key alone, within the promised ranges and with the promised shares; applying one is crop, resize,
-// flip.
+// flip, operators.
 #include "blip/image/augment.h"
 
 #include <boost/test/unit_test.hpp>
@@ -19,7 +19,7 @@ std::uint64_t key(std::uint64_t sample, std::uint64_t epoch = 0) {
 
 bool same(const AugmentPlan& a, const AugmentPlan& b) {
     return a.flip == b.flip && a.crop.top == b.crop.top && a.crop.left == b.crop.left &&
-           a.crop.height == b.crop.height && a.crop.width == b.crop.width;
+           a.crop.height == b.crop.height && a.crop.width == b.crop.width && a.operators == b.operators;
 }
 
 }    // namespace
@@ -38,8 +38,12 @@ BOOST_AUTO_TEST_CASE(plans_depend_on_the_key_alone) {
     BOOST_TEST(places.size() > 40u);
     BOOST_TEST(
         !same(draw_training_plan(480, 640, options, key(1, 0)), draw_training_plan(480, 640, options, key(1, 1))));
-    // whether it is flipped does not depend on the picture's size
-    for (int i = 0; i < 50; ++i) BOOST_TEST(forward[i].flip == draw_training_plan(100, 30, options, key(i)).flip);
+    // the flip and the operators do not depend on the picture's size
+    for (int i = 0; i < 50; ++i) {
+        const AugmentPlan other = draw_training_plan(100, 30, options, key(i));
+        BOOST_TEST(forward[i].flip == other.flip);
+        BOOST_TEST((forward[i].operators == other.operators));
+    }
 }
 
 BOOST_AUTO_TEST_CASE(crops_have_the_promised_distribution) {
@@ -88,6 +92,43 @@ BOOST_AUTO_TEST_CASE(crops_that_always_fit_are_uniform) {
     BOOST_TEST(std::abs(log_ratio / count) < 5 * 2 * std::log(4.0 / 3) / std::sqrt(12.0 * count) + 1e-4);
 }
 
+// Each operator and sign as often as the other, each draw applied in half of the cases, draws independent.
+BOOST_AUTO_TEST_CASE(operators_have_the_promised_distribution) {
+    constexpr int count = 40000;
+    for (const int draws : {1, 2, 5}) {
+        AugmentOptions options;
+        options.operators = draws;
+        std::vector<int> seen(2 * image_operator_count), of_length(static_cast<std::size_t>(draws) + 1);
+        int pairs = 0, equal_pairs = 0, with_flip = 0;
+        for (int i = 0; i < count; ++i) {
+            const AugmentPlan plan = draw_training_plan(48, 64, options, key(i));
+            BOOST_REQUIRE(plan.operators.size() <= static_cast<std::size_t>(draws));
+            ++of_length[plan.operators.size()];
+            for (const SignedOperator& operation : plan.operators)
+                ++seen[2 * static_cast<std::size_t>(operation.kind) + operation.negative];
+            if (plan.operators.size() >= 2) {
+                ++pairs;
+                equal_pairs += plan.operators[0].kind == plan.operators[1].kind;
+            }
+            with_flip += plan.flip && !plan.operators.empty();
+        }
+        const auto near = [](double share, double expected, double of) {
+            return std::abs(share / of - expected) < 5 * std::sqrt(expected * (1 - expected) / of);
+        };
+        for (const int times : seen) BOOST_TEST(near(times, 0.025, static_cast<double>(count) * draws));
+        double choose = 1;    // draws over k, times 2^-draws
+        for (int k = 0; k <= draws; ++k) {
+            BOOST_TEST(near(of_length[static_cast<std::size_t>(k)], choose * std::pow(0.5, draws), count));
+            choose = choose * (draws - k) / (k + 1);
+        }
+        if (draws > 1) BOOST_TEST(near(equal_pairs, 0.1, pairs));
+        BOOST_TEST(near(with_flip, 0.5 * (1 - std::pow(0.5, draws)), count));
+    }
+    AugmentOptions none;
+    none.operators = 0;
+    for (int i = 0; i < 100; ++i) BOOST_REQUIRE(draw_training_plan(48, 64, none, key(i)).operators.empty());
+}
+
 BOOST_AUTO_TEST_CASE(pictures_that_no_crop_fits_get_the_centre) {
     const AugmentOptions options;
     const Box wide = draw_training_plan(10, 1000, options, key(3)).crop;
@@ -113,7 +154,7 @@ BOOST_AUTO_TEST_CASE(options_are_obeyed) {
     BOOST_TEST(same(draw_training_plan(48, 64, options, key(1)), evaluation_plan(48, 64)));
 }
 
-BOOST_AUTO_TEST_CASE(applied_plan_is_crop_resize_flip_by_planes) {
+BOOST_AUTO_TEST_CASE(applied_plan_is_crop_resize_flip_operators_by_planes) {
     const Image image = picture(60, 80);
     constexpr int size = 32;
     for (const bool flip : {false, true}) {
@@ -126,6 +167,14 @@ BOOST_AUTO_TEST_CASE(applied_plan_is_crop_resize_flip_by_planes) {
             for (int i = 0; i < size * size; ++i)
                 BOOST_REQUIRE_EQUAL(output_CHW[c * size * size + i], expected_HWC[i * 3 + c]);
         }
+        // operators come last, in their order
+        AugmentPlan with_operators = plan;
+        with_operators.operators = {{ImageOperator::rotate, true}, {ImageOperator::equalize, false}};
+        for (const SignedOperator& operation : with_operators.operators)
+            apply_operator(operation, size, size, output_CHW.data());
+        std::vector<std::uint8_t> augmented_CHW(output_CHW.size());
+        apply_plan(image, with_operators, size, augmented_CHW.data());
+        BOOST_TEST((augmented_CHW == output_CHW));
     }
 }
 

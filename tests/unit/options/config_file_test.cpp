@@ -105,6 +105,7 @@ BOOST_AUTO_TEST_CASE(shipped_option_files) {
     const auto jobs = test::repository_root() / "jobs";
     const Options paper = parse(train({"--config", (jobs / "caption_coco.cfg").string()}));
     const Options defaults = parse(train({}));
+    BOOST_TEST((paper.augment == defaults.augment));
     BOOST_TEST((paper.model == defaults.model));
     BOOST_TEST((paper.train == defaults.train));
     BOOST_TEST((paper.optim == defaults.optim));

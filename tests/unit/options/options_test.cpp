@@ -102,6 +102,7 @@ BOOST_AUTO_TEST_CASE(values_out_of_range_are_named) {
     check_refused(train({"--init-lr", "nan"}), {"--init-lr", "'nan'"});
     check_refused(train({"--comm-timeout", "inf"}), {"--comm-timeout", "'inf'"});
     check_refused(train({"--augment", "yes"}), {"--augment", "'yes'"});
+    check_refused(train({"--augment-operators", "-1"}), {"--augment-operators", "-1", "at least 0"});
     check_refused(train({"--model", "huge"}), {"--model", "'huge'"});
     check_refused(train({"--split", "val,,test"}), {"--split", "''"});
     check_refused(train({"--split", "val,val"}), {"--split", "twice"});
