@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstring>
 #include <set>
+#include <span>
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
@@ -133,7 +134,11 @@ void warn_of_extras(const SafetensorsFile& file, const std::set<std::string>& us
     log_warning("{}: tensors that this model does not use: {}", file.path().string(), fmt::join(parts, ", "));
 }
 
-void copy_from_file(const SafetensorsFile& file, Arena& arena) {
+std::span<const float> floats_of(const at::Tensor& values) {
+    return {static_cast<const float*>(values.const_data_ptr()), static_cast<std::size_t>(values.numel())};
+}
+
+void copy_from_file(const SafetensorsFile& file, const Arena& arena, const WeightSink& sink) {
     check_data_digest(file);
     std::set<std::string> used;
     std::vector<std::string> problems;
@@ -166,32 +171,82 @@ void copy_from_file(const SafetensorsFile& file, Arena& arena) {
     }
     for (ParamId id = 0; id < arena.layout().count(); ++id) {
         const at::Tensor values = file.tensor(names[static_cast<std::size_t>(id)]).to(at::kFloat).contiguous();
-        std::memcpy(arena.weight_data() + arena.offset(id), values.const_data_ptr(), values.nbytes());
+        sink(arena.offset(id), floats_of(values));
     }
     warn_of_extras(file, used);
 }
 
-}    // namespace
-
-void save_model(const fs::path& directory, const Arena& arena, const ModelOptions& model,
-                const std::string& note_json) {
+// values: of all parameters by id, fp32 in host memory
+void write_model(const fs::path& directory, const Layout& layout, const std::vector<at::Tensor>& values,
+                 const ModelOptions& model, const std::string& note_json) {
     std::vector<NamedTensor> tensors;
-    for (ParamId id = 0; id < arena.layout().count(); ++id) {
-        tensors.push_back({arena.layout().spec(id).name, arena.weights()[static_cast<std::size_t>(id)].detach()});
-    }
+    for (ParamId id = 0; id < layout.count(); ++id)
+        tensors.push_back({layout.spec(id).name, values[static_cast<std::size_t>(id)]});
     std::sort(tensors.begin(), tensors.end(),
               [](const NamedTensor& a, const NamedTensor& b) { return a.name < b.name; });
     json note = note_json.empty() ? json::object() : parse_object(note_json, "note of a saved model");
     json config = {{"kind", kKind}, {"format", 1}, {"model", model_to_json(model)}, {"note", note}};
     config["prompt"] = note.contains("prompt") ? note["prompt"] : json(GenerateOptions{}.prompt);
-    if (const ParamId words = arena.layout().find(kWordEmbeddings); words >= 0) {
-        config["vocabulary_size"] = arena.layout().spec(words).shape.at(0);
+    if (const ParamId words = layout.find(kWordEmbeddings); words >= 0) {
+        config["vocabulary_size"] = layout.spec(words).shape.at(0);
     }
     fs::create_directories(directory);
     // The weights carry the configuration, too: between the two renames the folder is already wholly the new model.
     write_safetensors(directory / kWeightsName, tensors,
                       {{"kind", kKind}, {"config", config.dump()}, {"xxh3", data_digest(tensors)}});
     write_file_durably(directory / kConfigName, config.dump(2) + "\n");
+}
+
+// The masters of all ranks as parameters by id, on rank 0 (elsewhere nothing). Collective.
+std::vector<at::Tensor> gather_masters(const Arena& arena, const ShardedAdamW& optimizer, Communicator& communicator) {
+    std::vector<at::Tensor> values;
+    for (ParamId id = 0; communicator.rank() == 0 && id < arena.layout().count(); ++id)
+        values.push_back(at::empty(arena.layout().spec(id).shape, at::kFloat));
+    for (std::size_t b = 0; b < arena.buckets().size(); ++b) {
+        const at::Tensor own = optimizer.masters()[b].cpu();
+        const std::string bytes(static_cast<const char*>(own.const_data_ptr()), own.nbytes());
+        const std::vector<std::string> shards = communicator.gather(bytes, "gather the weights' masters");
+        for (std::size_t rank = 0; rank < shards.size(); ++rank) {
+            const Range range = arena.shard(static_cast<int>(b), static_cast<int>(rank));
+            for (const ParamPiece& piece : arena.pieces(range)) {
+                auto* to = static_cast<float*>(values[static_cast<std::size_t>(piece.param)].mutable_data_ptr());
+                std::memcpy(to + piece.elements.begin,
+                            shards[rank].data() + (piece.arena_offset - range.begin) * sizeof(float),
+                            static_cast<std::size_t>(piece.elements.length()) * sizeof(float));
+            }
+        }
+    }
+    return values;
+}
+
+void load_into(const fs::path& init, const Arena& arena, const WeightSink& sink) {
+    const Source source = resolve(init);
+    if (!source.checkpoint) {
+        copy_from_file(SafetensorsFile::open(source.weights), arena, sink);
+        return;
+    }
+    const ShardPieces pieces(source.checkpoint->directory, source.checkpoint->manifest, arena.layout(), {"master"});
+    for (const StoredPiece& piece : pieces.of("master"))
+        sink(arena.offset(piece.param) + piece.elements.begin, floats_of(piece.values));
+}
+
+}    // namespace
+
+void save_model(const fs::path& directory, const Arena& arena, const ModelOptions& model,
+                const std::string& note_json) {
+    std::vector<at::Tensor> values;
+    for (const at::Tensor& weight : arena.weights()) values.push_back(weight.detach().to(at::kCPU, at::kFloat));
+    write_model(directory, arena.layout(), values, model, note_json);
+}
+
+void save_model(const fs::path& directory, const Arena& arena, const ShardedAdamW& optimizer,
+                Communicator& communicator, const ModelOptions& model, const std::string& note_json) {
+    if (arena.placement().dtype == at::kFloat) {    // its own masters, the same on every rank
+        if (communicator.rank() == 0) save_model(directory, arena, model, note_json);
+        return;
+    }
+    const std::vector<at::Tensor> values = gather_masters(arena, optimizer, communicator);
+    if (communicator.rank() == 0) write_model(directory, arena.layout(), values, model, note_json);
 }
 
 ModelOptions read_model_options(const fs::path& init) {
@@ -203,16 +258,12 @@ ModelOptions read_model_options(const fs::path& init) {
 }
 
 void load_model(const fs::path& init, Arena& arena) {
-    const Source source = resolve(init);
-    if (!source.checkpoint) {
-        copy_from_file(SafetensorsFile::open(source.weights), arena);
-        return;
-    }
-    const ShardPieces pieces(source.checkpoint->directory, source.checkpoint->manifest, arena.layout(), {"master"});
-    for (const StoredPiece& piece : pieces.of("master")) {
-        std::memcpy(arena.weight_data() + arena.offset(piece.param) + piece.elements.begin,
-                    piece.values.const_data_ptr(), piece.values.nbytes());
-    }
+    load_into(init, arena,
+              [&](std::int64_t begin, std::span<const float> values) { arena.write_weights(begin, values); });
+}
+
+void load_model(const fs::path& init, const Arena& arena, ShardedAdamW& optimizer) {
+    load_into(init, arena, optimizer.weight_sink());
 }
 
 }    // namespace blip

@@ -1,11 +1,10 @@
 // CheckpointWriter: snapshot, write, publish. Called by the trainer; collective except written().
-#include <ATen/ops/empty.h>
+#include <ATen/ops/narrow.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstring>
 #include <exception>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -26,25 +25,23 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-// This rank's shards of the weights and moments, copied: training goes on while they are written.
+// This rank's shards of the masters and moments, copied to the host: training goes on while they are written.
 std::vector<NamedTensor> take_snapshot(const Arena& arena, const ShardedAdamW& optimizer) {
     std::vector<NamedTensor> tensors;
-    const auto copy = [&](const char* kind, const ParamPiece& piece, const float* from) {
-        at::Tensor tensor = at::empty({piece.elements.length()}, at::kFloat);
-        std::memcpy(tensor.mutable_data_ptr(), from, tensor.nbytes());
-        tensors.push_back({fmt::format("{}/{}[{}:{}]", kind, arena.layout().spec(piece.param).name,
-                                       piece.elements.begin, piece.elements.end),
-                           std::move(tensor)});
-    };
     for (std::size_t bucket = 0; bucket < arena.buckets().size(); ++bucket) {
         const Range own = arena.shard(static_cast<int>(bucket), optimizer.rank());
-        const auto* exp_avg = static_cast<const float*>(optimizer.exp_avg()[bucket].const_data_ptr());
-        const auto* exp_avg_sq = static_cast<const float*>(optimizer.exp_avg_sq()[bucket].const_data_ptr());
-        for (const ParamPiece& piece : arena.pieces(own)) {
-            copy("master", piece, arena.weight_data() + piece.arena_offset);
-            copy("exp_avg", piece, exp_avg + (piece.arena_offset - own.begin));
-            copy("exp_avg_sq", piece, exp_avg_sq + (piece.arena_offset - own.begin));
-        }
+        const std::vector<ParamPiece> pieces = arena.pieces(own);
+        const auto copy = [&](const char* kind, const at::Tensor& shard) {
+            const at::Tensor host = shard.to(at::kCPU, shard.scalar_type(), /*non_blocking=*/false, /*copy=*/true);
+            for (const ParamPiece& piece : pieces) {
+                tensors.push_back({fmt::format("{}/{}[{}:{}]", kind, arena.layout().spec(piece.param).name,
+                                               piece.elements.begin, piece.elements.end),
+                                   at::narrow(host, 0, piece.arena_offset - own.begin, piece.elements.length())});
+            }
+        };
+        copy("master", optimizer.masters()[bucket]);
+        copy("exp_avg", optimizer.exp_avg()[bucket]);
+        copy("exp_avg_sq", optimizer.exp_avg_sq()[bucket]);
     }
     return tensors;
 }

@@ -2,6 +2,8 @@
 #include "blip/params/arena.h"
 
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/narrow.h>
+#include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,15 +16,19 @@ namespace blip {
 
 namespace {
 
-constexpr std::int64_t alignment_elements = 16;    // 64 bytes: one cache line, one AVX-512 register
+constexpr std::int64_t alignment_bytes = 64;    // of each parameter: one cache line, one AVX-512 register
 constexpr std::int64_t shard_elements = 128;
 
 std::int64_t round_up(std::int64_t value, std::int64_t unit) { return (value + unit - 1) / unit * unit; }
 
-at::Tensor view_of(const std::shared_ptr<void>& memory, std::int64_t offset, at::IntArrayRef shape) {
-    auto* data = static_cast<float*>(memory.get()) + offset;
+// offset: in elements
+at::Tensor view_of(const std::shared_ptr<void>& memory, std::int64_t offset, at::IntArrayRef shape,
+                   ArenaPlacement placement) {
+    auto* data =
+        static_cast<std::byte*>(memory.get()) + offset * static_cast<std::int64_t>(c10::elementSize(placement.dtype));
+    const auto options = at::TensorOptions().dtype(placement.dtype).device(placement.device);
     return at::from_blob(
-        data, shape, [memory](void*) {}, at::TensorOptions().dtype(at::kFloat));
+        data, shape, [memory](void*) {}, options, placement.device);
 }
 
 }    // namespace
@@ -38,12 +44,24 @@ ArenaAllocator host_allocator() {
     };
 }
 
+ArenaAllocator device_allocator(at::Device device) {
+    if (device.is_cpu()) return host_allocator();
+    return [device](std::size_t bytes) {
+        const at::Tensor memory =
+            at::zeros({static_cast<std::int64_t>(bytes)}, at::TensorOptions().dtype(at::kByte).device(device));
+        return std::shared_ptr<void>(memory.mutable_data_ptr(), [memory](void*) {});
+    };
+}
+
 Arena::Arena(const Layout& layout, int world_size, std::int64_t bucket_bytes, const ArenaAllocator& allocator,
              bool with_gradients, ArenaPlacement placement)
     : layout_(layout),
       offsets_(static_cast<std::size_t>(layout.count())),
       world_size_(world_size),
       placement_(placement) {
+    if (placement.dtype != at::kFloat && placement.dtype != at::kBFloat16)
+        throw Error(ExitCode::internal, fmt::format("weights in {} are not supported", c10::toString(placement.dtype)));
+    const auto element_bytes = static_cast<std::int64_t>(c10::elementSize(placement.dtype));
     const std::int64_t unit = shard_elements * world_size;
     Bucket open;
     std::int64_t at = 0;
@@ -56,25 +74,26 @@ Arena::Arena(const Layout& layout, int world_size, std::int64_t bucket_bytes, co
     for (ParamId id = layout.count() - 1; id >= 0; --id) {
         offsets_[static_cast<std::size_t>(id)] = at;
         open.params.push_back(id);
-        at = round_up(at + layout.spec(id).element_count(), alignment_elements);
+        at = round_up(at + layout.spec(id).element_count(), alignment_bytes / element_bytes);
         if ((at - open.range.begin) * static_cast<std::int64_t>(sizeof(float)) >= bucket_bytes) close_bucket();
     }
     if (!open.params.empty()) close_bucket();
     length_ = at;
 
-    const auto bytes = static_cast<std::size_t>(length_) * sizeof(float);
-    const std::shared_ptr<void> weight_memory = allocator(bytes);
-    const std::shared_ptr<void> gradient_memory = with_gradients ? allocator(bytes) : nullptr;
-    flat_weights_ = view_of(weight_memory, 0, {length_});
-    if (with_gradients) flat_gradients_ = view_of(gradient_memory, 0, {length_});
+    const ArenaPlacement of_gradients{placement.device, at::kFloat};
+    const std::shared_ptr<void> weight_memory = allocator(static_cast<std::size_t>(length_ * element_bytes));
+    const std::shared_ptr<void> gradient_memory =
+        with_gradients ? allocator(static_cast<std::size_t>(length_) * sizeof(float)) : nullptr;
+    flat_weights_ = view_of(weight_memory, 0, {length_}, placement);
+    if (with_gradients) flat_gradients_ = view_of(gradient_memory, 0, {length_}, of_gradients);
     weights_.reserve(offsets_.size());
     for (ParamId id = 0; id < layout.count(); ++id) {
         // Each view owns the buffer on its own, so that writing through flat_weights does not touch autograd's
         // versions.
-        at::Tensor weight = view_of(weight_memory, offset(id), layout.spec(id).shape);
+        at::Tensor weight = view_of(weight_memory, offset(id), layout.spec(id).shape, placement);
         if (with_gradients) {
             weight.set_requires_grad(true);
-            weight.mutable_grad() = view_of(gradient_memory, offset(id), layout.spec(id).shape);
+            weight.mutable_grad() = view_of(gradient_memory, offset(id), layout.spec(id).shape, of_gradients);
         }
         weights_.push_back(std::move(weight));
     }
@@ -100,18 +119,29 @@ std::vector<ParamPiece> Arena::pieces(Range range) const {
     return found;
 }
 
-float* Arena::weight_data() const { return static_cast<float*>(flat_weights_.data_ptr()); }
+void* Arena::weight_address(std::int64_t element) const {
+    return static_cast<std::byte*>(flat_weights_.data_ptr()) + element * weight_element_bytes();
+}
+
+float* Arena::weight_data() const {
+    if (!placement_.device.is_cpu() || placement_.dtype != at::kFloat)
+        throw Error(ExitCode::internal, "weight_data is asked for weights that are not fp32 in host memory");
+    return static_cast<float*>(flat_weights_.data_ptr());
+}
 float* Arena::gradient_data() const { return static_cast<float*>(flat_gradients_.data_ptr()); }
 
 void Arena::write_weights(std::int64_t begin, std::span<const float> values) {
-    std::copy(values.begin(), values.end(), weight_data() + begin);
+    const auto count = static_cast<std::int64_t>(values.size());
+    // from_blob asks for a writable pointer; nothing writes to it
+    const at::Tensor host = at::from_blob(const_cast<float*>(values.data()), {count}, at::kFloat);
+    at::narrow(flat_weights_, 0, begin, count).copy_(host);
 }
 
 void Arena::zero_gradients() { flat_gradients_.zero_(); }
 
-Arena weights_only_arena(const Layout& layout) {
+Arena weights_only_arena(const Layout& layout, ArenaPlacement placement) {
     constexpr std::int64_t one_bucket_bytes = std::int64_t{1} << 62;
-    return Arena(layout, 1, one_bucket_bytes, host_allocator(), false);
+    return Arena(layout, 1, one_bucket_bytes, device_allocator(placement.device), false, placement);
 }
 
 }    // namespace blip

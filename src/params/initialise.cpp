@@ -64,21 +64,32 @@ void fill_four(const Init& init, std::uint64_t key, std::uint64_t group, double 
 
 }    // namespace
 
-void initialise(Arena& arena, std::uint64_t seed) {
+void initialise(const Arena& arena, std::uint64_t seed, const WeightSink& sink) {
+    constexpr std::int64_t chunk_elements = std::int64_t{1} << 20;    // a multiple of 4: whole groups
+    std::vector<float> chunk;
     for (ParamId id = 0; id < arena.layout().count(); ++id) {
         const ParamSpec& spec = arena.layout().spec(id);
         const std::uint64_t key = random_key(seed, RandomPurpose::initialisation, {name_hash(spec.name)});
-        float* data = arena.weight_data() + arena.offset(id);
         const std::int64_t count = spec.element_count();
-        at::parallel_for(0, (count + 3) / 4, 4096, [&](std::int64_t begin, std::int64_t end) {
-            double values[4];
-            for (std::int64_t group = begin; group < end; ++group) {
-                fill_four(spec.init, key, static_cast<std::uint64_t>(group), values);
-                for (std::int64_t i = 4 * group; i < std::min(4 * group + 4, count); ++i)
-                    data[i] = static_cast<float>(values[i - 4 * group]);
-            }
-        });
+        for (std::int64_t first = 0; first < count; first += chunk_elements) {
+            const std::int64_t last = std::min(first + chunk_elements, count);
+            chunk.resize(static_cast<std::size_t>(last - first));
+            at::parallel_for(first / 4, (last + 3) / 4, 4096, [&](std::int64_t begin, std::int64_t end) {
+                double values[4];
+                for (std::int64_t group = begin; group < end; ++group) {
+                    fill_four(spec.init, key, static_cast<std::uint64_t>(group), values);
+                    for (std::int64_t i = 4 * group; i < std::min(4 * group + 4, last); ++i)
+                        chunk[static_cast<std::size_t>(i - first)] = static_cast<float>(values[i - 4 * group]);
+                }
+            });
+            sink(arena.offset(id) + first, chunk);
+        }
     }
+}
+
+void initialise(Arena& arena, std::uint64_t seed) {
+    initialise(arena, seed,
+               [&](std::int64_t begin, std::span<const float> values) { arena.write_weights(begin, values); });
 }
 
 }    // namespace blip

@@ -35,10 +35,11 @@ GenerateOptions with_prompt(GenerateOptions options, const std::string& prompt) 
 }    // namespace
 
 EpochEvaluation::EpochEvaluation(const Options& options, const PackedDataset& dataset, const Captioner& captioner,
-                                 const Arena& arena, Communicator& communicator)
+                                 const Arena& arena, const ShardedAdamW& optimizer, Communicator& communicator)
     : options_(options),
       dataset_(dataset),
       arena_(arena),
+      optimizer_(optimizer),
       communicator_(communicator),
       evaluator_(captioner, arena.weights(), arena.placement().device, dataset,
                  with_prompt(options.generate, dataset.prompt()), options.evaluate, options.data,
@@ -96,14 +97,21 @@ bool EpochEvaluation::run(int epoch, std::int64_t global_step, RunLog* log,
         if (!record.contains("selection") && evaluation.scores.contains("Bleu_4"))
             record["selection"] = {{"split", split}, {"metric", "Bleu_4"}, {"score", evaluation.scores.at("Bleu_4")}};
     }
-    if (communicator_.rank() == 0) {
-        // best/ first: if the job dies in between, the epoch is evaluated again, with the same result.
-        if (selection_score(record) > best_score()) {
-            const std::filesystem::path best = options_.checkpoint.output / "best";
-            save_model(best, arena_, options_.model, origin_note(record, dataset_.prompt()));
+    std::string is_best;
+    if (communicator_.rank() == 0) is_best = selection_score(record) > best_score() ? "yes" : "no";
+    communicator_.barrier("scores of the epoch", true);
+    communicator_.broadcast(is_best, "whether the epoch is the best so far");
+    // best/ first: if the job dies in between, the epoch is evaluated again, with the same result.
+    if (is_best == "yes") {
+        const std::filesystem::path best = options_.checkpoint.output / "best";
+        const std::string note = communicator_.rank() == 0 ? origin_note(record, dataset_.prompt()) : "";
+        save_model(best, arena_, optimizer_, communicator_, options_.model, note);
+        if (communicator_.rank() == 0) {
             write_file_durably(best / "vocab.txt", dataset_.vocabulary_text());
             log_info("epoch {} is the best so far: weights in {}", epoch, best.string());
         }
+    }
+    if (communicator_.rank() == 0) {
         std::filesystem::create_directories(file(epoch).parent_path());
         write_file_durably(file(epoch), record.dump(1) + "\n");
         if (log != nullptr) log->event("evaluation", record.dump());

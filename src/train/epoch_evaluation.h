@@ -7,6 +7,7 @@
 #include <string>
 
 #include "blip/eval/evaluator.h"
+#include "blip/optim/adamw.h"
 #include "blip/params/arena.h"
 #include "blip/report/run_log.h"
 
@@ -15,7 +16,7 @@ namespace blip {
 class EpochEvaluation {
   public:
     EpochEvaluation(const Options& options, const PackedDataset& dataset, const Captioner& captioner,
-                    const Arena& arena, Communicator& communicator);
+                    const Arena& arena, const ShardedAdamW& optimizer, Communicator& communicator);
 
     // Whether epoch-N.json is there (rank 0 looks, all get the same answer). Collective.
     bool done(int epoch) const;
@@ -30,6 +31,7 @@ class EpochEvaluation {
     const Options& options_;
     const PackedDataset& dataset_;
     const Arena& arena_;
+    const ShardedAdamW& optimizer_;
     Communicator& communicator_;
     std::vector<std::string> splits_;
     Evaluator evaluator_;

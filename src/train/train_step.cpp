@@ -3,9 +3,9 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/scalar_tensor.h>
 
 #include <chrono>
-#include <cmath>
 
 #include "blip/base/error.h"
 #include "blip/base/random.h"
@@ -86,7 +86,7 @@ StepOutcome TrainStep::run(BatchLoader& loader, const TrainState& state, double 
     }
     StopWatch watch;
     reducer_.finish();
-    const auto result = optimizer_.step(reducer_, lr, !std::isfinite(outcome.own.loss));
+    const auto result = optimizer_.step(reducer_, lr, at::scalar_tensor(outcome.own.loss, at::kDouble));
     watch.add_to(record.update_ms);
     record.reduce_ms = reducer_.waited_s() * 1000;
     record.update_ms -= record.reduce_ms;
@@ -94,8 +94,8 @@ StepOutcome TrainStep::run(BatchLoader& loader, const TrainState& state, double 
     record.step = state.global_step + 1;
     record.step_in_epoch = state.step_in_epoch + 1;
     record.step_ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-    outcome.own.gradient_square_sum = result.gradient_square_sum;
-    outcome.own.non_finite = !std::isfinite(outcome.own.loss) || result.non_finite ? 1 : 0;
+    outcome.own.gradient_square_sum = result.gradient_square_sum.item<double>();
+    outcome.own.non_finite = result.non_finite.item<double>();
     return outcome;
 }
 

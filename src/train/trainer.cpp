@@ -69,7 +69,7 @@ struct Trainer::Impl {
           optimizer(arena, comm, o.optim),
           step(o, d.prompt_length(), captioner, arena, plan, reducer, optimizer),
           writer(o.checkpoint.output, o.checkpoint.keep, comm),
-          evaluation(o, d, captioner, arena, comm),
+          evaluation(o, d, captioner, arena, optimizer, comm),
           decisions(comm) {}
 
     std::int64_t last_step() const {
@@ -105,10 +105,10 @@ void Trainer::Impl::start_or_resume() {
                 "dropout, equal within rounding instead of bit for bit",
                 found->manifest.world_size, found->manifest.threads, communicator.size(), options.runtime.threads);
     } else if (!options.init.empty()) {
-        run_together(communicator, [&] { load_model(options.init, arena); });
+        run_together(communicator, [&] { load_model(options.init, arena, optimizer); });
         log_info("starting from the weights in {}", options.init.string());
     } else {
-        initialise(arena, options.train.seed);
+        initialise(arena, options.train.seed, optimizer.weight_sink());
         log_info("starting from random weights (no --init), seed {}", options.train.seed);
     }
     if (communicator.rank() == 0) {

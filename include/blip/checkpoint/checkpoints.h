@@ -1,6 +1,7 @@
 // Checkpoints of a run: out/checkpoints/step-00000120/{shard-00000-of-00002.safetensors, ..., manifest.json} and
-// out/best. save = snapshot (copy of this rank's weights and moments) + write (may run in a thread; never calls MPI) +
-// publish (agreed by all ranks, rank 0 writes the manifest). Used by the trainer.
+// out/best. save = snapshot (copy of this rank's masters and moments) + write (may run in a thread; never calls MPI) +
+// publish (agreed by all ranks, rank 0 writes the manifest). Files hold fp32 masters, whatever device and precision the
+// weights are computed with, so that they serve any. Used by the trainer.
 #pragma once
 
 #include <filesystem>
@@ -23,7 +24,8 @@ class CheckpointWriter {
     CheckpointWriter(std::filesystem::path run_directory, int keep, Communicator& communicator);
     ~CheckpointWriter();    // joins the writing thread
 
-    // Snapshot now, write in a background thread. At most one save is in flight: an earlier one is finished first.
+    // Snapshot now (waits for the device), write in a background thread. At most one save is in flight: an earlier one
+    // is finished first.
     // Collective (rank 0 makes the directory). world_size, update_count and shards of the manifest are filled here.
     void start_save(const Manifest& manifest, const Arena& arena, const ShardedAdamW& optimizer);
     // True once this rank's file is on disk or has failed (no communication).
@@ -51,25 +53,31 @@ struct FoundCheckpoint {
 std::optional<FoundCheckpoint> find_newest_checkpoint(const std::filesystem::path& run_directory,
                                                       Communicator& communicator);
 
-// Fills weights (all) and moments (this rank's shards) from a checkpoint written by any number of ranks.
+// Fills weights (all), masters and moments (this rank's shards) from a checkpoint written by any number of ranks with
+// weights of any placement. Every rank reads all masters and rounds them itself: nothing is communicated.
 // found comes from find_newest_checkpoint, which verified the shards whole. Every element must be covered exactly once:
 // that is checked before anything is copied. Throws bad_data naming file and parameter.
 void load_checkpoint(const FoundCheckpoint& found, Arena& arena, ShardedAdamW& optimizer);
 
-// Model-only weights: directory/model.safetensors (reference names) and config.json (shape, vocabulary size, prompt,
-// origin). Replaces an existing directory's files atomically; the weights' metadata repeats the configuration and holds
-// their digest. note_json: an object that goes into the configuration as "note"; its "prompt" replaces the default one.
-// Rank 0 only.
+// Model-only weights in fp32: directory/model.safetensors (reference names) and config.json (shape, vocabulary size,
+// prompt, origin). Replaces an existing directory's files atomically; the weights' metadata repeats the configuration
+// and holds their digest. note_json: an object that goes into the configuration as "note"; its "prompt" replaces the
+// default one. Writes the masters of all ranks on rank 0, which holds them once in host memory; collective: they are
+// gathered bucket by bucket unless the arena itself holds them. Throws io on rank 0.
+void save_model(const std::filesystem::path& directory, const Arena& arena, const ShardedAdamW& optimizer,
+                Communicator& communicator, const ModelOptions& model, const std::string& note_json);
+// The same from the arena's weights, as they are, by one rank.
 void save_model(const std::filesystem::path& directory, const Arena& arena, const ModelOptions& model,
                 const std::string& note_json);
 // Reads the shape that goes with weights: a best/ directory, a checkpoint directory, a run directory (its best/, else
 // its newest intact checkpoint), or a .safetensors file (its own metadata, else the config.json beside it). Throws
 // missing_input / bad_data.
 ModelOptions read_model_options(const std::filesystem::path& init);
-// Weights into the arena from any of these, or from a single .safetensors file with the reference's names; every
-// parameter must be there with its shape: all that are missing or differ are listed (first 20). A tied head may be
-// stored under either name; tensors that are none of ours are counted in a warning. Damaged files are refused before
-// anything is used.
+// Weights into the arena (and for a training run into the masters) from any of these, or from a single .safetensors
+// file with the reference's names; every parameter must be there with its shape: all that are missing or differ are
+// listed (first 20). A tied head may be stored under either name; tensors that are none of ours are counted in a
+// warning. Damaged files are refused before anything is used. Without communication: every rank reads for itself.
 void load_model(const std::filesystem::path& init, Arena& arena);
+void load_model(const std::filesystem::path& init, const Arena& arena, ShardedAdamW& optimizer);
 
 }    // namespace blip

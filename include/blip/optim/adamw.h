@@ -1,9 +1,12 @@
 // AdamW (Loshchilov & Hutter 2019) over arena ranges: each rank holds the moments of its own 1/N of every bucket,
 // updates that part of the weights and gathers the others'. Weight decay on every parameter, as the reference does.
+// Moments and masters are fp32 on the arena's device. The masters are what is updated: views of the arena if its
+// weights are fp32; with bf16 weights tensors of their own, rounded into the arena after the update.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "blip/comm/communicator.h"
@@ -17,32 +20,48 @@ class ShardedAdamW {
   public:
     ShardedAdamW(Arena& arena, Communicator& communicator, const OptimOptions& options);
 
-    // What a step found; local to this rank until summed.
+    // What a step found: double scalars on the arena's device, not yet known when step returns; local to this rank
+    // until summed.
     struct StepResult {
-        double gradient_square_sum = 0;    // of this rank's reduced shards (padding is zero)
-        bool non_finite = false;           // a reduced gradient was inf or NaN: its update was skipped
+        at::Tensor gradient_square_sum;    // of this rank's reduced shards (padding is zero)
+        at::Tensor non_finite;             // 1 if the loss or one of these gradients was inf or NaN, else 0
     };
-    // Per bucket in order: wait for the reduced shard, update it, start gathering the weights; then wait for all.
-    // skip: the loss was not finite: nothing is updated or counted, but the collectives run on all ranks.
-    // A shard whose reduced gradient is not finite is left alone, here alone: the others are updated and the update is
-    // counted, so a run that goes on after that must do so from a checkpoint.
-    StepResult step(GradReducer& reducer, double lr, bool skip = false);
+    // Per bucket in order: wait for the reduced shard, update it, start gathering the weights; then wait for all. On a
+    // GPU everything is queued and the host waits for nothing.
+    // loss: of this rank, one element on the arena's device (undefined: finite). If it is not finite, nothing is
+    // updated or counted, but the collectives run on all ranks. A shard whose reduced gradient is not finite is left
+    // alone, here alone: the others are updated and the update is counted. A run that goes on after either must do so
+    // from a checkpoint. Throws internal if bf16 weights have no masters yet (write_weights).
+    StepResult step(GradReducer& reducer, double lr, const at::Tensor& loss = {});
+
+    // A WeightSink (arena.h): rounded into the arena, exactly into the masters of this rank's shards. All weights of a
+    // training run come in through it, on every rank.
+    void write_weights(std::int64_t begin, std::span<const float> values);
+    WeightSink weight_sink() {
+        return [this](std::int64_t begin, std::span<const float> values) { write_weights(begin, values); };
+    }
 
     // The rank whose shards these are.
     int rank() const;
-    // Moments of this rank's shards, one tensor a bucket, aligned with arena.shard(bucket, rank).
+    // Masters and moments of this rank's shards, one fp32 tensor a bucket, aligned with arena.shard(bucket, rank).
+    const std::vector<at::Tensor>& masters() const { return masters_; }
     const std::vector<at::Tensor>& exp_avg() const { return exp_avg_; }
     const std::vector<at::Tensor>& exp_avg_sq() const { return exp_avg_sq_; }
-    // Number of updates so far (bias correction); the same for all elements.
+    // Number of updates so far (bias correction); the same for all elements. Waits for the device.
     std::int64_t update_count() const;
     void set_update_count(std::int64_t count);
 
   private:
+    bool masters_apart() const;
+    void update(std::size_t bucket, const at::Tensor& gradient, double lr, const at::Tensor& found_inf);
+
     Arena& arena_;
     Communicator& communicator_;
     OptimOptions options_;
-    std::vector<at::Tensor> exp_avg_, exp_avg_sq_;
-    at::Tensor step_count_;
+    std::vector<at::Tensor> masters_, exp_avg_, exp_avg_sq_;
+    at::Tensor step_count_;    // fp32 scalar, as the fused kernel takes it
+    at::Tensor lr_;            // likewise, on GPUs only
+    bool masters_set_ = false;
 };
 
 }    // namespace blip

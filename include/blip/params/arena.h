@@ -1,7 +1,9 @@
-// All parameters in one flat fp32 buffer, their gradients in a second one of the same layout. Modules see tensor views;
+// All parameters in one flat buffer, their fp32 gradients in a second one of the same layout. Modules see tensor views;
 // buckets, optimizer shards and checkpoint pieces are ranges of elements. Placement is the reverse of the declaration
 // order, which is the order in which backward finishes gradients. Legend: N ranks; a bucket's length is a multiple of
 // 128 * N; padding elements stay zero.
+// Weights enter from host memory in fp32 through a WeightSink, whatever the precision they end up in: an arena's own
+// write_weights for evaluation, ShardedAdamW::write_weights for training, which keeps the exact values as masters.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -43,13 +45,19 @@ struct ArenaPlacement {
     at::ScalarType dtype = at::kFloat;
 };
 
-// Gives zeroed, page-aligned bytes (Communicator::allocate or plain memory in tests).
+// Takes fp32 host values for the arena's elements [begin, begin + values.size()); done with them when it returns.
+using WeightSink = std::function<void(std::int64_t begin, std::span<const float> values)>;
+
+// Gives zeroed, page-aligned bytes on the arena's device (Communicator::allocate, or memory without a communicator).
 using ArenaAllocator = std::function<std::shared_ptr<void>(std::size_t bytes)>;
 ArenaAllocator host_allocator();
+// LibTorch's own memory of a device; host_allocator on the CPU.
+ArenaAllocator device_allocator(at::Device device);
 
 class Arena {
   public:
-    // bucket_bytes: a bucket closes once it holds at least this much. with_gradients: false for evaluation only.
+    // bucket_bytes: a bucket closes once its gradients take at least this much. with_gradients: false for evaluation
+    // only. allocator: gives memory of placement.device.
     Arena(const Layout& layout, int world_size, std::int64_t bucket_bytes, const ArenaAllocator& allocator,
           bool with_gradients = true, ArenaPlacement placement = {});
     const ArenaPlacement& placement() const { return placement_; }
@@ -64,15 +72,19 @@ class Arena {
     std::int64_t offset(ParamId id) const { return offsets_.at(static_cast<std::size_t>(id)); }
 
     // Leaf views, one for each parameter by id; weights require grad and their .grad is preset to the gradient view
-    // (if the arena has gradients).
+    // (if the arena has gradients). A bf16 weight has an fp32 gradient: backward passes add up in fp32.
     const std::vector<at::Tensor>& weights() const { return weights_; }
-    // Flat 1-D views.
+    // Flat 1-D views: [length] in the placement's precision, [length] in fp32.
     at::Tensor flat_weights() const { return flat_weights_; }
     at::Tensor flat_gradients() const { return flat_gradients_; }
-    float* weight_data() const;
+    // Addresses on the arena's device. weight_address: of an element, weight_element_bytes() each.
+    void* weight_address(std::int64_t element) const;
+    std::int64_t weight_element_bytes() const { return flat_weights_.element_size(); }
     float* gradient_data() const;
+    // Of fp32 weights in host memory; throws for any other placement.
+    float* weight_data() const;
     void zero_gradients();
-    // Host values into the weights from arena element `begin` on, rounded to the arena's precision; returns when done.
+    // A WeightSink: values are rounded to the arena's precision (nearest, ties to even).
     void write_weights(std::int64_t begin, std::span<const float> values);
 
   private:
@@ -86,11 +98,12 @@ class Arena {
     ArenaPlacement placement_;
 };
 
-// One rank's weights without gradients, in plain memory: for evaluation and captions.
-Arena weights_only_arena(const Layout& layout);
+// One rank's weights without gradients, in memory of the device: for evaluation and captions.
+Arena weights_only_arena(const Layout& layout, ArenaPlacement placement = {});
 
 // Fills every parameter from its initialiser; each element is a function of (seed, name, element index) only, so any
-// number of ranks and threads gives the same weights.
+// number of ranks and threads and any placement gives the same weights. In training the sink is the optimizer's.
+void initialise(const Arena& arena, std::uint64_t seed, const WeightSink& sink);
 void initialise(Arena& arena, std::uint64_t seed);
 
 }    // namespace blip
