@@ -3,30 +3,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <numeric>
 
+#include "nearest_word.h"
 #include "option_table.h"
 
 namespace blip {
-namespace {
-
-// Levenshtein distance of two short words.
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), 0U);
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        std::size_t diagonal = row[0]++;
-        for (std::size_t j = 0; j < b.size(); ++j) {
-            const std::size_t substitute = diagonal + (a[i] != b[j]);
-            diagonal = row[j + 1];
-            row[j + 1] = std::min({row[j + 1] + 1, row[j] + 1, substitute});
-        }
-    }
-    return row.back();
-}
-
-}    // namespace
-
 std::string verb_name(Verb verb) {
     return verb == Verb::train ? "train" : verb == Verb::evaluate ? "evaluate" : "caption";
 }
@@ -46,16 +27,9 @@ const OptionSpec* find_option(std::string_view name) {
 }
 
 std::string similar_option(std::string_view name) {
-    std::string best;
-    std::size_t smallest = std::max<std::size_t>(2, name.size() / 3) + 1;
-    for (const OptionSpec& spec : option_table()) {
-        const std::size_t distance = edit_distance(name, spec.name);
-        if (distance < smallest) {
-            smallest = distance;
-            best = spec.name;
-        }
-    }
-    return best;
+    std::vector<std::string> names;
+    for (const OptionSpec& spec : option_table()) names.push_back(spec.name);
+    return nearest_word(name, names);
 }
 
 ParsedCommandLine default_settings(const std::string& preset) {

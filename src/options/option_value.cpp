@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "nearest_word.h"
+
 namespace blip {
 
 std::string Range::text() const {
@@ -31,7 +33,8 @@ bool read_on_off(std::string_view text) {
 
 std::string read_choice(std::string_view text, const std::vector<std::string>& choices) {
     if (std::find(choices.begin(), choices.end(), text) == choices.end())
-        throw BadValue(fmt::format("'{}' is none of {}", text, fmt::join(choices, ", ")));
+        throw BadValue(
+            fmt::format("'{}' is none of {}{}", text, fmt::join(choices, ", "), did_you_mean(text, choices)));
     return std::string(text);
 }
 

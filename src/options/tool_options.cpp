@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "blip/base/error.h"
+#include "nearest_word.h"
 #include "option_value.h"
 
 namespace blip {
@@ -43,6 +44,22 @@ void ToolOptions::add(const std::string& name, const std::string& value_name, st
         read_number(words[0], between(static_cast<double>(low), static_cast<double>(high)), target);
     };
     declare({name, value_name, help, std::to_string(target), false, set});
+}
+
+void ToolOptions::add_choice(const std::string& name, const std::string& value_name, std::string& target,
+                             const std::vector<std::string>& choices, const std::string& help) {
+    const auto set = [&target, choices](const std::vector<std::string>& words) {
+        target = read_choice(words[0], choices);
+    };
+    declare({name, value_name, help, target, false, set});
+}
+
+void ToolOptions::add_names(const std::string& name, const std::string& value_name, std::vector<std::string>& target,
+                            const std::vector<std::string>& choices, const std::string& help) {
+    const auto set = [&target, choices](const std::vector<std::string>& words) {
+        target = read_list(words[0], choices);
+    };
+    declare({name, value_name, help, fmt::format("{}", fmt::join(target, ",")), false, set});
 }
 
 void ToolOptions::add_list(const std::string& name, const std::string& value_name, std::vector<std::string>& target,
@@ -90,6 +107,12 @@ bool ToolOptions::parse(const std::vector<std::string>& arguments) {
         using namespace po::command_line_style;
         const int style = allow_long | long_allow_adjacent | long_allow_next;    // no guessing of shortened names
         words = po::command_line_parser(arguments).options(known).style(style).run().options;
+    } catch (const po::unknown_option& error) {
+        std::string name = error.get_option_name();
+        name.erase(0, name.find_first_not_of('-'));
+        std::vector<std::string> names = {"help"};
+        for (const auto& option : options_) names.push_back(option.name);
+        refuse(fmt::format("{} has no option --{}{}", program_, name, did_you_mean(name, names, "--")));
     } catch (const po::error& error) {
         refuse(error.what());
     }

@@ -16,7 +16,8 @@ struct Settings {
     std::filesystem::path out = "default.h5";
     std::string prompt = "a picture of ";
     std::int64_t limit = 0;
-    std::vector<std::string> sizes = {"1x1"};
+    std::vector<std::string> sizes = {"1x1"}, splits;
+    std::string encoding = "raw";
     bool wants_to_run = false;
     std::string help;
 
@@ -26,6 +27,8 @@ struct Settings {
         options.add("out", "FILE", out, "the file");
         options.add("prompt", "TEXT", prompt, "the prompt");
         options.add("limit", "N", limit, 0, 100, "images");
+        options.add_choice("encoding", "KIND", encoding, {"raw", "jpeg"}, "how");
+        options.add_names("splits", "A,B", splits, {"train", "val", "test"}, "which");
         options.add_list(
             "size", "WxH", sizes,
             [](const std::string& word) {
@@ -64,6 +67,9 @@ BOOST_AUTO_TEST_CASE(values_arrive) {
     BOOST_TEST(all.prompt == "");
     BOOST_TEST(all.sizes.size() == 2U);
     BOOST_TEST(all.sizes[1] == "5x6");
+    const Settings chosen({"--encoding", "jpeg", "--splits=test,train"});
+    BOOST_TEST(chosen.encoding == "jpeg");
+    BOOST_TEST(chosen.splits == (std::vector<std::string>{"test", "train"}), boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(help_shows_every_option_and_default) {
@@ -86,6 +92,15 @@ BOOST_AUTO_TEST_CASE(wrong_words_are_named) {
     BOOST_TEST(refused({"--out", ""}, "--out"));
     BOOST_TEST(refused({"--overwrite=yes"}, "overwrite"));
     BOOST_TEST(refused({"--size", "3x4", "34"}, "'34'"));
+    BOOST_TEST(refused({"--limt", "3"}, "no option --limt; did you mean --limit?"));
+    BOOST_TEST(refused({"--hlep"}, "did you mean --help?"));
+    BOOST_TEST(refused({"--qqqqqq"}, "no option --qqqqqq; see"));    // nothing is like it
+    BOOST_TEST(refused({"--encoding", "jpg"}, "'jpg' is none of raw, jpeg; did you mean jpeg?"));
+    BOOST_TEST(refused({"--splits", "train,vla"}, "'vla' is none of train, val, test; did you mean val?"));
+    BOOST_TEST(refused({"--splits", "train2014"}, "did you mean train?"));
+    BOOST_TEST(refused({"--splits", "train,train"}, "'train' is listed twice"));
+    BOOST_TEST(refused({"--splits", ""}, "''"));
+    BOOST_TEST(refused({"--splits", "train,"}, "''"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,16 @@
+// The known word that a mistyped one was probably meant to be; for messages. Internal to the options layer.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace blip {
+
+// The closest of known, empty if none is close: at most a third of the letters differ (two in short words), or the
+// word begins with a known one ("train2014") or the other way round.
+std::string nearest_word(std::string_view word, const std::vector<std::string>& known);
+// "; did you mean X?", or nothing. prefix: stands before X, such as "--".
+std::string did_you_mean(std::string_view word, const std::vector<std::string>& known, const char* prefix = "");
+
+}    // namespace blip
