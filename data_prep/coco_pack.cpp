@@ -1,6 +1,6 @@
 // coco_pack: a COCO 2014 tree becomes one HDF5 file that training reads (format: FORMAT.md). Run by hand once per data
 // set.
-//   coco_pack --coco DIR [--karpathy DIR] --out coco.h5      coco_pack --info FILE      coco_pack --check FILE
+//   coco_pack --coco DIR [--karpathy FILE|DIR] --out coco.h5      coco_pack --info FILE      coco_pack --check FILE
 #include <fmt/format.h>
 
 #include <csignal>
@@ -13,6 +13,7 @@
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
+#include "blip/data/packed_format.h"
 #include "blip/data/packed_writer.h"
 #include "blip/data/parallel_for.h"
 #include "blip/options/tool_options.h"
@@ -29,10 +30,11 @@ namespace {
 namespace fs = std::filesystem;
 
 struct PackOptions {
-    fs::path coco, karpathy, vocabulary, out = "coco.h5", info, check;
-    std::string prompt{default_prompt};
-    std::int64_t limit = 0, threads = 0;
-    bool overwrite = false;
+    SourceOptions source;
+    fs::path vocabulary, out = "coco.h5", info, check;
+    std::string prompt{default_prompt}, encoding{encoding_name(PackedEncoding::raw)};
+    std::int64_t threads = 0;
+    bool overwrite = false, skip_bad = false;
 };
 
 // The vocabulary that came with the program: installed in share/blip_mpi, or in the source tree that holds the build.
@@ -63,6 +65,21 @@ void check_out(const PackOptions& options) {
                        entry.path().string());
 }
 
+// Says what the file will take, and ends here if there is no room for it.
+void check_space(const PackOptions& options, PackedEncoding encoding, std::uint64_t need, std::uint64_t jpeg_bytes) {
+    const std::uint64_t free = free_bytes(options.out);
+    const std::string other = encoding == PackedEncoding::raw
+                                  ? fmt::format("; --encoding jpeg would take about {}", human_bytes(jpeg_bytes))
+                                  : "";
+    fmt::print("{} will take {}{}; {} are free there\n", options.out.string(), human_bytes(need), other,
+               human_bytes(free));
+    std::fflush(stdout);
+    if (need > free)
+        throw Error(ExitCode::io,
+                    fmt::format("{} does not fit: {} are needed, {} are free; free some space or take another --out{}",
+                                options.out.string(), human_bytes(need), human_bytes(free), other));
+}
+
 void pack(const PackOptions& options) {
     check_out(options);
     const int threads = thread_count(static_cast<int>(options.threads));
@@ -75,22 +92,20 @@ void pack(const PackOptions& options) {
                     fmt::format("--prompt has {} tokens and leaves too little room for captions of at most {}",
                                 prompt_length, max_caption_tokens));
 
-    const Source source = read_source(options.coco, options.karpathy, options.limit);
+    PictureOptions pictures{options.source.coco, PackedEncoding::raw, options.skip_bad, threads};
+    encoding_from_name(options.encoding, pictures.encoding);
+    Source source = read_source(options.source);
     fmt::print("{}\n", source.description);
+    if (!source.note.empty()) fmt::print("{}\n", source.note);
     check_signal();
-    std::vector<SplitTables> tables = make_tables(source, options.coco, tokenizer, options.prompt, threads);
-    for (const auto& split : tables) print_split(split);
+    Tables tables = make_tables(source, pictures, tokenizer, options.prompt);
+    for (const auto& split : tables.splits) print_split(split);
 
-    PackedDescription description{options.prompt, prompt_length, vocabulary.text(), source.description};
-    const std::uint64_t need = packed_file_bytes(tables, description), free = free_bytes(options.out);
-    fmt::print("{} will take {}; {} are free there\n", options.out.string(), human_bytes(need), human_bytes(free));
-    std::fflush(stdout);
-    if (need > free)
-        throw Error(ExitCode::io,
-                    fmt::format("{} does not fit: {} are needed, {} are free; free some space or take another --out",
-                                options.out.string(), human_bytes(need), human_bytes(free)));
-    PackedWriter writer(options.out, std::move(description), std::move(tables));
-    write_images(writer, source, options.coco, threads);
+    PackedDescription description{options.prompt, prompt_length, vocabulary.text(), source.description,
+                                  pictures.encoding};
+    check_space(options, pictures.encoding, packed_file_bytes(tables.splits, description), tables.jpeg_bytes);
+    PackedWriter writer(options.out, std::move(description), std::move(tables.splits));
+    write_images(writer, source, pictures);
     check_signal();
     const std::string digest = writer.commit();
     fmt::print("{}: data digest {}\n", options.out.string(), digest);
@@ -101,24 +116,33 @@ int run(const std::vector<std::string>& arguments) {
     ToolOptions table(
         "coco_pack",
         "Packs a COCO 2014 tree into one HDF5 file for blip_mpi.\n"
-        "  coco_pack --coco DIR [--karpathy DIR] --out coco.h5\n"
+        "  coco_pack --coco DIR [--karpathy FILE|DIR] --out coco.h5\n"
         "  coco_pack --info FILE | --check FILE\n"
         "Exit codes: 0 done, 64 wrong options or --out exists, 65 bad data, 66 missing files, 74 I/O or no space,\n"
         "130 and 143 stopped by SIGINT or SIGTERM (nothing is left behind).");
-    table.add("coco", "DIR", options.coco, "folder with annotations, train2014 and val2014");
+    table.add("coco", "DIR", options.source.coco, "folder with annotations, train2014 and val2014");
     table.add(
-        "karpathy", "DIR", options.karpathy,
-        "folder with coco_karpathy_{train,val,test}.json; else looked for in\n"
-        "                           DIR/annotations, DIR/karpathy and DIR of --coco; without them train2014 is used\n"
-        "                           for training and val2014 for validation");
+        "karpathy", "FILE|DIR", options.source.karpathy,
+        "Karpathy's dataset_coco.json, or a folder with it or with coco_karpathy_{train,val,test}.json;\n"
+        "                           else looked for in annotations and karpathy below --coco and in it; without any,\n"
+        "                           train2014 is used for training and val2014 for validation");
     table.add("vocab", "FILE", options.vocabulary, "BERT word list; the one that came with the program if left out");
     table.add("out", "FILE", options.out, "the packed file");
+    table.add_choice(
+        "encoding", "raw|jpeg", options.encoding, {"raw", "jpeg"},
+        "how pictures are stored: as pixels, or as their JPEG files' bytes (a fifth of the\n"
+        "                           space, decoded on load); training is the same, and may change between them");
+    table.add_names("splits", "A,B", options.source.splits, {"train", "val", "test"},
+                    "only these of train,val,test; all there are if left out");
+    table.add_flag("skip-bad", options.skip_bad,
+                   "leave out pictures that are missing, unreadable or damaged, with their captions;\n"
+                   "                           they are listed here and in the file. Without it they end the run");
     table.add("prompt", "TEXT", options.prompt, "what every caption starts with");
-    table.add("limit", "N", options.limit, 0, 1'000'000'000, "only the first N images of each split; 0 = all");
+    table.add("limit", "N", options.source.limit, 0, 1'000'000'000, "only the first N images of each split; 0 = all");
     table.add("threads", "N", options.threads, 0, 1024, "decoding threads; 0 = one for each core");
     table.add_flag("overwrite", options.overwrite, "replace an existing --out");
-    table.add("info", "FILE", options.info, "print what a packed file holds");
-    table.add("check", "FILE", options.check, "verify every image and caption of a packed file");
+    table.add("info", "FILE", options.info, "print what a packed file holds, and what was left out");
+    table.add("check", "FILE", options.check, "verify every image (decoding it) and caption of a packed file");
     if (!table.parse(arguments)) {
         fmt::print("{}", table.help());
         return 0;

@@ -51,7 +51,7 @@ void bad_json(const JsonFile& file, const std::string& where, const std::string&
     throw Error(ExitCode::bad_data, fmt::format("{}: {}: {}; fetch the file again", file.path.string(), where, what));
 }
 
-JsonFile load_json(const std::filesystem::path& path) {
+JsonFile load_json(const std::filesystem::path& path, const std::vector<std::string>& ignored) {
     JsonFile file;
     file.path = path;
     std::string text = read_file(path);
@@ -61,7 +61,14 @@ JsonFile load_json(const std::filesystem::path& path) {
         text = mark_invalid_bytes(text, bad);
     }
     try {
-        file.root = nlohmann::json::parse(text);
+        using Event = nlohmann::json::parse_event_t;
+        nlohmann::json::parser_callback_t keep;
+        if (!ignored.empty())
+            keep = [&ignored](int, Event event, nlohmann::json& parsed) {
+                return event != Event::key ||
+                       std::find(ignored.begin(), ignored.end(), parsed.get_ref<const std::string&>()) == ignored.end();
+            };
+        file.root = nlohmann::json::parse(text, keep);
     } catch (const nlohmann::json::parse_error& error) {
         std::string reason = error.what();
         // drop the library's own prefix and place

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 namespace blip {
 
@@ -17,9 +18,10 @@ struct JsonFile {
     std::string first_invalid;    // "line 3, column 14" of the first such byte
 };
 
+// ignored: members of these names are parsed and dropped wherever they are, so that large ones take no memory.
 // Errors: missing_input, io; bad_data for malformed JSON, with line and column. Invalid UTF-8 is left to the reader of
 // the strings, who knows which caption it is: check_text, and check_all_text_was_seen at the end.
-JsonFile load_json(const std::filesystem::path& path);
+JsonFile load_json(const std::filesystem::path& path, const std::vector<std::string>& ignored = {});
 
 // Throws bad_data "FILE: WHERE: not valid UTF-8" if the text holds the mark.
 void check_text(const JsonFile& file, const std::string& text, const std::string& where);

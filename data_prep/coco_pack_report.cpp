@@ -13,13 +13,21 @@
 
 namespace blip {
 
+namespace {
+
+constexpr std::size_t most_skipped_shown = 20;
+
+}    // namespace
+
 void print_split(const SplitTables& split) {
     const auto [min_height, max_height] = std::minmax_element(split.heights_I.begin(), split.heights_I.end());
     const auto [min_width, max_width] = std::minmax_element(split.widths_I.begin(), split.widths_I.end());
     const auto longest = std::max_element(split.lengths_C.begin(), split.lengths_C.end());
     const double tokens = std::accumulate(split.lengths_C.begin(), split.lengths_C.end(), 0.0);
-    fmt::print("{}: {} images, {} captions, {} of pixels\n", split.name, split.image_count(), split.caption_count(),
-               human_bytes(split.pixel_bytes));
+    const std::string stored =
+        split.jpeg_lengths_I.empty() ? "" : fmt::format(" in {} of JPEGs", human_bytes(split.stored_bytes));
+    fmt::print("{}: {} images, {} captions, {} of pixels{}\n", split.name, split.image_count(), split.caption_count(),
+               human_bytes(split.pixel_bytes), stored);
     if (split.image_count() == 0 || split.caption_count() == 0) return;
     fmt::print("  sizes {}x{} to {}x{}, {:.1f} tokens a caption, at most {}\n", *min_width, *min_height, *max_width,
                *max_height, tokens / static_cast<double>(split.caption_count()), *longest);
@@ -34,14 +42,22 @@ void print_split(const SplitTables& split) {
 void print_info(const std::filesystem::path& path) {
     const PackedDataset data = PackedDataset::open_for_check(path);
     const std::string& words = data.vocabulary_text();
-    fmt::print("{}: format version {}, {}\n", path.string(), packed_format_version,
-               human_bytes(std::filesystem::file_size(path)));
+    fmt::print("{}: format version {}, encoding {}, {}\n", path.string(), data.format_version(),
+               encoding_name(data.encoding()), human_bytes(std::filesystem::file_size(path)));
     fmt::print("data digest {}{}\n", data.data_digest(),
                data.data_digest_matches() ? "" : " DOES NOT MATCH the tables: run --check");
     fmt::print("packed from: {}\n", data.source());
     fmt::print("prompt '{}' ({} tokens with [DEC]), vocabulary of {} words\n", data.prompt(), data.prompt_length(),
                std::count(words.begin(), words.end(), '\n') + (!words.empty() && words.back() != '\n'));
-    for (const auto& split : data.splits()) print_split(split);
+    for (const auto& split : data.splits()) {
+        print_split(split);
+        for (std::size_t i = 0; i < std::min(split.skipped.size(), most_skipped_shown); ++i)
+            fmt::print("    skipped image {}: {}: {}\n", split.skipped[i].id, split.skipped[i].file,
+                       split.skipped[i].reason);
+        if (split.skipped.size() > most_skipped_shown)
+            fmt::print("    and {} more in the file's dataset {}/skipped\n", split.skipped.size() - most_skipped_shown,
+                       split.name);
+    }
 }
 
 void run_check(const std::filesystem::path& path, int threads) {

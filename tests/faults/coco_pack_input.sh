@@ -59,7 +59,7 @@ for words in "" "--nonsense" "--coco a --coco b" "--limit -1 --coco a" "--info a
     exits 64
 done
 run "$pack" --coco "$coco" --limit 1 --limt 2; says "limt"
-run "$pack" --help; exits 0; says "--karpathy DIR"
+run "$pack" --help; exits 0; says "--karpathy FILE|DIR"; says "--encoding raw|jpeg"; says "--skip-bad"; says "--splits"
 
 new_case "missing folders and files"
 run "$pack" --coco "$scratch/nowhere" --out "$out"; refused 66; says "$scratch/nowhere"

@@ -1,4 +1,4 @@
-// The packed file: one HDF5 file with native-resolution pixels, tokens, texts, digests and the vocabulary.
+// The packed file: one HDF5 file with native-resolution pictures, tokens, texts, digests and the vocabulary.
 // Written by coco_pack (packed_writer.h), read by training and evaluation. Layout: data_prep/FORMAT.md.
 #pragma once
 
@@ -15,13 +15,26 @@
 
 namespace blip {
 
-// All of a split but its pixels. I images, C captions. Captions of one image are contiguous, images in caption order.
+// How pictures are stored: as pixels, or as the bytes of their JPEG files, decoded whenever they are read (a fifth of
+// the space). Either way they are the same training data: read_image and the data digest do not tell them apart.
+enum class PackedEncoding { raw, jpeg };
+
+// A picture that packing left out because it could not be used (coco_pack --skip-bad).
+struct SkippedImage {
+    std::int64_t id = 0;
+    std::string file;      // below the folder that was packed
+    std::string reason;    // one line
+};
+
+// All of a split but its pictures. I images, C captions. Captions of one image are contiguous, images in caption order.
 struct SplitTables {
     std::string name;    // "train", "val", "test"
     std::vector<std::int64_t> image_ids_I;
     std::vector<std::int32_t> heights_I, widths_I;
-    std::vector<std::uint64_t> offsets_I;                       // first byte of the image in the split's pixels
+    std::vector<std::uint64_t> offsets_I;                       // first byte of the image in the stored ones
     std::vector<std::uint64_t> image_digests_I;                 // xxh3-64 over id, height, width, pixels
+    std::vector<std::uint64_t> jpeg_lengths_I;                  // bytes of the JPEG; empty unless encoding is jpeg
+    std::vector<std::uint64_t> jpeg_digests_I;                  // xxh3-64 over id, height, width, JPEG; likewise
     std::vector<std::uint16_t> tokens_C40;                      // C x max_caption_tokens, padded with 0
     std::vector<std::int32_t> lengths_C;                        // tokens in use, [DEC] and [SEP] included
     std::vector<std::int32_t> image_index_C;                    // row of the caption's image in this split
@@ -29,8 +42,10 @@ struct SplitTables {
     std::vector<std::uint64_t> text_offsets_C1;                 // C + 1 places in texts: caption c is [c, c + 1)
     std::string texts;                                          // raw texts as in the annotations, one after the other
     std::vector<std::pair<std::string, std::int64_t>> notes;    // what packing counted ("empty_captions", 3)
-    std::uint64_t pixel_bytes = 0;                              // of all images
-    std::uint64_t pixels_start_bytes = 0;                       // place of the first pixel in the file
+    std::vector<SkippedImage> skipped;                          // in the annotations' order
+    std::uint64_t pixel_bytes = 0;                              // of all images, decoded
+    std::uint64_t stored_bytes = 0;                             // of all images in the file; raw: pixel_bytes
+    std::uint64_t stored_start_bytes = 0;                       // place of the first of them in the file
 
     std::int64_t image_count() const { return static_cast<std::int64_t>(image_ids_I.size()); }
     std::int64_t caption_count() const { return static_cast<std::int64_t>(lengths_C.size()); }
@@ -51,8 +66,9 @@ std::string describe_image(const SplitTables& split, std::int64_t row);
 std::string describe_caption(const SplitTables& split, std::int64_t row);
 
 // Read side. Opening reads the tables and checks format, version, bounds and the data digest (over all digests);
-// pixels are read with pread and checked against their digest each time. Thread-safe after construction.
-// Errors: missing_input (no such file), bad_data (not a packed file, truncated, damaged: names file and element).
+// pictures are read with pread (and decoded, if they are stored as JPEG) and checked against their digests each time,
+// all of it without a lock: as many at once as threads ask. Thread-safe after construction. Errors: missing_input (no
+// such file), bad_data (not a packed file, truncated, damaged: names file and element).
 class PackedDataset {
   public:
     static PackedDataset open(const std::filesystem::path& path);
@@ -69,13 +85,16 @@ class PackedDataset {
     const std::string& vocabulary_text() const;
     const std::string& prompt() const;
     int prompt_length() const;    // tokens of [DEC] + prompt; targets before it are not trained
+    PackedEncoding encoding() const;
+    std::int64_t format_version() const;
     // where it was packed from, in words
     const std::string& source() const;
     const std::vector<SplitTables>& splits() const;
     bool has_split(const std::string& name) const;
     const SplitTables& split(const std::string& name) const;    // throws bad_data naming the splits that exist
 
-    // Pixels of one image, digest verified. Throws bad_data naming the image.
+    // Pixels of one image, digests verified: of the stored bytes before they are decoded, and of the pixels, so that a
+    // decoder that differs from the one of packing is noticed. Throws bad_data naming the image.
     Image read_image(const SplitTables& split, std::int64_t image_row) const;
     // Verifies the caption's digest (tokens, length, image index, text). Throws bad_data naming the caption.
     void verify_caption(const SplitTables& split, std::int64_t caption_row) const;

@@ -138,7 +138,7 @@ BOOST_AUTO_TEST_CASE(damaged_sample_is_named_after_the_batches_before_it) {
     {
         const SplitTables& split = data.split("train");
         std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
-        file.seekp(static_cast<std::streamoff>(split.pixels_start_bytes + split.offsets_I[9]));
+        file.seekp(static_cast<std::streamoff>(split.stored_start_bytes + split.offsets_I[9]));
         file.put(static_cast<char>(noise_image(0, 9).pixels_HWC[0] ^ 1));
     }
     for (const int threads : {1, 4}) {

@@ -246,9 +246,9 @@ BOOST_AUTO_TEST_CASE(other_files_are_refused) {
     {
         const H5File file(H5Fcreate((dir / "newer.h5").c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT));
         write_attribute(file.get(), "format", std::string(packed_format_name), "test");
-        write_attribute(file.get(), "format_version", 2, "test");
+        write_attribute(file.get(), "format_version", 3, "test");
     }
-    BOOST_TEST(contains(first_damage(dir / "newer.h5"), "format version 2"));
+    BOOST_TEST(contains(first_damage(dir / "newer.h5"), "format version 3"));
 }
 
 BOOST_AUTO_TEST_CASE(nothing_stays_of_an_unfinished_file) {

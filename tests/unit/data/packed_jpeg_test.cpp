@@ -1,0 +1,340 @@
+// Files that store JPEGs: the same training data as files of pixels, batch by batch, and damage is named all the same.
+#include <xxhash.h>
+
+#include <boost/test/unit_test.hpp>
+
+#include <fstream>
+#include <set>
+
+#include "blip/base/error.h"
+#include "blip/base/random.h"
+#include "blip/data/batch_loader.h"
+#include "blip/data/hdf5_file.h"
+#include "blip/data/packed_check.h"
+#include "blip/data/packed_format.h"
+#include "blip/data/shard_sampler.h"
+#include "blip/image/jpeg.h"
+#include "small_packed_file.h"
+#include "tests/support/paths.h"
+
+using namespace blip;
+using namespace blip::test;
+
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+// Noise as colour JPEGs, and the kinds that become RGB on load: grey, CMYK, progressive, with restart markers.
+const std::vector<Bytes>& jpegs() {
+    static const std::vector<Bytes> all = [] {
+        std::vector<Bytes> files;
+        for (std::int64_t row = 0; row < 5; ++row) files.push_back(encode_jpeg(noise_image(7, row), 90));
+        for (const char* name : {"grey", "cmyk", "progressive", "restarts", "stored_rgb", "colour_444"}) {
+            const std::string content =
+                read_bytes(repository_root() / "tests/golden/data/jpeg" / (std::string(name) + ".jpg"));
+            files.emplace_back(content.begin(), content.end());
+        }
+        return files;
+    }();
+    return all;
+}
+
+SplitTables jpeg_split(const std::string& name, PackedEncoding encoding) {
+    SplitTables tables;
+    tables.name = name;
+    std::int64_t id = 100;
+    for (const auto& bytes : jpegs()) {
+        const ImageSize size = jpeg_size(bytes, "test");
+        const std::int64_t row = encoding == PackedEncoding::raw
+                                     ? add_image(tables, id++, size.height, size.width)
+                                     : add_jpeg(tables, id++, size.height, size.width, bytes.size());
+        for (int k = 0; k < 5; ++k)
+            add_caption(tables, row, {SpecialTokens::dec, static_cast<TokenId>(2000 + row * 5 + k), SpecialTokens::sep},
+                        "caption " + std::to_string(row) + std::string(static_cast<std::size_t>(k), '!'));
+    }
+    return tables;
+}
+
+PackedDescription description(PackedEncoding encoding) {
+    PackedDescription result = small_description;
+    result.encoding = encoding;
+    return result;
+}
+
+// The pictures above in splits train and val.
+std::string write_file(const Path& path, PackedEncoding encoding) {
+    PackedWriter writer(path, description(encoding), {jpeg_split("train", encoding), jpeg_split("val", encoding)});
+    for (std::size_t s = 0; s < 2; ++s)
+        for (std::size_t row = 0; row < jpegs().size(); ++row) {
+            const auto image_row = static_cast<std::int64_t>(row);
+            if (encoding == PackedEncoding::raw)
+                writer.write_image(s, image_row, decode_jpeg(jpegs()[row], "test"));
+            else
+                writer.write_jpeg(s, image_row, jpegs()[row], "test");
+        }
+    return writer.commit();
+}
+
+// The first 20 training micro-batches of seed 9 as the trainer asks for them: a digest of each, over everything in it.
+std::vector<std::uint64_t> batch_digests(const Path& path, int threads) {
+    const PackedDataset data = PackedDataset::open(path);
+    const SplitTables& split = data.split("train");
+    const ShardSampler sampler(split.caption_count(), 6, 3, 9, 0, 1);
+    std::vector<MicroBatch> queue;
+    for (std::int64_t step = 0; queue.size() < 20; ++step)
+        for (auto& micro : sampler.micro_batches(step / sampler.steps_per_epoch(), step % sampler.steps_per_epoch()))
+            queue.push_back(std::move(micro));
+    std::size_t at = 0;
+    BatchLoader loader(data, split, DataOptions{}, AugmentOptions{}, 24, threads, [&]() -> std::optional<BatchRequest> {
+        if (at == 20) return std::nullopt;
+        BatchRequest request;
+        request.tag = static_cast<std::int64_t>(at);
+        request.captions = queue[at++].samples;
+        for (const auto caption : request.captions) {
+            request.image_of_caption.push_back(static_cast<std::int64_t>(request.images.size()));
+            request.images.push_back(split.image_index_C[static_cast<std::size_t>(caption)]);
+            request.augment_keys.push_back(
+                random_key(9, RandomPurpose::augmentation, {0, static_cast<std::uint64_t>(caption)}));
+        }
+        return request;
+    });
+    std::vector<std::uint64_t> digests;
+    while (const auto batch = loader.next()) {
+        std::vector<std::int64_t> numbers = {batch->request.tag, batch->token_count};
+        for (const auto* list :
+             {&batch->request.captions, &batch->request.images, &batch->tokens_CT, &batch->lengths_C})
+            numbers.insert(numbers.end(), list->begin(), list->end());
+        const auto pixels = XXH3_64bits(batch->images_I3SS.data(), batch->images_I3SS.size());
+        digests.push_back(XXH3_64bits_withSeed(numbers.data(), numbers.size() * sizeof numbers[0], pixels));
+    }
+    return digests;
+}
+
+// What reading the pictures says, "" if nothing is wrong; and what checking the whole file says.
+std::string first_damage(const Path& path) {
+    try {
+        const PackedDataset data = PackedDataset::open(path);
+        for (const auto& split : data.splits())
+            for (std::int64_t row = 0; row < split.image_count(); ++row) (void)data.read_image(split, row);
+    } catch (const Error& error) {
+        BOOST_TEST((error.code() == ExitCode::bad_data));
+        return error.what();
+    }
+    return "";
+}
+std::string check_says(const Path& path) {
+    std::string all;
+    try {
+        for (const auto& message : check_packed_file(path, 2, {}).messages) all += message + "\n";
+    } catch (const Error& error) {
+        all = error.what();
+    }
+    return all;
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+void flip_byte(const Path& path, std::uint64_t place) {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(static_cast<std::streamoff>(place));
+    const char value = static_cast<char>(file.get() ^ 1);
+    file.seekp(static_cast<std::streamoff>(place));
+    file.put(value);
+    BOOST_REQUIRE(file.good());
+}
+
+// Opens a file to change it: attributes and tables under HDF5's own names.
+H5File open_to_change(const Path& path) {
+    h5_initialise();
+    return H5File(h5_check(H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), "open"));
+}
+void replace_text(const H5File& file, const char* name, const std::string& value) {
+    h5_check(H5Adelete(file.get(), name), "delete");
+    write_attribute(file.get(), name, value, "test");
+}
+
+}    // namespace
+
+BOOST_AUTO_TEST_SUITE(packed_jpeg)
+
+BOOST_AUTO_TEST_CASE(both_encodings_are_the_same_data) {
+    const TempDir dir;
+    const std::string raw_digest = write_file(dir / "raw.h5", PackedEncoding::raw);
+    const std::string jpeg_digest_text = write_file(dir / "jpeg.h5", PackedEncoding::jpeg);
+    BOOST_TEST(raw_digest == jpeg_digest_text);
+    const PackedDataset raw = PackedDataset::open(dir / "raw.h5"), jpeg = PackedDataset::open(dir / "jpeg.h5");
+    BOOST_TEST((raw.encoding() == PackedEncoding::raw));
+    BOOST_TEST((jpeg.encoding() == PackedEncoding::jpeg));
+    BOOST_TEST(raw.data_digest() == jpeg.data_digest());
+    std::uint64_t bytes = 0;
+    for (const auto& file : jpegs()) bytes += file.size();
+    for (const char* name : {"train", "val"}) {
+        const SplitTables &of_raw = raw.split(name), &of_jpeg = jpeg.split(name);
+        BOOST_TEST(of_jpeg.stored_bytes == bytes);
+        BOOST_TEST(of_raw.stored_bytes == of_raw.pixel_bytes);
+        BOOST_TEST(of_jpeg.pixel_bytes == of_raw.pixel_bytes);
+        for (std::size_t row = 0; row < jpegs().size(); ++row) {
+            const Image expected = decode_jpeg(jpegs()[row], "test");
+            for (const auto* data : {&raw, &jpeg}) {
+                const Image image = data->read_image(data->split(name), static_cast<std::int64_t>(row));
+                BOOST_TEST(image.height == expected.height);
+                BOOST_TEST(image.width == expected.width);
+                BOOST_TEST((image.pixels_HWC == expected.pixels_HWC));
+            }
+        }
+    }
+    BOOST_TEST(check_says(dir / "raw.h5") == "");
+    BOOST_TEST(check_says(dir / "jpeg.h5") == "");
+}
+
+BOOST_AUTO_TEST_CASE(first_twenty_training_batches_are_equal) {
+    const TempDir dir;
+    write_file(dir / "raw.h5", PackedEncoding::raw);
+    write_file(dir / "jpeg.h5", PackedEncoding::jpeg);
+    const auto expected = batch_digests(dir / "raw.h5", 1);
+    BOOST_REQUIRE(expected.size() == 20U);
+    BOOST_TEST(std::set<std::uint64_t>(expected.begin(), expected.end()).size() == 20U);    // each batch is another
+    for (const int threads : {1, 3})
+        for (const char* name : {"raw.h5", "jpeg.h5"})
+            BOOST_TEST(batch_digests(dir / name, threads) == expected, boost::test_tools::per_element());
+}
+
+// Computed with Python's xxhash package over the documented bytes.
+BOOST_AUTO_TEST_CASE(jpeg_digest_is_the_documented_one) {
+    const Bytes bytes = {0xff, 0xd8, 0, 1, 2, 250};
+    BOOST_TEST(jpeg_digest(391895, 2, 3, bytes) == 0xbb02c3ebb023d7d3ULL);
+}
+
+BOOST_AUTO_TEST_CASE(flipped_bytes_are_named) {
+    struct Flip {
+        const char* table;
+        hid_t type;
+        std::uint64_t element_bytes, element, byte;
+        const char *named, *check_names;
+    };
+    const SplitTables train = jpeg_split("train", PackedEncoding::jpeg);
+    const Flip flips[] = {
+        {"jpegs", H5T_STD_U8LE, 1, train.offsets_I[3] + 200, 0, "image 103 (train, row 3)", nullptr},
+        {"jpegs", H5T_STD_U8LE, 1, 0, 0, "image 100 (train, row 0)", nullptr},
+        {"jpegs", H5T_STD_U8LE, 1, train.stored_bytes - 1, 0, "image 110 (train, row 10)", nullptr},
+        {"jpeg_lengths", H5T_STD_U64LE, 8, 5, 0, "image 105 (train, row 5)", nullptr},
+        {"jpeg_lengths", H5T_STD_U64LE, 8, 10, 6, "image 110 (train, row 10)", nullptr},
+        {"jpeg_digests", H5T_STD_U64LE, 8, 6, 2, "image 106 (train, row 6)", nullptr},
+        {"image_digests", H5T_STD_U64LE, 8, 7, 2, "data digest", "image 107 (train, row 7)"},
+        {"offsets", H5T_STD_U64LE, 8, 2, 0, "image 102 (train, row 2)", nullptr},
+        {"heights", H5T_STD_I32LE, 4, 4, 0, "image 104 (train, row 4)", nullptr},
+        {"widths", H5T_STD_I32LE, 4, 4, 3, "image 104 (train, row 4)", nullptr},
+        {"image_ids", H5T_STD_I64LE, 8, 8, 0, "image 109 (train, row 8)", nullptr},    // the id as it reads now
+    };
+    const TempDir dir;
+    const Path original = dir / "jpeg.h5", path = dir / "flipped.h5";
+    write_file(original, PackedEncoding::jpeg);
+    for (const auto& flip : flips) {
+        BOOST_TEST_CONTEXT(flip.table << " element " << flip.element << " byte " << flip.byte) {
+            std::filesystem::copy_file(original, path, std::filesystem::copy_options::overwrite_existing);
+            std::uint64_t start = 0;
+            {
+                const H5File file = open_to_change(path);
+                const H5Group group(h5_check(H5Gopen2(file.get(), "train", H5P_DEFAULT), "group"));
+                start = open_table(group.get(), flip.table, flip.type, 1, std::filesystem::file_size(path), "test")
+                            .start_bytes;
+            }
+            flip_byte(path, start + flip.element * flip.element_bytes + flip.byte);
+            const std::string opened = first_damage(path), checked = check_says(path);
+            BOOST_TEST(contains(opened, flip.named), opened);
+            BOOST_TEST(contains(checked, flip.check_names ? flip.check_names : flip.named), checked);
+            BOOST_TEST(contains(opened, "flipped.h5"));
+        }
+    }
+}
+
+// A file whose digests are in order but whose pixels come out otherwise: as from another decoder.
+BOOST_AUTO_TEST_CASE(another_decoder_is_noticed) {
+    const TempDir dir;
+    const Path path = dir / "jpeg.h5";
+    write_file(path, PackedEncoding::jpeg);
+    std::vector<SplitTables> splits = PackedDataset::open(path).splits();
+    splits[0].image_digests_I[3] ^= 1;
+    {
+        const H5File file = open_to_change(path);
+        const H5Dataset table(h5_check(H5Dopen2(file.get(), "train/image_digests", H5P_DEFAULT), "digests"));
+        write_table(table, splits[0].image_digests_I, "test");
+        replace_text(file, "data_digest",
+                     packed_data_digest(splits, small_description.prompt, small_description.prompt_length,
+                                        small_description.vocabulary_text));
+    }
+    const std::string said = first_damage(path);
+    BOOST_TEST(contains(said, "image 103 (train, row 3) is intact"), said);
+    BOOST_TEST(contains(said, "libjpeg-turbo"), said);
+    BOOST_TEST(contains(check_says(path), "image 103 (train, row 3) is intact"));
+}
+
+BOOST_AUTO_TEST_CASE(the_writer_takes_what_was_announced) {
+    const TempDir dir;
+    const auto says = [](const char* part) {
+        return [part](const Error& error) { return contains(error.what(), part); };
+    };
+    {
+        PackedWriter writer(dir / "jpeg.h5", description(PackedEncoding::jpeg),
+                            {jpeg_split("train", PackedEncoding::jpeg)});
+        Bytes longer = jpegs()[0];
+        longer.push_back(0);
+        BOOST_CHECK_EXCEPTION(writer.write_jpeg(0, 0, longer, "a.jpg"), Error, says("changed while it was being"));
+        BOOST_CHECK_EXCEPTION(writer.write_jpeg(0, 0, jpegs()[1], "a.jpg"), Error, says("changed while it was being"));
+        Bytes cut(jpegs()[0].begin(), jpegs()[0].end() - 90);
+        BOOST_CHECK_EXCEPTION(writer.write_jpeg(0, 0, cut, "a.jpg"), Error, says("a.jpg"));
+        BOOST_CHECK_THROW(writer.write_image(0, 0, decode_jpeg(jpegs()[0], "test")), Error);
+        BOOST_CHECK_THROW(writer.commit(), Error);
+    }
+    BOOST_CHECK_THROW(
+        PackedWriter(dir / "jpeg.h5", description(PackedEncoding::jpeg), {jpeg_split("train", PackedEncoding::raw)}),
+        Error);
+    BOOST_TEST(std::filesystem::is_empty(dir.path()));
+}
+
+// Files of version 1 say nothing of an encoding: they hold pixels.
+BOOST_AUTO_TEST_CASE(version_1_is_still_read) {
+    const TempDir dir;
+    const Path path = dir / "old.h5";
+    const std::string digest = write_small_file(path);
+    {
+        const H5File file = open_to_change(path);
+        h5_check(H5Adelete(file.get(), "encoding"), "delete");
+        h5_check(H5Adelete(file.get(), "format_version"), "delete");
+        write_attribute(file.get(), "format_version", 1, "test");
+    }
+    const PackedDataset data = PackedDataset::open(path);
+    BOOST_TEST(data.format_version() == 1);
+    BOOST_TEST((data.encoding() == PackedEncoding::raw));
+    BOOST_TEST(data.data_digest() == digest);
+    BOOST_TEST(first_damage(path) == "");
+    {
+        const H5File file = open_to_change(path);
+        h5_check(H5Adelete(file.get(), "format_version"), "delete");
+        write_attribute(file.get(), "format_version", 2, "test");
+        write_attribute(file.get(), "encoding", std::string("png"), "test");
+    }
+    BOOST_TEST(contains(first_damage(path), "encoding 'png'"));
+}
+
+BOOST_AUTO_TEST_CASE(skipped_pictures_are_recorded) {
+    const TempDir dir;
+    SplitTables split = small_split("train", 0, 3, 1);
+    split.skipped = {{42, "train2014/a b.jpg", "not a readable JPEG"}, {-7, "x\ty\n.jpg", "no such file"}};
+    PackedWriter writer(dir / "small.h5", small_description, {split});
+    for (std::int64_t row = 0; row < 3; ++row) writer.write_image(0, row, noise_image(0, row));
+    writer.commit();
+    const PackedDataset data = PackedDataset::open(dir / "small.h5");
+    const auto& skipped = data.split("train").skipped;
+    BOOST_REQUIRE(skipped.size() == 2U);
+    BOOST_TEST(skipped[0].id == 42);
+    BOOST_TEST(skipped[0].file == "train2014/a b.jpg");
+    BOOST_TEST(skipped[0].reason == "not a readable JPEG");
+    BOOST_TEST(skipped[1].id == -7);
+    BOOST_TEST(skipped[1].file == "x y .jpg");
+    for (const char* wrong : {"1\ta\tb", "1\ta\n", "x\ta\tb\n", "\n", "1\ta\nb\tc\n"})
+        BOOST_CHECK_THROW(skipped_from_text(wrong), std::invalid_argument);
+    BOOST_TEST(skipped_from_text("").empty());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
