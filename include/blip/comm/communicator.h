@@ -48,6 +48,9 @@ class Communicator {
     // only while it is called, so a rank that went off to compute would leave the others waiting; where the hardware
     // moves the data there is nothing to do.
     virtual void finish_exchanges() {}
+    // After success, behind the last collective and before MPI ends: the library closes its connections on all ranks
+    // together. Memory from allocate may live longer. Only host messages are left. Collective.
+    virtual void finish() {}
 
     // Small host messages. reduce: values must stay alive and untouched until wait_host.
     virtual WorkPtr start_host_sum(std::span<double> values, const char* what) = 0;
