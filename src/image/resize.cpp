@@ -5,10 +5,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 #include "blip/base/error.h"
+#include "resize_arithmetic.h"
 #include "resize_kernel.h"
 
 namespace blip {
@@ -18,48 +18,27 @@ constexpr int strip_rows = 16;    // rows of one strip of the horizontal pass
 
 // For each output position: first input position, number of taps, and where its weights start.
 struct Weights {
-    struct Window {
-        int first = 0;
-        int taps = 0;
-    };
-    std::vector<Window> windows;
+    std::vector<ResizeWindow> windows;
     std::vector<std::int32_t> weights;
     int most_taps = 0;
 
     const std::int32_t* at(int out) const { return weights.data() + static_cast<std::size_t>(out) * most_taps; }
 };
 
-// Keys' cubic with a = -0.5.
-double cubic(double x) {
-    constexpr double a = -0.5;
-    x = std::abs(x);
-    if (x < 1.0) return ((a + 2.0) * x - (a + 3.0)) * x * x + 1;
-    if (x < 2.0) return (((x - 5) * x + 8) * x - 4) * a;
-    return 0.0;
-}
-
-// The order of the floating-point operations is PIL's; a weight near a half of 2^-22 would round differently otherwise.
 Weights make_weights(int in_size, int out_size) {
-    const double scale = static_cast<double>(in_size) / out_size;
-    const double filter_scale = std::max(scale, 1.0);
-    const double support = 2.0 * filter_scale;
-    const double inverse = 1.0 / filter_scale;
+    const ResizeAxis axis = resize_axis(in_size, out_size);
     Weights result;
-    result.most_taps = static_cast<int>(std::ceil(support)) * 2 + 1;
+    result.most_taps = most_taps(axis);
     result.windows.resize(static_cast<std::size_t>(out_size));
     result.weights.resize(static_cast<std::size_t>(out_size) * result.most_taps);
     std::vector<double> exact(static_cast<std::size_t>(result.most_taps));
     for (int out = 0; out < out_size; ++out) {
-        const double center = (out + 0.5) * scale;
-        const int first = std::max(static_cast<int>(center - support + 0.5), 0);
-        const int taps = std::min(static_cast<int>(center + support + 0.5), in_size) - first;
+        const double center = window_center(axis, out);
+        const auto [first, taps] = window_at(axis, center);
         double sum = 0.0;
-        for (int k = 0; k < taps; ++k) sum += exact[k] = cubic((k + first - center + 0.5) * inverse);
+        for (int k = 0; k < taps; ++k) sum += exact[k] = exact_weight(axis, center, first, k);
         std::int32_t* fixed = result.weights.data() + static_cast<std::size_t>(out) * result.most_taps;
-        for (int k = 0; k < taps; ++k) {
-            const double weight = (sum != 0.0 ? exact[k] / sum : exact[k]) * (1 << weight_bits);
-            fixed[k] = static_cast<std::int32_t>(weight < 0 ? weight - 0.5 : weight + 0.5);    // half away from zero
-        }
+        for (int k = 0; k < taps; ++k) fixed[k] = fixed_weight(exact[k], sum);
         result.windows[static_cast<std::size_t>(out)] = {first, taps};
     }
     return result;
@@ -128,26 +107,25 @@ void horizontal_pass(const std::uint8_t* input, std::int64_t stride, int height,
     }
 }
 
-void check_arguments(const ImageView& image, const Box& box, int out_height, int out_width) {
+}    // namespace
+
+void check_resize(int height, int width, const Box& box, int out_height, int out_width) {
     const bool inside = box.top >= 0 && box.left >= 0 && box.height > 0 && box.width > 0 &&
-                        box.height <= image.height - box.top && box.width <= image.width - box.left;
+                        box.height <= height - box.top && box.width <= width - box.left;
     if (inside && out_height > 0 && out_width > 0) return;
     throw Error(ExitCode::internal,
                 fmt::format("resize of box {}x{} at ({}, {}) in a {}x{} picture to {}x{} (heights first)", box.height,
-                            box.width, box.top, box.left, image.height, image.width, out_height, out_width));
+                            box.width, box.top, box.left, height, width, out_height, out_width));
 }
 
-}    // namespace
-
 void resize_bicubic(const ImageView& image, const Box& box, int out_height, int out_width, std::uint8_t* output_HWC) {
-    check_arguments(image, box, out_height, out_width);
+    check_resize(image.height, image.width, box, out_height, out_width);
     const std::int64_t stride = static_cast<std::int64_t>(image.width) * 3;
     const std::uint8_t* input = image.pixels_HWC + box.top * stride + static_cast<std::int64_t>(box.left) * 3;
     const bool vertical = out_height != box.height;
     const bool horizontal = out_width != box.width;
     if (vertical && horizontal) {
-        // Pillow 13: columns first where that leaves clearly less work for the second pass
-        const bool vertical_first = out_height < box.height && 2 * (box.width - out_width) < box.height - out_height;
+        const bool vertical_first = vertical_pass_first(box.height, box.width, out_height, out_width);
         std::vector<std::uint8_t> between(static_cast<std::size_t>(vertical_first ? out_height : box.height) *
                                           static_cast<std::size_t>(vertical_first ? box.width : out_width) * 3);
         if (vertical_first) {

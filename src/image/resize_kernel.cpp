@@ -2,8 +2,9 @@
 // (Intrinsics, because g++ 12 widens vectors of bytes element by element.)
 #include "resize_kernel.h"
 
-#include <algorithm>
 #include <cstring>
+
+#include "resize_arithmetic.h"
 
 #if defined(__x86_64__)
 // g++ 12 warns of its own header (bug 105593)
@@ -15,15 +16,13 @@
 namespace blip {
 namespace {
 
-constexpr std::int32_t half = 1 << (weight_bits - 1);
-
 // Columns [begin, count), one at a time: any processor, and what is left over of the vector variants.
 void weighted_columns(const std::uint8_t* rows, std::int64_t stride, int begin, int count, const std::int32_t* weights,
                       int taps, std::uint8_t* output) {
     for (int j = begin; j < count; ++j) {
-        std::int32_t sum = half;
+        std::int32_t sum = sum_start;
         for (int k = 0; k < taps; ++k) sum += rows[k * stride + j] * weights[k];
-        output[j] = static_cast<std::uint8_t>(std::clamp(sum >> weight_bits, 0, 255));
+        output[j] = level_of_sum(sum);
     }
 }
 
@@ -43,7 +42,7 @@ constexpr int block = 48;
     for (; j + block <= count; j += block) {
         __m256i sums[6];
 #pragma GCC unroll 6
-        for (int i = 0; i < 6; ++i) sums[i] = _mm256_set1_epi32(half);
+        for (int i = 0; i < 6; ++i) sums[i] = _mm256_set1_epi32(sum_start);
         for (int k = 0; k < taps; ++k) {
             const std::uint8_t* row = rows + k * stride + j;
             const __m256i weight = _mm256_set1_epi32(weights[k]);
@@ -75,7 +74,7 @@ constexpr int block = 48;
     for (; j + block <= count; j += block) {
         __m512i sums[3];
 #pragma GCC unroll 3
-        for (int i = 0; i < 3; ++i) sums[i] = _mm512_set1_epi32(half);
+        for (int i = 0; i < 3; ++i) sums[i] = _mm512_set1_epi32(sum_start);
         for (int k = 0; k < taps; ++k) {
             const std::uint8_t* row = rows + k * stride + j;
             const __m512i weight = _mm512_set1_epi32(weights[k]);

@@ -6,8 +6,6 @@
 
 namespace blip {
 
-inline constexpr int weight_bits = 22;    // PIL's fixed point: 32 bits less 8 of the pixel and 2 of head room
-
 // output[j] = clip((2^21 + sum_k weights[k] * rows[k * stride + j]) >> 22, 0, 255) for j in [0, count).
 using WeightedRows = void (*)(const std::uint8_t* rows, std::int64_t stride, int count, const std::int32_t* weights,
                               int taps, std::uint8_t* output);
