@@ -192,9 +192,11 @@ tidy: ## clang-tidy over the program's sources, if it is installed (minutes)
 	  '$(CLANG_TIDY) --quiet --config-file=env/clang-tidy "$$0" -- $(CPPFLAGS) -std=c++20 $(TORCH_FLAGS) $(MPI_FLAGS) 2>/dev/null'
 
 install: build ## programs, job files and vocabulary into PREFIX= (default /usr/local)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/blip_mpi
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/blip_mpi/jobs
 	install $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 $(wildcard jobs/* data_prep/*.txt) $(DESTDIR)$(PREFIX)/share/blip_mpi
+	install -m 644 $(wildcard data_prep/*.txt) $(DESTDIR)$(PREFIX)/share/blip_mpi
+	install -m 644 $(wildcard jobs/*) $(DESTDIR)$(PREFIX)/share/blip_mpi/jobs
+	sed -i 's|$$BLIP_HOME/build/bin/|$(PREFIX)/bin/|' $(DESTDIR)$(PREFIX)/share/blip_mpi/jobs/*.sbatch
 
 clean: ## remove the build folder
 	rm -rf $(BUILD)
