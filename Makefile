@@ -147,7 +147,7 @@ $(call track,$(BUILD)/lists/libtest_support_torch,$(SUPPORT_TORCH))
 endif
 
 # ---- targets ----
-.PHONY: help found build tests test run-tests test-golden run-golden bench demo lint format tidy install clean
+.PHONY: help found build tests test run-tests test-golden run-golden bench demo lint format tidy install bundle gpu-test-bundle clean
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 	@printf '%s\n' 'Paths: LIBTORCH= (a LibTorch, or the directory a torch wheel is in)  MPICXX=  CUDA_HOME=  BLIP_DEPS= (shared cache)' \
@@ -197,6 +197,11 @@ install: build ## programs, job files and vocabulary into PREFIX= (default /usr/
 	install -m 644 $(wildcard data_prep/*.txt) $(DESTDIR)$(PREFIX)/share/blip_mpi
 	install -m 644 $(wildcard jobs/*) $(DESTDIR)$(PREFIX)/share/blip_mpi/jobs
 	sed -i 's|$$BLIP_HOME/build/bin/|$(PREFIX)/bin/|' $(DESTDIR)$(PREFIX)/share/blip_mpi/jobs/*.sbatch
+
+bundle: build ## a folder and archive in build/bundle that run on other x86-64 Linux machines with LibTorch 2.11
+	@env/bundle.sh $(BUILD) $(BUILD)/bundle
+gpu-test-bundle: build $(GPU_TESTS) ## the same with the GPU tests and run_gpu_tests.sh, for a machine with a GPU and no compiler
+	@env/bundle.sh $(BUILD) $(BUILD)/bundle gpu-tests
 
 clean: ## remove the build folder
 	rm -rf $(BUILD)

@@ -1,0 +1,155 @@
+#!/usr/bin/env bash
+# Makes a folder and an archive of it that run on another x86-64 Linux with LibTorch 2.11 (or a torch 2.11 wheel) and nothing
+# else installed: programs, their libraries, an Open MPI runtime, vocabulary and jobs. Called by `make bundle` and
+# `make gpu-test-bundle`.
+#
+#   env/bundle.sh BUILD OUTPUT_DIR [gpu-tests]
+#
+# Writes OUTPUT_DIR/blip_mpi-VERSION-x86_64/ and OUTPUT_DIR/blip_mpi-VERSION-x86_64.tar.gz. Libraries are those that the
+# programs load here, but for:
+#   glibc      is the other machine's: at least this machine's version, and never older than the bundle says
+#   libstdc++  (and libgcc_s) lie in lib/gcc and are used only where the other machine's are older
+#   LibTorch, CUDA, NCCL, the driver: the other machine's
+#   Open MPI's plugins for InfiniBand, Omni-Path and UCX, for files and for OpenSHMEM: left out. It speaks shared memory
+#              and TCP; NCCL brings its own network code. A cluster's own Open MPI 4 can launch the ranks as well.
+# Exit: 66 something to bundle or a tool is missing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+build=$1 output=$2 with_gpu_tests=${3:-}
+fail() {
+    echo "bundle: $2" >&2
+    exit "$1"
+}
+command -v patchelf >/dev/null || fail 66 "patchelf is not installed: env/setup.sh"
+[ -x "$build/bin/blip_mpi" ] || fail 66 "$build/bin/blip_mpi is absent: make build"
+version=$(sed -n 's/.*program_version = "\(.*\)".*/\1/p' src/app/startup.h)
+name=blip_mpi-$version-x86_64
+[ -z "$with_gpu_tests" ] || name=blip_mpi-$version-gpu-tests-x86_64
+mkdir -p "$output"
+bundle=$(mktemp -d "$output/.bundle-XXXXXX")
+trap 'rm -rf "$bundle"' EXIT
+mkdir -p "$bundle"/{bin,libexec,lib/gcc,lib/openmpi,lib/pmix,lib/none,share/blip_mpi,jobs,licences}
+
+sources=$bundle/.origins # where each bundled file that is not blip_mpi's own came from
+take() { # FILE... DIRECTORY-OR-NAME: copies, following links
+    cp -L "$@"
+    printf '%s\n' "${@:1:$#-1}" >>"$sources"
+}
+
+# ---- programs and Open MPI -------------------------------------------------------------------------------------------
+programs=("$build"/bin/blip_mpi "$build"/bin/coco_pack "$build"/bin/make_sample)
+[ ! -x "$build/bin/blip_mpi_cuda" ] || programs+=("$build/bin/blip_mpi_cuda")
+if [ -n "$with_gpu_tests" ]; then
+    [ -x "$build/tests/gpu" ] || fail 66 "$build/tests/gpu is absent: make tests CUDA=1"
+    cp "$build/tests/gpu" "$bundle/libexec/gpu_tests"
+fi
+cp "${programs[@]}" "$bundle/libexec"
+path_of() { ompi_info --path "$1" --parsable | cut -d: -f3 | head -n 1; }
+plugins=$(path_of pkglibdir)
+take "$(command -v orterun)" "$bundle/libexec/mpirun"
+take "$(command -v orted)" "$bundle/libexec/orted"
+cp -r "$(path_of pkgdatadir)" "$bundle/share/openmpi"
+find "$bundle/share/openmpi" -type f ! -name 'help-*' -delete
+mkdir -p "$bundle/etc"
+: >"$bundle/etc/openmpi-mca-params.conf" # this machine's settings stay here
+unwanted='^mca_((atomic|memheap|scoll|spml|sshmem|io|fbtl|fcoll|fs|sharedfp|vprotocol)_|mtl_(ofi|psm)|btl_(ofi|openib)|.*_(ucx|monitoring)[.])'
+for plugin in "$plugins"/mca_*.so; do
+    [[ ${plugin##*/} =~ $unwanted ]] || take "$plugin" "$bundle/lib/openmpi"
+done
+# PMIx, through which mpirun and ranks find each other, has plugins and help files of its own.
+pmix=$(ldd "$plugins"/mca_pmix_*.so | awk '$1 ~ /^libpmix[.]/ {print $3; exit}')
+if [ -n "$pmix" ]; then
+    pmix=$(dirname "$(realpath "$pmix")")
+    take "$pmix"/pmix/*.so "$bundle/lib/pmix"
+    mkdir -p "$bundle/share/pmix"
+    cp "$pmix"/../share/pmix/help-* "$bundle/share/pmix"
+fi
+chmod -R u+w "$bundle"
+
+# ---- libraries -------------------------------------------------------------------------------------------------------
+of_glibc='^(ld-linux.*|lib(c|m|dl|rt|pthread|util|resolv|nsl|anl|BrokenLocale|thread_db|nss_.*)[.]so.*|linux-vdso.*)$'
+of_libtorch='^lib(torch.*|c10.*|gomp|shm|cud.*|cublas.*|cufft.*|cufile.*|curand|cusolver.*|cusparse.*|cupti|nv.*|nccl|cuda)[-.].*$'
+of_gcc='^lib(stdc[+][+]|gcc_s)[.]'
+copied() { # every library that an ELF file of the bundle loads; "not found" as such
+    find "$bundle" -type f \( -path '*/libexec/*' -o -regex '.*[.]so\([.][0-9.]*\)?' \) -print0 | xargs -0 -n 64 ldd 2>/dev/null |
+        awk '/=>/ {print $1, ($3 == "not" ? "-" : $3)}' | sort -u
+}
+missing=
+while read -r library path; do
+    [[ ! $library =~ $of_glibc && ! $library =~ $of_libtorch ]] || continue
+    if [ "$path" = - ]; then
+        missing+=" $library"
+    elif [[ $library =~ $of_gcc ]]; then
+        take "$path" "$bundle/lib/gcc/$library"
+    else
+        take "$path" "$bundle/lib/$library"
+    fi
+done < <(copied)
+[ -z "$missing" ] || fail 66 "libraries that programs or Open MPI plugins need are absent here:$missing"
+chmod -R u+w "$bundle"
+mapfile -t elf_files < <(find "$bundle" -type f \( -path '*/libexec/*' -o -regex '.*[.]so\([.][0-9.]*\)?' \))
+strip --strip-unneeded "${elf_files[@]}"
+# The bundle's own libraries come first (DT_RPATH), whatever LD_LIBRARY_PATH a site sets; LibTorch's folders are put there by
+# the launcher.
+for file in "${elf_files[@]}"; do
+    case $file in
+        */lib/gcc/*) patchelf --remove-rpath "$file" ;;
+        */libexec/*) patchelf --force-rpath --set-rpath "\$ORIGIN/../lib" "$file" ;;
+        */lib/*/*) patchelf --force-rpath --set-rpath "\$ORIGIN/.." "$file" ;;
+        *) patchelf --force-rpath --set-rpath "\$ORIGIN" "$file" ;;
+    esac
+done
+
+# ---- the rest --------------------------------------------------------------------------------------------------------
+cp data_prep/*vocab* "$bundle/share/blip_mpi"
+cp jobs/* "$bundle/jobs"
+sed -i -e 's|\$BLIP_HOME/build/bin/blip_mpi|$BLIP_HOME/bin/blip_mpi|' -e 's|:=mpirun}|:=$BLIP_HOME/bin/mpirun}|' \
+    -e 's|holds jobs/ and build/|holds jobs/ and bin/|' "$bundle"/jobs/*.sbatch
+cp LICENSE "$bundle"
+install -m 755 env/bundle_launch.sh "$bundle/libexec/launch"
+names=(blip_mpi coco_pack make_sample mpirun orted)
+if [ -n "$with_gpu_tests" ]; then
+    names+=(gpu_tests)
+    install -m 755 env/run_gpu_tests.sh "$bundle"
+    cp tests/tolerances.h "$bundle/share/blip_mpi"
+fi
+for name_of_program in "${names[@]}"; do ln -s ../libexec/launch "$bundle/bin/$name_of_program"; done
+# The highest version of each that anything here asks for; the launcher compares.
+needs() { objdump -T "${elf_files[@]}" 2>/dev/null | grep -oE "\($1_[0-9.]+\)" | tr -d '()' | sort -uV | tail -n 1 | sed "s/.*_//"; }
+mapfile -t elf_files < <(printf '%s\n' "${elf_files[@]}" | grep -v /lib/gcc/)
+{
+    echo "version=$version"
+    echo "commit=$(git describe --always --dirty 2>/dev/null || echo unknown)"
+    echo "glibc=$(needs GLIBC)"
+    echo "glibcxx=$(needs GLIBCXX)"
+    echo "libtorch=2.11"
+} >"$bundle/libexec/requirements"
+# Debian keeps a package's licence in /usr/share/doc; elsewhere the list of libraries has to do.
+find "$bundle" -regex '.*[.]so\([.][0-9.]*\)?' -printf '%f\n' | sort >"$bundle/licences/libraries.txt"
+if command -v dpkg-query >/dev/null; then
+    mapfile -t packages < <(xargs -d '\n' realpath <"$sources" | sed 'p; s|^/usr||' | xargs -d '\n' dpkg-query -S 2>/dev/null | sed 's/:.*//' | sort -u)
+    for package in "${packages[@]}"; do
+        cp -L "/usr/share/doc/$package/copyright" "$bundle/licences/$package.txt" || fail 66 "no licence of $package"
+    done
+fi
+rm "$sources"
+cat >"$bundle/README.txt" <<README
+blip_mpi $version for x86-64 Linux with glibc $(sed -n 's/^glibc=//p' "$bundle/libexec/requirements") or later. Beside this folder it needs LibTorch 2.11:
+a torch 2.11 wheel (the CUDA 13.0 one to use GPUs) or an unpacked libtorch zip.
+
+  export LIBTORCH=/path/to/site-packages
+  bin/blip_mpi --help
+  bin/coco_pack --coco DIR --out coco.h5
+  bin/mpirun -np 8 bin/blip_mpi train --config jobs/caption_coco.cfg --data coco.h5 --init base.safetensors --output out
+
+The folder may be moved. Over several hosts it must have the same path on each. licences/ holds those of the libraries in lib/,
+unchanged but for their search paths; their sources are those of the distribution that they come from: $(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release).
+README
+(cd "$bundle" && find . -type f ! -name SHA256SUMS -print0 | sort -z | xargs -0 sha256sum >SHA256SUMS)
+chmod -R go=u-w "$bundle"
+rm -rf "${output:?}/$name" "$output/$name.tar.gz"
+mv "$bundle" "$output/$name"
+trap - EXIT
+tar -C "$output" -czf "$output/.$name.tar.gz" --owner=0 --group=0 "$name"
+mv "$output/.$name.tar.gz" "$output/$name.tar.gz"
+echo "$output/$name: $(du -sm "$output/$name" | cut -f1) MB, $output/$name.tar.gz: $(du -sm "$output/$name.tar.gz" | cut -f1) MB"
