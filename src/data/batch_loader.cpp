@@ -1,6 +1,6 @@
-// Worker threads read, verify and transform the images of a few batches ahead. Work is handed out image by image, so
-// that all threads help with the batch that is needed next; batches leave in the order of their requests, and which
-// thread did what never shows in the result.
+// Worker threads read, verify and transform (or copy) the images of a few batches ahead. Work is handed out image by
+// image, so that all threads help with the batch that is needed next; batches leave in the order of their requests, and
+// which thread did what never shows in the result.
 #include "blip/data/batch_loader.h"
 
 #include <fmt/format.h>
@@ -37,8 +37,9 @@ struct BatchLoader::Impl {
     int image_size;
     std::size_t capacity;
     std::function<std::optional<BatchRequest>()> next_request;
+    PixelAllocator allocate_pixels;    // empty: pictures are transformed here
 
-    std::mutex mutex;
+    mutable std::mutex mutex;
     std::condition_variable work_changed, batch_finished;
     std::deque<std::shared_ptr<Slot>> slots;
     bool requesting = false, ended = false, stopping = false;
@@ -46,13 +47,14 @@ struct BatchLoader::Impl {
     std::vector<std::thread> threads;
 
     Impl(const PackedDataset& d, const SplitTables& s, const AugmentOptions& a, int size, int prefetch,
-         std::function<std::optional<BatchRequest>()> request)
+         std::function<std::optional<BatchRequest>()> request, PixelAllocator allocate)
         : dataset(d),
           split(s),
           augment(a),
           image_size(size),
           capacity(static_cast<std::size_t>(std::max(prefetch, 1))),
-          next_request(std::move(request)) {}
+          next_request(std::move(request)),
+          allocate_pixels(std::move(allocate)) {}
 
     // images first, then one item for all captions
     static std::size_t items(const Slot& slot) { return slot.batch.request.images.size() + 1; }
@@ -60,7 +62,12 @@ struct BatchLoader::Impl {
     void work();
     void request_batch(std::unique_lock<std::mutex>& lock);
     void prepare(Slot& slot) const;
+    void place_pictures(Batch& batch) const;
+    AugmentPlan plan_of(const BatchRequest& request, std::size_t i, int height, int width) const;
     void load_image(Batch& batch, std::size_t i) const;
+    void copy_crop(const Image& image, Batch& batch, std::size_t i) const;
+    // The front batch is complete, or none will come. With the lock held.
+    bool front_is_done() const { return slots.empty() ? ended : slots.front()->done == items(*slots.front()); }
     void load_captions(Batch& batch) const;
     void stop() {
         {
@@ -90,7 +97,10 @@ void BatchLoader::Impl::prepare(Slot& slot) const {
 
     batch.image_size = image_size;
     const auto side = static_cast<std::size_t>(image_size);
-    batch.images_I3SS.resize(request.images.size() * 3 * side * side);
+    if (allocate_pixels)
+        place_pictures(batch);
+    else
+        batch.images_I3SS.resize(request.images.size() * 3 * side * side);
     for (const auto caption : request.captions)
         batch.token_count =
             std::max(batch.token_count, static_cast<int>(split.lengths_C[static_cast<std::size_t>(caption)]));
@@ -98,14 +108,48 @@ void BatchLoader::Impl::prepare(Slot& slot) const {
     batch.lengths_C.resize(request.captions.size());
 }
 
+AugmentPlan BatchLoader::Impl::plan_of(const BatchRequest& request, std::size_t i, int height, int width) const {
+    return request.augment_keys.empty() ? evaluation_plan(height, width)
+                                        : draw_training_plan(height, width, augment, request.augment_keys[i]);
+}
+
+// The raw form: the file's table of sizes tells all plans, and so how much memory the crops need.
+void BatchLoader::Impl::place_pictures(Batch& batch) const {
+    const BatchRequest& request = batch.request;
+    for (std::size_t i = 0; i < request.images.size(); ++i) {
+        const auto row = static_cast<std::size_t>(request.images[i]);
+        AugmentPlan plan = plan_of(request, i, split.heights_I[row], split.widths_I[row]);
+        const int height = plan.crop.height, width = plan.crop.width;
+        batch.pictures_I.push_back({batch.pixel_bytes, height, width, std::move(plan)});
+        batch.pixel_bytes += static_cast<std::size_t>(height) * static_cast<std::size_t>(width) * 3;
+    }
+    batch.pixels = allocate_pixels(batch.pixel_bytes);
+}
+
+void BatchLoader::Impl::copy_crop(const Image& image, Batch& batch, std::size_t i) const {
+    PlacedPicture& picture = batch.pictures_I[i];
+    const auto row = static_cast<std::size_t>(batch.request.images[i]);
+    if (image.height != split.heights_I[row] || image.width != split.widths_I[row])
+        throw Error(ExitCode::bad_data, fmt::format("{} is {}x{}, its table says {}x{} (heights first); pack it again",
+                                                    describe_image(split, batch.request.images[i]), image.height,
+                                                    image.width, split.heights_I[row], split.widths_I[row]));
+    Box& crop = picture.plan.crop;
+    const std::size_t stride = static_cast<std::size_t>(image.width) * 3;
+    const std::size_t row_bytes = static_cast<std::size_t>(crop.width) * 3;
+    const std::uint8_t* from =
+        image.pixels_HWC.data() + static_cast<std::size_t>(crop.top) * stride + static_cast<std::size_t>(crop.left) * 3;
+    std::uint8_t* to = batch.pixels.get() + picture.offset_bytes;
+    for (int y = 0; y < crop.height; ++y, from += stride, to += row_bytes) std::copy_n(from, row_bytes, to);
+    crop = {0, 0, crop.height, crop.width};
+}
+
 void BatchLoader::Impl::load_image(Batch& batch, std::size_t i) const {
     const BatchRequest& request = batch.request;
     const Image image = dataset.read_image(split, request.images[i]);
-    const AugmentPlan plan = request.augment_keys.empty()
-                                 ? evaluation_plan(image.height, image.width)
-                                 : draw_training_plan(image.height, image.width, augment, request.augment_keys[i]);
+    if (allocate_pixels) return copy_crop(image, batch, i);
     const auto side = static_cast<std::size_t>(image_size);
-    apply_plan(image, plan, image_size, batch.images_I3SS.data() + i * 3 * side * side);
+    apply_plan(image, plan_of(request, i, image.height, image.width), image_size,
+               batch.images_I3SS.data() + i * 3 * side * side);
 }
 
 void BatchLoader::Impl::load_captions(Batch& batch) const {
@@ -182,9 +226,9 @@ void BatchLoader::Impl::work() {
 
 BatchLoader::BatchLoader(const PackedDataset& dataset, const SplitTables& split, const DataOptions& data,
                          const AugmentOptions& augment, int image_size, int threads,
-                         std::function<std::optional<BatchRequest>()> next_request)
-    : impl_(
-          std::make_unique<Impl>(dataset, split, augment, image_size, data.prefetch_batches, std::move(next_request))) {
+                         std::function<std::optional<BatchRequest>()> next_request, PixelAllocator allocate_pixels)
+    : impl_(std::make_unique<Impl>(dataset, split, augment, image_size, data.prefetch_batches, std::move(next_request),
+                                   std::move(allocate_pixels))) {
     if (image_size < 1) throw Error(ExitCode::usage, fmt::format("image size {} is not positive", image_size));
     try {
         for (int t = 0; t < std::max(threads, 1); ++t) impl_->threads.emplace_back([this] { impl_->work(); });
@@ -199,9 +243,7 @@ BatchLoader::~BatchLoader() { impl_->stop(); }
 std::optional<Batch> BatchLoader::next() {
     std::unique_lock lock(impl_->mutex);
     if (impl_->failure) std::rethrow_exception(impl_->failure);
-    impl_->batch_finished.wait(lock, [&] {
-        return impl_->slots.empty() ? impl_->ended : impl_->slots.front()->done == Impl::items(*impl_->slots.front());
-    });
+    impl_->batch_finished.wait(lock, [&] { return impl_->front_is_done(); });
     if (impl_->slots.empty()) return std::nullopt;
     const std::shared_ptr<Slot> slot = std::move(impl_->slots.front());
     impl_->slots.pop_front();
@@ -213,6 +255,11 @@ std::optional<Batch> BatchLoader::next() {
         std::rethrow_exception(impl_->failure);
     }
     return std::move(slot->batch);
+}
+
+bool BatchLoader::ready() const {
+    const std::lock_guard lock(impl_->mutex);
+    return impl_->failure || impl_->front_is_done();
 }
 
 }    // namespace blip

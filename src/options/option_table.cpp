@@ -123,8 +123,10 @@ void add_files(TableBuilder& table) {
     table.number("loader-threads", "N",
                  "threads per rank that read and transform pictures; 0 = half of the rank's cores", between(0, 1024),
                  FIELD(options.data.loader_threads));
-    table.number("prefetch", "N", "batches kept ready; each takes images x 3 x image-size^2 bytes per rank",
-                 between(1, 1024), FIELD(options.data.prefetch_batches));
+    table.number(
+        "prefetch", "N",
+        "batches kept ready; each takes images x 3 x image-size^2 bytes per rank, for a GPU the pictures' crops",
+        between(1, 1024), FIELD(options.data.prefetch_batches));
 }
 
 void add_training(TableBuilder& table) {

@@ -1,6 +1,7 @@
-// Reads, verifies and transforms batches ahead of the computation, in the order they were asked for.
-// Used by the trainer (training plan) and the evaluator (squash). What to load comes from a callback, so that the
-// loader knows nothing of ranks, steps or epochs. Legend: I images, C captions, T longest caption, S image size.
+// Reads and verifies batches ahead of the computation, in the order they were asked for, and transforms their pictures,
+// or leaves that to a GPU (raw form). Used by eval/batch_feed for training (training plan) and evaluation (squash).
+// What to load comes from a callback, so that the loader knows nothing of ranks, steps or epochs. Legend: I images, C
+// captions, T longest caption, S image size.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "blip/data/packed_dataset.h"
+#include "blip/image/device_transform.h"
 #include "blip/options/options.h"
 
 namespace blip {
@@ -27,22 +29,33 @@ struct Batch {
     BatchRequest request;
     int image_size = 0;
     int token_count = 0;                      // T
-    std::vector<std::uint8_t> images_I3SS;    // channels first, 0..255
+    std::vector<std::uint8_t> images_I3SS;    // channels first, 0..255; empty in the raw form
     std::vector<std::int64_t> tokens_CT;      // padded with 0; [DEC] first
     std::vector<std::int64_t> lengths_C;
+    // The raw form: each picture's crop as it is in the file, and what is still to be done with it (the plan's crop is
+    // the whole of what was copied).
+    std::shared_ptr<std::uint8_t[]> pixels;
+    std::size_t pixel_bytes = 0;
+    std::vector<PlacedPicture> pictures_I;
 };
+
+// Memory for the pixels of a batch in raw form, uninitialised; kept as long as the batch keeps it. Called by the
+// loader's threads, by one at a time, as soon as a batch is asked for.
+using PixelAllocator = std::function<std::shared_ptr<std::uint8_t[]>(std::size_t bytes)>;
 
 class BatchLoader {
   public:
     // next_request: called from one thread at a time, in order; nullopt ends the sequence. It must own what it
-    // captures. dataset and split must outlive the loader. threads >= 1.
+    // captures. dataset and split must outlive the loader. threads >= 1. allocate_pixels: asks for the raw form.
     BatchLoader(const PackedDataset& dataset, const SplitTables& split, const DataOptions& data,
                 const AugmentOptions& augment, int image_size, int threads,
-                std::function<std::optional<BatchRequest>()> next_request);
+                std::function<std::optional<BatchRequest>()> next_request, PixelAllocator allocate_pixels = {});
     ~BatchLoader();    // stops the threads, whatever is still queued
 
     // The next batch in order, nullopt after the last. Rethrows what a thread threw (damaged sample: bad_data, named).
     std::optional<Batch> next();
+    // Whether next() would return, or throw, without waiting.
+    bool ready() const;
 
   private:
     struct Impl;

@@ -114,6 +114,79 @@ BOOST_AUTO_TEST_CASE(thread_count_and_prefetch_change_nothing) {
     }
 }
 
+// The raw form: applying what is left of the plans to the crops gives the transformed form.
+BOOST_AUTO_TEST_CASE(raw_batches_are_the_crops_and_what_is_left_to_do) {
+    const TempDir dir;
+    write_small_file(dir / "small.h5");
+    const PackedDataset data = PackedDataset::open(dir / "small.h5");
+    for (const bool training : {false, true}) {
+        const auto expected = load_all(data, 1, 1, training);
+        for (const int threads : {1, 4}) {
+            std::vector<std::size_t> asked;    // one thread at a time
+            std::int64_t n = 0;
+            BatchLoader loader(
+                data, data.split("train"), prefetch(3), AugmentOptions{}, size, threads,
+                [&]() -> std::optional<BatchRequest> {
+                    if (n == 20) return std::nullopt;
+                    return request(n++, training);
+                },
+                [&](std::size_t bytes) {
+                    asked.push_back(bytes);
+                    return std::shared_ptr<std::uint8_t[]>(new std::uint8_t[bytes]);
+                });
+            for (const Batch& wanted : expected) {
+                const auto batch = loader.next();
+                BOOST_REQUIRE(batch.has_value());
+                BOOST_TEST(batch->images_I3SS.empty());
+                BOOST_TEST((batch->tokens_CT == wanted.tokens_CT));
+                BOOST_REQUIRE(batch->pictures_I.size() == wanted.request.images.size());
+                std::size_t bytes = 0;
+                std::vector<std::uint8_t> images;
+                for (const PlacedPicture& picture : batch->pictures_I) {
+                    BOOST_TEST(picture.offset_bytes == bytes);
+                    bytes += static_cast<std::size_t>(picture.height * picture.width * 3);
+                    BOOST_TEST(picture.plan.crop.height == picture.height);
+                    BOOST_TEST(picture.plan.crop.width == picture.width);
+                    std::vector<std::uint8_t> planes(3 * size * size);
+                    apply_plan({picture.height, picture.width, batch->pixels.get() + picture.offset_bytes},
+                               picture.plan, size, planes.data());
+                    images.insert(images.end(), planes.begin(), planes.end());
+                }
+                BOOST_TEST(batch->pixel_bytes == bytes);
+                BOOST_TEST((images == wanted.images_I3SS));
+            }
+            BOOST_TEST(!loader.next());
+            BOOST_TEST(asked.size() == expected.size());
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(readiness_is_told) {
+    const TempDir dir;
+    write_small_file(dir / "small.h5");
+    const PackedDataset data = PackedDataset::open(dir / "small.h5");
+    std::atomic<bool> may_go = false;
+    int n = 0;
+    BatchLoader loader(data, data.split("train"), prefetch(2), AugmentOptions{}, size, 2,
+                       [&]() -> std::optional<BatchRequest> {
+                           while (!may_go) std::this_thread::yield();
+                           if (n++ == 1) throw std::runtime_error("no more");
+                           return request(0, false);
+                       });
+    BOOST_TEST(!loader.ready());
+    may_go = true;
+    const auto becomes_ready = [&] {
+        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+        while (!loader.ready() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+        return loader.ready();
+    };
+    BOOST_TEST(becomes_ready());
+    BOOST_TEST(loader.next().has_value());
+    BOOST_TEST(becomes_ready());    // to throw
+    BOOST_CHECK_THROW(loader.next(), std::runtime_error);
+    BOOST_TEST(loader.ready());
+}
+
 BOOST_AUTO_TEST_CASE(no_more_than_prefetch_batches_are_asked_for) {
     const TempDir dir;
     write_small_file(dir / "small.h5");
@@ -190,6 +263,12 @@ BOOST_AUTO_TEST_CASE(errors_of_the_callback_and_wrong_requests_reach_next) {
     wrong = request(0, true);
     wrong.augment_keys.pop_back();
     BOOST_CHECK_THROW(first_next(wrong), Error);
+
+    BatchLoader without_memory(
+        data, data.split("train"), prefetch(2), AugmentOptions{}, size, 2,
+        [&]() { return std::optional(request(0, true)); },
+        [](std::size_t) -> std::shared_ptr<std::uint8_t[]> { throw std::bad_alloc(); });
+    BOOST_CHECK_THROW(without_memory.next(), std::bad_alloc);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
