@@ -13,7 +13,8 @@ constexpr std::size_t most_listed = 20;
 
 // The message of an error about one file, without its name and the remedy.
 std::string reason_of(std::string text, const std::string& path) {
-    for (const std::string& part : {path + ": ", ": " + path, " " + path, path, std::string("; fetch the file again")})
+    if (text.starts_with(path + ": ")) text.erase(0, path.size() + 2);
+    for (const std::string& part : {": " + path, " " + path, std::string("; fetch the file again")})
         if (const auto at = text.find(part); at != std::string::npos) text.erase(at, part.size());
     return text;
 }

@@ -23,7 +23,7 @@ const std::vector<std::pair<std::string, std::string>> source_decisions = {
     {"empty_captions", "captions without a word: left out"},
     {"images_in_an_earlier_split", "images that are in an earlier split too: kept in both"},
     {"skipped_images", "images that could not be used: left out (--skip-bad)"},
-    {"skipped_captions", "captions of these: left out"},
+    {"skipped_captions", "captions of skipped images: left out"},
 };
 
 std::int64_t SourceSplit::caption_count() const {

@@ -2,53 +2,18 @@
 // Pictures: COCO files where they are (BLIP_COCO_DIR), else drawn ones of COCO's usual 640 x 480.
 #include <benchmark/benchmark.h>
 
-#include <cstdlib>
-#include <filesystem>
-
-#include "blip/base/durable_file.h"
 #include "blip/base/random.h"
 #include "blip/image/augment.h"
 #include "blip/image/jpeg.h"
 #include "blip/image/resize.h"
 #include "blip/metrics/ptb_tokenizer.h"
 #include "blip/text/caption_text.h"
-#include "tests/unit/image/pictures.h"
+#include "bench_pictures.h"
 
 namespace blip::test {
 namespace {
 
 constexpr int size = 384;
-constexpr std::size_t most_files = 40;
-
-// Benchmarks link no test framework, so the folders of tests/support/paths.h are found here again.
-std::filesystem::path folder_from(const char* variable, const std::filesystem::path& otherwise) {
-    const char* value = std::getenv(variable);
-    return value != nullptr && *value != '\0' ? std::filesystem::path(value) : otherwise;
-}
-std::filesystem::path root() { return folder_from("BLIP_ROOT", std::filesystem::current_path()); }
-
-struct Pictures {
-    std::vector<std::vector<std::uint8_t>> files;
-    std::vector<Image> images;
-};
-
-const Pictures& pictures() {
-    static const Pictures loaded = [] {
-        Pictures result;
-        const auto folder = folder_from("BLIP_COCO_DIR", root().parent_path() / "shared/data/coco2014-mini");
-        if (std::filesystem::is_directory(folder)) {
-            for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
-                if (entry.path().extension() != ".jpg" || result.files.size() >= most_files) continue;
-                const std::string bytes = read_file(entry.path());
-                result.files.emplace_back(bytes.begin(), bytes.end());
-            }
-        }
-        if (result.files.empty()) result.files.push_back(encode_jpeg(picture(480, 640), 92));
-        for (const auto& file : result.files) result.images.push_back(decode_jpeg(file, "benchmark"));
-        return result;
-    }();
-    return loaded;
-}
 
 void decode(benchmark::State& state) {
     std::size_t i = 0;

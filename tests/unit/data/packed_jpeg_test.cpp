@@ -14,6 +14,7 @@
 #include "blip/data/packed_format.h"
 #include "blip/data/shard_sampler.h"
 #include "blip/image/jpeg.h"
+#include "small_jpeg_file.h"
 #include "small_packed_file.h"
 #include "tests/support/paths.h"
 
@@ -21,59 +22,6 @@ using namespace blip;
 using namespace blip::test;
 
 namespace {
-
-using Bytes = std::vector<std::uint8_t>;
-
-// Noise as colour JPEGs, and the kinds that become RGB on load: grey, CMYK, progressive, with restart markers.
-const std::vector<Bytes>& jpegs() {
-    static const std::vector<Bytes> all = [] {
-        std::vector<Bytes> files;
-        for (std::int64_t row = 0; row < 5; ++row) files.push_back(encode_jpeg(noise_image(7, row), 90));
-        for (const char* name : {"grey", "cmyk", "progressive", "restarts", "stored_rgb", "colour_444"}) {
-            const std::string content =
-                read_bytes(repository_root() / "tests/golden/data/jpeg" / (std::string(name) + ".jpg"));
-            files.emplace_back(content.begin(), content.end());
-        }
-        return files;
-    }();
-    return all;
-}
-
-SplitTables jpeg_split(const std::string& name, PackedEncoding encoding) {
-    SplitTables tables;
-    tables.name = name;
-    std::int64_t id = 100;
-    for (const auto& bytes : jpegs()) {
-        const ImageSize size = jpeg_size(bytes, "test");
-        const std::int64_t row = encoding == PackedEncoding::raw
-                                     ? add_image(tables, id++, size.height, size.width)
-                                     : add_jpeg(tables, id++, size.height, size.width, bytes.size());
-        for (int k = 0; k < 5; ++k)
-            add_caption(tables, row, {SpecialTokens::dec, static_cast<TokenId>(2000 + row * 5 + k), SpecialTokens::sep},
-                        "caption " + std::to_string(row) + std::string(static_cast<std::size_t>(k), '!'));
-    }
-    return tables;
-}
-
-PackedDescription description(PackedEncoding encoding) {
-    PackedDescription result = small_description;
-    result.encoding = encoding;
-    return result;
-}
-
-// The pictures above in splits train and val.
-std::string write_file(const Path& path, PackedEncoding encoding) {
-    PackedWriter writer(path, description(encoding), {jpeg_split("train", encoding), jpeg_split("val", encoding)});
-    for (std::size_t s = 0; s < 2; ++s)
-        for (std::size_t row = 0; row < jpegs().size(); ++row) {
-            const auto image_row = static_cast<std::int64_t>(row);
-            if (encoding == PackedEncoding::raw)
-                writer.write_image(s, image_row, decode_jpeg(jpegs()[row], "test"));
-            else
-                writer.write_jpeg(s, image_row, jpegs()[row], "test");
-        }
-    return writer.commit();
-}
 
 // The first 20 training micro-batches of seed 9 as the trainer asks for them: a digest of each, over everything in it.
 std::vector<std::uint64_t> batch_digests(const Path& path, int threads) {
@@ -159,8 +107,8 @@ BOOST_AUTO_TEST_SUITE(packed_jpeg)
 
 BOOST_AUTO_TEST_CASE(both_encodings_are_the_same_data) {
     const TempDir dir;
-    const std::string raw_digest = write_file(dir / "raw.h5", PackedEncoding::raw);
-    const std::string jpeg_digest_text = write_file(dir / "jpeg.h5", PackedEncoding::jpeg);
+    const std::string raw_digest = write_jpeg_file(dir / "raw.h5", PackedEncoding::raw);
+    const std::string jpeg_digest_text = write_jpeg_file(dir / "jpeg.h5", PackedEncoding::jpeg);
     BOOST_TEST(raw_digest == jpeg_digest_text);
     const PackedDataset raw = PackedDataset::open(dir / "raw.h5"), jpeg = PackedDataset::open(dir / "jpeg.h5");
     BOOST_TEST((raw.encoding() == PackedEncoding::raw));
@@ -189,8 +137,8 @@ BOOST_AUTO_TEST_CASE(both_encodings_are_the_same_data) {
 
 BOOST_AUTO_TEST_CASE(first_twenty_training_batches_are_equal) {
     const TempDir dir;
-    write_file(dir / "raw.h5", PackedEncoding::raw);
-    write_file(dir / "jpeg.h5", PackedEncoding::jpeg);
+    write_jpeg_file(dir / "raw.h5", PackedEncoding::raw);
+    write_jpeg_file(dir / "jpeg.h5", PackedEncoding::jpeg);
     const auto expected = batch_digests(dir / "raw.h5", 1);
     BOOST_REQUIRE(expected.size() == 20U);
     BOOST_TEST(std::set<std::uint64_t>(expected.begin(), expected.end()).size() == 20U);    // each batch is another
@@ -228,7 +176,7 @@ BOOST_AUTO_TEST_CASE(flipped_bytes_are_named) {
     };
     const TempDir dir;
     const Path original = dir / "jpeg.h5", path = dir / "flipped.h5";
-    write_file(original, PackedEncoding::jpeg);
+    write_jpeg_file(original, PackedEncoding::jpeg);
     for (const auto& flip : flips) {
         BOOST_TEST_CONTEXT(flip.table << " element " << flip.element << " byte " << flip.byte) {
             std::filesystem::copy_file(original, path, std::filesystem::copy_options::overwrite_existing);
@@ -252,7 +200,7 @@ BOOST_AUTO_TEST_CASE(flipped_bytes_are_named) {
 BOOST_AUTO_TEST_CASE(another_decoder_is_noticed) {
     const TempDir dir;
     const Path path = dir / "jpeg.h5";
-    write_file(path, PackedEncoding::jpeg);
+    write_jpeg_file(path, PackedEncoding::jpeg);
     std::vector<SplitTables> splits = PackedDataset::open(path).splits();
     splits[0].image_digests_I[3] ^= 1;
     {
@@ -275,7 +223,7 @@ BOOST_AUTO_TEST_CASE(the_writer_takes_what_was_announced) {
         return [part](const Error& error) { return contains(error.what(), part); };
     };
     {
-        PackedWriter writer(dir / "jpeg.h5", description(PackedEncoding::jpeg),
+        PackedWriter writer(dir / "jpeg.h5", small_description_of(PackedEncoding::jpeg),
                             {jpeg_split("train", PackedEncoding::jpeg)});
         Bytes longer = jpegs()[0];
         longer.push_back(0);
@@ -287,7 +235,7 @@ BOOST_AUTO_TEST_CASE(the_writer_takes_what_was_announced) {
         BOOST_CHECK_THROW(writer.commit(), Error);
     }
     BOOST_CHECK_THROW(
-        PackedWriter(dir / "jpeg.h5", description(PackedEncoding::jpeg), {jpeg_split("train", PackedEncoding::raw)}),
+        PackedWriter(dir / "jpeg.h5", small_description_of(PackedEncoding::jpeg), {jpeg_split("train", PackedEncoding::raw)}),
         Error);
     BOOST_TEST(std::filesystem::is_empty(dir.path()));
 }
