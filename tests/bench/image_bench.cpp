@@ -2,13 +2,13 @@
 // Pictures: COCO files where they are (BLIP_COCO_DIR), else drawn ones of COCO's usual 640 x 480.
 #include <benchmark/benchmark.h>
 
+#include "bench_pictures.h"
 #include "blip/base/random.h"
 #include "blip/image/augment.h"
 #include "blip/image/jpeg.h"
 #include "blip/image/resize.h"
 #include "blip/metrics/ptb_tokenizer.h"
 #include "blip/text/caption_text.h"
-#include "bench_pictures.h"
 
 namespace blip::test {
 namespace {

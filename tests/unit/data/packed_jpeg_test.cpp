@@ -234,9 +234,9 @@ BOOST_AUTO_TEST_CASE(the_writer_takes_what_was_announced) {
         BOOST_CHECK_THROW(writer.write_image(0, 0, decode_jpeg(jpegs()[0], "test")), Error);
         BOOST_CHECK_THROW(writer.commit(), Error);
     }
-    BOOST_CHECK_THROW(
-        PackedWriter(dir / "jpeg.h5", small_description_of(PackedEncoding::jpeg), {jpeg_split("train", PackedEncoding::raw)}),
-        Error);
+    BOOST_CHECK_THROW(PackedWriter(dir / "jpeg.h5", small_description_of(PackedEncoding::jpeg),
+                                   {jpeg_split("train", PackedEncoding::raw)}),
+                      Error);
     BOOST_TEST(std::filesystem::is_empty(dir.path()));
 }
 

@@ -51,7 +51,8 @@ inline PackedDescription small_description_of(PackedEncoding encoding) {
 
 // The pictures above in splits train and val.
 inline std::string write_jpeg_file(const Path& path, PackedEncoding encoding) {
-    PackedWriter writer(path, small_description_of(encoding), {jpeg_split("train", encoding), jpeg_split("val", encoding)});
+    PackedWriter writer(path, small_description_of(encoding),
+                        {jpeg_split("train", encoding), jpeg_split("val", encoding)});
     for (std::size_t s = 0; s < 2; ++s)
         for (std::size_t row = 0; row < jpegs().size(); ++row) {
             const auto image_row = static_cast<std::int64_t>(row);
