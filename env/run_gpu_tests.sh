@@ -9,6 +9,7 @@
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 bin=$here/bin pattern=${1:-}
+export BOOST_TEST_COLOR_OUTPUT=no BOOST_TEST_CATCH_SYSTEM_ERRORS=yes
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
 command -v ssh >/dev/null 2>&1 || export OMPI_MCA_plm=isolated
 work=${KEEP:-$(mktemp -d)}
@@ -55,6 +56,7 @@ same_losses() { # TOLERANCE STEPS RUN OTHER: relative
     losses "$3" >"$work/a"
     losses "$4" >"$work/b"
     paste "$work/a" "$work/b" | awk -v limit="$1" -v steps="$2" '
+        BEGIN {worst = 0}
         {d = $2 / $4 - 1; d = d < 0 ? -d : d; if (d > worst) worst = d; if ($1 != $3 || NF != 4) bad = 1}
         END {print "largest difference of " NR " losses: " worst ", limit " limit; exit bad || NR != steps || !(worst <= limit)}'
 }

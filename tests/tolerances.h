@@ -41,11 +41,12 @@ inline constexpr double equal_hard_tokens = 0.99;
 // Losses of 20 steps at other numbers of ranks: the same products, summed in another order. Read by
 // tests/faults/train_ranks.sh.
 inline constexpr double loss_over_ranks = 1e-5;
-// Losses of 20 fp32 steps at lr 1e-3 on a GPU against those on the CPU: sums in another order and exp, erf that differ in
-// their last bits, amplified by AdamW. bf16 products are off by 1e-3, TF32 ones by 3e-4. Read by env/run_gpu_tests.sh.
+// Losses of 20 fp32 steps at lr 1e-3 on a GPU against those on the CPU: sums in another order and exp, erf that differ
+// in their last bits, amplified by AdamW. bf16 products are off by 1e-3, TF32 ones by 3e-4. Read by
+// env/run_gpu_tests.sh.
 inline constexpr double loss_on_gpu = 1e-4;
-// Least Bleu_4 of the demo's test pictures: 0.63 was reached on the CPU, the best constant caption has 0.22. Another device
-// or precision takes another path to about the same place. Read by env/run_gpu_tests.sh.
+// Least Bleu_4 of the demo's test pictures: 0.63 was reached on the CPU, the best constant caption has 0.22. Another
+// device or precision takes another path to about the same place. Read by env/run_gpu_tests.sh.
 inline constexpr double demo_bleu_4 = 0.5;
 
 }    // namespace blip::test::tolerance
