@@ -148,8 +148,11 @@ struct MakeTables {
         const OperatorWork& work = view.operators[begin + i / 3];
         const std::int64_t table = work.table + i % 3;
         std::uint32_t* counts = view.counts + table * count_copies * levels;
-        for (int copy = 1; copy < count_copies; ++copy)
-            for (int level = 0; level < levels; ++level) counts[level] += counts[copy * levels + level];
+        for (int level = 0; level < levels; ++level) {
+            std::uint32_t sum = 0;
+            for (int copy = 0; copy < count_copies; ++copy) sum += counts[copy * levels + level];
+            counts[level] = sum;
+        }
         if (work.kind == ImageOperator::equalize)
             equalize_table(counts, view.tables + table * levels);
         else

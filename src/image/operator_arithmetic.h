@@ -25,7 +25,7 @@ BLIP_HOST_DEVICE inline float lerp_fused(float share, float from, float to) { re
 // A level of a plane (height x width), or the border's.
 BLIP_HOST_DEVICE inline float tap(const std::uint8_t* plane, int height, int width, int x, int y) {
     const bool inside = x >= 0 && x < width && y >= 0 && y < height;
-    return inside ? plane[static_cast<std::int64_t>(y) * width + x] : border_level;
+    return static_cast<float>(inside ? +plane[static_cast<std::int64_t>(y) * width + x] : +border_level);
 }
 
 // One level of the mapped plane. Where a coordinate rounds is part of the result.

@@ -67,7 +67,7 @@ void translate(int right, int down, int height, int width, std::uint8_t* plane) 
     }
 }
 
-// Bytes 3 i, 3 i + 1, ... of three planes become pixels of four bytes, 16 at a time.
+// Three planes become pixels of four bytes, 16 at a time.
 void interleave(const std::uint8_t* const planes[3], int count, std::uint32_t* pixels) {
     typedef std::uint8_t Bytes __attribute__((vector_size(16)));
     typedef std::uint16_t Pairs __attribute__((vector_size(16)));
