@@ -111,15 +111,7 @@ void pack(const PackOptions& options) {
     fmt::print("{}: data digest {}\n", options.out.string(), digest);
 }
 
-int run(const std::vector<std::string>& arguments) {
-    PackOptions options;
-    ToolOptions table(
-        "coco_pack",
-        "Packs a COCO 2014 tree into one HDF5 file for blip_mpi.\n"
-        "  coco_pack --coco DIR [--karpathy FILE|DIR] --out coco.h5\n"
-        "  coco_pack --info FILE | --check FILE\n"
-        "Exit codes: 0 done, 64 wrong options or --out exists, 65 bad data, 66 missing files, 74 I/O or no space,\n"
-        "130 and 143 stopped by SIGINT or SIGTERM (nothing is left behind).");
+void declare_options(ToolOptions& table, PackOptions& options) {
     table.add("coco", "DIR", options.source.coco, "folder with annotations, train2014 and val2014");
     table.add(
         "karpathy", "FILE|DIR", options.source.karpathy,
@@ -143,6 +135,18 @@ int run(const std::vector<std::string>& arguments) {
     table.add_flag("overwrite", options.overwrite, "replace an existing --out");
     table.add("info", "FILE", options.info, "print what a packed file holds, and what was left out");
     table.add("check", "FILE", options.check, "verify every image (decoding it) and caption of a packed file");
+}
+
+int run(const std::vector<std::string>& arguments) {
+    PackOptions options;
+    ToolOptions table(
+        "coco_pack",
+        "Packs a COCO 2014 tree into one HDF5 file for blip_mpi.\n"
+        "  coco_pack --coco DIR [--karpathy FILE|DIR] --out coco.h5\n"
+        "  coco_pack --info FILE | --check FILE\n"
+        "Exit codes: 0 done, 64 wrong options or --out exists, 65 bad data, 66 missing files, 74 I/O or no space,\n"
+        "130 and 143 stopped by SIGINT or SIGTERM (nothing is left behind).");
+    declare_options(table, options);
     if (!table.parse(arguments)) {
         fmt::print("{}", table.help());
         return 0;
@@ -152,6 +156,12 @@ int run(const std::vector<std::string>& arguments) {
         throw Error(ExitCode::usage, actions == 0
                                          ? "nothing to do: give --coco, --info or --check; see coco_pack --help"
                                          : "--coco, --info and --check exclude each other; see coco_pack --help");
+    if (!table.given("coco"))
+        for (const char* name :
+             {"karpathy", "vocab", "out", "encoding", "splits", "skip-bad", "prompt", "limit", "overwrite"})
+            if (table.given(name))
+                throw Error(ExitCode::usage,
+                            fmt::format("--{} says how to pack and needs --coco; see coco_pack --help", name));
     if (table.given("info"))
         print_info(options.info);
     else if (table.given("check"))

@@ -130,4 +130,12 @@ pack_it --karpathy "$coco/karpathy/coco_karpathy_val.json"; refused 64; says "--
 cp "$coco/karpathy/coco_karpathy_val.json" "$scratch/list.json"
 pack_it --karpathy "$scratch/list.json"; refused 65; says "list.json"; says "is not Karpathy's dataset_coco.json"
 
+new_case "options of packing beside --info and --check"
+for words in "--encoding jpeg" "--skip-bad" "--splits val" "--limit 3" "--out x.h5" "--overwrite" "--karpathy $dataset"; do
+    # shellcheck disable=SC2086
+    run "$pack" --check "$out" $words; exits 64; says "${words%% *} says how to pack"
+    # shellcheck disable=SC2086
+    run "$pack" --info "$out" $words; exits 64
+done
+
 summary
