@@ -111,7 +111,11 @@ names=(blip_mpi coco_pack make_sample mpirun orted)
 if [ -n "$with_gpu_tests" ]; then
     names+=(gpu_tests)
     install -m 755 env/run_gpu_tests.sh "$bundle"
-    cp tests/tolerances.h "$bundle/share/blip_mpi"
+    # The tests look for their data below the first folder above them that holds data_prep and tests.
+    mkdir -p "$bundle/tests/golden" "$bundle/data_prep"
+    cp tests/tolerances.h "$bundle/tests"
+    cp -r tests/golden/data "$bundle/tests/golden"
+    cp data_prep/*vocab* "$bundle/data_prep"
 fi
 for name_of_program in "${names[@]}"; do ln -s ../libexec/launch "$bundle/bin/$name_of_program"; done
 # The highest version of each that anything here asks for; the launcher compares.

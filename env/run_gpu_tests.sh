@@ -51,7 +51,7 @@ train() { # RANKS OUTPUT OPTION...
 }
 # The losses of a run, one "step loss" a line; the last record of a step counts.
 losses() { sed -nE 's/.*"kind":"step".*"step":([0-9]+),.*"loss":([0-9.e+-]+).*/\1 \2/p; s/.*"loss":([0-9.e+-]+),.*"kind":"step".*"step":([0-9]+),.*/\2 \1/p' "$1/log.jsonl" | awk '{l[$1] = $2} END {for (s in l) print s, l[s]}' | sort -n; }
-tolerance() { sed -n "s/^inline constexpr double $1 = \([^;]*\);.*/\1/p" "$here/share/blip_mpi/tolerances.h"; }
+tolerance() { sed -n "s/^inline constexpr double $1 = \([^;]*\);.*/\1/p" "$here/tests/tolerances.h"; }
 same_losses() { # TOLERANCE STEPS RUN OTHER: relative
     losses "$3" >"$work/a"
     losses "$4" >"$work/b"

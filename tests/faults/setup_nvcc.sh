@@ -17,6 +17,10 @@ if ! can_hide; then
 fi
 site=${LIBTORCH:-$deps/torch-2.11.0-cu130}/nvidia
 [ -d "$site" ] || site=${LIBTORCH:-}/../nvidia
+if [ ! -e "$site/cu13/lib/libcudart.so.13" ]; then
+    skips "nvcc from PyPI" "LibTorch is not made of wheels: $site/cu13 is absent"
+    finish
+fi
 cxx=g++
 [ "$(g++ -dumpversion | cut -d. -f1)" -ge 12 ] || cxx=g++-12
 cat >"$scratch/kernel.cu" <<'CUDA'

@@ -12,6 +12,7 @@ if ! env/setup.sh --check >/dev/null 2>&1; then
     finish
 fi
 export BLIP_DEPS=$scratch/deps # empty: what is downloaded or used from there would show
+export CUDA=0                  # the compiler for it is another matter
 cxx=g++
 [ "$(g++ -dumpversion | cut -d. -f1)" -ge 12 ] || cxx=g++-12
 
@@ -84,6 +85,6 @@ mkdir -p "$scratch/bad/lib"
 ln -s "$(realpath "$torch/include")" "$scratch/bad/include"
 cp -s "$(realpath "$torch")"/lib/*.so* "$scratch/bad/lib"
 rm -f "$scratch"/bad/lib/*cuda*
-passes "a build without CUDA: said, no compiler looked for" exits_with 0 "is a build without CUDA: so will blip_mpi be" env LIBTORCH="$scratch/bad" env/setup.sh
+passes "a build without CUDA: said, no compiler looked for" exits_with 0 "is a build without CUDA: so will blip_mpi be" env -u CUDA LIBTORCH="$scratch/bad" env/setup.sh
 passes "nothing was downloaded for any of them" nothing_downloaded
 finish
