@@ -2,15 +2,19 @@
 // 'Generation' of the recipe: log-softmax, penalties, 2 * beams candidates, hypotheses kept by sum / length ** penalty.
 #include "blip/model/beam_search.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/topk.h>
+#include <ATen/ops/where.h>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <set>
+
+#include "blip/kernels/device.h"
 
 namespace blip {
 
@@ -62,12 +66,22 @@ class Hypotheses {
     std::vector<Hypothesis> kept_;
 };
 
-// log-probabilities in beam search: multiplied; logits in greedy search: positive divided, negative multiplied
-void penalise_repetition(float* row, const Sequence& tokens, double penalty, bool logits) {
+at::Tensor on_device_of(const at::Tensor& like, const std::vector<std::int64_t>& values) {
+    return to_device(values, {static_cast<std::int64_t>(values.size())}, like.device());
+}
+
+// Each row's distinct tokens, in place: log-probabilities (beam search) are multiplied; logits (greedy search) are
+// divided where positive and multiplied where negative.
+void penalise_repetition(const at::Tensor& table_RV, const std::vector<Sequence>& rows, double penalty, bool logits) {
     if (penalty == 1.0) return;
+    std::vector<std::int64_t> places;
+    for (std::size_t r = 0; r < rows.size(); ++r)
+        for (std::int64_t token : std::set<std::int64_t>(rows[r].begin(), rows[r].end()))
+            places.push_back(static_cast<std::int64_t>(r) * table_RV.size(1) + token);
+    const at::Tensor where = on_device_of(table_RV, places), flat = table_RV.view(-1);
+    const at::Tensor old = flat.index_select(0, where);
     const auto factor = static_cast<float>(penalty);
-    for (std::int64_t token : std::set<std::int64_t>(tokens.begin(), tokens.end()))
-        row[token] = logits && row[token] > 0 ? row[token] / factor : row[token] * factor;
+    flat.index_copy_(0, where, logits ? at::where(old > 0, old / factor, old * factor) : old * factor);
 }
 
 std::vector<Sequence> prompt_rows(const at::Tensor& prompts_BP) {
@@ -79,8 +93,9 @@ std::vector<Sequence> prompt_rows(const at::Tensor& prompts_BP) {
     return rows;
 }
 
-float* row_of(const at::Tensor& table_RV, std::size_t row) {
-    return static_cast<float*>(table_RV.data_ptr()) + static_cast<std::int64_t>(row) * table_RV.size(1);
+template <class Value>
+const Value* row_of(const at::Tensor& table_RK, std::size_t row) {
+    return static_cast<const Value*>(table_RK.const_data_ptr()) + static_cast<std::int64_t>(row) * table_RK.size(1);
 }
 
 std::vector<Generated> greedy(NextTokenModel& model, const at::Tensor& prompts_BP, const GenerateOptions& options,
@@ -94,17 +109,16 @@ std::vector<Generated> greedy(NextTokenModel& model, const at::Tensor& prompts_B
     at::Tensor logits = model.start(prompts_BP);
     while (true) {
         logits = logits.contiguous().clone();
-        const std::size_t length = rows.front().size();
-        for (std::size_t b = 0; b < rows.size(); ++b) {
-            penalise_repetition(row_of(logits, b), rows[b], options.repetition_penalty, true);
-            if (length < static_cast<std::size_t>(options.min_length)) row_of(logits, b)[special.end] = minus_infinity;
-        }
-        const at::Tensor chosen = at::argmax(logits, -1), log_p = at::log_softmax(logits, -1);
+        penalise_repetition(logits, rows, options.repetition_penalty, true);
+        if (rows.front().size() < static_cast<std::size_t>(options.min_length))
+            logits.select(1, special.end).fill_(minus_infinity);
+        const at::Tensor best = at::argmax(logits, -1, /*keepdim=*/true);
+        const at::Tensor log_p = at::log_softmax(logits, -1).gather(1, best).cpu(), chosen = best.cpu();
         std::vector<std::int64_t> next(rows.size(), special.pad);
         for (std::size_t b = 0; b < rows.size(); ++b) {
             if (!done[b]) {
-                next[b] = static_cast<const std::int64_t*>(chosen.const_data_ptr())[b];
-                results[b].log_probability += row_of(log_p, b)[next[b]];
+                next[b] = *row_of<std::int64_t>(chosen, b);
+                results[b].log_probability += *row_of<float>(log_p, b);
                 results[b].tokens = rows[b];
                 results[b].tokens.push_back(next[b]);
             }
@@ -143,17 +157,18 @@ class BeamSearch {
         const std::size_t length = rows_.front().size();
         const std::int64_t vocabulary = logits_RV.size(1);
         const at::Tensor scores = at::log_softmax(logits_RV, -1).contiguous();
-        for (std::size_t r = 0; r < rows_.size(); ++r) {
-            float* row = row_of(scores, r);
-            penalise_repetition(row, rows_[r], options_.repetition_penalty, false);
-            if (length < static_cast<std::size_t>(options_.min_length)) row[special_.end] = minus_infinity;
-            for (std::int64_t v = 0; v < vocabulary; ++v) row[v] += scores_[r];
-        }
-        const auto [best, where] = at::topk(scores.view({static_cast<std::int64_t>(images_), -1}),
-                                            static_cast<std::int64_t>(2 * beams_), -1, true, true);
+        penalise_repetition(scores, rows_, options_.repetition_penalty, false);
+        if (length < static_cast<std::size_t>(options_.min_length))
+            scores.select(1, special_.end).fill_(minus_infinity);
+        const at::Tensor so_far =
+            staging_tensor({static_cast<std::int64_t>(scores_.size()), 1}, at::kFloat, scores.device());
+        std::copy(scores_.begin(), scores_.end(), static_cast<float*>(so_far.data_ptr()));
+        scores.add_(to_device(so_far, scores.device()));
+        const auto [values, places] = at::topk(scores.view({static_cast<std::int64_t>(images_), -1}),
+                                               static_cast<std::int64_t>(2 * beams_), -1, true, true);
+        const at::Tensor best = values.cpu(), where = places.cpu();
         for (std::size_t b = 0; b < images_; ++b)
-            choose(b, row_of(best, b), static_cast<const std::int64_t*>(where.const_data_ptr()) + b * 2 * beams_,
-                   vocabulary);
+            choose(b, row_of<float>(best, b), row_of<std::int64_t>(where, b), vocabulary);
         std::vector<Sequence> grown;
         for (std::size_t r = 0; r < rows_.size(); ++r) {
             grown.push_back(rows_[static_cast<std::size_t>(parents_[r])]);
@@ -241,11 +256,16 @@ CaptionModel::CaptionModel(const Captioner& captioner, const Weights& weights, c
       weights_(weights),
       cache_(text_.start_cache(weights, captioner.vision().forward(weights, images_I3SS))) {}
 
-at::Tensor CaptionModel::start(const at::Tensor& prompts_BP) { return text_.advance(weights_, prompts_BP, cache_); }
+at::Tensor CaptionModel::logits_after(const at::Tensor& tokens_RT) {
+    const at::Device device = cache_.cross_keys_IhNd.front().device();
+    return text_.advance(weights_, tokens_RT.to(device), cache_).to(at::kFloat);
+}
+
+at::Tensor CaptionModel::start(const at::Tensor& prompts_BP) { return logits_after(prompts_BP); }
 
 at::Tensor CaptionModel::advance(const at::Tensor& tokens_R, const at::Tensor& parents_R) {
-    TextDecoder::reorder(cache_, parents_R);
-    return text_.advance(weights_, tokens_R.unsqueeze(1), cache_);
+    TextDecoder::reorder(cache_, parents_R.to(cache_.self_keys_RhTd.front().device()));
+    return logits_after(tokens_R.unsqueeze(1));
 }
 
 }    // namespace blip

@@ -3,12 +3,13 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
-#include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 
+#include <array>
 #include <cmath>
 
 namespace blip {
@@ -18,8 +19,15 @@ namespace {
 constexpr double norm_eps = 1e-6;
 constexpr double weight_std = 0.02;
 // CLIP's pixel statistics, which the reference normalises with
-const std::vector<float> pixel_mean = {0.48145466F, 0.4578275F, 0.40821073F};
-const std::vector<float> pixel_std = {0.26862954F, 0.26130258F, 0.27577711F};
+constexpr std::array<float, 3> pixel_mean = {0.48145466F, 0.4578275F, 0.40821073F};
+constexpr std::array<float, 3> pixel_std = {0.26862954F, 0.26130258F, 0.27577711F};
+
+// [3, 1, 1], filled on the device itself: a copy from the host would wait for it.
+at::Tensor per_channel(const std::array<float, 3>& values, at::Device device) {
+    const at::Tensor filled = at::empty({3, 1, 1}, at::TensorOptions().dtype(at::kFloat).device(device));
+    for (std::size_t c = 0; c < 3; ++c) filled[static_cast<std::int64_t>(c)].fill_(values[c]);
+    return filled;
+}
 
 }    // namespace
 
@@ -59,9 +67,9 @@ VisionEncoder::VisionEncoder(Layout& layout, const ModelOptions& options)
 // [I, P*P, 3*p*p], channel-major inside a patch like the convolution's weight; normalised pixels.
 at::Tensor VisionEncoder::patches(const at::Tensor& images_I3SS) const {
     const std::int64_t images = images_I3SS.size(0), side = image_size_ / patch_size_;
-    const at::Tensor mean = at::tensor(pixel_mean).view({3, 1, 1}).to(images_I3SS.device());
-    const at::Tensor std = at::tensor(pixel_std).view({3, 1, 1}).to(images_I3SS.device());
-    const at::Tensor pixels = images_I3SS.to(at::kFloat).div_(255).sub_(mean).div_(std);
+    const at::Device device = images_I3SS.device();
+    const at::Tensor pixels =
+        images_I3SS.to(at::kFloat).div_(255).sub_(per_channel(pixel_mean, device)).div_(per_channel(pixel_std, device));
     return pixels.view({images, 3, side, patch_size_, side, patch_size_})
         .permute({0, 2, 4, 1, 3, 5})
         .reshape({images, side * side, 3 * patch_size_ * patch_size_});
@@ -75,14 +83,21 @@ at::Tensor VisionEncoder::attention(const Weights& weights, const Block& block, 
     return block.proj(weights, merge_heads(context));
 }
 
-at::Tensor VisionEncoder::forward(const Weights& weights, const at::Tensor& images_I3SS) const {
+at::Tensor VisionEncoder::forward(const Weights& weights, const at::Tensor& images_I3SS,
+                                  const at::Tensor& branch_scales) const {
     const auto weight = [&](ParamId id) { return weights[static_cast<std::size_t>(id)]; };
+    const at::Tensor patch_weight = weight(patch_weight_).view({width_, -1});
     // A convolution whose stride is its kernel is a matrix product over patches.
-    at::Tensor x = at::linear(patches(images_I3SS), weight(patch_weight_).view({width_, -1}), weight(patch_bias_));
+    at::Tensor x = at::linear(patches(images_I3SS).to(patch_weight.scalar_type()), patch_weight, weight(patch_bias_));
     x = at::cat({weight(cls_token_).expand({x.size(0), 1, width_}), x}, 1) + weight(pos_embed_);
+    std::int64_t branch = 0;
+    const auto scaled = [&](const at::Tensor& of_branch_INW) {
+        if (!branch_scales.defined()) return of_branch_INW;
+        return of_branch_INW * branch_scales[branch++].to(of_branch_INW.scalar_type()).view({-1, 1, 1});
+    };
     for (const Block& block : blocks_) {
-        x = x + attention(weights, block, block.norm1(weights, x));
-        x = x + block.fc2(weights, at::gelu(block.fc1(weights, block.norm2(weights, x))));
+        x = x + scaled(attention(weights, block, block.norm1(weights, x)));
+        x = x + scaled(block.fc2(weights, at::gelu(block.fc1(weights, block.norm2(weights, x)))));
     }
     return norm_(weights, x);
 }

@@ -44,9 +44,16 @@ void check_lengths(const GenerateOptions& generate, int text_positions) {
 ModelOptions model_preset(const std::string& name) {
     ModelOptions model;
     if (name == "base") return model;
+    if (name == "large") {
+        model.preset = name;
+        model.vision_width = 1024;
+        model.vision_depth = 24;
+        model.vision_heads = 16;
+        return model;
+    }
     if (name != "tiny")
-        throw Error(ExitCode::usage, fmt::format("'{}' is no model preset; there are base and tiny", name));
-    model.preset = "tiny";
+        throw Error(ExitCode::usage, fmt::format("'{}' is no model preset; there are base, large and tiny", name));
+    model.preset = name;
     model.text_hidden = 128;
     model.text_heads = 4;
     model.text_intermediate = 512;
@@ -59,6 +66,8 @@ ModelOptions model_preset(const std::string& name) {
     model.patch_size = 16;
     return model;
 }
+
+double preset_drop_path(const std::string& name) { return name == "large" ? 0.1 : 0; }
 
 void check_consistency(const Options& options) {
     const ModelOptions& model = options.model;

@@ -35,6 +35,7 @@ std::string similar_option(std::string_view name) {
 ParsedCommandLine default_settings(const std::string& preset) {
     ParsedCommandLine defaults;
     defaults.options.model = model_preset(preset);
+    defaults.options.loss.drop_path = preset_drop_path(preset);
     return defaults;
 }
 

@@ -152,6 +152,10 @@ void add_training(TableBuilder& table) {
         "RandomAugment's operators drawn per training picture, each applied with p = .5; 0 = crop and flip only",
         between(0, 100), FIELD(options.augment.operators));
     table.number("dropout", "P", "probability, everywhere in the decoder", share(), FIELD(options.loss.dropout));
+    table.number("drop-path", "P",
+                 "stochastic depth: probability of leaving out a branch of the last vision block, rising from 0 at the "
+                 "first; the preset large sets 0.1",
+                 share(), FIELD(options.loss.drop_path));
     table.number("label-smoothing", "P", "share of the target spread over the vocabulary", share(),
                  FIELD(options.loss.label_smoothing));
     table.choice(
@@ -182,11 +186,14 @@ void add_checkpoints(TableBuilder& table) {
 void add_model(TableBuilder& table) {
     table.group("Model", for_all);
     table
-        .choice("model", {"base", "tiny"},
-                "preset of all dimensions: base = ViT-B/16 and BERT-base, tiny = for demos and tests",
+        .choice("model", {"base", "large", "tiny"},
+                "preset of all dimensions: base = ViT-B/16 and BERT-base, large = ViT-L/16 and BERT-base, tiny = for "
+                "demos and tests",
                 FIELD(options.model.preset))
         .set = [](ParsedCommandLine& given, std::string_view text) {
-        given.options.model = model_preset(read_choice(text, {"base", "tiny"}));
+        const std::string preset = read_choice(text, {"base", "large", "tiny"});
+        given.options.model = model_preset(preset);
+        given.options.loss.drop_path = preset_drop_path(preset);
     };
     const Range size = between(1, 65536), count = between(1, 1024);
     table.number("text-hidden", "N", "width of the decoder", size, FIELD(options.model.text_hidden));

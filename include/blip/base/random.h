@@ -17,6 +17,7 @@ enum class RandomPurpose : std::uint64_t {
     initialisation = 4,
     sampling = 6,
     sample_drawing = 7,
+    drop_path = 8,
 };
 
 // 64-bit key of a stream: mixes the seed, the purpose and any further numbers (epoch, sample, step, micro-batch, ...).

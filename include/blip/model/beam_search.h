@@ -13,11 +13,12 @@
 
 namespace blip {
 
-// Gives next-token logits for growing sequences.
+// Gives next-token logits for growing sequences. Tokens and parents are int64 on the CPU, where the search decides;
+// logits are fp32 and may be on another device, which then does all that concerns the whole vocabulary.
 class NextTokenModel {
   public:
     virtual ~NextTokenModel() = default;
-    // Logits [B, V] (fp32, CPU) after the prompts [B, P].
+    // Logits [B, V] after the prompts [B, P].
     virtual at::Tensor start(const at::Tensor& prompts_BP) = 0;
     // Row r now continues what row parents[r] was, by one token. Logits [R, V]. The first call may widen B rows to R.
     virtual at::Tensor advance(const at::Tensor& tokens_R, const at::Tensor& parents_R) = 0;
@@ -40,7 +41,8 @@ struct SearchTokens {
 std::vector<Generated> generate(NextTokenModel& model, const at::Tensor& prompts_BP, const GenerateOptions& options,
                                 const SearchTokens& tokens = {});
 
-// The caption decoder behind that interface; images: uint8 [I, 3, S, S]. Weights and captioner must outlive it.
+// The caption decoder behind that interface; images: uint8 [I, 3, S, S] on the weights' device. Weights and captioner
+// must outlive it.
 class CaptionModel : public NextTokenModel {
   public:
     CaptionModel(const Captioner& captioner, const Weights& weights, const at::Tensor& images_I3SS);
@@ -48,6 +50,8 @@ class CaptionModel : public NextTokenModel {
     at::Tensor advance(const at::Tensor& tokens_R, const at::Tensor& parents_R) override;
 
   private:
+    at::Tensor logits_after(const at::Tensor& tokens_RT);
+
     const TextDecoder& text_;
     const Weights& weights_;
     TextDecoder::Cache cache_;

@@ -12,8 +12,10 @@ namespace blip {
 class VisionEncoder {
   public:
     VisionEncoder(Layout& layout, const ModelOptions& options);
-    // images: uint8 [I, 3, S, S], 0..255; normalised here. Returns [I, N, W].
-    at::Tensor forward(const Weights& weights, const at::Tensor& images_I3SS) const;
+    // images: uint8 [I, 3, S, S], 0..255; normalised here. Returns [I, N, W] in the weights' precision.
+    // branch_scales: [2 * depth, I] of kernels/drop_path, or undefined (no stochastic depth).
+    at::Tensor forward(const Weights& weights, const at::Tensor& images_I3SS,
+                       const at::Tensor& branch_scales = {}) const;
 
   private:
     struct Block {

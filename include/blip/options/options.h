@@ -44,8 +44,6 @@ struct ModelOptions {
     int vision_heads = 12;
     int image_size = 384;    // pixels; a multiple of patch_size
     int patch_size = 16;
-    double drop_path =
-        0;    // stochastic depth: the last vision block's probability, rising linearly from 0 at the first
 
     bool operator==(const ModelOptions&) const = default;
 };
@@ -53,6 +51,7 @@ struct ModelOptions {
 struct LossOptions {
     double label_smoothing = 0.1;
     double dropout = 0.1;    // everywhere in the decoder
+    double drop_path = 0;    // stochastic depth: the last vision block's probability, rising from 0 at the first
     std::string average =
         "tokens";    // tokens: one mean over the global batch; micro-batch: mean of per-micro-batch means
 

@@ -41,5 +41,7 @@ std::string print_config(const Options& options);
 std::map<std::string, std::string> changed_options(const Options& options);
 // Dimensions of a preset; throws usage for an unknown name.
 ModelOptions model_preset(const std::string& name);
+// Stochastic depth that the published recipe of a preset trains with: 0.1 for large, else 0.
+double preset_drop_path(const std::string& name);
 
 }    // namespace blip

@@ -143,6 +143,13 @@ BOOST_AUTO_TEST_CASE(presets_and_dimensions) {
     BOOST_TEST((mixed.explicit_model_options == Words{"model", "text-layers"}));
     BOOST_TEST(parse(train({})).explicit_model_options.empty());
 
+    const Options large = parse(train({"--model", "large"}));
+    BOOST_TEST(large.model.vision_depth == 24);
+    BOOST_TEST(large.loss.drop_path == 0.1);
+    BOOST_TEST(parse(train({"--drop-path", "0.2", "--model", "large"})).loss.drop_path == 0.2);
+    BOOST_TEST(parse(train({})).loss.drop_path == 0);
+    BOOST_TEST(changed_options(large).count("drop-path") == 0U);
+
     ModelOptions found = model_preset("tiny");
     BOOST_TEST(model_conflicts(parse(train({})), found).empty());
     BOOST_TEST(model_conflicts(plain, found).empty());
