@@ -41,6 +41,11 @@ inline constexpr double equal_hard_tokens = 0.99;
 // Losses of 20 steps at other numbers of ranks: the same products, summed in another order. Read by
 // tests/faults/train_ranks.sh.
 inline constexpr double loss_over_ranks = 1e-5;
+// Losses of 20 steps with bf16 weights and activations (8 bits of mantissa: each product is off by up to 0.4 %) against
+// fp32, and the norm of the difference of all gradients over their norm. Read by tests/faults/train_precision.sh.
+inline constexpr double bf16_loss = 1e-2;
+inline constexpr double bf16_gradients = 5e-2;
+
 // Losses of 20 fp32 steps at lr 1e-3 on a GPU against those on the CPU: sums in another order and exp, erf that differ
 // in their last bits, amplified by AdamW. bf16 products are off by 1e-3, TF32 ones by 3e-4. Read by
 // env/run_gpu_tests.sh.

@@ -24,6 +24,7 @@ std::map<std::string, std::string> run_identity(const Options& options, const Pa
         {"beta2", number(options.optim.beta2)},
         {"adam-eps", number(options.optim.eps)},
         {"dropout", number(options.loss.dropout)},
+        {"drop-path", number(options.loss.drop_path)},
         {"label-smoothing", number(options.loss.label_smoothing)},
         {"loss-average", options.loss.average},
         {"augment", options.augment.enabled ? "on" : "off"},

@@ -2,13 +2,15 @@
 #include "src/train/train_step.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/from_blob.h>
-#include <ATen/ops/scalar_tensor.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/zeros.h>
 
 #include <chrono>
+#include <cmath>
 
 #include "blip/base/error.h"
 #include "blip/base/random.h"
+#include "blip/kernels/drop_path.h"
 #include "blip/train/caption_loss.h"
 
 namespace blip {
@@ -17,86 +19,97 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Time since the last call, in milliseconds, added to a total.
-class StopWatch {
-  public:
-    void add_to(double& total_ms) {
-        const auto now = Clock::now();
-        total_ms += std::chrono::duration<double, std::milli>(now - last_).count();
-        last_ = now;
-    }
+double ms_since(Clock::time_point start) {
+    return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
 
-  private:
-    Clock::time_point last_ = Clock::now();
-};
+DevicePoint point_now(c10::Device device) {
+    DevicePoint point(device);
+    point.record();
+    return point;
+}
 
 }    // namespace
 
-// Forward and backward of one micro-batch; returns its part of the global batch's loss.
-double TrainStep::micro_batch(const Batch& batch, std::int64_t global_step, std::int64_t global_tokens,
-                              StepRecord& record) {
-    StopWatch watch;
-    const auto tensor = [](const auto& values, at::IntArrayRef shape, at::ScalarType type) {
-        // from_blob asks for a writable pointer; nothing writes to a batch
-        return at::from_blob(const_cast<void*>(static_cast<const void*>(values.data())), shape, type);
-    };
-    const auto images = static_cast<std::int64_t>(batch.request.images.size());
-    const auto captions = static_cast<std::int64_t>(batch.request.captions.size());
-    const at::Tensor pixels = tensor(batch.images_I3SS, {images, 3, batch.image_size, batch.image_size}, at::kByte);
-    const at::Tensor tokens = tensor(batch.tokens_CT, {captions, batch.token_count}, at::kLong);
-    bool one_each = images == captions;
-    for (std::int64_t c = 0; one_each && c < captions; ++c)
-        one_each = batch.request.image_of_caption[static_cast<std::size_t>(c)] == c;
-    const at::Tensor owners = one_each ? at::Tensor() : tensor(batch.request.image_of_caption, {captions}, at::kLong);
+RunningStep::RunningStep(c10::Device device)
+    : begin_(point_now(device)), end_(device), backward_end_(point_now(device)) {}
 
+StepOutcome RunningStep::finish(Communicator& communicator) {
+    communicator.wait_until([this] { return end_.reached(); }, "end of a step on the device");
+    StepRecord& record = outcome_.record;
+    for (std::size_t i = 0; i + 2 < micro_batches_.size(); i += 3) {
+        record.forward_ms += micro_batches_[i + 1].ms_since(micro_batches_[i]);
+        record.backward_ms += micro_batches_[i + 2].ms_since(micro_batches_[i + 1]);
+    }
+    // On a GPU the device waits for the other ranks within the update, which the host cannot tell apart.
+    record.update_ms = end_.ms_since(backward_end_) - record.reduce_ms;
+    record.step_ms = end_.ms_since(begin_);
+    const auto* found = static_cast<const double*>(found_.const_data_ptr());
+    outcome_.own.loss = found[0];
+    outcome_.own.gradient_square_sum = found[1];
+    outcome_.own.non_finite = found[2];
+    return std::move(outcome_);
+}
+
+// This micro-batch's part of the global batch's loss.
+at::Tensor TrainStep::micro_batch_loss(const FedBatch& fed, std::int64_t global_step,
+                                       std::int64_t global_tokens) const {
+    const Batch& batch = fed.batch;
+    const auto key = [&](RandomPurpose purpose) {
+        return random_key(options_.train.seed, purpose,
+                          {static_cast<std::uint64_t>(global_step), static_cast<std::uint64_t>(batch.request.tag)});
+    };
     const TrainedTokens trained = trained_tokens(batch.tokens_CT, batch.lengths_C, prompt_length_);
-    DropoutMasks dropout(options_.loss.dropout, random_key(options_.train.seed, RandomPurpose::dropout,
-                                                           {static_cast<std::uint64_t>(global_step),
-                                                            static_cast<std::uint64_t>(batch.request.tag)}));
+    DropoutMasks dropout(options_.loss.dropout, key(RandomPurpose::dropout));
+    const at::Tensor branch_scales =
+        drop_path_scales(options_.model.vision_depth, fed.images_I3SS.size(0), options_.loss.drop_path,
+                         key(RandomPurpose::drop_path), fed.images_I3SS.device());
     const double share = options_.loss.average == "micro-batch"
                              ? 1.0 / plan_.sampler().micro_batches_per_step()
                              : static_cast<double>(trained.targets.size()) / static_cast<double>(global_tokens);
-    const at::Tensor loss = caption_loss(captioner_, arena_.weights(), pixels, tokens, owners, trained,
-                                         options_.loss.label_smoothing, dropout) *
-                            share;
-    watch.add_to(record.forward_ms);
-    loss.backward();
-    watch.add_to(record.backward_ms);
-    return loss.item<double>();
+    return caption_loss(captioner_, arena_.weights(), fed.images_I3SS, fed.tokens_CT, fed.image_of_caption_C, trained,
+                        options_.loss.label_smoothing, dropout, branch_scales) *
+           share;
 }
 
-StepOutcome TrainStep::run(BatchLoader& loader, const TrainState& state, double lr) {
-    StepOutcome outcome;
-    StepRecord& record = outcome.record;
-    const auto start = Clock::now();
+RunningStep TrainStep::run(BatchFeed& feed, const TrainState& state, double lr) {
+    const c10::Device device = arena_.placement().device;
+    RunningStep running(device);
+    StepRecord& record = running.outcome_.record;
     record.tokens = plan_.global_tokens(state.epoch, state.step_in_epoch);
     record.samples = options_.train.global_batch;
     record.lr = lr;
     record.epoch = state.epoch;
-
-    reducer_.begin_step();
-    for (int left = plan_.sampler().micro_batch_count(); left > 0; --left) {
-        StopWatch watch;
-        const std::optional<Batch> batch = loader.next();
-        watch.add_to(record.data_ms);
-        if (!batch) throw Error(ExitCode::internal, "the loader ended before the epoch did");
-        if (left == 1) reducer_.arm();
-        outcome.own.loss += micro_batch(*batch, state.global_step, record.tokens, record);
-        outcome.samples.insert(outcome.samples.end(), batch->request.captions.begin(), batch->request.captions.end());
-    }
-    StopWatch watch;
-    reducer_.finish();
-    const auto result = optimizer_.step(reducer_, lr, at::scalar_tensor(outcome.own.loss, at::kDouble));
-    watch.add_to(record.update_ms);
-    record.reduce_ms = reducer_.waited_s() * 1000;
-    record.update_ms -= record.reduce_ms;
-
     record.step = state.global_step + 1;
     record.step_in_epoch = state.step_in_epoch + 1;
-    record.step_ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-    outcome.own.gradient_square_sum = result.gradient_square_sum.item<double>();
-    outcome.own.non_finite = result.non_finite.item<double>();
-    return outcome;
+
+    const at::Tensor loss_sum = at::zeros({}, at::TensorOptions().dtype(at::kDouble).device(device));
+    reducer_.begin_step();
+    for (int left = plan_.sampler().micro_batch_count(); left > 0; --left) {
+        const auto wait_start = Clock::now();
+        const std::optional<FedBatch> fed = feed.next();
+        record.data_ms += ms_since(wait_start);
+        if (!fed) throw Error(ExitCode::internal, "the loader ended before the epoch did");
+        if (left == 1) reducer_.arm();
+        running.micro_batches_.push_back(point_now(device));
+        const at::Tensor loss = micro_batch_loss(*fed, state.global_step, record.tokens);
+        running.micro_batches_.push_back(point_now(device));
+        loss.backward();
+        running.micro_batches_.push_back(point_now(device));
+        loss_sum.add_(loss.detach());
+        const std::vector<std::int64_t>& rows = fed->batch.request.captions;
+        running.outcome_.samples.insert(running.outcome_.samples.end(), rows.begin(), rows.end());
+    }
+    running.backward_end_.record();
+    reducer_.finish();
+    const ShardedAdamW::StepResult result = optimizer_.step(reducer_, lr, loss_sum);
+    record.reduce_ms = reducer_.waited_s() * 1000;
+
+    const at::Tensor found = at::stack({loss_sum, result.gradient_square_sum, result.non_finite});
+    running.found_ = staging_tensor({3}, at::kDouble, device);
+    running.found_.copy_(found, /*non_blocking=*/true);
+    running.end_.record();
+    return running;
 }
 
 }    // namespace blip

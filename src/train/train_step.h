@@ -1,12 +1,14 @@
-// One optimizer step of this rank: its micro-batches forward and backward, the reduction and the update. Used by the
-// trainer.
+// One optimizer step of this rank: its micro-batches forward and backward, the reduction and the update. Everything is
+// queued on the device; what the step found is read when the next one has been queued. Used by the trainer.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "blip/checkpoint/train_state.h"
-#include "blip/data/batch_loader.h"
+#include "blip/eval/batch_feed.h"
+#include "blip/kernels/device.h"
 #include "blip/model/captioner.h"
 #include "blip/optim/adamw.h"
 #include "blip/optim/grad_reducer.h"
@@ -25,6 +27,24 @@ struct StepOutcome {
     std::vector<std::int64_t> samples;    // this rank's caption rows
 };
 
+// A step that the device may still be at.
+class RunningStep {
+  public:
+    explicit RunningStep(c10::Device device);
+
+    // Waits until the device is through with it (deadline and failures: the communicator's), then tells.
+    StepOutcome finish(Communicator& communicator);
+
+  private:
+    friend class TrainStep;
+    StepOutcome outcome_;
+    at::Tensor found_;    // host fp64: this rank's loss, square sum of its reduced gradients, not finite
+    DevicePoint begin_, end_;
+    DevicePoint backward_end_;    // of the last micro-batch
+    // of each micro-batch: begin, forward done, backward done
+    std::vector<DevicePoint> micro_batches_;
+};
+
 class TrainStep {
   public:
     // All must outlive it.
@@ -38,11 +58,11 @@ class TrainStep {
           reducer_(reducer),
           optimizer_(optimizer) {}
 
-    // state: where the run stands before this step. loader: gives this rank's micro-batches of it. Collective.
-    StepOutcome run(BatchLoader& loader, const TrainState& state, double lr);
+    // state: where the run stands before this step. feed: gives this rank's micro-batches of it. Collective.
+    RunningStep run(BatchFeed& feed, const TrainState& state, double lr);
 
   private:
-    double micro_batch(const Batch& batch, std::int64_t global_step, std::int64_t global_tokens, StepRecord& record);
+    at::Tensor micro_batch_loss(const FedBatch& fed, std::int64_t global_step, std::int64_t global_tokens) const;
 
     const Options& options_;
     int prompt_length_;

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "blip/base/log.h"
 #include "blip/checkpoint/checkpoints.h"
@@ -32,6 +33,7 @@ struct Trainer::Impl {
     const Options& options;
     const std::string& config;
     const PackedDataset& dataset;
+    c10::Device device;
     const SplitTables& split;
     Communicator& communicator;
     std::function<bool()> stop_requested;
@@ -49,21 +51,25 @@ struct Trainer::Impl {
     std::unique_ptr<Progress> progress;
 
     TrainState state;
-    StepOutcome last;    // the step whose decision is in flight
+    std::optional<RunningStep> running;    // the newest step, which the device may still be at
+    StepOutcome last;                      // the step before it, whose decision is in flight
     bool stop_agreed = false, save_agreed = false;
     std::int64_t saved_step = -1;
     Clock::time_point last_save = Clock::now();
 
-    Impl(const Options& o, const std::string& c, const PackedDataset& d, Communicator& comm, std::function<bool()> stop)
+    Impl(const Options& o, const std::string& c, const PackedDataset& d, ArenaPlacement placement, Communicator& comm,
+         std::function<bool()> stop)
         : options(o),
           config(c),
           dataset(d),
+          device(placement.device),
           split(d.split("train")),
           communicator(comm),
           stop_requested(std::move(stop)),
           captioner(o.model),
-          arena(captioner.layout(), comm.size(), static_cast<std::int64_t>(o.comm.bucket_mb * 1024 * 1024),
-                [&comm](std::size_t bytes) { return comm.allocate(bytes); }),
+          arena(
+              captioner.layout(), comm.size(), static_cast<std::int64_t>(o.comm.bucket_mb * 1024 * 1024),
+              [&comm](std::size_t bytes) { return comm.allocate(bytes); }, true, placement),
           plan(split, d.prompt_length(), o, comm.rank(), comm.size()),
           reducer(arena, comm),
           optimizer(arena, comm, o.optim),
@@ -79,8 +85,9 @@ struct Trainer::Impl {
 
     ExitCode run();
     void start_or_resume();
-    void post(StepOutcome outcome);
+    void post();
     void settle();
+    void settle_all();
     [[noreturn]] void fail_non_finite();
     bool checkpoint_due() const;
     void save();
@@ -122,15 +129,18 @@ void Trainer::Impl::start_or_resume() {
     progress = std::make_unique<Progress>("train", last_step(), communicator.rank() == 0 && options.runtime.progress);
 }
 
-void Trainer::Impl::post(StepOutcome outcome) {
+// Tells the other ranks what this one found in the running step, once the device is through with it.
+void Trainer::Impl::post() {
+    if (!running) return;
+    last = running->finish(communicator);
+    running.reset();
     const double minutes = std::chrono::duration<double>(Clock::now() - last_save).count() / 60;
     const bool save_by_clock = communicator.rank() == 0 && options.checkpoint.every_minutes > 0 &&
                                minutes >= options.checkpoint.every_minutes && !writer.in_flight();
-    outcome.own.stop = stop_requested() ? 1 : 0;
-    outcome.own.save = save_by_clock ? 1 : 0;
-    outcome.own.written = writer.in_flight() && writer.written() ? 1 : 0;
-    decisions.post(outcome.own);
-    last = std::move(outcome);
+    last.own.stop = stop_requested() ? 1 : 0;
+    last.own.save = save_by_clock ? 1 : 0;
+    last.own.written = writer.in_flight() && writer.written() ? 1 : 0;
+    decisions.post(last.own);
 }
 
 // Reads the decision in flight: what all ranks found in the last posted step.
@@ -151,6 +161,13 @@ void Trainer::Impl::settle() {
                                  record.step_in_epoch, plan.sampler().steps_per_epoch(), record.loss, record.lr,
                                  static_cast<double>(record.samples) / (record.step_ms / 1000),
                                  format_bytes(static_cast<double>(resident_bytes()))));
+}
+
+// Afterwards every step so far is known to be good on all ranks.
+void Trainer::Impl::settle_all() {
+    settle();
+    post();
+    settle();
 }
 
 // Collective: the decision told all ranks.
@@ -187,9 +204,9 @@ bool Trainer::Impl::checkpoint_due() const {
            state.global_step == last_step();
 }
 
-// Writes the state after the last step; that step is known to be good on all ranks.
+// Writes the state after the last step, once that is known to be good on all ranks.
 void Trainer::Impl::save() {
-    settle();
+    settle_all();
     save_agreed = false;
     last_save = Clock::now();
     if (saved_step == state.global_step) return;
@@ -243,16 +260,17 @@ ExitCode Trainer::Impl::run() {
             if (!evaluation.run(state.epoch - 1, state.global_step, log.get(), stop_requested)) return stop();
         }
         if (state.epoch >= options.train.epochs || state.global_step >= last_step()) break;
-        BatchLoader loader(dataset, split, options.data, options.augment, options.model.image_size,
-                           options.data.loader_threads, plan.requests(state.epoch, state.step_in_epoch));
+        BatchFeed feed(dataset, split, options.data, options.augment, options.model.image_size,
+                       options.data.loader_threads, device, plan.requests(state.epoch, state.step_in_epoch));
         const double lr = cosine_lr(options.optim, state.epoch, options.train.epochs);
         const int epoch = state.epoch;
         while (state.epoch == epoch) {
-            StepOutcome outcome = step.run(loader, state, lr);
+            RunningStep queued = step.run(feed, state, lr);
             ++state.global_step;
             ++state.step_in_epoch;
             settle();
-            post(std::move(outcome));
+            post();
+            running = std::move(queued);
             if (state.step_in_epoch == plan.sampler().steps_per_epoch()) {
                 ++state.epoch;
                 state.step_in_epoch = 0;
@@ -263,7 +281,7 @@ ExitCode Trainer::Impl::run() {
         }
         if (state.step_in_epoch > 0) break;    // --max-steps ended it within an epoch
     }
-    settle();
+    settle_all();
     if (writer.in_flight()) wait_for_save();
     log_end(true);
     communicator.barrier("end of the run, every rank's files written");
@@ -277,8 +295,8 @@ ExitCode Trainer::Impl::run() {
 }
 
 Trainer::Trainer(const Options& options, const std::string& config, const PackedDataset& dataset,
-                 Communicator& communicator, std::function<bool()> stop_requested)
-    : impl_(std::make_unique<Impl>(options, config, dataset, communicator, std::move(stop_requested))) {}
+                 ArenaPlacement placement, Communicator& communicator, std::function<bool()> stop_requested)
+    : impl_(std::make_unique<Impl>(options, config, dataset, placement, communicator, std::move(stop_requested))) {}
 
 Trainer::~Trainer() = default;
 

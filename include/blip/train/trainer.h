@@ -10,15 +10,17 @@
 #include "blip/comm/communicator.h"
 #include "blip/data/packed_dataset.h"
 #include "blip/options/options.h"
+#include "blip/params/arena.h"
 
 namespace blip {
 
 class Trainer {
   public:
-    // options: checked and complete (threads resolved). stop_requested: set by a signal, asked once a step.
-    // config: what --print-config shows, kept in checkpoints. All must outlive it.
-    Trainer(const Options& options, const std::string& config, const PackedDataset& dataset, Communicator& communicator,
-            std::function<bool()> stop_requested);
+    // options: checked and complete (threads, device and precision resolved). stop_requested: set by a signal, asked
+    // once a step. config: what --print-config shows, kept in checkpoints. placement: where and in which precision to
+    // compute; the communicator allocates there. All must outlive it.
+    Trainer(const Options& options, const std::string& config, const PackedDataset& dataset, ArenaPlacement placement,
+            Communicator& communicator, std::function<bool()> stop_requested);
     ~Trainer();
 
     // Trains from where the output directory stands to the end. Collective.
