@@ -106,8 +106,8 @@ void adopt_model_shape(Options& options) {
     check_consistency(options);
 }
 
-void print_run(const Options& options, const std::string& changed, const PackedDataset& dataset,
-               Communicator& communicator, const MpiSession& session) {
+void print_run(const Options& options, const std::string& changed, const std::string& device,
+               const PackedDataset& dataset, Communicator& communicator, const MpiSession& session) {
     const nlohmann::json own = {host_name(), available_cores()};
     const auto all = communicator.all_gather_strings(own.dump(), "hosts of the ranks");
     if (communicator.rank() != 0) return;
@@ -123,8 +123,7 @@ void print_run(const Options& options, const std::string& changed, const PackedD
         host_lines.push_back(fmt::format("{} ({} ranks, {} cores each may use)", name, counts.first, counts.second));
     log_info("blip_mpi {}: {} ranks on {}", program_version, communicator.size(), fmt::join(host_lines, ", "));
     log_info("precision {} on {}, {} compute and {} loader threads a rank; LibTorch {}, {}", options.runtime.precision,
-             options.runtime.device, options.runtime.threads, options.data.loader_threads, TORCH_VERSION,
-             mpi_library_version());
+             device, options.runtime.threads, options.data.loader_threads, TORCH_VERSION, mpi_library_version());
     std::vector<std::string> splits;
     for (const SplitTables& split : dataset.splits())
         splits.push_back(

@@ -37,8 +37,8 @@ std::string describe_changes(const Options& options);
 void adopt_model_shape(Options& options);
 
 // Ranks, hosts, cores, precision, versions, data, and the options that differ from their defaults. Collective.
-// changed: describe_changes of the options before anything was filled in.
-void print_run(const Options& options, const std::string& changed, const PackedDataset& dataset,
-               Communicator& communicator, const MpiSession& session);
+// changed: describe_changes of the options before anything was filled in. device: what this rank computes on.
+void print_run(const Options& options, const std::string& changed, const std::string& device,
+               const PackedDataset& dataset, Communicator& communicator, const MpiSession& session);
 
 }    // namespace blip

@@ -13,6 +13,7 @@
 #include "blip/params/arena.h"
 #include "blip/report/progress.h"
 #include "blip/train/run_identity.h"
+#include "src/app/compute.h"
 #include "src/app/startup.h"
 #include "src/app/verbs.h"
 
@@ -41,20 +42,22 @@ ExitCode run_evaluate(Options options, const MpiSession& session) {
     std::optional<PackedDataset> dataset;
     std::optional<Captioner> captioner;
     std::optional<Arena> arena;
+    ArenaPlacement placement;
     std::vector<std::string> splits;
     run_together(*communicator, [&] {
         dataset = PackedDataset::open(options.data.file);
         splits = present_splits(options, *dataset, communicator->rank() == 0);
         adopt_model_shape(options);
         captioner.emplace(options.model);
-        arena.emplace(weights_only_arena(captioner->layout()));
+        placement = open_device(options.runtime, session.local_rank(), session.local_size());
+        arena.emplace(weights_only_arena(captioner->layout(), placement));
         load_model(options.init, *arena);
         if (communicator->rank() == 0 && !options.dry_run)
             std::filesystem::create_directories(options.checkpoint.output / "result");
     });
     check_same_options(options, *communicator);
     check_ranks_agree({{"data digest", dataset->data_digest()}}, *communicator);
-    print_run(options, changed, *dataset, *communicator, session);
+    print_run(options, changed, describe_device(placement.device), *dataset, *communicator, session);
     if (options.dry_run) {
         log_info("dry run: everything needed is there and fits together; nothing was evaluated or written");
         return ExitCode::ok;

@@ -7,14 +7,17 @@
 #include "blip/base/log.h"
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/comm/mpi_communicator.h"
+#include "blip/comm/nccl_communicator.h"
 #include "blip/comm/run_together.h"
 #include "blip/data/shard_sampler.h"
+#include "blip/kernels/device.h"
 #include "blip/model/captioner.h"
 #include "blip/options/parse.h"
 #include "blip/params/arena.h"
 #include "blip/report/progress.h"
 #include "blip/train/run_identity.h"
 #include "blip/train/trainer.h"
+#include "src/app/compute.h"
 #include "src/app/startup.h"
 #include "src/app/verbs.h"
 
@@ -49,8 +52,11 @@ void print_plan(const Options& options, const PackedDataset& dataset, int ranks)
         sampler.efficiency() * 100);
     const Captioner captioner(options.model);
     const auto parameters = static_cast<double>(captioner.layout().element_count());
-    log_info("model {}: {:.2f} M parameters; weights, gradients and this rank's moments take {}", options.model.preset,
-             parameters / 1e6, format_bytes(parameters * 4 * (2 + 2.0 / ranks)));
+    // weights and gradients whole; moments, and masters beside bf16 weights, by this rank's share
+    const bool bf16 = options.runtime.precision == "bf16";
+    const double bytes_each = (bf16 ? 2 : 4) + 4 + (bf16 ? 12.0 : 8.0) / ranks;
+    log_info("model {}: {:.2f} M parameters; weights, gradients and this rank's part of the optimizer take {}",
+             options.model.preset, parameters / 1e6, format_bytes(parameters * bytes_each));
 }
 
 // Reads what training would read, without training.
@@ -71,11 +77,13 @@ void check_only(const Options& options, const PackedDataset& dataset, Communicat
 }    // namespace
 
 ExitCode run_train(Options options, const MpiSession& session) {
-    const auto communicator = make_mpi_communicator(options.comm);
+    std::unique_ptr<Communicator> communicator = make_mpi_communicator(options.comm);
     const std::string changed = describe_changes(options);
     set_threads(options, session.local_size());
     std::optional<PackedDataset> dataset;
+    ArenaPlacement placement;
     run_together(*communicator, [&] {
+        placement = open_device(options.runtime, session.local_rank(), session.local_size());
         dataset = PackedDataset::open(options.data.file);
         adopt_model_shape(options);
         ShardSampler(dataset->split("train").caption_count(), options.train.global_batch, options.train.micro_batch,
@@ -85,15 +93,22 @@ ExitCode run_train(Options options, const MpiSession& session) {
     check_same_options(options, *communicator);
     check_ranks_agree(run_identity(options, *dataset), *communicator);
     if (communicator->rank() == 0 && !options.dry_run) add_log_file(options.checkpoint.output / "log.txt");
-    print_run(options, changed, *dataset, *communicator, session);
+    print_run(options, changed, describe_device(placement.device), *dataset, *communicator, session);
+    // In a dry run too: what keeps the GPUs from talking to each other shows here.
+    if (placement.device.is_cuda())
+        communicator = make_nccl_communicator(options.comm, placement.device.index(), compute_stream(placement.device),
+                                              std::move(communicator));
     print_plan(options, *dataset, communicator->size());
     if (options.dry_run) {
         check_only(options, *dataset, *communicator);
+        communicator->finish();
         return ExitCode::ok;
     }
     const std::string config = print_config(options);
-    Trainer trainer(options, config, *dataset, *communicator, stop_requested);
-    return trainer.run();
+    Trainer trainer(options, config, *dataset, placement, *communicator, stop_requested);
+    const ExitCode code = trainer.run();
+    communicator->finish();
+    return code;
 }
 
 }    // namespace blip

@@ -12,6 +12,9 @@ namespace {
 // The driver's functions, as cuda.h declares them (CUresult is an enum; 0 is success).
 using Init = int (*)(unsigned flags);
 using DeviceCount = int (*)(int* count);
+using DeviceName = int (*)(char* name, int length, int device);
+using DeviceMemory = int (*)(std::size_t* bytes, int device);
+using DeviceAttribute = int (*)(int* value, int attribute, int device);
 using ErrorString = int (*)(int error, const char** text);
 
 template <class Function>
@@ -32,11 +35,30 @@ std::string visibility() {
     return visible == nullptr ? "" : fmt::format(" (CUDA_VISIBLE_DEVICES is '{}')", visible);
 }
 
+// Left open: a driver that was initialised must not be unloaded.
+void* open_driver() { return ::dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL); }
+
 }    // namespace
 
+std::string gpu_name(int index) {
+    constexpr int major_attribute = 75, minor_attribute = 76;
+    void* library = open_driver();
+    const auto name_of = library != nullptr ? find<DeviceName>(library, "cuDeviceGetName") : nullptr;
+    const auto memory_of = library != nullptr ? find<DeviceMemory>(library, "cuDeviceTotalMem_v2") : nullptr;
+    const auto attribute_of = library != nullptr ? find<DeviceAttribute>(library, "cuDeviceGetAttribute") : nullptr;
+    char name[256] = {};
+    std::size_t bytes = 0;
+    int major = 0, minor = 0;
+    // A CUdevice is the index itself.
+    if (name_of == nullptr || memory_of == nullptr || attribute_of == nullptr ||
+        name_of(name, sizeof name - 1, index) != 0 || memory_of(&bytes, index) != 0 ||
+        attribute_of(&major, major_attribute, index) != 0 || attribute_of(&minor, minor_attribute, index) != 0)
+        return fmt::format("GPU {}", index);
+    return fmt::format("{}, {:.1f} GiB, sm_{}{}", name, static_cast<double>(bytes) / (1 << 30), major, minor);
+}
+
 GpuPresence find_gpus() {
-    // Left open: a driver that was initialised must not be unloaded.
-    void* library = ::dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+    void* library = open_driver();
     if (library == nullptr) {
         const char* problem = ::dlerror();
         const std::string text = problem != nullptr ? problem : "libcuda.so.1";

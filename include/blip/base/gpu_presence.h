@@ -14,6 +14,9 @@ struct GpuPresence {
 // Loads libcuda.so.1, takes some milliseconds; does not create a context on any device. Does not throw.
 GpuPresence find_gpus();
 
+// "NVIDIA H200, 139.8 GiB, sm_90", or "GPU 0" where the driver does not say. index: as CUDA counts visible GPUs.
+std::string gpu_name(int index);
+
 // Whether CUDA code is linked into this program.
 bool built_with_cuda();
 

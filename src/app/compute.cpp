@@ -1,0 +1,24 @@
+// See compute.h.
+#include "src/app/compute.h"
+
+#include "blip/base/gpu_presence.h"
+#include "blip/comm/nccl_communicator.h"
+#include "blip/kernels/device.h"
+
+namespace blip {
+
+ArenaPlacement open_device(const RuntimeOptions& options, int local_rank, int local_size) {
+    ArenaPlacement placement;
+    if (options.device == "cuda") {
+        const int gpu = choose_gpu(local_rank, local_size, find_gpus().count);
+        placement.device = at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(gpu));
+    }
+    if (options.precision == "bf16") placement.dtype = at::kBFloat16;
+    use_device(placement.device);
+    set_numerics({options.allow_tf32, options.deterministic});
+    return placement;
+}
+
+std::string describe_device(at::Device device) { return device.is_cuda() ? gpu_name(device.index()) : "cpu"; }
+
+}    // namespace blip

@@ -1,0 +1,164 @@
+// The network on a GPU against its CPU twin: embeddings, loss, every gradient, captions; fp32 and bf16.
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/tensor.h>
+#include <c10/core/GradMode.h>
+
+#include <boost/test/unit_test.hpp>
+
+#include "blip/kernels/device.h"
+#include "blip/model/beam_search.h"
+#include "blip/train/caption_loss.h"
+#include "tests/support/torch_golden_model.h"
+#include "tests/tolerances.h"
+
+namespace blip::test {
+namespace {
+
+const c10::Device gpu(c10::DeviceType::CUDA, 0);
+constexpr std::int64_t pictures = 3, tokens_each = 9;
+constexpr int prompt_length = 4;
+
+ModelOptions twin_shape() {
+    ModelOptions shape;
+    shape.text_hidden = 96;
+    shape.text_heads = 4;
+    shape.text_intermediate = 192;
+    shape.text_layers = 3;
+    shape.text_positions = 32;
+    shape.vision_width = 64;
+    shape.vision_depth = 3;
+    shape.vision_heads = 4;
+    shape.image_size = 96;
+    return shape;
+}
+
+// One set of weights, pictures and tokens on a device.
+struct Twin {
+    Captioner captioner{twin_shape()};
+    Arena arena;
+    at::Tensor images_I3SS, tokens_CT;
+
+    Twin(ArenaPlacement placement, const at::Tensor& images, const at::Tensor& tokens)
+        : arena(captioner.layout(), 1, 1 << 18, device_allocator(placement.device), true, placement),
+          images_I3SS(images.to(placement.device)),
+          tokens_CT(tokens.to(placement.device)) {
+        initialise(arena, 11);
+    }
+
+    // Fills the gradients.
+    double loss() {
+        std::vector<std::int64_t> flat, lengths(static_cast<std::size_t>(pictures), tokens_each);
+        const at::Tensor host = tokens_CT.cpu().contiguous();
+        flat.assign(static_cast<const std::int64_t*>(host.const_data_ptr()),
+                    static_cast<const std::int64_t*>(host.const_data_ptr()) + host.numel());
+        lengths.back() = tokens_each - 2;
+        DropoutMasks dropout(0.1, 77);
+        arena.zero_gradients();
+        const at::Tensor value = caption_loss(captioner, arena.weights(), images_I3SS, tokens_CT, {},
+                                              trained_tokens(flat, lengths, prompt_length), 0.1, dropout);
+        value.backward();
+        return value.item<double>();
+    }
+    std::vector<Generated> captions() {
+        const c10::AutoGradMode no_gradients(false);
+        CaptionModel model(captioner, arena.weights(), images_I3SS);
+        return generate(model, tokens_CT.cpu().narrow(1, 0, prompt_length), GenerateOptions{});
+    }
+};
+
+struct Twins {
+    at::Tensor images = at::randint(0, 256, {pictures, 3, 96, 96}, at::kByte);
+    at::Tensor tokens = at::randint(1000, 30000, {pictures, tokens_each}, at::kLong);
+    Twin cpu, device;
+
+    explicit Twins(at::ScalarType precision)
+        : cpu({at::kCPU, at::kFloat}, images, tokens), device({gpu, precision}, images, tokens) {
+        use_device(gpu);
+        set_numerics({});
+    }
+};
+
+// Largest difference of two gradients, as a share of that parameter's largest; of the whole network's for attention key
+// biases, whose true gradient is zero.
+double worst_gradient(const Twins& twins) {
+    const double largest = twins.cpu.arena.flat_gradients().abs().max().item<double>();
+    double worst = 0;
+    for (ParamId id = 0; id < twins.cpu.captioner.layout().count(); ++id) {
+        const auto i = static_cast<std::size_t>(id);
+        const std::string& name = twins.cpu.captioner.layout().spec(id).name;
+        const at::Tensor wanted = twins.cpu.arena.weights()[i].grad();
+        const at::Tensor got = twins.device.arena.weights()[i].grad().cpu();
+        const bool zero = name.ends_with(".self.key.bias");
+        worst = std::max(worst,
+                         zero ? (got - wanted).abs().max().item<double>() / largest : relative_difference(got, wanted));
+    }
+    return worst;
+}
+
+}    // namespace
+
+BOOST_AUTO_TEST_SUITE(model)
+
+BOOST_AUTO_TEST_CASE(fp32_equals_the_cpu_twin) {
+    Twins twins(at::kFloat);
+    const at::Tensor embeds = twins.cpu.captioner.vision().forward(twins.cpu.arena.weights(), twins.cpu.images_I3SS);
+    const at::Tensor on_gpu =
+        twins.device.captioner.vision().forward(twins.device.arena.weights(), twins.device.images_I3SS);
+    const double of_embeds = relative_difference(on_gpu.detach().cpu(), embeds.detach());
+    const double wanted = twins.cpu.loss(), got = twins.device.loss();
+    const double of_gradients = worst_gradient(twins);
+    BOOST_TEST_MESSAGE("relative differences: image_embeds " << of_embeds << ", loss " << std::abs(got / wanted - 1)
+                                                             << ", worst gradient " << of_gradients);
+    BOOST_TEST(of_embeds <= tolerance::image_embeds);
+    BOOST_TEST(std::abs(got / wanted - 1) <= tolerance::loss);
+    BOOST_TEST(of_gradients <= tolerance::gradients);
+}
+
+BOOST_AUTO_TEST_CASE(fp32_captions_are_the_cpu_twins) {
+    Twins twins(at::kFloat);
+    const auto wanted = twins.cpu.captions(), got = twins.device.captions();
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+        BOOST_TEST(got[i].tokens == wanted[i].tokens, boost::test_tools::per_element());
+        BOOST_TEST(std::abs(got[i].log_probability - wanted[i].log_probability) <=
+                   tolerance::logits * std::abs(wanted[i].log_probability));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(captions_of_the_reference_model,
+                     *boost::unit_test::precondition(has_golden) * boost::unit_test::precondition(has_coco)) {
+    const auto model = load_golden_model();
+    const ArenaPlacement placement{gpu, at::kFloat};
+    Arena arena = weights_only_arena(model->captioner.layout(), placement);
+    for (ParamId id = 0; id < model->captioner.layout().count(); ++id) {
+        const std::int64_t count = model->captioner.layout().spec(id).element_count();
+        arena.write_weights(arena.offset(id),
+                            {model->arena.weight_data() + model->arena.offset(id), static_cast<std::size_t>(count)});
+    }
+    std::vector<std::string> files;
+    for (const auto& file : model->golden.at("generation").at("images")) files.push_back(file);
+    const at::Tensor images = squashed_images(files, model->captioner.options().image_size);
+    const at::Tensor prompt = at::tensor({30522L, 1037L, 3861L, 1997L}).repeat({images.size(0), 1});
+    const c10::AutoGradMode no_gradients(false);
+    CaptionModel here(model->captioner, model->arena.weights(), images);
+    CaptionModel there(model->captioner, arena.weights(), images.to(gpu));
+    const auto wanted = generate(here, prompt, {}), got = generate(there, prompt, {});
+    int equal = 0;
+    for (std::size_t i = 0; i < wanted.size(); ++i) equal += got[i].tokens == wanted[i].tokens ? 1 : 0;
+    BOOST_TEST(equal == static_cast<int>(wanted.size()));
+}
+
+BOOST_AUTO_TEST_CASE(bf16_stays_near_the_fp32_twin) {
+    Twins twins(at::kBFloat16);
+    const double wanted = twins.cpu.loss(), got = twins.device.loss();
+    const at::Tensor wanted_flat = twins.cpu.arena.flat_gradients(),
+                     got_flat = twins.device.arena.flat_gradients().cpu();
+    const double of_gradients = (got_flat - wanted_flat).norm().item<double>() / wanted_flat.norm().item<double>();
+    BOOST_TEST_MESSAGE("bf16 against fp32: loss " << std::abs(got / wanted - 1) << ", gradients " << of_gradients);
+    BOOST_TEST(std::abs(got / wanted - 1) <= tolerance::bf16_loss);
+    BOOST_TEST(of_gradients <= tolerance::bf16_gradients);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}    // namespace blip::test
