@@ -81,7 +81,8 @@ ifeq ($(filter auto 0 1,$(CUDA)),)
 $(error CUDA=$(CUDA) is none of auto, 0 and 1; paths go into CUDA_HOME=)
 endif
 WITH_CUDA   := $(if $(filter 0,$(CUDA)),,$(if $(CUDA_LACKS),,1))
-CUDA_FLAGS  := $(addprefix -isystem ,$(CUDA_HOME)/include $(wildcard $(SITE)/cu13/include) $(NCCL_INCLUDE))
+# NCCL's first: a CUDA folder may hold an nccl.h of another version.
+CUDA_FLAGS  := $(addprefix -isystem ,$(filter-out /usr/include,$(NCCL_INCLUDE)) $(CUDA_HOME)/include $(wildcard $(SITE)/cu13/include))
 # DT_RPATH: a CUDA module's LD_LIBRARY_PATH must not put its own NCCL or CUDA runtime beside LibTorch's.
 TORCH_CUDA_LIBS := -Wl,--disable-new-dtags -L$(TORCH_ROOT)/lib $(addprefix -Wl$(,)-rpath$(,),$(TORCH_ROOT)/lib \
   $(sort $(patsubst %/,%,$(dir $(NCCL_LIB) $(CUDART_LIB))))) -Wl,--no-as-needed -ltorch_cpu -ltorch_cuda -ltorch -lc10_cuda \
@@ -118,7 +119,7 @@ PREP      := $(patsubst data_prep/%.cpp,%,$(wildcard data_prep/coco_pack.cpp dat
 PROGRAMS  := $(BUILD)/bin/blip_mpi $(if $(WITH_CUDA),$(BUILD)/bin/blip_mpi_cuda) $(PREP:%=$(BUILD)/bin/%)
 UNIT      := $(TESTED:%=$(BUILD)/tests/unit_%)
 WIDE      := $(foreach d,golden ranks,$(if $(wildcard tests/$(d)/*_test.cpp),$(BUILD)/tests/$(d)))
-GPU_TESTS := $(if $(WITH_CUDA),$(BUILD)/tests/gpu)
+GPU_TESTS := $(if $(WITH_CUDA),$(addprefix $(BUILD)/tests/,gpu nccl_gpu nccl_fake nccl_job nccl_job_real))
 BENCHES   := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*_bench.cpp))
 SUPPORT       := $(filter-out %_main.cpp tests/support/torch_%,$(wildcard tests/support/*.cpp))
 SUPPORT_TORCH := $(wildcard tests/support/torch_*.cpp)
@@ -138,7 +139,7 @@ $(foreach l,$(HAVE_CUDA),$(call track,$(BUILD)/lists/libblip_$(l)_cuda,$(call so
 $(foreach l,$(HAVE_NOCUDA),$(call track,$(BUILD)/lists/libblip_$(l)_nocuda,$(call sources_nocuda,$(l))))
 $(call track,$(BUILD)/lists/gpu,$(wildcard tests/gpu/*_test.cpp))
 # Left by a build with CUDA, they would still be found and run.
-$(if $(WITH_CUDA),,$(shell rm -f $(BUILD)/bin/blip_mpi_cuda $(BUILD)/tests/gpu))
+$(if $(WITH_CUDA),,$(shell rm -f $(BUILD)/bin/blip_mpi_cuda $(BUILD)/tests/gpu $(BUILD)/tests/nccl_*))
 $(foreach l,$(TESTED),$(call track,$(BUILD)/lists/unit_$(l),$(wildcard tests/unit/$(l)/*_test.cpp)))
 $(foreach d,golden ranks,$(call track,$(BUILD)/lists/$(d),$(wildcard tests/$(d)/*_test.cpp)))
 $(foreach p,$(PREP),$(call track,$(BUILD)/lists/$(p),$(wildcard data_prep/$(p)*.cpp)))
@@ -250,6 +251,7 @@ $(eval $(call object_rules,$(call obj,$(wildcard tests/gpu/*_test.cpp)),test_tor
 $(eval $(call object_rules,$(call obj,$(wildcard tests/support/*_main.cpp) $(SUPPORT)),test,))
 $(eval $(call object_rules,$(call obj,$(wildcard tests/bench/*_bench.cpp)),torch,$(TORCH_FLAGS)))
 $(eval $(call object_rules,$(call obj,$(wildcard data_prep/*.cpp)),plain,))
+$(eval $(call object_rules,$(call obj,$(filter-out tests/nccl/fake_%,$(wildcard tests/nccl/*.cpp))),test,$(CUDA_FLAGS)))
 
 .PHONY: need-torch
 need-torch:
@@ -298,6 +300,34 @@ $(eval $(call program_rules,$(BUILD)/tests/golden,$(call obj,$(wildcard tests/go
 $(eval $(call program_rules,$(BUILD)/tests/ranks,$(call obj,$(wildcard tests/ranks/*_test.cpp) tests/support/ranks_main.cpp),$(LAYERS),$(SUPPORT_LIB) $(SUPPORT_TORCH_LIB),$(TEST_LIBS),$(BUILD)/lists/ranks))
 gpu_objects := $(call obj,$(wildcard tests/gpu/*_test.cpp) tests/support/gpu_main.cpp)
 $(if $(WITH_CUDA),$(eval $(call cuda_program_rules,$(BUILD)/tests/gpu,$(gpu_objects),,$(SUPPORT_LIB) $(SUPPORT_TORCH_LIB),$(TEST_LIBS),$(BUILD)/lists/gpu)))
+
+# NCCL's communicator on the real libraries, and on shared libraries that stand in for them (tests/nccl/fakes.h).
+FAKES := $(abspath $(BUILD))/tests/fakes
+FAKE_CUDART := $(FAKES)/libcudart.so.13
+FAKE_NCCL   := $(FAKES)/libnccl.so.2
+# $(1) library, $(2) source, $(3) libraries it needs
+define fake_rules
+$(1): $(2) tests/nccl/fakes.h $(3) $(BUILD)/lists/flags $(BUILD)/lists/flags_cuda
+	@mkdir -p $$(@D)
+	$$(call say,FAKE,$(2))
+	$$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(CUDA_FLAGS) -fPIC -shared -Wl,-soname,$$(@F) $(2) $(3) -Wl,-rpath,$(FAKES) $$(whole)
+endef
+# $(1) program, $(2) its objects, $(3) NCCL, $(4) CUDA runtime
+define nccl_program_rules
+$(1): $(2) $(call libs_cuda,base options comm) $(SUPPORT_LIB) $(filter $(FAKES)/%,$(3) $(4)) $(BUILD)/lists/link $(BUILD)/lists/link_cuda
+$(1): private LINK := -Wl,--disable-new-dtags $(addprefix -Wl$(,)-rpath$(,),$(sort $(patsubst %/,%,$(dir $(3) $(4))))) $(3) $(4) $(TEST_LIBS) $(MPI_LIBS)
+$(1):
+	$$(link)
+endef
+nccl_tests := $(call obj,tests/nccl/communicator_test.cpp tests/nccl/nccl_world.cpp tests/support/ranks_main.cpp)
+ifneq ($(WITH_CUDA),)
+$(eval $(call fake_rules,$(FAKE_CUDART),tests/nccl/fake_cudart.cpp))
+$(eval $(call fake_rules,$(FAKE_NCCL),tests/nccl/fake_nccl.cpp,$(FAKE_CUDART)))
+$(eval $(call nccl_program_rules,$(BUILD)/tests/nccl_gpu,$(nccl_tests),$(NCCL_LIB),$(CUDART_LIB)))
+$(eval $(call nccl_program_rules,$(BUILD)/tests/nccl_fake,$(nccl_tests) $(call obj,tests/nccl/fakes_test.cpp),$(FAKE_NCCL),$(FAKE_CUDART)))
+$(eval $(call nccl_program_rules,$(BUILD)/tests/nccl_job,$(call obj,tests/nccl/job.cpp),$(FAKE_NCCL),$(FAKE_CUDART)))
+$(eval $(call nccl_program_rules,$(BUILD)/tests/nccl_job_real,$(call obj,tests/nccl/job.cpp),$(NCCL_LIB),$(FAKE_CUDART)))
+endif
 $(foreach b,$(BENCHES),$(eval $(call program_rules,$(b),$(call obj,$(b:$(BUILD)/bench/%=tests/bench/%.cpp)),$(LAYERS),$(SUPPORT_LIB) $(SUPPORT_TORCH_LIB),-lbenchmark_main -lbenchmark)))
 
 -include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/obj/*/*/*.d $(BUILD)/obj/*/*/*/*.d)

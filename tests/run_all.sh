@@ -64,6 +64,10 @@ if [ -x "$build/tests/gpu" ]; then
 else
     run gpu 10 printf '%s\n' 'skipped: gpu tests (built without CUDA, so no GPU is used)' '0 passed, 0 failed, 1 skipped'
 fi
+for np in 1 2 3; do
+    [ ! -x "$build/tests/nccl_fake" ] || run "nccl_fake np=$np" 300 mpirun -np $np "$build/tests/nccl_fake" "${boost[@]}"
+    [ ! -x "$build/tests/nccl_gpu" ] || run "nccl_gpu np=$np" 300 mpirun -np $np "$build/tests/nccl_gpu" "${boost[@]}"
+done
 for script in tests/faults/*.sh; do
     # Libraries are sourced by the others. All but the GPU's own scripts test what the CPU does, also where there is a GPU.
     case $script in

@@ -42,7 +42,7 @@ def room_of(path):
         return 'layer', parts[2]
     if parts[0] == 'data_prep':
         return 'prep', ''
-    return 'test', parts[2] if parts[1] == 'unit' else ''
+    return 'test', parts[2] if parts[1] == 'unit' else 'comm' if parts[1] == 'nccl' else ''
 
 
 def problems_of(path, text, uses, torch):
