@@ -111,6 +111,30 @@ else
     is "$(sha256sum <"$bare/tmp/out/best/model.safetensors")" "$first" "digest of the weights"
 fi
 
+# A stand-in for ssh starts the second host's daemon here, in an empty environment as a login has it.
+new_case "over two hosts: mpirun's daemon, its plugins and LIBTORCH are found on the other one"
+mkdir "$scratch/login"
+cat >"$scratch/login/ssh" <<'SSH'
+#!/bin/bash
+while [ "$1" != otherhost ]; do shift; done
+echo "login to $1" >&2
+exec env -i HOME=/root PATH=/usr/bin:/bin bash -c "${*:2}"
+SSH
+chmod +x "$scratch/login/ssh"
+{ cat /etc/hosts; echo "127.0.0.3 otherhost"; } >"$scratch/hosts"
+if ! can_hide; then
+    skip_case "no namespaces here (unshare)"
+else
+    # shellcheck disable=SC2016
+    run unshare -rm bash -c 'mount --bind "$1/hosts" /etc/hosts || exit 70; exec env -i "${@:2}"' bash "$scratch" \
+        HOME="$scratch" PATH="$scratch/login:/usr/bin:/bin" LIBTORCH="$torch" OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
+        timeout -k 5 120 "$bundle/bin/mpirun" --mca btl self,tcp --mca btl_tcp_if_include lo --mca oob_tcp_if_include lo -np 2 \
+        --host localhost:1,otherhost:1 --bind-to none "$bundle/bin/blip_mpi" evaluate --data "$scratch/place/s.h5" \
+        --init "$scratch/place/out/best" --output "$scratch/over" --split test --threads 1
+    exits 0; says "login to otherhost"; says "2 ranks"
+    [ -s "$scratch/over/evaluate.json" ] || fail "no scores"
+fi
+
 # refused TEXT NAME=VALUE... [COMMAND...]
 refused() {
     run env -i HOME="$scratch" PATH=/usr/bin:/bin "${@:2}"

@@ -58,6 +58,9 @@ vision-heads = 16
 text-hidden = 768
 text-layers = 12" jobs/caption_coco_large.cfg
 fi
+new_case "the two recipes differ in what the paper says"
+is "$(diff jobs/caption_coco.cfg jobs/caption_coco_large.cfg | sed -nE 's/^[<>] ([a-z0-9-]+) = .*/\1/p' | sort -u | tr '\n' ' ')" \
+    "drop-path init-lr model " "options that differ"
 new_case "demo.cfg trains the tiny preset"
 prints "model = tiny" jobs/demo.cfg
 new_case "every config file serves evaluate too"
@@ -78,7 +81,7 @@ cp jobs/*.sbatch "$scratch/spool"    # as Slurm does: scripts know their folder 
 printf '#!/bin/sh\necho "$@" >>"%s/scontrol"\n' "$scratch" >"$scratch/fake/scontrol"
 chmod +x "$scratch/fake/scontrol"
 export PATH="$scratch/fake:$PATH" SLURM_SUBMIT_DIR=$root SLURM_JOB_ID=4711 SLURM_NNODES=1 SLURM_NTASKS_PER_NODE=2
-export BLIP=$blip DATA=$data MICRO_BATCH=2
+export BLIP=$blip DATA=$data MICRO_BATCH=2 DEVICE=cpu
 unset MODULES MPIRUN MPIRUN_OPTIONS NODES RANKS_PER_NODE CONFIG INIT OUTPUT OPTIONS BLIP_HOME
 # The same options as `train` of run_lib.sh, over those of the config file.
 tiny="${small[*]}"
@@ -105,6 +108,15 @@ submit single_node INIT=absent.safetensors OUTPUT=never OPTIONS="$tiny --micro-b
 exits 66; says "absent.safetensors"
 submit single_node BLIP_HOME=/nowhere
 exits 66
+
+new_case "GPUs are demanded: without any the job ends before it begins"
+if nvidia-smi -L >/dev/null 2>&1; then
+    skip_case "this machine has a GPU"
+else
+    submit multi_node -u DEVICE INIT="$weights" OUTPUT=never OPTIONS="$tiny"
+    exits 66; says "--device cuda, but no GPU for rank 0, 1"
+    leaves_nothing_like "$scratch/never*"
+fi
 
 new_case "modules are loaded"
 module() { echo "module $*"; }
