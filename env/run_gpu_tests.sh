@@ -146,7 +146,7 @@ if wanted ranks && needs_gpu "ranks"; then
             passes "NCCL with $ranks ranks on $gpus GPU" true
         else
             tail -n 5 "$work/said" | sed 's/^/    /'
-            skips "$ranks ranks" "$gpus GPU, and NCCL refuses to share it"
+            skips "$ranks ranks" "NCCL refuses to let ranks share one of $gpus devices"
             continue
         fi
         passes "$ranks ranks: the losses of one" same_losses "$(tolerance loss_over_ranks)" 20 "$work/np$ranks" "$work/gpu"
