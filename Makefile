@@ -82,7 +82,7 @@ $(error CUDA=$(CUDA) is none of auto, 0 and 1; paths go into CUDA_HOME=)
 endif
 WITH_CUDA   := $(if $(filter 0,$(CUDA)),,$(if $(CUDA_LACKS),,1))
 # NCCL's first: a CUDA folder may hold an nccl.h of another version.
-CUDA_FLAGS  := $(addprefix -isystem ,$(filter-out /usr/include,$(NCCL_INCLUDE)) $(CUDA_HOME)/include $(wildcard $(SITE)/cu13/include))
+CUDA_FLAGS  := $(addprefix -isystem ,$(filter-out /usr/include,$(NCCL_INCLUDE) $(CUDA_HOME)/include $(wildcard $(SITE)/cu13/include)))
 # DT_RPATH: a CUDA module's LD_LIBRARY_PATH must not put its own NCCL or CUDA runtime beside LibTorch's.
 TORCH_CUDA_LIBS := -Wl,--disable-new-dtags -L$(TORCH_ROOT)/lib $(addprefix -Wl$(,)-rpath$(,),$(TORCH_ROOT)/lib \
   $(sort $(patsubst %/,%,$(dir $(NCCL_LIB) $(CUDART_LIB))))) -Wl,--no-as-needed -ltorch_cpu -ltorch_cuda -ltorch -lc10_cuda \
