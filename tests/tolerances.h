@@ -54,4 +54,10 @@ inline constexpr double loss_on_gpu = 1e-4;
 // device or precision takes another path to about the same place. Read by env/run_gpu_tests.sh.
 inline constexpr double demo_bleu_4 = 0.5;
 
+// A GPU against its CPU twin in fp32, relative to the tensor's largest magnitude: the same operations, in another order
+// where they are sums, and another rounding of powers, roots and exponentials.
+inline constexpr double gpu_fp32 = 1e-5;
+// The same sum of squares in double, in another order.
+inline constexpr double double_sums = 1e-12;
+
 }    // namespace blip::test::tolerance

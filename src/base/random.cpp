@@ -1,10 +1,10 @@
 // Keys and streams of counter-based random numbers: Philox4x32-10 (Salmon et al., 2011) from Random123.
 #include "blip/base/random.h"
 
-#include <Random123/philox.h>
-
 #include <cmath>
 #include <numbers>
+
+#include "blip/base/philox.h"
 
 namespace blip {
 namespace {
@@ -27,11 +27,9 @@ std::uint64_t random_key(std::uint64_t seed, RandomPurpose purpose, std::initial
 }
 
 std::array<std::uint32_t, 4> philox(std::uint64_t key, std::uint64_t counter) {
-    using Generator = r123::Philox4x32_R<10>;
-    const Generator::ctr_type c{{static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32), 0, 0}};
-    const Generator::key_type k{{static_cast<std::uint32_t>(key), static_cast<std::uint32_t>(key >> 32)}};
-    const auto words = Generator()(c, k);
-    return {words[0], words[1], words[2], words[3]};
+    std::array<std::uint32_t, 4> words;
+    philox_words(key, counter, words.data());
+    return words;
 }
 
 std::uint32_t RandomStream::next_u32() {

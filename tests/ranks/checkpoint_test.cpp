@@ -28,7 +28,8 @@ struct SharedDir {
 };
 
 struct Training {
-    Arena arena{toy_layout(), world().size(), 700, host_allocator()};
+    ArenaPlacement placement;
+    Arena arena{toy_layout(), world().size(), 700, host_allocator(), true, placement};
     GradReducer reducer{arena, world()};
     ShardedAdamW optimizer{arena, world(), {}};
 
@@ -44,7 +45,8 @@ struct Training {
         bool same = arena.flat_weights().equal(other.arena.flat_weights()) &&
                     optimizer.update_count() == other.optimizer.update_count();
         for (std::size_t b = 0; b < arena.buckets().size(); ++b) {
-            same = same && optimizer.exp_avg()[b].equal(other.optimizer.exp_avg()[b]) &&
+            same = same && optimizer.masters()[b].equal(other.optimizer.masters()[b]) &&
+                   optimizer.exp_avg()[b].equal(other.optimizer.exp_avg()[b]) &&
                    optimizer.exp_avg_sq()[b].equal(other.optimizer.exp_avg_sq()[b]);
         }
         return same;
@@ -53,10 +55,10 @@ struct Training {
 
 BOOST_AUTO_TEST_SUITE(checkpoint_ranks)
 
-BOOST_AUTO_TEST_CASE(a_resumed_run_is_bit_identical) {
+void check_resumption(ArenaPlacement placement) {
     const SharedDir dir;
-    Training undisturbed;
-    fill_toy(undisturbed.arena, {0, undisturbed.arena.length()}, undisturbed.arena.weight_data(), 1);
+    Training undisturbed{placement};
+    write_toy(undisturbed.arena, undisturbed.optimizer.weight_sink(), 1);
     {
         CheckpointWriter writer(dir.path, 2, world());
         undisturbed.steps(0, 4);
@@ -68,18 +70,18 @@ BOOST_AUTO_TEST_CASE(a_resumed_run_is_bit_identical) {
     BOOST_REQUIRE(found.has_value());
     BOOST_TEST(found->manifest.world_size == world().size());
     BOOST_TEST(found->manifest.update_count == 4);
-    Training resumed;
+    Training resumed{placement};
     load_checkpoint(*found, resumed.arena, resumed.optimizer);
     resumed.steps(4, 8);
     BOOST_TEST(resumed.equals(undisturbed));
     BOOST_TEST(undisturbed.optimizer.update_count() == 8);
 
     // what these ranks wrote, two others read (threads: each rank does this by itself)
-    Training as_saved;
+    Training as_saved{placement};
     load_checkpoint(*found, as_saved.arena, as_saved.optimizer);
     run_ranks(2, [&](Communicator& two) {
         const auto again = find_newest_checkpoint(dir.path, two);
-        ToyRun toy(two, 300);
+        ToyRun toy(two, 300, placement);
         load_checkpoint(again.value(), toy.arena, toy.optimizer);
         for (std::size_t id = 0; id < toy.arena.weights().size(); ++id) {
             if (!toy.arena.weights()[id].equal(as_saved.arena.weights()[id]))
@@ -87,6 +89,9 @@ BOOST_AUTO_TEST_CASE(a_resumed_run_is_bit_identical) {
         }
     });
 }
+
+BOOST_AUTO_TEST_CASE(a_resumed_run_is_bit_identical) { check_resumption({}); }
+BOOST_AUTO_TEST_CASE(a_resumed_bf16_run_is_bit_identical) { check_resumption({at::kCPU, at::kBFloat16}); }
 
 // The last rank may not write files beyond 64 bytes, as on a full disk.
 BOOST_AUTO_TEST_CASE(a_save_that_fails_on_one_rank_fails_on_all) {

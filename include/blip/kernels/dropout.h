@@ -1,5 +1,5 @@
-// Dropout whose mask is a pure function of a key: the same on any rank count, thread count and device.
-// Used by model/text_decoder. CUDA's twin computes the same masks.
+// Dropout whose mask is a pure function of a key: the same on any rank count, thread count, device and precision.
+// Used by model/text_decoder. The gradient is masked alike; the mask is computed again for it instead of being kept.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,7 +16,8 @@ class DropoutMasks {
     static DropoutMasks none() { return {0.0, 0}; }
 
     bool active() const { return probability_ > 0; }
-    // x with each element zeroed with the probability, the others scaled by 1 / (1 - probability); any shape, fp32.
+    // x with each element zeroed with the probability, the others scaled by 1 / (1 - probability) in fp32; any shape,
+    // fp32 or bf16, on the CPU or a GPU. Throws internal for other precisions.
     at::Tensor apply(const at::Tensor& x);
 
   private:

@@ -15,10 +15,11 @@ namespace {
 namespace fs = std::filesystem;
 
 // As `size` ranks: saves version v at step 100 * v for each v.
-void save(const fs::path& run, int size, std::int64_t bucket_bytes, const std::vector<int>& versions, int keep = 10) {
+void save(const fs::path& run, int size, std::int64_t bucket_bytes, const std::vector<int>& versions, int keep = 10,
+          ArenaPlacement placement = {}) {
     run_ranks(size, [&](Communicator& comm) {
         CheckpointWriter writer(run, keep, comm);
-        ToyRun toy(comm, bucket_bytes);
+        ToyRun toy(comm, bucket_bytes, placement);
         for (const int version : versions) {
             toy.fill(version);
             writer.start_save(toy_manifest(100 * version), toy.arena, toy.optimizer);
@@ -31,13 +32,13 @@ void save(const fs::path& run, int size, std::int64_t bucket_bytes, const std::v
 }
 
 // As `size` ranks: the version that the newest intact checkpoint holds; 0 = no checkpoint, -1 = wrong content.
-int load(const fs::path& run, int size, std::int64_t bucket_bytes) {
+int load(const fs::path& run, int size, std::int64_t bucket_bytes, ArenaPlacement placement = {}) {
     std::vector<int> found(static_cast<std::size_t>(size));
     run_ranks(size, [&](Communicator& comm) {
         int& version = found[static_cast<std::size_t>(comm.rank())];
         const auto checkpoint = find_newest_checkpoint(run, comm);
         if (!checkpoint) return;
-        ToyRun toy(comm, bucket_bytes);
+        ToyRun toy(comm, bucket_bytes, placement);
         load_checkpoint(*checkpoint, toy.arena, toy.optimizer);
         version = static_cast<int>(checkpoint->manifest.state.global_step / 100);
         if (!toy.holds(version) || checkpoint->manifest.state != toy_manifest(100 * version).state) version = -1;
@@ -87,6 +88,73 @@ BOOST_AUTO_TEST_CASE(any_number_of_ranks_reads_what_any_number_wrote) {
                            writers << " -> " << readers << " ranks, buckets of " << bucket_bytes);
             }
         }
+    }
+}
+
+// The files do not tell: they hold fp32 masters, whatever the weights were and will be.
+BOOST_AUTO_TEST_CASE(bf16_and_fp32_weights_share_one_format) {
+    const ArenaPlacement fp32, bf16{at::kCPU, at::kBFloat16};
+    const TempDir dir;
+    save(dir / "bf16", 3, 700, {3}, 10, bf16);
+    save(dir / "fp32", 2, 300, {3}, 10, fp32);
+    for (const int readers : {1, 2, 4}) {
+        for (const std::string run : {"bf16", "fp32"}) {
+            BOOST_TEST(load(dir / run, readers, 300, bf16) == 3, run << " -> bf16, " << readers << " ranks");
+            BOOST_TEST(load(dir / run, readers, 700, fp32) == 3, run << " -> fp32, " << readers << " ranks");
+        }
+    }
+    save(dir / "one", 1, 1 << 20, {3}, 10, bf16);
+    save(dir / "other", 1, 1 << 20, {3}, 10, fp32);
+    const fs::path shard = fs::path("checkpoints") / "step-00000300" / "shard-00000-of-00001.safetensors";
+    BOOST_TEST((read_bytes(dir / "one" / shard) == read_bytes(dir / "other" / shard)));
+}
+
+// bf16 weights: four steps, a checkpoint, and on with any number of ranks. One rank holds the gradient, so that sums
+// are exact and the number of ranks changes no bit.
+BOOST_AUTO_TEST_CASE(a_bf16_run_goes_on_bit_for_bit_on_any_number_of_ranks) {
+    struct Training {
+        Arena arena;
+        GradReducer reducer;
+        ShardedAdamW optimizer;
+        Communicator& comm;
+        explicit Training(Communicator& c)
+            : arena(toy_layout(), c.size(), 700, host_allocator(), true, {at::kCPU, at::kBFloat16}),
+              reducer(arena, c),
+              optimizer(arena, c, {}),
+              comm(c) {}
+        void steps(int begin, int end) {
+            for (int step = begin; step < end; ++step) {
+                reducer.begin_step();
+                if (comm.rank() == step % comm.size())
+                    fill_toy(arena, {0, arena.length()}, arena.gradient_data(), 100 + step);
+                reducer.finish();
+                optimizer.step(reducer, 1e-4);
+            }
+        }
+    };
+    const TempDir dir;
+    const auto model_after = [&](Training& training, const std::string& name) {
+        save_model(dir / name, training.arena, training.optimizer, training.comm, {}, "");
+    };
+    run_ranks(2, [&](Communicator& comm) {
+        Training training(comm);
+        write_toy(training.arena, training.optimizer.weight_sink(), 1);
+        training.steps(0, 4);
+        CheckpointWriter writer(dir / "run", 2, comm);
+        writer.start_save(toy_manifest(400), training.arena, training.optimizer);
+        training.steps(4, 8);    // while it is written
+        if (!writer.finish_save()) throw std::runtime_error("save failed");
+        model_after(training, "undisturbed");
+    });
+    const std::string wanted = read_bytes(dir / "undisturbed" / "model.safetensors");
+    for (const int size : {1, 2, 3, 4}) {
+        run_ranks(size, [&](Communicator& comm) {
+            Training training(comm);
+            load_checkpoint(find_newest_checkpoint(dir / "run", comm).value(), training.arena, training.optimizer);
+            training.steps(4, 8);
+            model_after(training, std::to_string(size));
+        });
+        BOOST_TEST((read_bytes(dir / std::to_string(size) / "model.safetensors") == wanted), size << " ranks");
     }
 }
 

@@ -85,6 +85,37 @@ BOOST_AUTO_TEST_CASE(saved_models_come_back_and_replace_each_other) {
     BOOST_TEST(std::distance(fs::directory_iterator(dir / "best"), fs::directory_iterator()) == 2);
 }
 
+// best/ of a bf16 run holds the masters of all ranks, and a bf16 run that starts from it has them again.
+BOOST_AUTO_TEST_CASE(bf16_runs_save_and_load_fp32_masters) {
+    const ArenaPlacement bf16{at::kCPU, at::kBFloat16};
+    const TempDir dir;
+    for (const int size : {1, 2, 3}) {
+        for (const ArenaPlacement placement : {bf16, ArenaPlacement{}}) {
+            run_ranks(size, [&](Communicator& comm) {
+                ToyRun toy(comm, 700, placement);
+                toy.fill(size);
+                save_model(dir / "best", toy.arena, toy.optimizer, comm, toy_model(), "");
+                comm.barrier("test", false);
+                ToyRun back(comm, 300, bf16), expected(comm, 300, bf16);
+                load_model(dir / "best", back.arena, back.optimizer);
+                expected.fill(size);
+                for (std::size_t b = 0; b < back.arena.buckets().size(); ++b)
+                    if (!back.optimizer.masters()[b].equal(expected.optimizer.masters()[b]))
+                        throw std::runtime_error("masters differ");
+                if (!back.arena.flat_weights().equal(expected.arena.flat_weights()))
+                    throw std::runtime_error("weights differ");
+            });
+            Filled back(0);
+            load_model(dir / "best", back.arena);
+            BOOST_TEST(back.holds(size));
+        }
+    }
+    Arena evaluated = weights_only_arena(toy_layout(), bf16);
+    load_model(dir / "best", evaluated);
+    for (std::size_t i = 0; i < evaluated.weights().size(); ++i)
+        BOOST_TEST(evaluated.weights()[i].equal(Filled(3).arena.weights()[i].to(at::kBFloat16)));
+}
+
 BOOST_AUTO_TEST_CASE(init_may_be_a_checkpoint_or_a_run) {
     const TempDir dir;
     const fs::path run = dir / "run";

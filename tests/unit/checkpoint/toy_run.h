@@ -10,21 +10,21 @@
 
 namespace blip::test {
 
-// Weights and moments are toy_value(version + 0, 1, 2).
+// Masters and moments are toy_value(version + 0, 1, 2).
 struct ToyRun {
     Arena arena;
     ShardedAdamW optimizer;
     Communicator& communicator;
     std::int64_t bucket_bytes;
 
-    ToyRun(Communicator& comm, std::int64_t a_bucket_bytes)
-        : arena(toy_layout(), comm.size(), a_bucket_bytes, host_allocator()),
+    ToyRun(Communicator& comm, std::int64_t a_bucket_bytes, ArenaPlacement placement = {})
+        : arena(toy_layout(), comm.size(), a_bucket_bytes, host_allocator(), true, placement),
           optimizer(arena, comm, {}),
           communicator(comm),
           bucket_bytes(a_bucket_bytes) {}
 
     void fill(int version) {
-        fill_toy(arena, {0, arena.length()}, arena.weight_data(), version);
+        write_toy(arena, optimizer.weight_sink(), version);
         for_each_shard([&](Range own, float* exp_avg, float* exp_avg_sq) {
             fill_toy(arena, own, exp_avg, version + 1);
             fill_toy(arena, own, exp_avg_sq, version + 2);
@@ -33,12 +33,13 @@ struct ToyRun {
     }
     // bit for bit, padding included (zero)
     bool holds(int version) {
-        ToyRun expected(communicator, bucket_bytes);
+        ToyRun expected(communicator, bucket_bytes, arena.placement());
         expected.fill(version);
         bool same =
             arena.flat_weights().equal(expected.arena.flat_weights()) && optimizer.update_count() == 1000 + version;
         for (std::size_t b = 0; b < arena.buckets().size(); ++b) {
-            same = same && optimizer.exp_avg()[b].equal(expected.optimizer.exp_avg()[b]) &&
+            same = same && optimizer.masters()[b].equal(expected.optimizer.masters()[b]) &&
+                   optimizer.exp_avg()[b].equal(expected.optimizer.exp_avg()[b]) &&
                    optimizer.exp_avg_sq()[b].equal(expected.optimizer.exp_avg_sq()[b]);
         }
         return same;

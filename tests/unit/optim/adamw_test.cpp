@@ -2,10 +2,12 @@
 #include <ATen/ops/count_nonzero.h>
 #include <ATen/ops/scalar_tensor.h>
 
+#include <atomic>
 #include <bit>
 #include <boost/test/unit_test.hpp>
 #include <limits>
 
+#include "blip/base/error.h"
 #include "blip/optim/adamw.h"
 #include "blip/optim/lr_schedule.h"
 #include "tests/tolerances.h"
@@ -100,6 +102,71 @@ BOOST_AUTO_TEST_CASE(equals_double_arithmetic_at_any_slicing) {
             BOOST_TEST(std::abs(sliced.squares - squares) < 1e-12 * squares);
         }
     }
+}
+
+// The same gradients to bf16 weights: the masters are the fp32 run's weights bit for bit, the weights their rounding on
+// every rank.
+BOOST_AUTO_TEST_CASE(masters_of_bf16_weights_are_the_weights_of_an_fp32_run) {
+    const Layout layout = toy_layout();
+    const Outcome in_fp32 = run_steps(1, 1 << 20, {});
+    std::vector<std::int64_t> start_of(1, 0);    // of each parameter in in_fp32.weights
+    for (ParamId id = 0; id < layout.count(); ++id)
+        start_of.push_back(start_of.back() + layout.spec(id).element_count());
+    for (const int size : {1, 2, 3}) {
+        std::atomic<std::int64_t> compared = 0, wrong_masters = 0, wrong_weights = 0, updates = 0;
+        run_ranks(size, [&](Communicator& comm) {
+            Arena arena(layout, size, 2048, host_allocator(), true, {at::kCPU, at::kBFloat16});
+            GradReducer reducer(arena, comm);
+            ShardedAdamW optimizer(arena, comm, {});
+            write_toy(arena, optimizer.weight_sink(), 1);
+            for (int step = 1; step <= kSteps; ++step) {
+                reducer.begin_step();
+                if (comm.rank() == step % size) fill_toy(arena, {0, arena.length()}, arena.gradient_data(), 100 + step);
+                reducer.finish();
+                optimizer.step(reducer, kLr, at::scalar_tensor(0.5));
+            }
+            updates += optimizer.update_count();
+            for (std::size_t b = 0; b < arena.buckets().size(); ++b) {
+                const Range own = arena.shard(static_cast<int>(b), comm.rank());
+                const auto* master = static_cast<const float*>(optimizer.masters()[b].const_data_ptr());
+                for (const ParamPiece& piece : arena.pieces(own))
+                    for (std::int64_t i = 0; i < piece.elements.length(); ++i, ++compared)
+                        wrong_masters +=
+                            master[piece.arena_offset - own.begin + i] !=
+                            in_fp32.weights.at(static_cast<std::size_t>(
+                                start_of[static_cast<std::size_t>(piece.param)] + piece.elements.begin + i));
+            }
+            const at::Tensor all = arena.flat_weights().to(at::kFloat);
+            for (const ParamPiece& piece : arena.pieces({0, arena.length()}))
+                for (std::int64_t i = 0; i < piece.elements.length(); ++i) {
+                    const c10::BFloat16 rounded(in_fp32.weights.at(
+                        static_cast<std::size_t>(start_of[static_cast<std::size_t>(piece.param)] + i)));
+                    wrong_weights += static_cast<const float*>(all.const_data_ptr())[piece.arena_offset + i] !=
+                                     static_cast<float>(rounded);
+                }
+        });
+        BOOST_TEST(compared == layout.element_count());
+        BOOST_TEST(wrong_masters == 0);
+        BOOST_TEST(wrong_weights == 0);
+        BOOST_TEST(updates == size * kSteps);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(bf16_weights_without_masters_are_refused) {
+    run_ranks(1, [&](Communicator& comm) {
+        Arena arena(toy_layout(), 1, 2048, host_allocator(), true, {at::kCPU, at::kBFloat16});
+        GradReducer reducer(arena, comm);
+        ShardedAdamW optimizer(arena, comm, {});
+        initialise(arena, 1);    // not through the optimizer
+        reducer.begin_step();
+        reducer.finish();
+        try {
+            optimizer.step(reducer, kLr);
+        } catch (const Error& error) {
+            if (std::string(error.what()).find("masters") != std::string::npos) return;
+        }
+        throw std::runtime_error("weights without masters were updated");
+    });
 }
 
 BOOST_AUTO_TEST_CASE(options_reach_the_update) {

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <vector>
 
 #include "blip/params/arena.h"
 
@@ -24,6 +25,16 @@ inline Layout toy_layout() {
 inline float toy_value(int what, ParamId param, std::int64_t element) {
     return std::sin(static_cast<float>(what) * 1.7F + static_cast<float>(param) * 0.71F +
                     static_cast<float>(element) * 0.377F);
+}
+
+// All parameters through a sink, whatever the arena's placement.
+inline void write_toy(const Arena& arena, const WeightSink& sink, int what) {
+    for (const ParamPiece& piece : arena.pieces({0, arena.length()})) {
+        std::vector<float> values(static_cast<std::size_t>(piece.elements.length()));
+        for (std::int64_t i = 0; i < piece.elements.length(); ++i)
+            values[static_cast<std::size_t>(i)] = toy_value(what, piece.param, i);
+        sink(piece.arena_offset, values);
+    }
 }
 
 // Fills the parts of parameters inside a range of the arena; data points at range.begin.

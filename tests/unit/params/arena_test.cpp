@@ -1,11 +1,15 @@
-// Placement, buckets, shards and pieces of the arena at several world sizes; initialisers.
+// Placement, buckets, shards and pieces of the arena at several world sizes; bf16 weights; initialisers.
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <map>
 #include <set>
 
+#include "blip/base/error.h"
 #include "blip/params/arena.h"
 
 namespace blip::test {
@@ -65,6 +69,61 @@ BOOST_AUTO_TEST_CASE(views_are_the_flat_buffers) {
     BOOST_TEST(arena.flat_gradients().sum().item<double>() == 2 * 64 * 64);
     arena.zero_gradients();
     BOOST_TEST(arena.weights()[4].grad().sum().item<double>() == 0);
+}
+
+const ArenaPlacement kBf16{at::kCPU, at::kBFloat16};
+
+BOOST_AUTO_TEST_CASE(bf16_weights_round_what_is_written_and_start_as_fp32_ones_do) {
+    Arena arena(odd_layout(), 3, 4096, host_allocator(), true, kBf16);
+    BOOST_TEST((arena.flat_weights().scalar_type() == at::kBFloat16));
+    BOOST_TEST((arena.flat_gradients().scalar_type() == at::kFloat));
+    BOOST_TEST(arena.weight_element_bytes() == 2);
+    BOOST_CHECK_THROW(arena.weight_data(), Error);
+    for (ParamId id = 0; id < arena.layout().count(); ++id) {
+        BOOST_TEST(arena.weights()[static_cast<std::size_t>(id)].data_ptr() == arena.weight_address(arena.offset(id)));
+        BOOST_TEST(reinterpret_cast<std::uintptr_t>(arena.weight_address(arena.offset(id))) % 64 == 0);
+    }
+    // 1 + 2^-8 is halfway between two bf16 numbers: ties go to the even one; a little more goes up
+    const std::vector<float> values = {1, 1 + 0x1p-8F, 1 + 0x3p-8F, 1 + 0x1p-8F + 0x1p-20F, -3e38F};
+    arena.write_weights(arena.offset(0) + 2, values);
+    const at::Tensor written = arena.weights()[0].detach().to(at::kFloat).flatten();
+    const std::vector<float> rounded = {
+        0, 0, 1, 1, 1 + 0x1p-6F, 1 + 0x1p-7F, at::full({1}, -3e38F).to(at::kBFloat16).item<float>(), 0};
+    for (std::size_t i = 0; i < rounded.size(); ++i)
+        BOOST_TEST(written[static_cast<std::int64_t>(i)].item<float>() == rounded[i], "element " << i);
+
+    Arena exact(odd_layout(), 1, 1 << 20, host_allocator());
+    const Arena alone = weights_only_arena(odd_layout(), kBf16);
+    initialise(exact, 5);
+    initialise(arena, 5);
+    for (std::size_t i = 0; i < exact.weights().size(); ++i) {
+        BOOST_TEST(arena.weights()[i].detach().equal(exact.weights()[i].detach().to(at::kBFloat16)));
+        BOOST_TEST(alone.weights()[i].sizes() == arena.weights()[i].sizes());
+        BOOST_TEST((alone.weights()[i].scalar_type() == at::kBFloat16 && !alone.weights()[i].requires_grad()));
+    }
+}
+
+// 64 micro-batches: each gives a bf16 gradient, their sum is that of fp32 additions. (A sum kept in bf16 stops growing
+// once a term is below half of its last place.)
+BOOST_AUTO_TEST_CASE(gradients_of_bf16_weights_add_up_in_fp32) {
+    Arena arena(odd_layout(), 1, 4096, host_allocator(), true, kBf16);
+    initialise(arena, 3);
+    const at::Tensor& weight = arena.weights()[4];    // [64, 64]
+    const void* place = weight.grad().data_ptr();
+    const at::Tensor leaf = weight.detach().clone().set_requires_grad(true);
+    at::Tensor in_fp32 = at::zeros_like(leaf, at::kFloat), in_bf16 = at::zeros_like(leaf);
+    for (int pass = 0; pass < 64; ++pass) {
+        const at::Tensor x = arena.weights()[2].detach().narrow(0, 10 * pass, 16).reshape(-1).narrow(0, 0, 64).mul(3);
+        at::matmul(weight, x).sum().backward();
+        at::matmul(leaf, x).sum().backward();
+        in_fp32 += leaf.grad().to(at::kFloat);
+        in_bf16 += leaf.grad();
+        leaf.mutable_grad() = at::Tensor();
+    }
+    BOOST_TEST((weight.grad().scalar_type() == at::kFloat));
+    BOOST_TEST(weight.grad().data_ptr() == place);
+    BOOST_TEST(weight.grad().equal(in_fp32));
+    BOOST_TEST(!in_bf16.to(at::kFloat).equal(in_fp32));
 }
 
 BOOST_AUTO_TEST_CASE(initial_weights_do_not_depend_on_the_world) {
