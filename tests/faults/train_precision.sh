@@ -34,7 +34,7 @@ same_losses 0 "$scratch/killed" "$scratch/whole"
 
 new_case "a run does not change its precision: refused by name"
 train 2 "$scratch/whole" --epochs 3 --no-evaluate --checkpoint-every 4 --precision fp32
-exits 64; says "precision is"; says "bf16"; says "fp32"
+exits 64; says "precision: was bf16, now fp32"
 
 new_case "the best weights are the fp32 masters, and caption in either precision"
 python3 - "$scratch/bf16/best/model.safetensors" >>"$scratch/.checks" 2>&1 <<'PYTHON' || fail "not fp32"

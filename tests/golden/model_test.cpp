@@ -106,6 +106,35 @@ BOOST_AUTO_TEST_CASE(forward_and_gradients, *boost::unit_test::precondition(has_
     BOOST_TEST(compared > 0);
 }
 
+// No reference value exists for bf16: the loss and the gradients as a whole must stay near fp32's.
+BOOST_AUTO_TEST_CASE(bf16_stays_near_the_reference, *boost::unit_test::precondition(has_golden)) {
+    const auto model = load_golden_model();
+    const SafetensorsFile expected = SafetensorsFile::open(golden_file("forward.safetensors"));
+    const Layout& layout = model->captioner.layout();
+    Arena arena(layout, 1, 1 << 18, host_allocator(), true, {at::kCPU, at::kBFloat16});
+    for (ParamId id = 0; id < layout.count(); ++id)
+        arena.write_weights(arena.offset(id), {model->arena.weight_data() + model->arena.offset(id),
+                                               static_cast<std::size_t>(layout.spec(id).element_count())});
+    const at::Tensor tokens = expected.tensor("input_ids"), mask = expected.tensor("attention_mask");
+    const TrainedTokens trained = trained_tokens(to_vector(tokens), to_vector(mask.sum(1)), 4);
+    DropoutMasks none = DropoutMasks::none();
+    const at::Tensor loss = caption_loss(model->captioner, arena.weights(), expected.tensor("images_u8"), tokens, {},
+                                         trained, label_smoothing, none);
+    loss.backward();
+    double difference = 0, whole = 0;
+    for (ParamId id = 0; id < layout.count(); ++id) {
+        const at::Tensor wanted = expected.tensor("grad." + layout.spec(id).name);
+        const at::Tensor got = arena.weights()[static_cast<std::size_t>(id)].grad();
+        difference += (got - wanted).square().sum().item<double>();
+        whole += wanted.square().sum().item<double>();
+    }
+    const double of_loss = relative_difference(loss.detach().view({1}), expected.tensor("loss"));
+    const double of_gradients = std::sqrt(difference / whole);
+    BOOST_TEST_MESSAGE("bf16 against the reference's fp32: loss " << of_loss << ", all gradients " << of_gradients);
+    BOOST_TEST(of_loss <= tolerance::bf16_loss);
+    BOOST_TEST(of_gradients <= tolerance::bf16_gradients);
+}
+
 BOOST_AUTO_TEST_CASE(adamw_curve,
                      *boost::unit_test::precondition(has_golden) * boost::unit_test::precondition(has_coco)) {
     const auto model = load_golden_model();
