@@ -150,7 +150,7 @@ endif
 # ---- targets ----
 .PHONY: help found build tests test run-tests test-golden run-golden bench demo lint format tidy install bundle gpu-test-bundle clean
 help: ## this list
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
 	@printf '%s\n' 'Paths: LIBTORCH= (a LibTorch, or the directory a torch wheel is in)  MPICXX=  CUDA_HOME=  BLIP_DEPS= (shared cache)' \
 	  'CUDA:  CUDA=0 without, CUDA=1 an error where it cannot be, CUDA_ARCHS="80 90 100"; make test REQUIRE_GPU=1 fails without a GPU' \
 	  'Also:  V=1 shows commands, ONLY=pattern picks tests, OPT="-O0 -g" for debugging, BUILD=dir for another build folder'
