@@ -42,6 +42,7 @@ programs=("$build"/bin/blip_mpi "$build"/bin/coco_pack "$build"/bin/make_sample)
 if [ -n "$with_gpu_tests" ]; then
     [ -x "$build/tests/gpu" ] || fail 66 "$build/tests/gpu is absent: make tests CUDA=1"
     cp "$build/tests/gpu" "$bundle/libexec/gpu_tests"
+    cp "$build/tests/nccl_gpu" "$bundle/libexec/nccl_tests"
 fi
 cp "${programs[@]}" "$bundle/libexec"
 path_of() { ompi_info --path "$1" --parsable | cut -d: -f3 | head -n 1; }
@@ -109,7 +110,7 @@ cp LICENSE "$bundle"
 install -m 755 env/bundle_launch.sh "$bundle/libexec/launch"
 names=(blip_mpi coco_pack make_sample mpirun orted)
 if [ -n "$with_gpu_tests" ]; then
-    names+=(gpu_tests)
+    names+=(gpu_tests nccl_tests)
     install -m 755 env/run_gpu_tests.sh "$bundle"
     # The tests look for their data below the first folder above them that holds data_prep and tests.
     mkdir -p "$bundle/tests/golden" "$bundle/data_prep"

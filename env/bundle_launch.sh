@@ -22,7 +22,7 @@ fi
 # ---- LibTorch --------------------------------------------------------------------------------------------------------
 how="set it to the directory that a torch $(needed libtorch) wheel is in (site-packages), or to an unpacked libtorch zip"
 case $name in
-blip_mpi | gpu_tests)
+blip_mpi | gpu_tests | nccl_tests)
     [ -n "${LIBTORCH:-}" ] || refuse "LIBTORCH is not set: $how"
     if [ -e "$LIBTORCH/torch/lib/libtorch_cpu.so" ]; then
         torch=$(readlink -f "$LIBTORCH/torch")

@@ -97,6 +97,22 @@ if wanted device-code; then
     echo "== device-code"
     run_gpu_tests "$bin/gpu_tests"
 fi
+if wanted nccl; then
+    echo "== nccl: the communicator by itself"
+    gpus=$(nvidia-smi -L 2>/dev/null | grep -c '^GPU')
+    for ranks in 1 2 4; do
+        if [ $ranks -eq 1 ] || [ "$gpus" -ge $ranks ]; then
+            run_gpu_tests "$bin/mpirun" -np $ranks "$bin/nccl_tests"
+        elif [ -n "$no_gpu" ]; then
+            break # said by the one rank
+        elif timeout -k 5 300 "$bin/mpirun" -np $ranks "$bin/nccl_tests" >"$work/said" 2>&1; then
+            passes "$ranks ranks on $gpus GPU" true
+        else
+            tail -n 5 "$work/said" | sed 's/^/    /'
+            skips "$ranks ranks" "$gpus GPU, and NCCL refuses to share it"
+        fi
+    done
+fi
 if wanted sanitizer; then
     echo "== sanitizer"
     sanitizer=

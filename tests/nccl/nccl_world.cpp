@@ -25,6 +25,17 @@ int device_of_rank() {
     return choose_gpu(local, session().local_size(), visible);
 }
 
+std::unique_ptr<Communicator> shared;
+
+// Before MPI and CUDA end.
+struct EndOfTests {
+    void teardown() {
+        if (shared) shared->finish();
+        shared.reset();
+    }
+};
+BOOST_TEST_GLOBAL_FIXTURE(EndOfTests);
+
 }    // namespace
 
 boost::test_tools::assertion_result has_device(boost::unit_test::test_unit_id) {
@@ -39,8 +50,10 @@ std::unique_ptr<Communicator> make_nccl_world(const CommOptions& options) {
 }
 
 Communicator& nccl_world() {
-    static const std::unique_ptr<Communicator> communicator = make_nccl_world({});
-    return *communicator;
+    CommOptions options;
+    options.timeout_s = 60;
+    if (!shared) shared = make_nccl_world(options);
+    return *shared;
 }
 
 void upload(float* device, const std::vector<float>& values) {
