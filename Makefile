@@ -54,7 +54,7 @@ closure = $(sort $(1) $(foreach l,$(USES_$(1)),$(call closure,$(l))))
 # ---- what is found on this machine ----
 TORCH_ROOT := $(firstword $(patsubst %/include/ATen/core/Tensor.h,%,$(wildcard \
   $(LIBTORCH)/torch/include/ATen/core/Tensor.h $(LIBTORCH)/include/ATen/core/Tensor.h)))
-PKGS        := spdlog fmt libturbojpeg libxxhash icu-uc icu-i18n zlib
+PKGS        := spdlog fmt libturbojpeg libpng libxxhash icu-uc icu-i18n zlib
 HDF5_PKG    := $(shell pkg-config --exists hdf5 2>/dev/null && echo hdf5 || echo hdf5-serial)
 SYS_FLAGS   := $(shell pkg-config --cflags $(PKGS) $(HDF5_PKG) 2>/dev/null)
 SYS_LIBS    := $(shell pkg-config --libs $(PKGS) $(HDF5_PKG) 2>/dev/null) -lboost_program_options -ldl

@@ -1,4 +1,4 @@
-// JPEG decoding and encoding by libturbojpeg. Called by coco_pack, make_sample, the batch loader and the caption verb.
+// JPEG decoding and encoding by libturbojpeg. Called by coco_pack, make_sample, the batch loader and picture.cpp.
 #include "blip/image/jpeg.h"
 
 #include <fmt/format.h>
@@ -12,12 +12,10 @@
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
 #include "blip/base/handle.h"
+#include "src/image/image_limits.h"
 
 namespace blip {
 namespace {
-
-// Above this a header is taken for damaged (twice the limit at which Pillow warns of a decompression bomb).
-constexpr std::int64_t most_pixels = 2 * 89'478'485LL;
 
 struct TurboTraits {
     using value_type = tjhandle;

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/data/pillow.json and tests/golden/data/jpeg/*.jpg: what Pillow makes of drawn pictures.
+"""Writes tests/golden/data/pillow.json and the pictures in tests/golden/data/{jpeg,png}: what Pillow makes of drawn pictures.
 
 Needs Pillow 13 and numpy (pip install pillow==13.0.0 numpy). The pictures are formulas, so that the tests draw the same
-ones; the JPEG files are written by Pillow and read back by it. Usage: make_pillow_data.py [repository]
+ones; the files are written by Pillow, or here where it does not write their kind, and read by Pillow. Usage: make_pillow_data.py [repository]
 """
 import hashlib
 import json
 import pathlib
+import struct
 import sys
+import zlib
 
 import numpy as np
 import PIL
@@ -66,10 +68,72 @@ def jpegs(folder):
     return rows
 
 
+def png_file(bit_depth, colour_type, rows, width, chunks=(), interlaced=False):
+    """A PNG from rows of unpacked samples (lists of whole numbers, channels side by side)."""
+    channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour_type]
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    def packed(samples):
+        if bit_depth == 16:
+            return struct.pack(f">{len(samples)}H", *samples)
+        bits = "".join(format(int(s), f"0{bit_depth}b") for s in samples)
+        bits += "0" * (-len(bits) % 8)
+        return bytes(int(bits[i:i + 8], 2) for i in range(0, len(bits), 8))
+
+    def scanlines(x0, y0, dx, dy):
+        for row in rows[y0::dy]:
+            columns = range(x0, width, dx)
+            if columns:
+                yield b"\0" + packed([row[x * channels + c] for x in columns for c in range(channels)])
+
+    passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+    data = b"".join(line for p in (passes if interlaced else [(0, 0, 1, 1)]) for line in scanlines(*p))
+    header = struct.pack(">IIBBBBB", width, len(rows), bit_depth, colour_type, 0, 0, int(interlaced))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + b"".join(chunk(*c) for c in chunks) +
+            chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b""))
+
+
+def pngs(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    rgb, rgba = Image.fromarray(picture(23, 31)), Image.fromarray(picture(19, 21, 4), "RGBA")
+    grey = Image.fromarray(picture(17, 26, 1)[..., 0])
+    by_pillow = {
+        "colour": (rgb, {}), "alpha": (rgba, {}), "grey": (grey, {}), "grey_alpha": (rgba.convert("LA"), {}),
+        "black_white": (grey.convert("1"), {}), "palette": (rgb.quantize(200), {}), "palette_16": (rgb.quantize(13), {"bits": 4}),
+        "palette_clear": (rgb.quantize(90), {"transparency": 3}), "colour_clear": (rgb, {"transparency": (255, 255, 255)}),
+        "grey_16": (Image.fromarray(picture(17, 26, 1)[..., 0].astype(np.uint16) * 3), {}),
+    }
+    for name, (image, options) in by_pillow.items():
+        image.save(folder / f"{name}.png", "PNG", **options)
+
+    def rows(height, width, channels, factor=1, limit=65535):
+        return [[int(v) * factor % (limit + 1) for v in row.ravel()] for row in picture(height, width, channels)]
+
+    gamma = (b"gAMA", struct.pack(">I", 100000))
+    colours = (b"PLTE", bytes(range(3, 3 + 9)))
+    by_hand = {
+        "colour_16": (16, 2, rows(9, 13, 3, 257 - 6), 13), "alpha_16": (16, 6, rows(9, 13, 4, 251), 13),
+        "grey_alpha_16": (16, 4, rows(9, 13, 2, 251), 13), "grey_2": (2, 0, rows(9, 13, 1, 1, 3), 13),
+        "grey_4": (4, 0, rows(9, 13, 1, 1, 15), 13, [gamma]), "palette_2_short": (2, 3, rows(9, 13, 1, 1, 3), 13, [colours]),
+        "colour_interlaced": (8, 2, rows(21, 19, 3), 19, [gamma], True), "grey_1_interlaced": (1, 0, rows(21, 19, 1, 1, 1), 19, [], True),
+        "palette_interlaced": (4, 3, rows(21, 19, 1, 1, 2), 19, [colours], True), "alpha_16_interlaced": (16, 6, rows(6, 9, 4, 251), 9, [], True),
+    }
+    for name, arguments in by_hand.items():
+        (folder / f"{name}.png").write_bytes(png_file(*arguments))
+    table = {}
+    for path in sorted(folder.glob("*.png")):
+        read = Image.open(path).convert("RGB")
+        table[path.name] = {"height": read.height, "width": read.width, "sha256": sha256(read)}
+    return table
+
+
 def main():
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parents[2])
     data = root / "tests/golden/data"
-    table = {"pillow": PIL.__version__, "resizes": resizes(), "jpegs": jpegs(data / "jpeg")}
+    table = {"pillow": PIL.__version__, "resizes": resizes(), "jpegs": jpegs(data / "jpeg"),
+             "pngs": pngs(data / "png")}
     (data / "pillow.json").write_text(json.dumps(table, indent=1) + "\n")
 
 
