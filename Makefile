@@ -54,10 +54,11 @@ closure = $(sort $(1) $(foreach l,$(USES_$(1)),$(call closure,$(l))))
 # ---- what is found on this machine ----
 TORCH_ROOT := $(firstword $(patsubst %/include/ATen/core/Tensor.h,%,$(wildcard \
   $(LIBTORCH)/torch/include/ATen/core/Tensor.h $(LIBTORCH)/include/ATen/core/Tensor.h)))
-PKGS        := spdlog fmt libturbojpeg libpng libxxhash icu-uc icu-i18n zlib
+PKGS        := spdlog fmt libturbojpeg libxxhash icu-uc icu-i18n zlib
 HDF5_PKG    := $(shell pkg-config --exists hdf5 2>/dev/null && echo hdf5 || echo hdf5-serial)
 SYS_FLAGS   := $(shell pkg-config --cflags $(PKGS) $(HDF5_PKG) 2>/dev/null)
-SYS_LIBS    := $(shell pkg-config --libs $(PKGS) $(HDF5_PKG) 2>/dev/null) -lboost_program_options -ldl
+SYS_LIBS    := $(shell pkg-config --libs $(PKGS) libpng $(HDF5_PKG) 2>/dev/null) -lboost_program_options -ldl
+PNG_FLAGS   := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags libpng 2>/dev/null))
 MPI_FLAGS   := -DOMPI_SKIP_MPICXX $(patsubst -I%,-isystem %,$(shell $(MPICXX) --showme:compile 2>/dev/null))
 MPI_LIBS    := $(filter-out -lmpi_cxx,$(shell $(MPICXX) --showme:link 2>/dev/null))
 # After the system: LibTorch brings its own nlohmann and fmt headers, of other versions.
@@ -131,6 +132,7 @@ track = $(if $(subst <$(strip $(file <$(1)))>,,<$(strip $(2))>),$(shell mkdir -p
 BUILDING := $(filter-out help clean demo lint format,$(or $(MAKECMDGOALS),help))
 ifneq ($(BUILDING),)
 $(call track,$(BUILD)/lists/flags,$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(TORCH_FLAGS) $(MPI_FLAGS))
+$(call track,$(BUILD)/lists/flags_png,$(PNG_FLAGS))
 $(call track,$(BUILD)/lists/flags_cuda,$(NVCC) $(NVCC_FLAGS) $(CUDA_FLAGS))
 $(call track,$(BUILD)/lists/link,$(LDFLAGS) $(TORCH_LIBS) $(MPI_LIBS) $(SYS_LIBS))
 $(call track,$(BUILD)/lists/link_cuda,$(TORCH_CUDA_LIBS))
@@ -190,7 +192,7 @@ format: ## lay out all C++ as env/clang-format says
 tidy: ## clang-tidy over the program's sources, if it is installed (minutes)
 	@command -v $(CLANG_TIDY) >/dev/null || { echo '$(CLANG_TIDY) is not installed: apt-get install it, or set CLANG_TIDY= (16 or later)' >&2; exit 66; }
 	@printf '%s\n' $(or $(ONLY),$(filter-out %_cuda.cpp,$(wildcard src/*/*.cpp data_prep/*.cpp))) | xargs -P $(shell nproc) -n 1 sh -c \
-	  '$(CLANG_TIDY) --quiet --config-file=env/clang-tidy "$$0" -- $(CPPFLAGS) -std=c++20 $(TORCH_FLAGS) $(MPI_FLAGS) 2>/dev/null'
+	  '$(CLANG_TIDY) --quiet --config-file=env/clang-tidy "$$0" -- $(CPPFLAGS) -std=c++20 $(TORCH_FLAGS) $(MPI_FLAGS) $(PNG_FLAGS) 2>/dev/null'
 
 install: build ## programs, job files and vocabulary into PREFIX= (default /usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/blip_mpi/jobs
@@ -214,6 +216,7 @@ whole = -o $@.$$$$ && mv $@.$$$$ $@
 pch = -include $(BUILD)/pch/$(1).h
 torch_of = $(if $(call torchy,$(1)),$(TORCH_FLAGS))
 mpi_of   = $(if $(filter comm,$(1)),$(MPI_FLAGS))
+png_of   = $(if $(filter image,$(1)),$(PNG_FLAGS))
 define compile
 	@mkdir -p $(@D)
 	$(call say,CXX,$<)
@@ -242,7 +245,8 @@ $(if $(findstring torch,$(2)),$(1): | need-torch)
 endef
 flavour = $(if $(call torchy,$(1)),torch,plain)
 test_flavour = $(if $(call torchy,$(call closure,$(1))),test_torch,test)
-$(foreach l,$(LAYERS),$(eval $(call object_rules,$(call obj,$(filter-out %_cuda.cpp,$(wildcard src/$(l)/*.cpp))),$(call flavour,$(l)),$(call torch_of,$(l)) $(call mpi_of,$(l)))))
+$(foreach l,$(LAYERS),$(eval $(call object_rules,$(call obj,$(filter-out %_cuda.cpp,$(wildcard src/$(l)/*.cpp))),$(call flavour,$(l)),$(call torch_of,$(l)) $(call mpi_of,$(l)) $(call png_of,$(l)))))
+$(call obj,src/image/png.cpp): $(BUILD)/lists/flags_png
 $(foreach l,$(HAVE_CUDA),$(eval $(call object_rules,$(call obj,$(wildcard src/$(l)/*_cuda.cpp)),$(call flavour,$(l)),$(call torch_of,$(l)) $(call mpi_of,$(l)) $(CUDA_FLAGS))))
 $(foreach l,$(TESTED),$(eval $(call object_rules,$(call obj,$(wildcard tests/unit/$(l)/*_test.cpp)),$(call test_flavour,$(l)),$(call torch_of,$(call closure,$(l))) $(call mpi_of,$(l)))))
 wide_objects := $(call obj,$(wildcard tests/golden/*_test.cpp tests/ranks/*_test.cpp) $(SUPPORT_TORCH))
