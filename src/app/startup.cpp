@@ -4,19 +4,19 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <malloc.h>
-#include <sched.h>
 #include <torch/headeronly/version.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
+#include <functional>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "blip/base/log.h"
 #include "blip/checkpoint/checkpoints.h"
+#include "blip/comm/mpi_session.h"
 #include "blip/options/parse.h"
 #include "blip/train/run_identity.h"
+#include "src/app/affinity.h"
 
 namespace blip {
 
@@ -41,22 +41,51 @@ void tune_allocator() {
     mallopt(M_TOP_PAD, 64 << 20);
 }
 
-int available_cores() {
-    cpu_set_t cores;
-    CPU_ZERO(&cores);
-    if (sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;
-    return std::max(1, CPU_COUNT(&cores));
-}
+namespace {
 
-void set_threads(Options& options, int ranks_here) {
-    const int cores = available_cores();
-    const bool bound = cores < sysconf(_SC_NPROCESSORS_ONLN);
-    // A bound rank has its cores to itself; otherwise the host's ranks share them.
-    const int own = bound ? cores : std::max(1, cores / ranks_here);
-    if (options.runtime.threads == 0) options.runtime.threads = own;
-    if (options.data.loader_threads == 0) options.data.loader_threads = std::max(1, own / 2);
+void fill_threads(Options& options, int own_cores) {
+    if (options.runtime.threads == 0) options.runtime.threads = own_cores;
+    if (options.data.loader_threads == 0) options.data.loader_threads = std::max(1, own_cores / 2);
     at::set_num_threads(options.runtime.threads);
 }
+
+std::vector<RankCores> cores_of_all(int threads, Communicator& communicator) {
+    RankCores own = find_own_cores();
+    own.threads = threads;
+    std::vector<RankCores> ranks;
+    for (const std::string& text : communicator.all_gather_strings(to_text(own), "cores of the ranks"))
+        ranks.push_back(rank_cores_from(text));
+    return ranks;
+}
+
+// "4", "1 to 4"
+std::string range_of(const std::vector<RankCores>& ranks, const std::function<int(const RankCores&)>& count) {
+    int least = count(ranks.front()), most = least;
+    for (const RankCores& rank : ranks) {
+        least = std::min(least, count(rank));
+        most = std::max(most, count(rank));
+    }
+    return least == most ? fmt::format("{}", least) : fmt::format("{} to {}", least, most);
+}
+
+std::vector<std::string> describe_hosts(const std::vector<RankCores>& ranks) {
+    std::map<std::string, std::vector<RankCores>> hosts;
+    for (const RankCores& rank : ranks) hosts[rank.host].push_back(rank);
+    std::vector<std::string> lines;
+    for (const auto& [host, of_host] : hosts)
+        lines.push_back(fmt::format("{} ({} ranks, {} cores each may use)", host, of_host.size(),
+                                    range_of(of_host, [](const RankCores& r) { return int(r.cores.size()); })));
+    return lines;
+}
+
+}    // namespace
+
+void set_threads(Options& options, Communicator& communicator) {
+    const std::vector<RankCores> all = cores_of_all(0, communicator);
+    fill_threads(options, share_of_cores(all, static_cast<std::size_t>(communicator.rank())));
+}
+
+void set_threads(Options& options) { fill_threads(options, share_of_cores({find_own_cores()}, 0)); }
 
 void install_stop_signals() {
     struct sigaction action = {};
@@ -107,33 +136,21 @@ void adopt_model_shape(Options& options) {
 }
 
 void print_run(const Options& options, const std::string& changed, const std::string& device,
-               const PackedDataset& dataset, Communicator& communicator, const MpiSession& session) {
-    const nlohmann::json own = {host_name(), available_cores()};
-    const auto all = communicator.all_gather_strings(own.dump(), "hosts of the ranks");
+               const PackedDataset& dataset, Communicator& communicator) {
+    const std::vector<RankCores> ranks = cores_of_all(options.runtime.threads, communicator);
     if (communicator.rank() != 0) return;
-    std::map<std::string, std::pair<int, int>> hosts;    // name -> ranks, fewest cores
-    for (const std::string& text : all) {
-        const auto report = nlohmann::json::parse(text);
-        auto& [ranks, cores] = hosts.try_emplace(report[0], 0, report[1].get<int>()).first->second;
-        ++ranks;
-        cores = std::min(cores, report[1].get<int>());
-    }
-    std::vector<std::string> host_lines;
-    for (const auto& [name, counts] : hosts)
-        host_lines.push_back(fmt::format("{} ({} ranks, {} cores each may use)", name, counts.first, counts.second));
-    log_info("blip_mpi {}: {} ranks on {}", program_version, communicator.size(), fmt::join(host_lines, ", "));
+    log_info("blip_mpi {}: {} ranks on {}", program_version, communicator.size(),
+             fmt::join(describe_hosts(ranks), ", "));
     log_info("precision {} on {}, {} compute and {} loader threads a rank; LibTorch {}, {}", options.runtime.precision,
-             device, options.runtime.threads, options.data.loader_threads, TORCH_VERSION, mpi_library_version());
+             device, range_of(ranks, [](const RankCores& rank) { return rank.threads; }), options.data.loader_threads,
+             TORCH_VERSION, mpi_library_version());
     std::vector<std::string> splits;
     for (const SplitTables& split : dataset.splits())
         splits.push_back(
             fmt::format("{} {} images {} captions", split.name, split.image_count(), split.caption_count()));
     log_info("data {} ({}), digest {}", dataset.path().string(), fmt::join(splits, ", "), dataset.data_digest());
     log_info("options that differ from the defaults: {}", changed);
-    const bool shared_core = available_cores() == 1 && sysconf(_SC_NPROCESSORS_ONLN) > session.local_size();
-    if (shared_core)
-        log_warning("each rank is bound to one core although this host has {}: mpirun --bind-to none gives them all",
-                    sysconf(_SC_NPROCESSORS_ONLN));
+    for (const std::string& warning : core_warnings(ranks)) log_warning_text(warning);
 }
 
 }    // namespace blip

@@ -6,7 +6,6 @@
 
 #include "blip/base/error.h"
 #include "blip/comm/communicator.h"
-#include "blip/comm/mpi_session.h"
 #include "blip/data/packed_dataset.h"
 #include "blip/options/options.h"
 
@@ -14,13 +13,15 @@ namespace blip {
 
 inline constexpr const char* program_version = "0.1.0";
 
-// glibc's malloc keeps its pages: without this a fifth of a training step on CPU goes into page faults.
+// glibc's malloc keeps its pages: without this a fifth of a training step on CPU goes into page faults. main calls it
+// for every verb; packing gains nothing by it (its system time stays at a tenth of the whole).
 void tune_allocator();
 
-// Processor cores this process may run on.
-int available_cores();
-// Fills threads and loader_threads where they are 0 and sets LibTorch's thread count. ranks_here: ranks on this host.
-void set_threads(Options& options, int ranks_here);
+// Fills threads and loader_threads where they are 0, from this rank's share of its host's cores, and sets LibTorch's
+// thread count. Collective.
+void set_threads(Options& options, Communicator& communicator);
+// The same for a process by itself.
+void set_threads(Options& options);
 
 // USR1, TERM and INT ask for a checkpoint and an orderly end; a second INT ends the process at once.
 void install_stop_signals();
@@ -37,8 +38,9 @@ std::string describe_changes(const Options& options);
 void adopt_model_shape(Options& options);
 
 // Ranks, hosts, cores, precision, versions, data, and the options that differ from their defaults. Collective.
-// changed: describe_changes of the options before anything was filled in. device: what this rank computes on.
+// Warns of ranks that are bound badly. changed: describe_changes of the options before anything was filled in. device:
+// what this rank computes on.
 void print_run(const Options& options, const std::string& changed, const std::string& device,
-               const PackedDataset& dataset, Communicator& communicator, const MpiSession& session);
+               const PackedDataset& dataset, Communicator& communicator);
 
 }    // namespace blip

@@ -38,7 +38,7 @@ std::vector<std::string> present_splits(const Options& options, const PackedData
 ExitCode run_evaluate(Options options, const MpiSession& session) {
     const auto communicator = make_mpi_communicator(options.comm);
     const std::string changed = describe_changes(options);
-    set_threads(options, session.local_size());
+    set_threads(options, *communicator);
     std::optional<PackedDataset> dataset;
     std::optional<Captioner> captioner;
     std::optional<Arena> arena;
@@ -57,7 +57,7 @@ ExitCode run_evaluate(Options options, const MpiSession& session) {
     });
     check_same_options(options, *communicator);
     check_ranks_agree({{"data digest", dataset->data_digest()}}, *communicator);
-    print_run(options, changed, describe_device(placement.device), *dataset, *communicator, session);
+    print_run(options, changed, describe_device(placement.device), *dataset, *communicator);
     if (options.dry_run) {
         log_info("dry run: everything needed is there and fits together; nothing was evaluated or written");
         return ExitCode::ok;

@@ -79,7 +79,7 @@ void check_only(const Options& options, const PackedDataset& dataset, Communicat
 ExitCode run_train(Options options, const MpiSession& session) {
     std::unique_ptr<Communicator> communicator = make_mpi_communicator(options.comm);
     const std::string changed = describe_changes(options);
-    set_threads(options, session.local_size());
+    set_threads(options, *communicator);
     std::optional<PackedDataset> dataset;
     ArenaPlacement placement;
     run_together(*communicator, [&] {
@@ -93,7 +93,7 @@ ExitCode run_train(Options options, const MpiSession& session) {
     check_same_options(options, *communicator);
     check_ranks_agree(run_identity(options, *dataset), *communicator);
     if (communicator->rank() == 0 && !options.dry_run) add_log_file(options.checkpoint.output / "log.txt");
-    print_run(options, changed, describe_device(placement.device), *dataset, *communicator, session);
+    print_run(options, changed, describe_device(placement.device), *dataset, *communicator);
     // In a dry run too: what keeps the GPUs from talking to each other shows here.
     if (placement.device.is_cuda())
         communicator = make_nccl_communicator(options.comm, placement.device.index(), compute_stream(placement.device),
