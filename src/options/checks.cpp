@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <sstream>
 
 #include "blip/base/error.h"
@@ -12,31 +13,46 @@
 namespace blip {
 namespace {
 
-// Error lines name both options and a value that would do.
-void check_divides(const char* part_name, int part, const char* whole_name, int whole) {
-    if (whole % part == 0) return;
+using Found = std::optional<Inconsistency>;
+
+Found check_divides(const char* part_name, int part, const char* whole_name, int whole) {
+    if (whole % part == 0) return std::nullopt;
     int fitting = std::min(part, whole);
     while (whole % fitting != 0) --fitting;
-    throw Error(ExitCode::usage,
-                fmt::format("--{} {} does not divide --{} {}; {} would", part_name, part, whole_name, whole, fitting));
+    return Inconsistency{
+        fmt::format("--{} {} does not divide --{} {}; {} would", part_name, part, whole_name, whole, fitting),
+        {part_name, whole_name}};
 }
 
-void check_lengths(const GenerateOptions& generate, int text_positions) {
+Found check_lengths(const GenerateOptions& generate, int text_positions) {
     if (generate.min_length > generate.max_length)
-        throw Error(ExitCode::usage, fmt::format("--min-length {} is more than --max-length {}", generate.min_length,
-                                                 generate.max_length));
+        return Inconsistency{
+            fmt::format("--min-length {} is more than --max-length {}", generate.min_length, generate.max_length),
+            {"min-length", "max-length"}};
     if (generate.max_length > text_positions)
-        throw Error(ExitCode::usage, fmt::format("--max-length {} is more than the {} positions of the model",
-                                                 generate.max_length, text_positions));
+        return Inconsistency{fmt::format("--max-length {} is more than the {} positions of the model",
+                                         generate.max_length, text_positions),
+                             {"max-length", "model"}};
     // each word of the prompt is one token or more, [DEC] comes before it, and a word must fit behind it
     std::istringstream words(generate.prompt);
     int fewest_tokens = 1;
     for (std::string word; words >> word;) ++fewest_tokens;
     if (generate.max_length <= fewest_tokens)
-        throw Error(ExitCode::usage,
-                    fmt::format("--max-length {} leaves no room behind the --prompt '{}', which takes {} tokens "
-                                "or more",
-                                generate.max_length, generate.prompt, fewest_tokens));
+        return Inconsistency{
+            fmt::format("--max-length {} leaves no room behind the --prompt '{}', which takes {} tokens "
+                        "or more",
+                        generate.max_length, generate.prompt, fewest_tokens),
+            {"max-length", "prompt"}};
+    return std::nullopt;
+}
+
+Found check_training(const Options& options) {
+    if (options.verb != Verb::train) return std::nullopt;
+    const OptimOptions& optim = options.optim;
+    if (optim.min_lr > optim.init_lr)
+        return Inconsistency{fmt::format("--min-lr {} is more than --init-lr {}", optim.min_lr, optim.init_lr),
+                             {"min-lr", "init-lr"}};
+    return check_divides("micro-batch", options.train.micro_batch, "global-batch", options.train.global_batch);
 }
 
 }    // namespace
@@ -69,17 +85,18 @@ ModelOptions model_preset(const std::string& name) {
 
 double preset_drop_path(const std::string& name) { return name == "large" ? 0.1 : 0; }
 
-void check_consistency(const Options& options) {
+std::optional<Inconsistency> find_inconsistency(const Options& options) {
     const ModelOptions& model = options.model;
-    check_divides("text-heads", model.text_heads, "text-hidden", model.text_hidden);
-    check_divides("vision-heads", model.vision_heads, "vision-width", model.vision_width);
-    check_divides("patch-size", model.patch_size, "image-size", model.image_size);
-    check_lengths(options.generate, model.text_positions);
-    if (options.verb != Verb::train) return;
-    check_divides("micro-batch", options.train.micro_batch, "global-batch", options.train.global_batch);
-    if (options.optim.min_lr > options.optim.init_lr)
-        throw Error(ExitCode::usage,
-                    fmt::format("--min-lr {} is more than --init-lr {}", options.optim.min_lr, options.optim.init_lr));
+    Found found = check_divides("text-heads", model.text_heads, "text-hidden", model.text_hidden);
+    if (!found) found = check_divides("vision-heads", model.vision_heads, "vision-width", model.vision_width);
+    if (!found) found = check_divides("patch-size", model.patch_size, "image-size", model.image_size);
+    if (!found) found = check_lengths(options.generate, model.text_positions);
+    if (!found) found = check_training(options);
+    return found;
+}
+
+void check_consistency(const Options& options) {
+    if (const auto found = find_inconsistency(options)) throw Error(ExitCode::usage, found->message);
 }
 
 std::vector<std::string> model_conflicts(const Options& options, const ModelOptions& found) {

@@ -51,7 +51,9 @@ std::vector<ConfigLine> read_config_file(const std::filesystem::path& path) {
     const std::string content = read_file(path);
     std::vector<ConfigLine> lines;
     int number = 0;
-    for (std::size_t begin = 0; begin < content.size();) {
+    constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";    // some editors put it in front
+    for (std::size_t begin = content.starts_with(byte_order_mark) ? byte_order_mark.size() : 0;
+         begin < content.size();) {
         const std::size_t end = std::min(content.find('\n', begin), content.size());
         const auto line = trimmed(std::string_view(content).substr(begin, end - begin));
         begin = end + 1;

@@ -26,10 +26,14 @@ const OptionSpec* find_option(std::string_view name) {
     return found == table.end() ? nullptr : &*found;
 }
 
-std::string similar_option(std::string_view name) {
-    std::vector<std::string> names;
-    for (const OptionSpec& spec : option_table()) names.push_back(spec.name);
-    return nearest_word(name, names);
+const OptionSpec* similar_option(std::string_view name, std::optional<Verb> verb) {
+    std::vector<std::string> names, of_verb;
+    for (const OptionSpec& spec : option_table()) {
+        names.push_back(spec.name);
+        if (verb && spec.used_by(*verb)) of_verb.push_back(spec.name);
+    }
+    const OptionSpec* own = find_option(nearest_word(name, of_verb));
+    return own != nullptr ? own : find_option(nearest_word(name, names));
 }
 
 ParsedCommandLine default_settings(const std::string& preset) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,8 +49,14 @@ struct OptionSpec {
 const std::vector<OptionSpec>& option_table();
 // nullptr if there is none
 const OptionSpec* find_option(std::string_view name);
-// Closest name of the table for a mistyped one, empty if none is close.
-std::string similar_option(std::string_view name);
+// Closest option for a mistyped name, nullptr if none is close. One of the verb's own goes first, if a verb is given.
+const OptionSpec* similar_option(std::string_view name, std::optional<Verb> verb);
+// The rules that tie options together.
+struct Inconsistency {
+    std::string message;                 // names both options and a value that would do
+    std::vector<std::string> options;    // the names of those at odds
+};
+std::optional<Inconsistency> find_inconsistency(const Options& options);
 // The defaults of a run with this preset.
 ParsedCommandLine default_settings(const std::string& preset);
 

@@ -2,6 +2,7 @@
 #include "blip/options/parse.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <boost/program_options.hpp>
@@ -10,6 +11,7 @@
 
 #include "blip/base/error.h"
 #include "config_file.h"
+#include "nearest_word.h"
 #include "option_table.h"
 #include "option_value.h"
 
@@ -24,6 +26,7 @@ struct Given {
     const OptionSpec* spec = nullptr;
     std::string value;
     std::string where;    // for messages: "--epochs" or "run.cfg:12: epochs"
+    bool from_config = false;
 };
 
 struct Words {
@@ -31,9 +34,13 @@ struct Words {
     std::vector<std::string> loose;    // neither options nor their values
 };
 
-std::string did_you_mean(const std::string& name, const char* dashes) {
-    const std::string similar = similar_option(name);
-    return similar.empty() ? "" : fmt::format("; did you mean {}{}?", dashes, similar);
+// "; did you mean --epochs?", with the verbs that use it if `verb` does not; nothing if no option resembles the name.
+std::string suggestion(const std::string& name, const char* dashes, std::optional<Verb> verb = std::nullopt) {
+    const OptionSpec* similar = similar_option(name, verb);
+    if (similar == nullptr) return "";
+    const bool of_others = verb && !similar->used_by(*verb);
+    return fmt::format("; did you mean {}{}?{}", dashes, similar->name,
+                       of_others ? fmt::format(" It is only for {}", verb_names(similar->verbs)) : "");
 }
 
 [[noreturn]] void refuse_without_value(const OptionSpec& spec) {
@@ -47,7 +54,7 @@ std::optional<Verb> verb_from(const std::string& word) {
 }
 
 // The arguments behind the verb, split into flags and other words; names are checked, values are not.
-Words split_arguments(const std::vector<std::string>& arguments) {
+Words split_arguments(const std::vector<std::string>& arguments, Verb verb) {
     po::options_description known;
     for (const OptionSpec& spec : option_table()) {
         if (spec.is_switch())
@@ -77,12 +84,12 @@ Words split_arguments(const std::vector<std::string>& arguments) {
             if (option.original_tokens.size() == 2 && option.original_tokens.back().starts_with("--"))
                 refuse_without_value(*spec);
             const std::string value = spec->is_switch() ? "on" : option.value.empty() ? "" : option.value.front();
-            words.flags.push_back({spec, value, "--" + spec->name});
+            words.flags.push_back({spec, value, "--" + spec->name, false});
         }
     } catch (const po::unknown_option& problem) {
         std::string name = problem.get_option_name();
         name.erase(0, name.find_first_not_of('-'));
-        refuse(fmt::format("there is no option --{}{}", name, did_you_mean(name, "--")));
+        refuse(fmt::format("there is no option --{}{}", name, suggestion(name, "--", verb)));
     } catch (const po::error_with_option_name& problem) {
         std::string name = problem.get_option_name();
         name.erase(0, name.find_first_not_of('-'));
@@ -109,11 +116,11 @@ std::vector<Given> read_config(const std::string& file) {
         const OptionSpec* spec = find_option(line.name);
         if (spec == nullptr)
             refuse(fmt::format("{}:{}: there is no option '{}'{}", file, line.number, line.name,
-                               did_you_mean(line.name, "")));
+                               suggestion(line.name, "")));
         if (spec->command_line_only) refuse(fmt::format("{} belongs on the command line, as --{}", where, line.name));
         const auto [first, is_new] = line_of.emplace(line.name, line.number);
         if (!is_new) refuse(fmt::format("{} is given twice, first in line {}", where, first->second));
-        given.push_back({spec, std::move(line.value), where});
+        given.push_back({spec, std::move(line.value), where, true});
     }
     return given;
 }
@@ -126,8 +133,9 @@ void apply(const Given& given, ParsedCommandLine& settings) {
     }
 }
 
-// Sets the preset first: it fills the dimensions that the others override.
-void apply_all(const std::vector<Given>& config, const std::vector<Given>& flags, ParsedCommandLine& settings) {
+// Sets the preset first: it fills the dimensions that the others override. Returns what took effect.
+std::vector<Given> apply_all(const std::vector<Given>& config, const std::vector<Given>& flags,
+                             ParsedCommandLine& settings) {
     const auto overridden = [&](const Given& line) {
         return std::any_of(flags.begin(), flags.end(), [&](const Given& flag) { return flag.spec == line.spec; });
     };
@@ -146,6 +154,19 @@ void apply_all(const std::vector<Given>& config, const std::vector<Given>& flags
         if (spec.shapes_model() &&
             std::any_of(winners.begin(), winners.end(), [&](const Given& g) { return g.spec == &spec; }))
             settings.options.explicit_model_options.push_back(spec.name);
+    return winners;
+}
+
+// As check_consistency, and says which of the options at odds come from lines of the config file.
+void check_together(const Options& options, const std::vector<Given>& given) {
+    const auto found = find_inconsistency(options);
+    if (!found) return;
+    std::vector<std::string> lines;
+    for (const Given& one : given)
+        if (one.from_config &&
+            std::find(found->options.begin(), found->options.end(), one.spec->name) != found->options.end())
+            lines.push_back(one.where);
+    refuse(found->message + (lines.empty() ? "" : fmt::format(" ({})", fmt::join(lines, ", "))));
 }
 
 void check_required(const Options& options) {
@@ -173,8 +194,8 @@ std::optional<Verb> take_verb(std::vector<std::string>& arguments) {
     if (arguments.empty() || arguments.front().starts_with('-')) return std::nullopt;
     const auto verb = verb_from(arguments.front());
     if (!verb)
-        refuse(
-            fmt::format("'{}' is no verb; there are train, evaluate and caption (blip_mpi --help)", arguments.front()));
+        refuse(fmt::format("'{}' is no verb; there are train, evaluate and caption (blip_mpi --help){}",
+                           arguments.front(), did_you_mean(arguments.front(), {"train", "evaluate", "caption"})));
     arguments.erase(arguments.begin());
     return verb;
 }
@@ -185,7 +206,8 @@ ParsedCommandLine parse_command_line(const std::vector<std::string>& given_argum
     std::vector<std::string> arguments = given_arguments;
     const auto verb = take_verb(arguments);
     std::replace(arguments.begin(), arguments.end(), std::string("-h"), std::string("--help"));
-    const Words words = split_arguments(arguments);
+    const bool evaluates = std::find(arguments.begin(), arguments.end(), "--evaluate") != arguments.end();
+    const Words words = split_arguments(arguments, verb.value_or(evaluates ? Verb::evaluate : Verb::train));
     refuse_repeated_flags(words.flags);
 
     ParsedCommandLine settings;
@@ -216,9 +238,9 @@ ParsedCommandLine parse_command_line(const std::vector<std::string>& given_argum
         apply(*config_flag, settings);    // refuses an empty name
         config = read_config(config_flag->value);
     }
-    apply_all(config, words.flags, settings);
+    const std::vector<Given> given = apply_all(config, words.flags, settings);
     if (settings.help || settings.version) return settings;
-    check_consistency(options);
+    check_together(options, given);
     if (!options.print_config) check_required(options);
     return settings;
 }

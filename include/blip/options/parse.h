@@ -18,11 +18,11 @@ struct ParsedCommandLine {
 };
 
 // argv without the program's name. The verb comes first and may be left out: train, or evaluate with --evaluate.
-// Errors: usage, naming the offending word (in a config file: file and line): unknown, repeated, without a value, out
-// of range, of another verb, at odds with another option, missing; missing_input if there is no such config file. A
-// config file describes a run, so that one file serves `train` and `--evaluate`: its options are all checked, those the
-// verb does not use are then left aside. Options needed to run (--data, --init, pictures) are not asked for where the
-// program only prints (--help, --version, --print-config).
+// Errors: usage, naming the offending word (in a config file: file and line): unknown (with the one that was probably
+// meant), repeated, without a value, out of range, of another verb, at odds with another option, missing; missing_input
+// if there is no such config file. A config file describes a run, so that one file serves `train` and `--evaluate`: its
+// options are all checked, those the verb does not use are then left aside. Options needed to run (--data, --init,
+// pictures) are not asked for where the program only prints (--help, --version, --print-config).
 ParsedCommandLine parse_command_line(const std::vector<std::string>& arguments);
 
 // The rules that tie options together (micro divides global batch, heads divide hidden, ...). parse_command_line has

@@ -44,6 +44,13 @@ BOOST_AUTO_TEST_CASE(bad_lines_of_a_config_file_are_named) {
     refused("prompt = \"a\" b\n", {"run.cfg:1:"});
     refused("config = other.cfg\n", {"run.cfg:1:", "command line"});
     refused("evaluate = on\n", {"run.cfg:1:", "command line"});
+    refused("precision = bf6\n", {"run.cfg:1: precision", "did you mean bf16?"});
+    // options at odds with one another, or with a default, or with a flag: the lines they come from
+    refused("seed = 1\nglobal-batch = 100\n", {"--micro-batch 32 does not divide", "/run.cfg:2: global-batch)"});
+    refused("micro-batch = 7\n\nglobal-batch = 12\n", {"/run.cfg:1: micro-batch, ", "/run.cfg:3: global-batch)"});
+    refused("min-length = 9\nmax-length = 8\n", {"/run.cfg:1: min-length, ", "/run.cfg:2: max-length)"});
+    refused("max-length = 65\nmodel = tiny\n", {"65", "run.cfg:1: max-length", "run.cfg:2: model"});
+    refused("min-lr = 1\n", {"/run.cfg:1: min-lr)"});
     try {
         parse(train({"--config", "/nonexistent/run.cfg"}));
         BOOST_ERROR("accepted a config file that does not exist");
@@ -51,6 +58,9 @@ BOOST_AUTO_TEST_CASE(bad_lines_of_a_config_file_are_named) {
         BOOST_TEST(static_cast<int>(error.code()) == 66);
         BOOST_TEST(std::string(error.what()).find("/nonexistent/run.cfg") != std::string::npos);
     }
+    const ConfigFile batch("micro-batch = 7\nglobal-batch = 14\n");
+    check_refused(train({"--config", batch.path(), "--global-batch", "12"}),
+                  {"--micro-batch 7 does not divide --global-batch 12", "run.cfg:1: micro-batch)"});
     // flags do not hide a bad line
     const ConfigFile config("epochs = 0\n");
     check_refused(train({"--config", config.path(), "--epochs", "3"}), {"run.cfg:1:"});

@@ -22,7 +22,9 @@ BOOST_AUTO_TEST_CASE(verb_may_be_left_out) {
     BOOST_TEST((caption.images == std::vector<std::filesystem::path>{"a.jpg", "b.jpg"}));
     check_refused({"train", "--evaluate", "--data", "a.h5"}, {"--evaluate", "train"});
     check_refused({"--data", "a.h5", "evaluate"}, {"'evaluate'", "first"});
-    check_refused({"tarin"}, {"'tarin'", "train, evaluate and caption"});
+    check_refused({"tarin"}, {"'tarin'", "train, evaluate and caption", "did you mean train?"});
+    check_refused({"evalute", "--data", "a.h5"}, {"did you mean evaluate?"});
+    check_refused({"captions", "a.jpg"}, {"did you mean caption?"});
 }
 
 BOOST_AUTO_TEST_CASE(defaults_are_those_of_the_structs) {
@@ -77,6 +79,9 @@ BOOST_AUTO_TEST_CASE(flags_are_read) {
 BOOST_AUTO_TEST_CASE(bad_words_are_named) {
     check_refused(train({"--epoch", "3"}), {"--epoch", "did you mean --epochs?"});
     check_refused(train({"--xyzzy=3"}), {"--xyzzy"});
+    // the verb's own options go first, and that of another verb is said to be one
+    check_refused({"caption", "--init", "b", "a.jpg", "--epoch", "3"}, {"did you mean --epochs? It is only for train"});
+    check_refused(train({"--jsn"}), {"did you mean --json? It is only for caption"});
     check_refused(train({"--epochs"}), {"--epochs", "needs a value"});
     check_refused(train({"--epochs", "--fresh"}), {"--epochs", "needs a value"});
     check_refused(train({"--output", "--fresh"}), {"--output", "needs a value"});
@@ -104,6 +109,10 @@ BOOST_AUTO_TEST_CASE(values_out_of_range_are_named) {
     check_refused(train({"--augment", "yes"}), {"--augment", "'yes'"});
     check_refused(train({"--augment-operators", "-1"}), {"--augment-operators", "-1", "at least 0"});
     check_refused(train({"--model", "huge"}), {"--model", "'huge'"});
+    check_refused(train({"--model", "tinny"}), {"--model", "did you mean tiny?"});
+    check_refused(train({"--precision", "bf6"}), {"--precision", "did you mean bf16?"});
+    check_refused(train({"--device", "gpu"}), {"--device", "'gpu' is none of auto, cpu, cuda"});
+    check_refused(train({"--split", "val,tset"}), {"--split", "did you mean test?"});
     check_refused(train({"--split", "val,,test"}), {"--split", "''"});
     check_refused(train({"--split", "val,val"}), {"--split", "twice"});
     check_refused(train({"--loss-average", "mean"}), {"--loss-average", "'mean'"});
