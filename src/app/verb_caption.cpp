@@ -1,13 +1,20 @@
 // blip_mpi caption: a caption for each picture given; no MPI, no data file.
-#include <ATen/ops/empty.h>
 #include <fmt/format.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <nlohmann/json.hpp>
 
 #include "blip/base/log.h"
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/eval/evaluator.h"
-#include "blip/image/augment.h"
-#include "blip/image/jpeg.h"
+#include "blip/kernels/device.h"
 #include "blip/params/arena.h"
+#include "blip/report/progress.h"
+#include "src/app/caption_inputs.h"
+#include "src/app/compute.h"
+#include "src/app/picture_stream.h"
 #include "src/app/startup.h"
 #include "src/app/verbs.h"
 
@@ -30,40 +37,125 @@ fs::path find_vocabulary(const fs::path& init) {
                 fmt::format("no vocabulary: put the BERT vocabulary at {}", places.front().string()));
 }
 
+// "FILE: CAPTION", or a JSON object; nothing for a picture without caption unless JSON is wanted, which has a line for
+// every picture.
+std::string line_of(const StreamedPicture& picture, const Caption* caption, bool json) {
+    if (!json) return caption == nullptr ? "" : fmt::format("{}: {}\n", picture.file.string(), caption->text);
+    nlohmann::ordered_json row = {{"file", picture.file.string()}};
+    if (caption != nullptr) {
+        row["caption"] = caption->text;
+        row["log_probability"] = caption->log_probability;
+    } else {
+        row["error"] = picture.problem;
+    }
+    // a file's name may be any bytes; JSON is UTF-8
+    return row.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+// Whole lines, at once: whoever reads them sees each batch as it is finished.
+void write_out(const std::string& lines) {
+    if (std::fwrite(lines.data(), 1, lines.size(), stdout) != lines.size() || std::fflush(stdout) != 0)
+        throw Error(ExitCode::io, fmt::format("cannot write captions to standard output: {}", std::strerror(errno)));
+}
+
+class CaptionRun {
+  public:
+    CaptionRun(const Options& options, const ArenaPlacement& placement)
+        : options_(options),
+          device_(placement.device),
+          captioner_(options.model),
+          arena_(weights_only_arena(captioner_.layout(), placement)),
+          vocabulary_(Vocabulary::from_file(find_vocabulary(options.init))),
+          tokenizer_(vocabulary_) {
+        load_model(options.init, arena_);
+    }
+
+    // The code of the last picture that could not be read; stopped if a signal left pictures over.
+    ExitCode run(const std::vector<fs::path>& files) {
+        const auto batch = static_cast<std::size_t>(options_.evaluate.batch);
+        PictureStream stream(files, options_.model.image_size, options_.data.loader_threads,
+                             batch * static_cast<std::size_t>(options_.data.prefetch_batches));
+        Progress progress("captions", static_cast<std::int64_t>(files.size()),
+                          options_.runtime.progress && files.size() > batch, -1);
+        std::size_t done = 0;
+        progress.update(0, "");
+        while (done < files.size()) {
+            if (stop_requested()) {
+                progress.clear();
+                log_warning("stopped by a signal: {} of {} pictures were captioned", done, files.size());
+                return ExitCode::stopped;
+            }
+            const std::vector<StreamedPicture> pictures = next_batch(stream, batch);
+            const std::string lines = caption(pictures);
+            progress.clear();
+            write_out(lines);
+            done += pictures.size();
+            progress.update(static_cast<std::int64_t>(done), "");
+        }
+        return code_;
+    }
+
+  private:
+    // The next pictures up to the batch-th readable one; unreadable ones between them come along.
+    static std::vector<StreamedPicture> next_batch(PictureStream& stream, std::size_t batch) {
+        std::vector<StreamedPicture> pictures;
+        std::size_t readable = 0;
+        while (readable < batch) {
+            std::optional<StreamedPicture> picture = stream.next();
+            if (!picture) break;
+            readable += picture->problem.empty() ? 1 : 0;
+            pictures.push_back(std::move(*picture));
+        }
+        return pictures;
+    }
+
+    // Lines for standard output, in the pictures' order; what is wrong with a picture goes to stderr.
+    std::string caption(const std::vector<StreamedPicture>& pictures) {
+        const std::int64_t size = options_.model.image_size, picture_bytes = 3 * size * size;
+        std::int64_t readable = 0;
+        for (const StreamedPicture& picture : pictures) readable += picture.problem.empty() ? 1 : 0;
+        std::vector<Caption> captions;
+        if (readable > 0) {
+            const at::Tensor images_I3SS = staging_tensor({readable, 3, size, size}, at::kByte, device_);
+            auto* place = static_cast<std::uint8_t*>(images_I3SS.data_ptr());
+            for (const StreamedPicture& picture : pictures) {
+                if (!picture.problem.empty()) continue;
+                std::memcpy(place, picture.pixels_3SS.data(), static_cast<std::size_t>(picture_bytes));
+                place += picture_bytes;
+            }
+            captions = caption_images(captioner_, arena_.weights(), to_device(images_I3SS, device_), tokenizer_,
+                                      options_.generate);
+        }
+        std::string lines;
+        auto next = captions.begin();
+        for (const StreamedPicture& picture : pictures) {
+            if (!picture.problem.empty()) {
+                log_error_text(picture.problem);
+                code_ = picture.code;
+            }
+            lines += line_of(picture, picture.problem.empty() ? &*next++ : nullptr, options_.json);
+        }
+        return lines;
+    }
+
+    const Options& options_;
+    c10::Device device_;
+    Captioner captioner_;
+    Arena arena_;
+    Vocabulary vocabulary_;
+    WordPieceTokenizer tokenizer_;
+    ExitCode code_ = ExitCode::ok;
+};
+
 }    // namespace
 
 ExitCode run_caption(Options options) {
-    std::string missing;
-    for (const fs::path& file : options.images)
-        if (!fs::exists(file)) missing += fmt::format("\n  {}", file.string());
-    if (!missing.empty()) throw Error(ExitCode::missing_input, "no such picture:" + missing);
-    set_threads(options, 1);
+    const std::vector<fs::path> files = list_pictures(options.images, stop_requested);
+    if (stop_requested()) return ExitCode::stopped;
+    const ArenaPlacement placement = open_device(options.runtime, 0, 1);
+    set_threads(options);
     adopt_model_shape(options);
-    const Captioner captioner(options.model);
-    Arena arena = weights_only_arena(captioner.layout());
-    load_model(options.init, arena);
-    const Vocabulary vocabulary = Vocabulary::from_file(find_vocabulary(options.init));
-    const WordPieceTokenizer tokenizer(vocabulary);
-    const int size = options.model.image_size;
-    ExitCode code = ExitCode::ok;
-    for (const fs::path& file : options.images) {
-        if (stop_requested()) return ExitCode::stopped;
-        try {
-            const Image image = decode_jpeg_file(file);
-            const at::Tensor pixels = at::empty({1, 3, size, size}, at::TensorOptions().dtype(at::kByte));
-            apply_plan(image, evaluation_plan(image.height, image.width), size,
-                       static_cast<std::uint8_t*>(pixels.data_ptr()));
-            const std::string caption =
-                caption_images(captioner, arena.weights(), pixels, tokenizer, options.generate).front().text;
-            fmt::print("{}: {}\n", file.string(), caption);
-            std::fflush(stdout);
-        } catch (const Error& error) {
-            // One bad picture does not keep the others from their captions.
-            log_error_text(error.what());
-            code = error.code();
-        }
-    }
-    return code;
+    return CaptionRun(options, placement).run(files);
 }
 
 }    // namespace blip

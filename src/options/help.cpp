@@ -49,7 +49,11 @@ std::string usage_text(Verb verb) {
         case Verb::caption:
             break;
     }
-    return "Prints a caption for each picture.\n\n  blip_mpi caption --init PATH [options] photo.jpg ...\n";
+    return "Prints a caption for each JPEG or PNG picture, as `FILE: CAPTION` in the order given, without mpirun.\n"
+           "A folder stands for all pictures below it, - for a list on standard input, one name a line. A picture "
+           "that\n"
+           "cannot be read is reported on stderr and left out; Ctrl-C prints what is finished and ends with 85.\n\n"
+           "  blip_mpi caption --init PATH [options] photo.jpg|FOLDER|- ...\n";
 }
 
 }    // namespace

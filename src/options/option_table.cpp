@@ -120,13 +120,15 @@ void add_files(TableBuilder& table) {
         .verbs = for_all;
     table.path("output", "DIR", "where checkpoints, best weights, logs and results go",
                FIELD(options.checkpoint.output));
-    table.number("loader-threads", "N",
-                 "threads per rank that read and transform pictures; 0 = half of the rank's cores", between(0, 1024),
-                 FIELD(options.data.loader_threads));
-    table.number(
-        "prefetch", "N",
-        "batches kept ready; each takes images x 3 x image-size^2 bytes per rank, for a GPU the pictures' crops",
-        between(1, 1024), FIELD(options.data.prefetch_batches));
+    table
+        .number("loader-threads", "N",
+                "threads per rank that read and transform pictures; 0 = half of the rank's cores", between(0, 1024),
+                FIELD(options.data.loader_threads))
+        .verbs = for_all;
+    table
+        .number("prefetch", "N", "batches kept ready; each takes images x 3 x image-size^2 bytes per rank, for a GPU the pictures' crops",
+                between(1, 1024), FIELD(options.data.prefetch_batches))
+        .verbs = for_all;
 }
 
 void add_training(TableBuilder& table) {
@@ -250,7 +252,13 @@ void add_captions(TableBuilder& table) {
     };
     table.number("limit", "N", "only the first N pictures of each split; 0 = all", at_least(0),
                  FIELD(options.evaluate.limit));
-    table.number("eval-batch", "N", "pictures a rank captions at once", at_least(1), FIELD(options.evaluate.batch));
+    table.number("eval-batch", "N", "pictures a rank captions at once", at_least(1), FIELD(options.evaluate.batch))
+        .verbs = for_all;
+    table
+        .flag("json",
+              "one JSON object a line: file, caption and log_probability (natural logarithm), or file and error", true,
+              FIELD(options.json))
+        .verbs = for_caption;
     table
         .number("log-samples", "N", "captions shown after each evaluation", at_least(0),
                 FIELD(options.train.log_samples))
@@ -283,7 +291,7 @@ void add_machine(TableBuilder& table) {
         .flag("deterministic", "cuda: only algorithms that repeat bit for bit (slower); the CPU's always do", true,
               FIELD(options.runtime.deterministic))
         .verbs = for_all;
-    table.flag("no-progress", "no progress line or lines", false, FIELD(options.runtime.progress));
+    table.flag("no-progress", "no progress line or lines", false, FIELD(options.runtime.progress)).verbs = for_all;
     table.number("comm-timeout", "SECONDS", "a collective in which nothing arrives for so long ends the job", above(0),
                  FIELD(options.comm.timeout_s));
     table

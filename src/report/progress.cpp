@@ -29,7 +29,7 @@ Progress::Progress(std::string what, std::int64_t total, bool enabled, double lo
       enabled_(enabled),
       terminal_(enabled && on_terminal()),
       log_every_s_(log_every_s) {
-    if (log_every_s_ <= 0) log_every_s_ = terminal_ ? 300 : 30;
+    if (log_every_s_ == 0) log_every_s_ = terminal_ ? 300 : 30;
 }
 
 Progress::~Progress() { clear(); }
@@ -54,7 +54,7 @@ void Progress::update(std::int64_t done, const std::string& text) {
         first_done_ = done;
         start_ = now;
     }
-    if (first || last || seconds_between(last_, now) >= log_every_s_) {
+    if (log_every_s_ > 0 && (first || last || seconds_between(last_, now) >= log_every_s_)) {
         last_ = now;
         log_info_text(line(done, text, now));
     }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The caption verb: anyone's pictures, without mpirun, without a data file, in an empty environment; pictures that are
-# missing or broken. Called by tests/run_all.sh.
+# missing or broken. (Folders, lists, JSON, batches: caption_batches.sh.) Called by tests/run_all.sh.
 # shellcheck source=tests/faults/run_lib.sh
 . "$(dirname "$0")/run_lib.sh"
 draw_sample 12
@@ -63,10 +63,6 @@ caption --init "$scratch/run/best" "${pictures[0]}" "$scratch/text.jpg" "$scratc
 exits 65; said_once "$scratch/text.jpg"; said_once "$scratch/half.jpg"
 captioned "${pictures[0]}" "${pictures[2]}"
 same_file <(sed -n 1p "$scratch/said") <(sed -n 1p "$scratch/first") "the first caption"
-
-new_case "a folder instead of a picture: 74"
-caption --init "$scratch/run/best" "$scratch/coco"
-exits 74; said_once "$scratch/coco"
 
 new_case "weights that are absent, damaged or of another shape"
 caption --init "$scratch/none" "${pictures[0]}"

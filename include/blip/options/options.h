@@ -146,7 +146,8 @@ struct Options {
     EvaluateOptions evaluate;
     RuntimeOptions runtime;
     std::filesystem::path init;                   // weights to start from: a checkpoint, best/ or .safetensors file
-    std::vector<std::filesystem::path> images;    // caption: pictures
+    std::vector<std::filesystem::path> images;    // caption: pictures, folders, "-" = a list on standard input
+    bool json = false;                            // caption: one JSON object a line
     bool dry_run = false;                         // check everything, train nothing
     bool print_config = false;                    // print what the run would use, and end
     // names of model options the user set, "model" among them (the others come from the preset or from the weights

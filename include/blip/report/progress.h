@@ -13,7 +13,7 @@ class Progress {
     // total: what the ETA counts towards. enabled = false (other ranks, --no-progress): does nothing.
     // A terminal is stderr, or that of the mpirun which started this process and passes its stderr on.
     // Log lines come at the first update, at the last (done == total), and every log_every_s seconds in between;
-    // log_every_s = 0: 30 s, and 5 minutes where a terminal shows the line anyway.
+    // log_every_s = 0: 30 s, and 5 minutes where a terminal shows the line anyway; below 0: no log lines at all.
     Progress(std::string what, std::int64_t total, bool enabled, double log_every_s = 0);
     ~Progress();    // clears the line
     Progress(const Progress&) = delete;

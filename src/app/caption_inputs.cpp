@@ -1,0 +1,128 @@
+// See caption_inputs.h.
+#include "src/app/caption_inputs.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <sstream>
+#include <string>
+
+#include "blip/base/error.h"
+#include "blip/base/log.h"
+#include "blip/image/picture.h"
+
+namespace blip {
+namespace {
+
+namespace fs = std::filesystem;
+
+// All of standard input. poll, unlike read, comes back at a signal, so that Ctrl-C ends the wait for a list.
+std::string read_standard_input(const std::function<bool()>& stop_requested) {
+    std::string text;
+    std::array<char, 65536> part;
+    while (!stop_requested()) {
+        pollfd input{STDIN_FILENO, POLLIN, 0};
+        if (poll(&input, 1, -1) < 0) {
+            if (errno == EINTR) continue;
+            throw Error(ExitCode::io, fmt::format("cannot wait for standard input: {}", std::strerror(errno)));
+        }
+        const ssize_t count = ::read(STDIN_FILENO, part.data(), part.size());
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0)
+            throw Error(ExitCode::io,
+                        fmt::format("cannot read the list of pictures on standard input: {}", std::strerror(errno)));
+        if (count == 0) return text;
+        text.append(part.data(), static_cast<std::size_t>(count));
+    }
+    return {};
+}
+
+std::vector<fs::path> lines_of(const std::string& text) {
+    std::vector<fs::path> lines;
+    std::istringstream stream(text);
+    for (std::string line; std::getline(stream, line);) {
+        if (!line.empty() && line.back() == '\r') line.pop_back();
+        if (!line.empty()) lines.emplace_back(line);
+    }
+    return lines;
+}
+
+// Arguments, with those of standard input in the place of "-".
+std::vector<fs::path> all_words(const std::vector<fs::path>& given, const std::function<bool()>& stop_requested) {
+    std::vector<fs::path> words;
+    if (std::count(given.begin(), given.end(), "-") > 1)
+        throw Error(ExitCode::usage, "'-' is given twice; there is one standard input");
+    for (const fs::path& word : given) {
+        if (word != "-") {
+            words.push_back(word);
+            continue;
+        }
+        const std::vector<fs::path> listed = lines_of(read_standard_input(stop_requested));
+        words.insert(words.end(), listed.begin(), listed.end());
+    }
+    return words;
+}
+
+void refuse_missing(const std::vector<fs::path>& words) {
+    constexpr int most_named = 20;
+    int missing = 0;
+    std::string names;
+    for (const fs::path& word : words) {
+        std::error_code problem;    // what cannot be looked at is told when it is read
+        if (fs::exists(word, problem) || problem) continue;
+        if (++missing <= most_named) names += fmt::format("\n  {}", word.string());
+    }
+    if (missing == 0) return;
+    if (missing > most_named) names += fmt::format("\n  and {} more", missing - most_named);
+    throw Error(ExitCode::missing_input, "no such picture:" + names);
+}
+
+void add_folder(const fs::path& folder, std::vector<fs::path>& pictures) {
+    std::vector<fs::path> found;
+    int others = 0;
+    try {
+        for (auto entry = fs::recursive_directory_iterator(folder); entry != fs::end(entry); ++entry) {
+            const bool hidden = entry->path().filename().string().starts_with('.');
+            if (hidden) entry.disable_recursion_pending();
+            if (hidden || entry->is_directory()) continue;
+            if (entry->is_regular_file() && picture_kind_of_file(entry->path()) != PictureKind::none)
+                found.push_back(entry->path());
+            else
+                ++others;
+        }
+    } catch (const fs::filesystem_error& problem) {
+        throw Error(ExitCode::io,
+                    fmt::format("cannot read the folder {}: {}", problem.path1().string(), problem.code().message()));
+    }
+    std::sort(found.begin(), found.end());
+    log_info("{}: {} pictures{}", folder.string(), found.size(),
+             others == 0 ? "" : fmt::format("; {} other files are left out", others));
+    pictures.insert(pictures.end(), found.begin(), found.end());
+}
+
+}    // namespace
+
+std::vector<fs::path> list_pictures(const std::vector<fs::path>& given, const std::function<bool()>& stop_requested) {
+    const std::vector<fs::path> words = all_words(given, stop_requested);
+    if (stop_requested()) return {};
+    refuse_missing(words);
+    std::vector<fs::path> pictures;
+    for (const fs::path& word : words) {
+        std::error_code problem;
+        if (fs::is_directory(word, problem))
+            add_folder(word, pictures);
+        else
+            pictures.push_back(word);
+    }
+    if (pictures.empty())
+        throw Error(ExitCode::missing_input, words.empty() ? "standard input lists no pictures"
+                                                           : "there is no JPEG or PNG file in what was given");
+    return pictures;
+}
+
+}    // namespace blip
