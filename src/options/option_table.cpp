@@ -126,8 +126,10 @@ void add_files(TableBuilder& table) {
                 FIELD(options.data.loader_threads))
         .verbs = for_all;
     table
-        .number("prefetch", "N", "batches kept ready; each takes images x 3 x image-size^2 bytes per rank, for a GPU the pictures' crops",
-                between(1, 1024), FIELD(options.data.prefetch_batches))
+        .number(
+            "prefetch", "N",
+            "batches kept ready; each takes images x 3 x image-size^2 bytes per rank, for a GPU the pictures' crops",
+            between(1, 1024), FIELD(options.data.prefetch_batches))
         .verbs = for_all;
 }
 
