@@ -7,7 +7,9 @@ cd "$(dirname "$0")/.."
 . env/mpi.sh
 build=${BUILD:-build}
 demo=$build/demo
-ranks=${DEMO_RANKS:-2}
+# On GPUs a rank each; two ranks where there is none.
+gpus=$({ nvidia-smi -L 2>/dev/null || true; } | grep -c '^GPU' || true)
+ranks=${DEMO_RANKS:-$((gpus == 1 ? 1 : 2))}
 step() { printf '\n== %s (after %d s)\n' "$1" "$SECONDS"; }
 
 step "set-up"
