@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Whole runs on a GPU: env/run_gpu_tests.sh with the programs of the build folder, laid out as the bundle is. Called by
 # tests/run_all.sh, which runs the device code's own tests itself.
+# shellcheck disable=SC2034  # read there
+uses_gpu=1
 # shellcheck source=tests/support/shell_test.sh
 . "$(dirname "$0")/../support/shell_test.sh"
 layout=$scratch/layout

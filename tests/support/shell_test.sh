@@ -11,6 +11,8 @@ cd "$root" || exit 70
 export build=${BLIP_BUILD:-build}
 scratch=$(mktemp -d) || exit 74
 trap 'rm -rf "$scratch"' EXIT
+# The same on every machine: a GPU is hidden from all scripts but those that set uses_gpu before.
+[ -n "${uses_gpu:-}" ] || export CUDA_VISIBLE_DEVICES=""
 cases_passed=0 cases_failed=0 cases_skipped=0
 
 passes() {
