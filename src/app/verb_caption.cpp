@@ -1,5 +1,6 @@
 // blip_mpi caption: a caption for each picture given; no MPI, no data file.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -87,7 +88,7 @@ class CaptionRun {
             }
             const std::vector<StreamedPicture> pictures = next_batch(stream, batch);
             const std::string lines = caption(pictures);
-            progress.clear();
+            if (isatty(STDOUT_FILENO)) progress.clear();    // the lines would begin behind it
             write_out(lines);
             done += pictures.size();
             progress.update(static_cast<std::int64_t>(done), "");

@@ -72,6 +72,23 @@ std::vector<std::string> split(const std::string& text, const std::string& separ
 
 BOOST_AUTO_TEST_SUITE(progress)
 
+// As the caption verb shows it: on a terminal alone, and nothing of it stays.
+BOOST_AUTO_TEST_CASE(without_log_lines_only_a_terminal_sees_it) {
+    for (const int columns : {0, 50}) {
+        CapturedStderr output(columns);
+        {
+            Progress progress("captions", 2, true, -1);
+            progress.update(0, "");
+            progress.update(2, "");
+        }
+        const std::string text = output.text();
+        if (columns == 0)
+            BOOST_TEST(text == "");
+        else
+            BOOST_TEST(text == "\rcaptions 0/2 (0 %)\x1b[K\r\x1b[K");
+    }
+}
+
 BOOST_AUTO_TEST_CASE(terminal_line_is_rewritten_cut_to_the_width_and_cleared_for_log_lines) {
     CapturedStderr terminal(50);
     {
