@@ -3,12 +3,17 @@
 #include <ATen/ops/randint.h>
 #include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
+#include <c10/cuda/CUDAFunctions.h>
 
 #include <boost/test/unit_test.hpp>
 
 #include "blip/kernels/device.h"
+#include "blip/kernels/drop_path.h"
 #include "blip/model/beam_search.h"
+#include "blip/optim/adamw.h"
+#include "blip/optim/grad_reducer.h"
 #include "blip/train/caption_loss.h"
+#include "tests/support/self_communicator.h"
 #include "tests/support/torch_golden_model.h"
 #include "tests/tolerances.h"
 
@@ -146,6 +151,38 @@ BOOST_AUTO_TEST_CASE(captions_of_the_reference_model,
     int equal = 0;
     for (std::size_t i = 0; i < wanted.size(); ++i) equal += got[i].tokens == wanted[i].tokens ? 1 : 0;
     BOOST_TEST(equal == static_cast<int>(wanted.size()));
+}
+
+// LibTorch throws here wherever the host would wait for the device.
+BOOST_AUTO_TEST_CASE(a_training_step_waits_for_nothing) {
+    for (const at::ScalarType precision : {at::kFloat, at::kBFloat16}) {
+        Twins twins(precision);
+        Twin& twin = twins.device;
+        SelfCommunicator communicator;
+        GradReducer reducer(twin.arena, communicator);
+        ShardedAdamW optimizer(twin.arena, communicator, {});
+        initialise(twin.arena, 11, optimizer.weight_sink());
+        const TrainedTokens trained =
+            trained_tokens(std::vector<std::int64_t>(static_cast<std::size_t>(pictures * tokens_each), 1000),
+                           std::vector<std::int64_t>(static_cast<std::size_t>(pictures), tokens_each), prompt_length);
+        const at::Tensor found = staging_tensor({1}, at::kDouble, gpu);
+        const auto step = [&] {
+            reducer.begin_step();
+            reducer.arm();
+            DropoutMasks dropout(0.1, 5);
+            const at::Tensor scales = drop_path_scales(twin_shape().vision_depth, pictures, 0.1, 6, gpu);
+            const at::Tensor loss = caption_loss(twin.captioner, twin.arena.weights(), twin.images_I3SS, twin.tokens_CT,
+                                                 {}, trained, 0.1, dropout, scales);
+            loss.backward();
+            reducer.finish();
+            const auto result = optimizer.step(reducer, 1e-4, loss.detach());
+            found.copy_(result.gradient_square_sum.reshape({1}), /*non_blocking=*/true);
+        };
+        step();    // workspaces of the libraries are made
+        c10::cuda::warning_state().set_sync_debug_mode(c10::cuda::SyncDebugMode::L_ERROR);
+        BOOST_CHECK_NO_THROW(step());
+        c10::cuda::warning_state().set_sync_debug_mode(c10::cuda::SyncDebugMode::L_DISABLED);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(bf16_stays_near_the_fp32_twin) {
