@@ -32,11 +32,12 @@ std::vector<NamedTensor> take_snapshot(const Arena& arena, const ShardedAdamW& o
         const Range own = arena.shard(static_cast<int>(bucket), optimizer.rank());
         const std::vector<ParamPiece> pieces = arena.pieces(own);
         const auto copy = [&](const char* kind, const at::Tensor& shard) {
-            const at::Tensor host = shard.to(at::kCPU, shard.scalar_type(), /*non_blocking=*/false, /*copy=*/true);
+            // Piece by piece: on the CPU these fit into what the step's activations left free, whole shards do not.
             for (const ParamPiece& piece : pieces) {
+                const at::Tensor part = at::narrow(shard, 0, piece.arena_offset - own.begin, piece.elements.length());
                 tensors.push_back({fmt::format("{}/{}[{}:{}]", kind, arena.layout().spec(piece.param).name,
                                                piece.elements.begin, piece.elements.end),
-                                   at::narrow(host, 0, piece.arena_offset - own.begin, piece.elements.length())});
+                                   part.to(at::kCPU, part.scalar_type(), /*non_blocking=*/false, /*copy=*/true)});
             }
         };
         copy("master", optimizer.masters()[bucket]);
