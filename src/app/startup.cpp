@@ -43,10 +43,11 @@ void tune_allocator() {
 
 namespace {
 
-void fill_threads(Options& options, int own_cores) {
+// Returns own_cores.
+int fill_threads(Options& options, int own_cores) {
     if (options.runtime.threads == 0) options.runtime.threads = own_cores;
-    if (options.data.loader_threads == 0) options.data.loader_threads = std::max(1, own_cores / 2);
     at::set_num_threads(options.runtime.threads);
+    return own_cores;
 }
 
 std::vector<RankCores> cores_of_all(int threads, Communicator& communicator) {
@@ -80,12 +81,18 @@ std::vector<std::string> describe_hosts(const std::vector<RankCores>& ranks) {
 
 }    // namespace
 
-void set_threads(Options& options, Communicator& communicator) {
+int set_threads(Options& options, Communicator& communicator) {
     const std::vector<RankCores> all = cores_of_all(0, communicator);
-    fill_threads(options, share_of_cores(all, static_cast<std::size_t>(communicator.rank())));
+    return fill_threads(options, share_of_cores(all, static_cast<std::size_t>(communicator.rank())));
 }
 
-void set_threads(Options& options) { fill_threads(options, share_of_cores({find_own_cores()}, 0)); }
+int set_threads(Options& options) { return fill_threads(options, share_of_cores({find_own_cores()}, 0)); }
+
+void set_loader_threads(Options& options, int own_cores, bool decodes) {
+    if (options.data.loader_threads > 0) return;
+    const bool all_cores = decodes || options.runtime.device == "cuda";
+    options.data.loader_threads = all_cores ? own_cores : std::max(1, own_cores / 2);
+}
 
 void install_stop_signals() {
     struct sigaction action = {};

@@ -17,11 +17,14 @@ inline constexpr const char* program_version = "0.1.0";
 // for every verb; packing gains nothing by it (its system time stays at a tenth of the whole).
 void tune_allocator();
 
-// Fills threads and loader_threads where they are 0, from this rank's share of its host's cores, and sets LibTorch's
-// thread count. Collective.
-void set_threads(Options& options, Communicator& communicator);
+// Fills threads where it is 0, from this rank's share of its host's cores, and sets LibTorch's thread count. Returns
+// the share. Collective.
+int set_threads(Options& options, Communicator& communicator);
 // The same for a process by itself.
-void set_threads(Options& options);
+int set_threads(Options& options);
+// Fills loader_threads where it is 0: all of the rank's cores if a GPU computes or pictures have to be decoded, else
+// half of them. Pictures that are decoded keep more cores busy than copies do.
+void set_loader_threads(Options& options, int own_cores, bool decodes);
 
 // USR1, TERM and INT ask for a checkpoint and an orderly end; a second INT ends the process at once.
 void install_stop_signals();

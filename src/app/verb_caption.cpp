@@ -154,7 +154,7 @@ ExitCode run_caption(Options options) {
     const std::vector<fs::path> files = list_pictures(options.images, stop_requested);
     if (stop_requested()) return ExitCode::stopped;
     const ArenaPlacement placement = open_device(options.runtime, 0, 1);
-    set_threads(options);
+    set_loader_threads(options, set_threads(options), /*decodes=*/true);
     adopt_model_shape(options);
     return CaptionRun(options, placement).run(files);
 }

@@ -38,7 +38,7 @@ std::vector<std::string> present_splits(const Options& options, const PackedData
 ExitCode run_evaluate(Options options, const MpiSession& session) {
     const auto communicator = make_mpi_communicator(options.comm);
     const std::string changed = describe_changes(options);
-    set_threads(options, *communicator);
+    const int own_cores = set_threads(options, *communicator);
     std::optional<PackedDataset> dataset;
     std::optional<Captioner> captioner;
     std::optional<Arena> arena;
@@ -46,6 +46,7 @@ ExitCode run_evaluate(Options options, const MpiSession& session) {
     std::vector<std::string> splits;
     run_together(*communicator, [&] {
         dataset = PackedDataset::open(options.data.file);
+        set_loader_threads(options, own_cores, dataset->encoding() == PackedEncoding::jpeg);
         splits = present_splits(options, *dataset, communicator->rank() == 0);
         adopt_model_shape(options);
         captioner.emplace(options.model);

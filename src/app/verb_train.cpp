@@ -79,12 +79,13 @@ void check_only(const Options& options, const PackedDataset& dataset, Communicat
 ExitCode run_train(Options options, const MpiSession& session) {
     std::unique_ptr<Communicator> communicator = make_mpi_communicator(options.comm);
     const std::string changed = describe_changes(options);
-    set_threads(options, *communicator);
+    const int own_cores = set_threads(options, *communicator);
     std::optional<PackedDataset> dataset;
     ArenaPlacement placement;
     run_together(*communicator, [&] {
         placement = open_device(options.runtime, session.local_rank(), session.local_size());
         dataset = PackedDataset::open(options.data.file);
+        set_loader_threads(options, own_cores, dataset->encoding() == PackedEncoding::jpeg);
         adopt_model_shape(options);
         ShardSampler(dataset->split("train").caption_count(), options.train.global_batch, options.train.micro_batch,
                      options.train.seed, communicator->rank(), communicator->size());

@@ -122,8 +122,9 @@ void add_files(TableBuilder& table) {
                FIELD(options.checkpoint.output));
     table
         .number("loader-threads", "N",
-                "threads per rank that read and transform pictures; 0 = half of the rank's cores", between(0, 1024),
-                FIELD(options.data.loader_threads))
+                "threads per rank that read and transform pictures; 0 = half of the rank's cores, or all of them "
+                "for a GPU or where pictures are stored as JPEGs",
+                between(0, 1024), FIELD(options.data.loader_threads))
         .verbs = for_all;
     table
         .number(
@@ -281,8 +282,8 @@ void add_machine(TableBuilder& table) {
         .verbs = for_all;
     table
         .choice("precision", {"auto", "fp32", "bf16"},
-                "of matrix products and activations; weights, gradients and moments are kept in fp32 in any case; "
-                "auto = bf16 on cuda, fp32 on cpu",
+                "of weights and activations; gradients, moments and the masters that are updated are fp32 in any "
+                "case; auto = bf16 on cuda, fp32 on cpu",
                 FIELD(options.runtime.precision))
         .verbs = for_all;
     table

@@ -60,6 +60,15 @@ data=$bad; train 1 "$scratch/damaged" --epochs 1; exits 65; says "(train, row 0)
 plain=("${shape[@]}" --threads 1 --no-progress --init-lr 1e-3 --global-batch 12)
 with_threads() { small=("${plain[@]}" --loader-threads "$1"); }
 
+new_case "as many threads decode as a rank has cores"
+for encoding in raw jpeg; do
+    run timeout 60 "$blip" train --data "$scratch/$encoding.h5" --output "$scratch/cores" "${shape[@]}" --global-batch 12 --micro-batch 2 --dry-run
+    exits 0
+    cores=$(nproc)
+    [ $encoding = jpeg ] || cores=$((cores > 1 ? cores / 2 : 1))
+    says "and $cores loader threads"
+done
+
 new_case "training: the same losses and weights from either file, with 1 and 3 loader threads"
 with_threads 1
 data=$raw; train 1 "$scratch/from-raw" --epochs 2; exits 0

@@ -12,7 +12,8 @@ namespace blip {
 // Where samples come from and how they are read.
 struct DataOptions {
     std::filesystem::path file;    // packed HDF5 file made by coco_pack (--data)
-    int loader_threads = 0;      // threads that read and transform, per rank; 0 = half of the rank's cores, at least 1
+    // threads that read and transform, per rank; 0 = half of the rank's cores, or all for a GPU or a file of JPEGs
+    int loader_threads = 0;
     int prefetch_batches = 3;    // micro-batches kept ready; each costs micro_batch * 3 * image_size^2 bytes
 
     bool operator==(const DataOptions&) const = default;
