@@ -3,6 +3,7 @@
 #include <torch/headeronly/version.h>
 
 #include <cstdio>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -36,9 +37,10 @@ int run_with_mpi(const Options& options, const DeviceChoice& choice, int argc, c
     MpiSession session(&argc, &argv);
     init_log(session.rank());
     try {
-        agree_on_device(options, choice, *make_mpi_communicator(options.comm));
-        const ExitCode code =
-            options.verb == Verb::train ? run_train(options, session) : run_evaluate(options, session);
+        std::unique_ptr<Communicator> communicator = make_mpi_communicator(options.comm);
+        agree_on_device(options, choice, *communicator);
+        const ExitCode code = options.verb == Verb::train ? run_train(options, session, std::move(communicator))
+                                                          : run_evaluate(options, session, std::move(communicator));
         return static_cast<int>(code);
     } catch (const AgreedError& error) {
         if (session.rank() == 0) log_error_text(error.what());

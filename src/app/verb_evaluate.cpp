@@ -7,7 +7,6 @@
 #include "blip/base/durable_file.h"
 #include "blip/base/log.h"
 #include "blip/checkpoint/checkpoints.h"
-#include "blip/comm/mpi_communicator.h"
 #include "blip/comm/run_together.h"
 #include "blip/eval/evaluator.h"
 #include "blip/params/arena.h"
@@ -35,8 +34,7 @@ std::vector<std::string> present_splits(const Options& options, const PackedData
 
 }    // namespace
 
-ExitCode run_evaluate(Options options, const MpiSession& session) {
-    const auto communicator = make_mpi_communicator(options.comm);
+ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_ptr<Communicator> communicator) {
     const std::string changed = describe_changes(options);
     const int own_cores = set_threads(options, *communicator);
     std::optional<PackedDataset> dataset;

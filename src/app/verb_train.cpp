@@ -6,7 +6,6 @@
 #include "blip/base/durable_file.h"
 #include "blip/base/log.h"
 #include "blip/checkpoint/checkpoints.h"
-#include "blip/comm/mpi_communicator.h"
 #include "blip/comm/nccl_communicator.h"
 #include "blip/comm/run_together.h"
 #include "blip/data/shard_sampler.h"
@@ -76,8 +75,7 @@ void check_only(const Options& options, const PackedDataset& dataset, Communicat
 
 }    // namespace
 
-ExitCode run_train(Options options, const MpiSession& session) {
-    std::unique_ptr<Communicator> communicator = make_mpi_communicator(options.comm);
+ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<Communicator> communicator) {
     const std::string changed = describe_changes(options);
     const int own_cores = set_threads(options, *communicator);
     std::optional<PackedDataset> dataset;

@@ -1,14 +1,18 @@
 // One function a verb; called by main.cpp.
 #pragma once
 
+#include <memory>
+
 #include "blip/base/error.h"
+#include "blip/comm/communicator.h"
 #include "blip/comm/mpi_session.h"
 #include "blip/options/options.h"
 
 namespace blip {
 
-ExitCode run_train(Options options, const MpiSession& session);
-ExitCode run_evaluate(Options options, const MpiSession& session);
+// communicator: over all ranks of the session, for host messages; training on GPUs puts NCCL's on top of it.
+ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<Communicator> communicator);
+ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_ptr<Communicator> communicator);
 // Needs no MPI.
 ExitCode run_caption(Options options);
 

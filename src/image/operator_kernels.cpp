@@ -5,12 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#if defined(__x86_64__)
-// g++ 12 warns of its own header (bug 105593)
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#include <immintrin.h>
-#endif
+#include "intrinsics.h"
 
 namespace blip {
 namespace {

@@ -4,14 +4,8 @@
 
 #include <cstring>
 
+#include "intrinsics.h"
 #include "resize_arithmetic.h"
-
-#if defined(__x86_64__)
-// g++ 12 warns of its own header (bug 105593)
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#include <immintrin.h>
-#endif
 
 namespace blip {
 namespace {

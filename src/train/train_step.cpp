@@ -31,8 +31,7 @@ DevicePoint point_now(c10::Device device) {
 
 }    // namespace
 
-RunningStep::RunningStep(c10::Device device)
-    : begin_(point_now(device)), end_(device), backward_end_(point_now(device)) {}
+RunningStep::RunningStep(c10::Device device) : begin_(point_now(device)), end_(device) {}
 
 StepOutcome RunningStep::finish(Communicator& communicator) {
     communicator.wait_until([this] { return end_.reached(); }, "end of a step on the device");
@@ -42,7 +41,8 @@ StepOutcome RunningStep::finish(Communicator& communicator) {
         record.backward_ms += micro_batches_[i + 2].ms_since(micro_batches_[i + 1]);
     }
     // On a GPU the device waits for the other ranks within the update, which the host cannot tell apart.
-    record.update_ms = end_.ms_since(backward_end_) - record.reduce_ms;
+    const DevicePoint& backward_end = micro_batches_.empty() ? begin_ : micro_batches_.back();
+    record.update_ms = end_.ms_since(backward_end) - record.reduce_ms;
     record.step_ms = end_.ms_since(begin_);
     const auto* found = static_cast<const double*>(found_.const_data_ptr());
     outcome_.own.loss = found[0];
@@ -100,7 +100,6 @@ RunningStep TrainStep::run(BatchFeed& feed, const TrainState& state, double lr) 
         const std::vector<std::int64_t>& rows = fed->batch.request.captions;
         running.outcome_.samples.insert(running.outcome_.samples.end(), rows.begin(), rows.end());
     }
-    running.backward_end_.record();
     reducer_.finish();
     const ShardedAdamW::StepResult result = optimizer_.step(reducer_, lr, loss_sum);
     record.reduce_ms = reducer_.waited_s() * 1000;

@@ -40,7 +40,6 @@ class RunningStep {
     StepOutcome outcome_;
     at::Tensor found_;    // host fp64: this rank's loss, square sum of its reduced gradients, not finite
     DevicePoint begin_, end_;
-    DevicePoint backward_end_;    // of the last micro-batch
     // of each micro-batch: begin, forward done, backward done
     std::vector<DevicePoint> micro_batches_;
 };

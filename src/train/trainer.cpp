@@ -33,7 +33,6 @@ struct Trainer::Impl {
     const Options& options;
     const std::string& config;
     const PackedDataset& dataset;
-    c10::Device device;
     const SplitTables& split;
     Communicator& communicator;
     std::function<bool()> stop_requested;
@@ -62,7 +61,6 @@ struct Trainer::Impl {
         : options(o),
           config(c),
           dataset(d),
-          device(placement.device),
           split(d.split("train")),
           communicator(comm),
           stop_requested(std::move(stop)),
@@ -261,7 +259,7 @@ ExitCode Trainer::Impl::run() {
         }
         if (state.epoch >= options.train.epochs || state.global_step >= last_step()) break;
         BatchFeed feed(dataset, split, options.data, options.augment, options.model.image_size,
-                       options.data.loader_threads, device, plan.requests(state.epoch, state.step_in_epoch));
+                       options.data.loader_threads, arena.placement().device, plan.requests(state.epoch, state.step_in_epoch));
         const double lr = cosine_lr(options.optim, state.epoch, options.train.epochs);
         const int epoch = state.epoch;
         while (state.epoch == epoch) {

@@ -44,17 +44,7 @@ BOOST_AUTO_TEST_CASE(dropped_batches_are_not_overwritten_before_they_were_read) 
 
 BOOST_AUTO_TEST_CASE(errors_of_the_loader_come_in_their_place) {
     use_device(gpu);
-    const FeedFile file;
-    int n = 0;
-    BatchFeed feed(*file.data, file.data->split("train"), DataOptions{}, AugmentOptions{}, feed_image_size, 2, gpu,
-                   [&]() -> std::optional<BatchRequest> {
-                       if (n == 2) throw std::runtime_error("no more");
-                       return feed_request(n++, true);
-                   });
-    BOOST_TEST(feed.next().has_value());
-    BOOST_TEST(feed.next().has_value());
-    BOOST_CHECK_THROW(feed.next(), std::runtime_error);
-    BOOST_CHECK_THROW(feed.next(), std::runtime_error);
+    check_errors_come_in_their_place(gpu);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

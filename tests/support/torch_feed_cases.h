@@ -109,4 +109,19 @@ inline void check_feed(c10::Device device, bool training, int threads, int prefe
     }
 }
 
+// What the loader throws comes behind the batches before it, and again at every further call.
+inline void check_errors_come_in_their_place(c10::Device device) {
+    const FeedFile file;
+    int n = 0;
+    BatchFeed feed(*file.data, file.data->split("train"), DataOptions{}, AugmentOptions{}, feed_image_size, 2, device,
+                   [&]() -> std::optional<BatchRequest> {
+                       if (n == 2) throw std::runtime_error("no more");
+                       return feed_request(n++, true);
+                   });
+    BOOST_TEST(feed.next().has_value());
+    BOOST_TEST(feed.next().has_value());
+    BOOST_CHECK_THROW(feed.next(), std::runtime_error);
+    BOOST_CHECK_THROW(feed.next(), std::runtime_error);
+}
+
 }    // namespace blip::test

@@ -56,17 +56,7 @@ BOOST_AUTO_TEST_CASE(memory_of_another_allocator_is_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(errors_of_the_loader_are_rethrown_in_their_place) {
-    const FeedFile file;
-    int n = 0;
-    BatchFeed feed(*file.data, file.data->split("train"), DataOptions{}, AugmentOptions{}, feed_image_size, 2,
-                   c10::kCPU, [&]() -> std::optional<BatchRequest> {
-                       if (n == 2) throw std::runtime_error("no more");
-                       return feed_request(n++, true);
-                   });
-    BOOST_TEST(feed.next().has_value());
-    BOOST_TEST(feed.next().has_value());
-    BOOST_CHECK_THROW(feed.next(), std::runtime_error);
-    BOOST_CHECK_THROW(feed.next(), std::runtime_error);
+    check_errors_come_in_their_place(c10::kCPU);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
