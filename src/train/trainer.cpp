@@ -259,7 +259,8 @@ ExitCode Trainer::Impl::run() {
         }
         if (state.epoch >= options.train.epochs || state.global_step >= last_step()) break;
         BatchFeed feed(dataset, split, options.data, options.augment, options.model.image_size,
-                       options.data.loader_threads, arena.placement().device, plan.requests(state.epoch, state.step_in_epoch));
+                       options.data.loader_threads, arena.placement().device,
+                       plan.requests(state.epoch, state.step_in_epoch));
         const double lr = cosine_lr(options.optim, state.epoch, options.train.epochs);
         const int epoch = state.epoch;
         while (state.epoch == epoch) {
