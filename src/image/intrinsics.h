@@ -1,5 +1,5 @@
-// The processor's vector instructions, for the files that have a variant of their kernels for each. Internal to the image
-// layer.
+// The processor's vector instructions, for the files that have a variant of their kernels for each. Internal to the
+// image layer.
 #pragma once
 
 #if defined(__x86_64__)

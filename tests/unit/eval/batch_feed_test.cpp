@@ -55,9 +55,7 @@ BOOST_AUTO_TEST_CASE(memory_of_another_allocator_is_refused) {
     BOOST_CHECK_THROW(images.transform(batch), Error);
 }
 
-BOOST_AUTO_TEST_CASE(errors_of_the_loader_are_rethrown_in_their_place) {
-    check_errors_come_in_their_place(c10::kCPU);
-}
+BOOST_AUTO_TEST_CASE(errors_of_the_loader_are_rethrown_in_their_place) { check_errors_come_in_their_place(c10::kCPU); }
 
 BOOST_AUTO_TEST_SUITE_END()
 
