@@ -307,19 +307,21 @@ $(if $(WITH_CUDA),$(eval $(call cuda_program_rules,$(BUILD)/tests/gpu,$(gpu_obje
 
 # NCCL's communicator on the real libraries, and on shared libraries that stand in for them (tests/nccl/fakes.h).
 FAKES := $(abspath $(BUILD))/tests/fakes
-FAKE_CUDART := $(FAKES)/libcudart.so.13
-FAKE_NCCL   := $(FAKES)/libnccl.so.2
+# Each fake has a folder of its own, searched in the order given: a folder that held both would lend nccl_job_real the
+# fake NCCL wherever it came before the real one's.
+FAKE_CUDART := $(FAKES)/cudart/libcudart.so.13
+FAKE_NCCL   := $(FAKES)/nccl/libnccl.so.2
 # $(1) library, $(2) source, $(3) libraries it needs
 define fake_rules
 $(1): $(2) tests/nccl/fakes.h $(3) $(BUILD)/lists/flags $(BUILD)/lists/flags_cuda
 	@mkdir -p $$(@D)
 	$$(call say,FAKE,$(2))
-	$$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(CUDA_FLAGS) -fPIC -shared -Wl,-soname,$$(@F) $(2) $(3) -Wl,-rpath,$(FAKES) $$(whole)
+	$$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(CUDA_FLAGS) -fPIC -shared -Wl,-soname,$$(@F) $(2) $(3) -Wl,-rpath,$$(dir $(FAKE_CUDART)) $$(whole)
 endef
 # $(1) program, $(2) its objects, $(3) NCCL, $(4) CUDA runtime
 define nccl_program_rules
 $(1): $(2) $(call libs_cuda,base options comm) $(SUPPORT_LIB) $(filter $(FAKES)/%,$(3) $(4)) $(BUILD)/lists/link $(BUILD)/lists/link_cuda
-$(1): private LINK := -Wl,--disable-new-dtags $(addprefix -Wl$(,)-rpath$(,),$(sort $(patsubst %/,%,$(dir $(3) $(4))))) $(3) $(4) $(TEST_LIBS) $(MPI_LIBS)
+$(1): private LINK := -Wl,--disable-new-dtags $(addprefix -Wl$(,)-rpath$(,),$(patsubst %/,%,$(dir $(4) $(3)))) $(3) $(4) $(TEST_LIBS) $(MPI_LIBS)
 $(1):
 	$$(link)
 endef

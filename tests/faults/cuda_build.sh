@@ -40,7 +40,7 @@ run ldd "$program"
 is "$(grep 'not found' "$output" | grep -v 'libcuda\.so')" "" "libraries not found"
 
 new_case "others on LD_LIBRARY_PATH change nothing"
-LD_LIBRARY_PATH=$(realpath "$build/tests/fakes")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} libraries "$program" >"$scratch/of_program"
+LD_LIBRARY_PATH=$(realpath "$build/tests/fakes/cudart"):$(realpath "$build/tests/fakes/nccl")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} libraries "$program" >"$scratch/of_program"
 one_of libnccl.so; one_of libcudart.so
 
 new_case "blip_mpi holds no CUDA libraries but those of the CPU LibTorch: it starts fast where there is none"

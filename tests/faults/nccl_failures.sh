@@ -29,7 +29,7 @@ leaves_nothing_like "$scratch/fake_nccl_*"
 
 new_case "another version than the program was built for: 66, both versions and the library's path, once"
 job 2 version 20
-exits 66; said="NCCL 2.19.3 was loaded from "; says "$said"; says "/fakes/libnccl.so.2"; says "was built for "
+exits 66; said="NCCL 2.19.3 was loaded from "; says "$said"; says "/fakes/nccl/libnccl.so.2"; says "was built for "
 is "$(grep -cF "$said" "$output")" 1 "messages"
 job 3 version@2 20
 exits 66; says "rank 2: $host: NCCL 2.19.3"
@@ -80,6 +80,7 @@ if ldconfig -p 2>/dev/null | grep -qF libcuda.so.1; then
     skip_case "this machine has a driver"
 else
     job=$build/tests/nccl_job_real
+    ldd "$job" | grep -F libnccl.so.2 | grep -qF /fakes/ && fail "the fake NCCL is loaded, not the real one"
     for np in 1 2; do
         job $np "" 20
         exits 70; says "connect the GPUs of all ranks"; within 20
