@@ -31,7 +31,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '%-5s %s\n' '$(1)' '$(2)')
 
 # ---- the layers, lowest first, and what each may use (see README) ----
-LAYERS := base options comm text image data kernels params model optim checkpoint metrics report eval train app
+LAYERS := base options comm text image data kernels params weights model optim checkpoint metrics report eval train app
 USES_options    := base
 USES_comm       := base options
 USES_text       := base
@@ -39,22 +39,23 @@ USES_image      := base options
 USES_data       := base options text image
 USES_kernels    := base
 USES_params     := base kernels
+USES_weights    := base options text comm kernels params
 USES_model      := base options kernels text params comm
 USES_optim      := base options comm kernels params
-USES_checkpoint := base options comm kernels params optim
+USES_checkpoint := base options text comm kernels params weights optim
 USES_metrics    := base
 USES_report     := base options
 USES_eval       := base options comm kernels text image data params model metrics report
-USES_train      := base options comm kernels text data params model optim checkpoint eval report
+USES_train      := base options comm kernels text data params weights model optim checkpoint eval report
 USES_app        := $(filter-out app,$(LAYERS))
-TORCH_LAYERS    := kernels params model optim checkpoint eval train app
+TORCH_LAYERS    := kernels params weights model optim checkpoint eval train app
 , := ,
 closure = $(sort $(1) $(foreach l,$(USES_$(1)),$(call closure,$(l))))
 
 # ---- what is found on this machine ----
 TORCH_ROOT := $(firstword $(patsubst %/include/ATen/core/Tensor.h,%,$(wildcard \
   $(LIBTORCH)/torch/include/ATen/core/Tensor.h $(LIBTORCH)/include/ATen/core/Tensor.h)))
-PKGS        := spdlog fmt libturbojpeg libxxhash icu-uc icu-i18n zlib
+PKGS        := spdlog fmt libturbojpeg libxxhash icu-uc icu-i18n zlib libzip yaml-cpp
 HDF5_PKG    := $(shell pkg-config --exists hdf5 2>/dev/null && echo hdf5 || echo hdf5-serial)
 SYS_FLAGS   := $(shell pkg-config --cflags $(PKGS) $(HDF5_PKG) 2>/dev/null)
 SYS_LIBS    := $(shell pkg-config --libs $(PKGS) libpng $(HDF5_PKG) 2>/dev/null) -lboost_program_options -ldl

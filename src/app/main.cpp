@@ -3,6 +3,7 @@
 #include <torch/headeronly/version.h>
 
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -53,6 +54,17 @@ int run_with_mpi(const Options& options, const DeviceChoice& choice, int argc, c
     }
 }
 
+int run_alone(const std::function<ExitCode()>& verb) {
+    init_log(0);
+    try {
+        return static_cast<int>(verb());
+    } catch (...) {
+        const auto [message, code] = describe_current_exception();
+        log_error_text(message);
+        return static_cast<int>(code);
+    }
+}
+
 int run(int argc, char** argv) {
     ParsedCommandLine command;
     try {
@@ -62,17 +74,13 @@ int run(int argc, char** argv) {
         return static_cast<int>(error.code());
     }
     if (command.help || command.version || command.options.print_config) return answer_without_mpi(command);
+    if (command.options.verb == Verb::export_weights) return run_alone([&] { return run_export(command.options); });
     const DeviceChoice choice = choose_device(command.options, argv);
     if (command.options.verb != Verb::caption) return run_with_mpi(command.options, choice, argc, argv);
-    init_log(0);
-    try {
+    return run_alone([&] {
         require_device(choice);
-        return static_cast<int>(run_caption(command.options));
-    } catch (...) {
-        const auto [message, code] = describe_current_exception();
-        log_error_text(message);
-        return static_cast<int>(code);
-    }
+        return run_caption(command.options);
+    });
 }
 
 }    // namespace

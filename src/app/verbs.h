@@ -13,7 +13,8 @@ namespace blip {
 // communicator: over all ranks of the session, for host messages; training on GPUs puts NCCL's on top of it.
 ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<Communicator> communicator);
 ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_ptr<Communicator> communicator);
-// Needs no MPI.
+// These need no MPI.
 ExitCode run_caption(Options options);
+ExitCode run_export(const Options& options);
 
 }    // namespace blip

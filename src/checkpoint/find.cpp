@@ -6,8 +6,8 @@
 #include "blip/base/error.h"
 #include "blip/base/log.h"
 #include "blip/checkpoint/checkpoints.h"
-#include "src/checkpoint/digest.h"
 #include "src/checkpoint/directories.h"
+#include "src/checkpoint/shard_check.h"
 
 namespace blip {
 namespace {

@@ -8,7 +8,7 @@
 #include <climits>
 #include <cmath>
 
-#include "src/checkpoint/digest.h"
+#include "blip/base/digest.h"
 #include "src/checkpoint/json_fields.h"
 
 namespace blip {

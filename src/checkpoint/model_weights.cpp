@@ -9,13 +9,14 @@
 #include <set>
 #include <span>
 
+#include "blip/base/digest.h"
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
 #include "blip/base/log.h"
 #include "blip/checkpoint/checkpoints.h"
-#include "src/checkpoint/digest.h"
 #include "src/checkpoint/directories.h"
 #include "src/checkpoint/json_fields.h"
+#include "src/checkpoint/shard_check.h"
 #include "src/checkpoint/shard_pieces.h"
 
 namespace blip {

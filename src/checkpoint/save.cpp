@@ -14,7 +14,7 @@
 #include "blip/base/error.h"
 #include "blip/base/log.h"
 #include "blip/checkpoint/checkpoints.h"
-#include "blip/checkpoint/safetensors.h"
+#include "blip/weights/safetensors.h"
 #include "src/checkpoint/directories.h"
 
 namespace blip {

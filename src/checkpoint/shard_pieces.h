@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "blip/checkpoint/manifest.h"
-#include "blip/checkpoint/safetensors.h"
+#include "blip/weights/safetensors.h"
 #include "blip/params/arena.h"
 
 namespace blip {

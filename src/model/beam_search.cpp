@@ -109,7 +109,7 @@ std::vector<Generated> greedy(NextTokenModel& model, const at::Tensor& prompts_B
     at::Tensor logits = model.start(prompts_BP);
     while (true) {
         logits = logits.contiguous().clone();
-        penalise_repetition(logits, rows, options.repetition_penalty, true);
+        penalise_repetition(logits, rows, options.penalty(), true);
         if (rows.front().size() < static_cast<std::size_t>(options.min_length))
             logits.select(1, special.end).fill_(minus_infinity);
         const at::Tensor best = at::argmax(logits, -1, /*keepdim=*/true);
@@ -157,7 +157,7 @@ class BeamSearch {
         const std::size_t length = rows_.front().size();
         const std::int64_t vocabulary = logits_RV.size(1);
         const at::Tensor scores = at::log_softmax(logits_RV, -1).contiguous();
-        penalise_repetition(scores, rows_, options_.repetition_penalty, false);
+        penalise_repetition(scores, rows_, options_.penalty(), false);
         if (length < static_cast<std::size_t>(options_.min_length))
             scores.select(1, special_.end).fill_(minus_infinity);
         const at::Tensor so_far =

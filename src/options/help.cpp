@@ -39,13 +39,16 @@ std::string usage_text(Verb verb) {
                    "goes on from the newest checkpoint in --output.\n\n"
                    "  mpirun -np N blip_mpi [train] --data FILE [--init PATH] [--output DIR] [--config FILE] "
                    "[options]\n\n"
-                   "Other verbs: blip_mpi evaluate --help, blip_mpi caption --help\n";
+                   "Other verbs: blip_mpi evaluate --help, blip_mpi caption --help, blip_mpi export --help\n";
         case Verb::evaluate:
             return "Captions the pictures of a packed data set and scores the captions; writes DIR/result/SPLIT.json "
                    "and\n"
                    "DIR/evaluate.json.\n\n"
                    "  mpirun -np N blip_mpi evaluate --data FILE --init PATH [--output DIR] [--config FILE] "
                    "[options]\n";
+        case Verb::export_weights:
+            return "Writes weights in another form: the reference's names or Hugging Face's, safetensors or .pth.\n\n"
+                   "  blip_mpi export --from PATH --to FOLDER|FILE.safetensors|FILE.pth [options]\n";
         case Verb::caption:
             break;
     }

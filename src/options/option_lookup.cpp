@@ -9,12 +9,22 @@
 
 namespace blip {
 std::string verb_name(Verb verb) {
-    return verb == Verb::train ? "train" : verb == Verb::evaluate ? "evaluate" : "caption";
+    switch (verb) {
+        case Verb::train:
+            return "train";
+        case Verb::evaluate:
+            return "evaluate";
+        case Verb::caption:
+            return "caption";
+        case Verb::export_weights:
+            break;
+    }
+    return "export";
 }
 
 std::string verb_names(unsigned verbs) {
     std::vector<std::string> names;
-    for (const Verb verb : {Verb::train, Verb::evaluate, Verb::caption})
+    for (const Verb verb : all_verbs)
         if (verbs & verb_bit(verb)) names.push_back(verb_name(verb));
     return fmt::format("{}", fmt::join(names, " and "));
 }

@@ -115,9 +115,11 @@ void add_files(TableBuilder& table) {
     table.group("Files", for_data);
     table.path("data", "FILE", "packed data set made by coco_pack", FIELD(options.data.file));
     table
-        .path("init", "PATH", "weights to start from: a run's folder, its best/, a checkpoint, or a .safetensors file",
+        .path("init", "PATH",
+              "weights to start from, told by content: a run's folder, its best/, a checkpoint, a .pth of the reference, "
+              "a .safetensors file or its index, a Hugging Face folder",
               FIELD(options.init))
-        .verbs = for_all;
+        .verbs = for_computing;
     table.path("output", "DIR", "where checkpoints, best weights, logs and results go",
                FIELD(options.checkpoint.output));
     table
@@ -125,13 +127,13 @@ void add_files(TableBuilder& table) {
                 "threads per rank that read and transform pictures; 0 = half of the rank's cores, or all of them "
                 "for a GPU or where pictures are stored as JPEGs",
                 between(0, 1024), FIELD(options.data.loader_threads))
-        .verbs = for_all;
+        .verbs = for_computing;
     table
         .number(
             "prefetch", "N",
             "batches kept ready; each takes images x 3 x image-size^2 bytes per rank, for a GPU the pictures' crops",
             between(1, 1024), FIELD(options.data.prefetch_batches))
-        .verbs = for_all;
+        .verbs = for_computing;
 }
 
 void add_training(TableBuilder& table) {
@@ -140,13 +142,21 @@ void add_training(TableBuilder& table) {
                  at_least(1), FIELD(options.train.epochs));
     table.number("max-steps", "N", "end after so many optimizer steps in all; 0 = no limit", at_least(0),
                  FIELD(options.train.max_steps));
-    table.number("seed", "N", "of order, augmentation, dropout and new weights", at_least(0),
-                 FIELD(options.train.seed));
+    table
+        .number("seed", "N", "of order, augmentation, dropout, new weights and drawn captions", at_least(0),
+                FIELD(options.train.seed))
+        .verbs = for_all;
     table.number("global-batch", "N", "captions of one optimizer step, over all ranks", at_least(1),
                  FIELD(options.train.global_batch));
     table.number("micro-batch", "N",
                  "captions a rank computes at once; must divide global-batch; sets the memory needed", at_least(1),
                  FIELD(options.train.micro_batch));
+    table.flag("vit-grad-ckpt",
+               "recompute activations of the last vit-ckpt-layer vision blocks in backward: less memory, a third more "
+               "work there, the same bits",
+               true, FIELD(options.train.vit_grad_ckpt));
+    table.number("vit-ckpt-layer", "N", "how many vision blocks, counted from the last, vit-grad-ckpt recomputes",
+                 between(0, 1024), FIELD(options.train.vit_ckpt_layer));
     OptionSpec& augment = table.add("augment", "on|off", "random crop, flip and operators of training pictures");
     augment.set = [](ParsedCommandLine& given, std::string_view text) {
         given.options.augment.enabled = read_on_off(text);
@@ -218,7 +228,7 @@ void add_model(TableBuilder& table) {
 }
 
 void add_captions(TableBuilder& table) {
-    table.group("Captions and evaluation", for_all);
+    table.group("Captions and evaluation", for_computing);
     table.number("num-beams", "N", "beams of the search; 1 = greedy", between(1, 256),
                  FIELD(options.generate.num_beams));
     table.number("max-length", "TOKENS", "longest caption, prompt included", at_least(1),
@@ -229,8 +239,24 @@ void add_captions(TableBuilder& table) {
                  FIELD(options.generate.length_penalty));
     table.number("repetition-penalty", "X",
                  "factor on the log-probability of tokens that were used; 1 = none, more = fewer "
-                 "repetitions",
-                 above(0), FIELD(options.generate.repetition_penalty));
+                 "repetitions; 0 = the reference's: 1, or 1.1 with --sample",
+                 at_least(0), FIELD(options.generate.repetition_penalty));
+    table.flag("sample", "draw each token at random (nucleus sampling) instead of searching", true,
+               FIELD(options.generate.sample))
+        .verbs = for_generating;
+    table.number("top-k", "N", "sampling draws from the N likeliest tokens; 0 = from all", at_least(0),
+                 FIELD(options.generate.top_k))
+        .verbs = for_generating;
+    table.number("top-p", "P", "sampling draws from the likeliest tokens that together have this probability",
+                 between(0, 1), FIELD(options.generate.top_p))
+        .verbs = for_generating;
+    table.number("num-captions", "N", "captions of each picture; without --sample at most num-beams", between(1, 256),
+                 FIELD(options.generate.num_captions))
+        .verbs = for_caption;
+    table.path("prompts", "FILE",
+               "JSON object with prompts of their own for pictures, by image id (evaluate) or file (caption)",
+               FIELD(options.generate.prompts))
+        .verbs = for_generating;
     OptionSpec& prompt = table.add("prompt", "TEXT",
                                    "how each caption begins; it is cut off again (quote it in a config "
                                    "file: it ends with a space)");
@@ -256,7 +282,7 @@ void add_captions(TableBuilder& table) {
     table.number("limit", "N", "only the first N pictures of each split; 0 = all", at_least(0),
                  FIELD(options.evaluate.limit));
     table.number("eval-batch", "N", "pictures a rank captions at once", at_least(1), FIELD(options.evaluate.batch))
-        .verbs = for_all;
+        .verbs = for_computing;
     table
         .flag("json",
               "one JSON object a line: file, caption and log_probability (natural logarithm), or file and error", true,
@@ -269,6 +295,21 @@ void add_captions(TableBuilder& table) {
     table.flag("no-evaluate", "no evaluation after each epoch", false, FIELD(options.train.evaluate)).verbs = for_train;
 }
 
+void add_export(TableBuilder& table) {
+    table.group("Export", for_export);
+    table.path("from", "PATH",
+               "weights to write, in any form that --init takes; the word random: new weights from --seed and --model",
+               FIELD(options.export_to.from));
+    table.path("to", "PATH", "NAME.pth or NAME.safetensors: one file; else a folder that holds all --init needs",
+               FIELD(options.export_to.to));
+    table.choice("names", {"reference", "huggingface"},
+                 "of the parameters; huggingface: a folder that transformers' from_pretrained loads",
+                 FIELD(options.export_to.names));
+    table.choice("dtype", {"fp32", "bf16", "fp16"}, "of the values written; fp32 keeps every bit",
+                 FIELD(options.export_to.dtype));
+    table.flag("overwrite", "replace what is at --to", true, FIELD(options.export_to.overwrite)).command_line_only = true;
+}
+
 void add_machine(TableBuilder& table) {
     table.group("Machine", for_data);
     table
@@ -279,21 +320,21 @@ void add_machine(TableBuilder& table) {
         .choice("device", {"auto", "cpu", "cuda"},
                 "what computes: cuda = one GPU per rank; auto = cuda where the driver shows a GPU, else cpu",
                 FIELD(options.runtime.device))
-        .verbs = for_all;
+        .verbs = for_computing;
     table
         .choice("precision", {"auto", "fp32", "bf16"},
                 "of weights and activations; gradients, moments and the masters that are updated are fp32 in any "
                 "case; auto = bf16 on cuda, fp32 on cpu",
                 FIELD(options.runtime.precision))
-        .verbs = for_all;
+        .verbs = for_computing;
     table
         .flag("allow-tf32", "cuda: fp32 matrix products may round their factors to 10 bits (TF32)", true,
               FIELD(options.runtime.allow_tf32))
-        .verbs = for_all;
+        .verbs = for_computing;
     table
         .flag("deterministic", "cuda: only algorithms that repeat bit for bit (slower); the CPU's always do", true,
               FIELD(options.runtime.deterministic))
-        .verbs = for_all;
+        .verbs = for_computing;
     table.flag("no-progress", "no progress line or lines", false, FIELD(options.runtime.progress)).verbs = for_all;
     table.number("comm-timeout", "SECONDS", "a collective in which nothing arrives for so long ends the job", above(0),
                  FIELD(options.comm.timeout_s));
@@ -316,6 +357,7 @@ const std::vector<OptionSpec>& option_table() {
         add_checkpoints(builder);
         add_model(builder);
         add_captions(builder);
+        add_export(builder);
         add_machine(builder);
         return builder.take();
     }();

@@ -17,13 +17,16 @@ enum Verbs : unsigned {
     for_train = 1,
     for_evaluate = 2,
     for_caption = 4,
+    for_export = 8,
     for_data = for_train | for_evaluate,
     for_generating = for_evaluate | for_caption,
-    for_all = for_train | for_evaluate | for_caption
+    for_computing = for_train | for_evaluate | for_caption,
+    for_all = for_computing | for_export
 };
 
+inline constexpr Verb all_verbs[] = {Verb::train, Verb::evaluate, Verb::caption, Verb::export_weights};
 inline unsigned verb_bit(Verb verb) { return 1U << static_cast<unsigned>(verb); }
-// "train", "evaluate", "caption"
+// "train", "evaluate", "caption", "export"
 std::string verb_name(Verb verb);
 // "train", "train and evaluate", ...
 std::string verb_names(unsigned verbs);

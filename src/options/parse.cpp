@@ -48,7 +48,7 @@ std::string suggestion(const std::string& name, const char* dashes, std::optiona
 }
 
 std::optional<Verb> verb_from(const std::string& word) {
-    for (const Verb verb : {Verb::train, Verb::evaluate, Verb::caption})
+    for (const Verb verb : all_verbs)
         if (word == verb_name(verb)) return verb;
     return std::nullopt;
 }
@@ -186,6 +186,10 @@ void check_required(const Options& options) {
             require(!options.init.empty(), "--init", "caption --init out/best photo.jpg");
             require(!options.images.empty(), "pictures", "caption --init out/best photo.jpg");
             break;
+        case Verb::export_weights:
+            require(!options.export_to.from.empty(), "--from", "export --from out/best --to blip.safetensors");
+            require(!options.export_to.to.empty(), "--to", "export --from out/best --to blip.safetensors");
+            break;
     }
 }
 
@@ -194,8 +198,8 @@ std::optional<Verb> take_verb(std::vector<std::string>& arguments) {
     if (arguments.empty() || arguments.front().starts_with('-')) return std::nullopt;
     const auto verb = verb_from(arguments.front());
     if (!verb)
-        refuse(fmt::format("'{}' is no verb; there are train, evaluate and caption (blip_mpi --help){}",
-                           arguments.front(), did_you_mean(arguments.front(), {"train", "evaluate", "caption"})));
+        refuse(fmt::format("'{}' is no verb; there are train, evaluate, caption and export (blip_mpi --help){}",
+                           arguments.front(), did_you_mean(arguments.front(), {"train", "evaluate", "caption", "export"})));
     arguments.erase(arguments.begin());
     return verb;
 }

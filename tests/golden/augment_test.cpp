@@ -1,7 +1,7 @@
 // RandomAugment's operators, each sign, against what OpenCV and PIL made of the same pictures: every byte.
 #include <boost/test/unit_test.hpp>
 
-#include "blip/checkpoint/safetensors.h"
+#include "blip/weights/safetensors.h"
 #include "blip/image/augment.h"
 #include "tests/support/paths.h"
 

@@ -5,7 +5,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "blip/checkpoint/safetensors.h"
+#include "blip/weights/safetensors.h"
 #include "blip/model/beam_search.h"
 #include "tests/support/paths.h"
 

@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "blip/checkpoint/safetensors.h"
+#include "blip/weights/safetensors.h"
 #include "blip/model/captioner.h"
 #include "blip/params/arena.h"
 #include "tests/support/paths.h"

@@ -92,9 +92,16 @@ struct GenerateOptions {
     int max_length = 20;    // tokens, prompt included
     int min_length = 5;     // tokens, prompt included
     double length_penalty = 1.0;
-    double repetition_penalty = 1.0;
+    double repetition_penalty = 0;    // 0 = the reference's: 1 (none), or 1.1 when sampling; see penalty()
+    bool sample = false;              // draw each token (nucleus sampling) instead of searching
+    int top_k = 50;                   // sampling: only the k likeliest tokens; 0 = all
+    double top_p = 0.9;               // sampling: only the likeliest tokens that together have this probability
+    int num_captions = 1;             // of each picture; searching, at most num_beams (caption verb)
     std::string prompt =
         "a picture of ";    // what each caption starts with; evaluation while training: the packed file's
+    std::filesystem::path prompts;    // JSON object: picture -> its own prompt; the others have `prompt`
+
+    double penalty() const { return repetition_penalty > 0 ? repetition_penalty : sample ? 1.1 : 1.0; }
 
     bool operator==(const GenerateOptions&) const = default;
 };
@@ -105,6 +112,9 @@ struct TrainOptions {
     std::uint64_t seed = 42;
     int global_batch = 256;    // samples of one optimizer step over all ranks
     int micro_batch = 32;      // samples computed at once; must divide global_batch
+    // recompute the activations of the last vit_ckpt_layer vision blocks in backward: less memory, same bits
+    bool vit_grad_ckpt = false;
+    int vit_ckpt_layer = 0;
     bool evaluate = true;      // after each epoch, on val and test (--no-evaluate)
     int log_samples = 3;       // captions printed after each evaluation
 
@@ -130,7 +140,18 @@ struct RuntimeOptions {
     bool operator==(const RuntimeOptions&) const = default;
 };
 
-enum class Verb { train, evaluate, caption };
+// Weights in another form (the verb export).
+struct ExportOptions {
+    std::filesystem::path from;         // as init; the word "random": new weights from seed, model and dimensions
+    std::filesystem::path to;           // NAME.pth or NAME.safetensors: one file; else a folder
+    std::string names = "reference";    // reference or huggingface
+    std::string dtype = "fp32";         // fp32, bf16 or fp16
+    bool overwrite = false;             // replace what is at `to`
+
+    bool operator==(const ExportOptions&) const = default;
+};
+
+enum class Verb { train, evaluate, caption, export_weights };
 
 // One run of the program.
 struct Options {
@@ -146,7 +167,9 @@ struct Options {
     TrainOptions train;
     EvaluateOptions evaluate;
     RuntimeOptions runtime;
-    std::filesystem::path init;                   // weights to start from: a checkpoint, best/ or .safetensors file
+    ExportOptions export_to;
+    // weights to start from: a run's folder or checkpoint, a .pth, .safetensors or Hugging Face folder
+    std::filesystem::path init;
     std::vector<std::filesystem::path> images;    // caption: pictures, folders, "-" = a list on standard input
     bool json = false;                            // caption: one JSON object a line
     bool dry_run = false;                         // check everything, train nothing

@@ -6,7 +6,7 @@
 
 #include "blip/base/error.h"
 #include "blip/base/log.h"
-#include "blip/checkpoint/safetensors.h"
+#include "blip/weights/safetensors.h"
 #include "tests/support/paths.h"
 #include "tests/unit/checkpoint/toy_run.h"
 

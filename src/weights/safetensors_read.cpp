@@ -15,7 +15,7 @@
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
-#include "blip/checkpoint/safetensors.h"
+#include "blip/weights/safetensors.h"
 
 namespace blip {
 namespace {

@@ -5,9 +5,9 @@
 #include <boost/test/unit_test.hpp>
 #include <cstring>
 
+#include "blip/base/digest.h"
 #include "blip/base/error.h"
-#include "blip/checkpoint/safetensors.h"
-#include "src/checkpoint/digest.h"
+#include "blip/weights/safetensors.h"
 #include "tests/support/paths.h"
 
 namespace blip::test {

@@ -6,10 +6,10 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
+#include "blip/base/digest.h"
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
-#include "blip/checkpoint/safetensors.h"
-#include "src/checkpoint/digest.h"
+#include "blip/weights/safetensors.h"
 
 namespace blip {
 namespace {

@@ -1,5 +1,5 @@
-// See digest.h.
-#include "src/checkpoint/digest.h"
+// See shard_check.h.
+#include "src/checkpoint/shard_check.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -10,13 +10,10 @@
 #include <system_error>
 #include <vector>
 
+#include "blip/base/digest.h"
 #include "blip/base/durable_file.h"
 
 namespace blip {
-
-std::string Digest::hex() const { return fmt::format("{:016x}", XXH3_64bits_digest(state_.get())); }
-
-std::string digest_of(std::string_view text) { return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size())); }
 
 std::optional<std::string> shard_problem(const std::filesystem::path& directory, const ShardFile& shard) {
     const std::filesystem::path path = directory / shard.name;

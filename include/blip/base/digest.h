@@ -1,0 +1,28 @@
+// xxh3-64 of a stream of bytes: what tells a damaged file from a whole one. Used wherever files are written to be trusted
+// later (checkpoints, weights).
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace blip {
+
+class Digest {
+  public:
+    Digest();
+    ~Digest();
+    void add(std::span<const std::byte> bytes);
+    // 16 hex digits of everything added so far
+    std::string hex() const;
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+std::string digest_of(std::string_view text);
+
+}    // namespace blip

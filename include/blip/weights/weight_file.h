@@ -1,0 +1,54 @@
+// Weights in a file of any known form, as a table of named tensors whose values are streamed: a model is never held
+// twice. The form is told by the content, whatever the file is called:
+//  - safetensors, one file, or an index (JSON with "weight_map") over several beside it;
+//  - a PyTorch zip file (.pth, .bin): {'model': state dict, ...} or a bare state dict. Its pickle is read by a restricted
+//    machine that runs nothing (pickle.h).
+// Used by import.h; opened by checkpoint/checkpoints.h for --init.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace blip {
+
+struct StoredTensor {
+    std::string dtype;    // as safetensors calls it: "F32", "BF16", "I64", ...
+    std::vector<std::int64_t> shape;
+
+    std::int64_t element_count() const;
+};
+
+// Takes the values of elements [first, first + values.size()) of a tensor in row-major order, as fp32.
+using PieceSink = std::function<void(std::int64_t first, std::span<const float> values)>;
+
+class WeightFile {
+  public:
+    virtual ~WeightFile() = default;
+
+    // path: a file, or a folder that holds model.safetensors, model.safetensors.index.json, pytorch_model.bin or its
+    // index. Everything that can be checked without reading values has been checked when it returns. Throws
+    // missing_input; bad_data naming the file and the entry, and what the file is instead where that can be told (a
+    // packed data set, a web page, a Git LFS pointer, PyTorch's old or TorchScript form, a big-endian file).
+    static std::unique_ptr<WeightFile> open(const std::filesystem::path& path);
+
+    // What messages call the file.
+    virtual const std::filesystem::path& path() const = 0;
+    virtual const std::map<std::string, StoredTensor>& tensors() const = 0;
+    // safetensors' own metadata; empty for others.
+    virtual const std::map<std::string, std::string>& metadata() const = 0;
+    // Streams one tensor in order, in pieces of at most a few MiB; F64, F32, F16 and BF16 become fp32 (nearest, ties to
+    // even). Memory used meanwhile: a piece (a tensor with unusual strides: its storage), and no pages of a mapped file
+    // stay behind. Throws bad_data naming file and entry: no such tensor, not of a floating type, damaged (the zip's
+    // CRC); then values may already have been handed over.
+    virtual void read(const std::string& name, const PieceSink& sink) const = 0;
+    // The whole tensor.
+    std::vector<float> read_all(const std::string& name) const;
+};
+
+}    // namespace blip
