@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "blip/checkpoint/manifest.h"
-#include "blip/weights/safetensors.h"
 #include "blip/params/arena.h"
+#include "blip/weights/safetensors.h"
 
 namespace blip {
 

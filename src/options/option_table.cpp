@@ -1,85 +1,11 @@
-// Declares every option of blip_mpi, once. Read by parse.cpp and help.cpp.
+// Declares the options of runs: files, training, checkpoints; the others are in option_table_more.cpp. Each is declared
+// once. Read by parse.cpp and help.cpp.
 #include "option_table.h"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
-#include <algorithm>
-
-#include "option_value.h"
+#include "table_builder.h"
 
 namespace blip {
 namespace {
-
-// Access to a field of ParsedCommandLine, const or not.
-#define FIELD(path) \
-    [](auto& given) -> auto& { return given.path; }
-
-class TableBuilder {
-  public:
-    void group(std::string title, unsigned verbs) {
-        group_ = std::move(title);
-        verbs_ = verbs;
-    }
-
-    // at: FIELD of a number
-    template <class Access>
-    OptionSpec& number(std::string name, std::string value_name, std::string meaning, Range range, Access at) {
-        OptionSpec& spec = add(std::move(name), std::move(value_name), std::move(meaning));
-        spec.range = range.notation();
-        spec.set = [range, at](ParsedCommandLine& given, std::string_view text) {
-            read_number(text, range, at(given));
-        };
-        spec.get = [at](const ParsedCommandLine& given) { return fmt::format("{}", at(given)); };
-        return spec;
-    }
-    // at: FIELD of a path
-    template <class Access>
-    OptionSpec& path(std::string name, std::string value_name, std::string meaning, Access at) {
-        OptionSpec& spec = add(std::move(name), std::move(value_name), std::move(meaning));
-        spec.set = [at](ParsedCommandLine& given, std::string_view text) {
-            if (text.empty()) throw BadValue("needs a value");
-            at(given) = text;
-        };
-        spec.get = [at](const ParsedCommandLine& given) { return at(given).string(); };
-        return spec;
-    }
-    // at: FIELD of a string
-    template <class Access>
-    OptionSpec& choice(std::string name, std::vector<std::string> choices, std::string meaning, Access at) {
-        OptionSpec& spec = add(std::move(name), fmt::format("{}", fmt::join(choices, "|")), std::move(meaning));
-        spec.set = [choices, at](ParsedCommandLine& given, std::string_view text) {
-            at(given) = read_choice(text, choices);
-        };
-        spec.get = [at](const ParsedCommandLine& given) { return at(given); };
-        return spec;
-    }
-    // A switch; at: FIELD of a bool that becomes `when_given`.
-    template <class Access>
-    OptionSpec& flag(std::string name, std::string meaning, bool when_given, Access at) {
-        OptionSpec& spec = add(std::move(name), "", std::move(meaning));
-        spec.set = [=](ParsedCommandLine& given, std::string_view text) {
-            at(given) = read_on_off(text) == when_given;
-        };
-        spec.get = [=](const ParsedCommandLine& given) { return show_on_off(at(given) == when_given); };
-        return spec;
-    }
-    OptionSpec& add(std::string name, std::string value_name, std::string meaning) {
-        OptionSpec& spec = table_.emplace_back();
-        spec.name = std::move(name);
-        spec.group = group_;
-        spec.value_name = std::move(value_name);
-        spec.meaning = std::move(meaning);
-        spec.verbs = verbs_;
-        return spec;
-    }
-    std::vector<OptionSpec> take() { return std::move(table_); }
-
-  private:
-    std::vector<OptionSpec> table_;
-    std::string group_;
-    unsigned verbs_ = for_all;
-};
 
 void add_general(TableBuilder& table) {
     table.group("General", for_all);
@@ -115,10 +41,11 @@ void add_files(TableBuilder& table) {
     table.group("Files", for_data);
     table.path("data", "FILE", "packed data set made by coco_pack", FIELD(options.data.file));
     table
-        .path("init", "PATH",
-              "weights to start from, told by content: a run's folder, its best/, a checkpoint, a .pth of the reference, "
-              "a .safetensors file or its index, a Hugging Face folder",
-              FIELD(options.init))
+        .path(
+            "init", "PATH",
+            "weights to start from, told by content: a run's folder, its best/, a checkpoint, a .pth of the reference, "
+            "a .safetensors file or its index, a Hugging Face folder",
+            FIELD(options.init))
         .verbs = for_computing;
     table.path("output", "DIR", "where checkpoints, best weights, logs and results go",
                FIELD(options.checkpoint.output));
@@ -197,154 +124,6 @@ void add_checkpoints(TableBuilder& table) {
     table.flag("fresh", "start over instead of resuming; the output folder must be empty", true,
                FIELD(options.checkpoint.fresh));
 }
-
-void add_model(TableBuilder& table) {
-    table.group("Model", for_all);
-    table
-        .choice("model", {"base", "large", "tiny"},
-                "preset of all dimensions: base = ViT-B/16 and BERT-base, large = ViT-L/16 and BERT-base, tiny = for "
-                "demos and tests",
-                FIELD(options.model.preset))
-        .set = [](ParsedCommandLine& given, std::string_view text) {
-        const std::string preset = read_choice(text, {"base", "large", "tiny"});
-        given.options.model = model_preset(preset);
-        given.options.loss.drop_path = preset_drop_path(preset);
-    };
-    const Range size = between(1, 65536), count = between(1, 1024);
-    table.number("text-hidden", "N", "width of the decoder", size, FIELD(options.model.text_hidden));
-    table.number("text-heads", "N", "attention heads of the decoder; must divide text-hidden", count,
-                 FIELD(options.model.text_heads));
-    table.number("text-intermediate", "N", "width of the decoder's feed-forward part", size,
-                 FIELD(options.model.text_intermediate));
-    table.number("text-layers", "N", "layers of the decoder", count, FIELD(options.model.text_layers));
-    table.number("vision-width", "N", "width of the vision encoder", size, FIELD(options.model.vision_width));
-    table.number("vision-depth", "N", "layers of the vision encoder", count, FIELD(options.model.vision_depth));
-    table.number("vision-heads", "N", "attention heads of the vision encoder; must divide vision-width", count,
-                 FIELD(options.model.vision_heads));
-    table.number("image-size", "PIXELS", "side of the square that pictures are resized to", between(1, 8192),
-                 FIELD(options.model.image_size));
-    table.number("patch-size", "PIXELS", "side of a patch; must divide image-size", between(1, 8192),
-                 FIELD(options.model.patch_size));
-}
-
-void add_captions(TableBuilder& table) {
-    table.group("Captions and evaluation", for_computing);
-    table.number("num-beams", "N", "beams of the search; 1 = greedy", between(1, 256),
-                 FIELD(options.generate.num_beams));
-    table.number("max-length", "TOKENS", "longest caption, prompt included", at_least(1),
-                 FIELD(options.generate.max_length));
-    table.number("min-length", "TOKENS", "shortest caption, prompt included", at_least(0),
-                 FIELD(options.generate.min_length));
-    table.number("length-penalty", "X", "hypotheses are ranked by log-probability / length^X", any_number(),
-                 FIELD(options.generate.length_penalty));
-    table.number("repetition-penalty", "X",
-                 "factor on the log-probability of tokens that were used; 1 = none, more = fewer "
-                 "repetitions; 0 = the reference's: 1, or 1.1 with --sample",
-                 at_least(0), FIELD(options.generate.repetition_penalty));
-    table.flag("sample", "draw each token at random (nucleus sampling) instead of searching", true,
-               FIELD(options.generate.sample))
-        .verbs = for_generating;
-    table.number("top-k", "N", "sampling draws from the N likeliest tokens; 0 = from all", at_least(0),
-                 FIELD(options.generate.top_k))
-        .verbs = for_generating;
-    table.number("top-p", "P", "sampling draws from the likeliest tokens that together have this probability",
-                 between(0, 1), FIELD(options.generate.top_p))
-        .verbs = for_generating;
-    table.number("num-captions", "N", "captions of each picture; without --sample at most num-beams", between(1, 256),
-                 FIELD(options.generate.num_captions))
-        .verbs = for_caption;
-    table.path("prompts", "FILE",
-               "JSON object with prompts of their own for pictures, by image id (evaluate) or file (caption)",
-               FIELD(options.generate.prompts))
-        .verbs = for_generating;
-    OptionSpec& prompt = table.add("prompt", "TEXT",
-                                   "how each caption begins; it is cut off again (quote it in a config "
-                                   "file: it ends with a space)");
-    prompt.verbs = for_generating;
-    prompt.set = [](ParsedCommandLine& given, std::string_view text) {
-        if (std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; }))
-            throw BadValue("must be one line of text");
-        if (!text.empty() && text.back() != ' ') throw BadValue(fmt::format("'{}' must end with a space", text));
-        given.options.generate.prompt = text;
-    };
-    prompt.get = [](const ParsedCommandLine& given) { return given.options.generate.prompt; };
-
-    table.group("Captions and evaluation", for_data);
-    OptionSpec& split = table.add("split", "val,test",
-                                  "splits to caption and score; in training the first one tells which "
-                                  "weights are best (any of train, val, test)");
-    split.set = [](ParsedCommandLine& given, std::string_view text) {
-        given.options.evaluate.splits = read_list(text, {"train", "val", "test"});
-    };
-    split.get = [](const ParsedCommandLine& given) {
-        return fmt::format("{}", fmt::join(given.options.evaluate.splits, ","));
-    };
-    table.number("limit", "N", "only the first N pictures of each split; 0 = all", at_least(0),
-                 FIELD(options.evaluate.limit));
-    table.number("eval-batch", "N", "pictures a rank captions at once", at_least(1), FIELD(options.evaluate.batch))
-        .verbs = for_computing;
-    table
-        .flag("json",
-              "one JSON object a line: file, caption and log_probability (natural logarithm), or file and error", true,
-              FIELD(options.json))
-        .verbs = for_caption;
-    table
-        .number("log-samples", "N", "captions shown after each evaluation", at_least(0),
-                FIELD(options.train.log_samples))
-        .verbs = for_train;
-    table.flag("no-evaluate", "no evaluation after each epoch", false, FIELD(options.train.evaluate)).verbs = for_train;
-}
-
-void add_export(TableBuilder& table) {
-    table.group("Export", for_export);
-    table.path("from", "PATH",
-               "weights to write, in any form that --init takes; the word random: new weights from --seed and --model",
-               FIELD(options.export_to.from));
-    table.path("to", "PATH", "NAME.pth or NAME.safetensors: one file; else a folder that holds all --init needs",
-               FIELD(options.export_to.to));
-    table.choice("names", {"reference", "huggingface"},
-                 "of the parameters; huggingface: a folder that transformers' from_pretrained loads",
-                 FIELD(options.export_to.names));
-    table.choice("dtype", {"fp32", "bf16", "fp16"}, "of the values written; fp32 keeps every bit",
-                 FIELD(options.export_to.dtype));
-    table.flag("overwrite", "replace what is at --to", true, FIELD(options.export_to.overwrite)).command_line_only = true;
-}
-
-void add_machine(TableBuilder& table) {
-    table.group("Machine", for_data);
-    table
-        .number("threads", "N", "compute threads per rank; 0 = cores / ranks on this host", between(0, 4096),
-                FIELD(options.runtime.threads))
-        .verbs = for_all;
-    table
-        .choice("device", {"auto", "cpu", "cuda"},
-                "what computes: cuda = one GPU per rank; auto = cuda where the driver shows a GPU, else cpu",
-                FIELD(options.runtime.device))
-        .verbs = for_computing;
-    table
-        .choice("precision", {"auto", "fp32", "bf16"},
-                "of weights and activations; gradients, moments and the masters that are updated are fp32 in any "
-                "case; auto = bf16 on cuda, fp32 on cpu",
-                FIELD(options.runtime.precision))
-        .verbs = for_computing;
-    table
-        .flag("allow-tf32", "cuda: fp32 matrix products may round their factors to 10 bits (TF32)", true,
-              FIELD(options.runtime.allow_tf32))
-        .verbs = for_computing;
-    table
-        .flag("deterministic", "cuda: only algorithms that repeat bit for bit (slower); the CPU's always do", true,
-              FIELD(options.runtime.deterministic))
-        .verbs = for_computing;
-    table.flag("no-progress", "no progress line or lines", false, FIELD(options.runtime.progress)).verbs = for_all;
-    table.number("comm-timeout", "SECONDS", "a collective in which nothing arrives for so long ends the job", above(0),
-                 FIELD(options.comm.timeout_s));
-    table
-        .number("bucket-mb", "MiB", "gradients are reduced in pieces of about this size", between(0.001, 65536),
-                FIELD(options.comm.bucket_mb))
-        .verbs = for_train;
-}
-
-#undef FIELD
 
 }    // namespace
 

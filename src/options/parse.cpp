@@ -199,7 +199,8 @@ std::optional<Verb> take_verb(std::vector<std::string>& arguments) {
     const auto verb = verb_from(arguments.front());
     if (!verb)
         refuse(fmt::format("'{}' is no verb; there are train, evaluate, caption and export (blip_mpi --help){}",
-                           arguments.front(), did_you_mean(arguments.front(), {"train", "evaluate", "caption", "export"})));
+                           arguments.front(),
+                           did_you_mean(arguments.front(), {"train", "evaluate", "caption", "export"})));
     arguments.erase(arguments.begin());
     return verb;
 }

@@ -1,8 +1,8 @@
 // RandomAugment's operators, each sign, against what OpenCV and PIL made of the same pictures: every byte.
 #include <boost/test/unit_test.hpp>
 
-#include "blip/weights/safetensors.h"
 #include "blip/image/augment.h"
+#include "blip/weights/safetensors.h"
 #include "tests/support/paths.h"
 
 namespace blip::test {

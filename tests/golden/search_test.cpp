@@ -5,8 +5,8 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "blip/weights/safetensors.h"
 #include "blip/model/beam_search.h"
+#include "blip/weights/safetensors.h"
 #include "tests/support/paths.h"
 
 namespace blip::test {

@@ -3,9 +3,9 @@
 
 #include <memory>
 
-#include "blip/weights/safetensors.h"
 #include "blip/model/captioner.h"
 #include "blip/params/arena.h"
+#include "blip/weights/safetensors.h"
 #include "tests/support/paths.h"
 
 namespace blip::test {

@@ -1,5 +1,5 @@
-// xxh3-64 of a stream of bytes: what tells a damaged file from a whole one. Used wherever files are written to be trusted
-// later (checkpoints, weights).
+// xxh3-64 of a stream of bytes: what tells a damaged file from a whole one. Used wherever files are written to be
+// trusted later (checkpoints, weights).
 #pragma once
 
 #include <cstddef>

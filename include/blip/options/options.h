@@ -98,7 +98,7 @@ struct GenerateOptions {
     double top_p = 0.9;               // sampling: only the likeliest tokens that together have this probability
     int num_captions = 1;             // of each picture; searching, at most num_beams (caption verb)
     std::string prompt =
-        "a picture of ";    // what each caption starts with; evaluation while training: the packed file's
+        "a picture of ";              // what each caption starts with; evaluation while training: the packed file's
     std::filesystem::path prompts;    // JSON object: picture -> its own prompt; the others have `prompt`
 
     double penalty() const { return repetition_penalty > 0 ? repetition_penalty : sample ? 1.1 : 1.0; }
@@ -115,8 +115,8 @@ struct TrainOptions {
     // recompute the activations of the last vit_ckpt_layer vision blocks in backward: less memory, same bits
     bool vit_grad_ckpt = false;
     int vit_ckpt_layer = 0;
-    bool evaluate = true;      // after each epoch, on val and test (--no-evaluate)
-    int log_samples = 3;       // captions printed after each evaluation
+    bool evaluate = true;    // after each epoch, on val and test (--no-evaluate)
+    int log_samples = 3;     // captions printed after each evaluation
 
     bool operator==(const TrainOptions&) const = default;
 };

@@ -1,5 +1,5 @@
-// Parameter names: the reference's (ours) and Hugging Face's (BlipForConditionalGeneration), both ways. Used by import and
-// export.
+// Parameter names: the reference's (ours) and Hugging Face's (BlipForConditionalGeneration), both ways. Used by import
+// and export.
 #pragma once
 
 #include <optional>

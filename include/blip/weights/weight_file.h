@@ -1,7 +1,8 @@
 // Weights in a file of any known form, as a table of named tensors whose values are streamed: a model is never held
 // twice. The form is told by the content, whatever the file is called:
 //  - safetensors, one file, or an index (JSON with "weight_map") over several beside it;
-//  - a PyTorch zip file (.pth, .bin): {'model': state dict, ...} or a bare state dict. Its pickle is read by a restricted
+//  - a PyTorch zip file (.pth, .bin): {'model': state dict, ...} or a bare state dict. Its pickle is read by a
+//  restricted
 //    machine that runs nothing (pickle.h).
 // Used by import.h; opened by checkpoint/checkpoints.h for --init.
 #pragma once

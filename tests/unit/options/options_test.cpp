@@ -45,7 +45,7 @@ BOOST_AUTO_TEST_CASE(every_option_reaches_its_field) {
         // a value that is accepted and is not the default
         bool changed = false;
         for (const char* value : {"on", "off", "tiny", "cpu", "fp32", "micro-batch", "test", "some/path", "a photo of ",
-                                  "0.25", "3", "7"}) {
+                                  "huggingface", "bf16", "0.25", "3", "7"}) {
             try {
                 spec.set(settings, value);
                 changed = spec.get(settings) != spec.get(defaults);
