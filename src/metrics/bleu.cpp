@@ -5,62 +5,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
-#include <unordered_map>
 
-#include "blip/base/error.h"
+#include "src/metrics/ngrams.h"
 
 namespace blip {
 namespace {
-
-constexpr int longest_gram = 4;
-
-// Words as numbers, equal words equal numbers. A no-break space inside a token separates words here (as in the oracle).
-class Words {
-  public:
-    std::vector<std::uint32_t> numbers(const Tokens& tokens) {
-        std::vector<std::uint32_t> result;
-        result.reserve(tokens.size());
-        constexpr std::string_view no_break_space = "\u00a0";
-        for (const std::string& token : tokens) {
-            for (std::size_t at = 0; at <= token.size();) {
-                const std::size_t end = std::min(token.find(no_break_space, at), token.size());
-                if (end > at) result.push_back(number(token.substr(at, end - at)));
-                at = end == token.size() ? end + 1 : end + no_break_space.size();
-            }
-        }
-        return result;
-    }
-
-  private:
-    std::uint32_t number(const std::string& word) {
-        return known_.emplace(word, static_cast<std::uint32_t>(known_.size() + 1)).first->second;
-    }
-    std::unordered_map<std::string, std::uint32_t> known_;
-};
-
-// Up to four word numbers; 0 = no word.
-using Gram = std::array<std::uint32_t, longest_gram>;
-struct GramHash {
-    std::size_t operator()(const Gram& gram) const {
-        std::uint64_t hash = 0;
-        for (const std::uint32_t word : gram) hash = (hash ^ word) * 0x9E3779B97F4A7C15ull + (hash >> 29);
-        return hash;
-    }
-};
-using GramCounts = std::unordered_map<Gram, int, GramHash>;
-
-GramCounts count_grams(const std::vector<std::uint32_t>& words) {
-    GramCounts counts;
-    for (std::size_t start = 0; start < words.size(); ++start) {
-        Gram gram{};
-        for (std::size_t n = 0; n < longest_gram && start + n < words.size(); ++n) {
-            gram[n] = words[start + n];
-            ++counts[gram];
-        }
-    }
-    return counts;
-}
 
 struct Statistics {
     std::array<double, longest_gram> guesses{},
@@ -101,8 +50,7 @@ Statistics measure(Words& words, const Tokens& hypothesis, const std::vector<Tok
         result.guesses[n] = std::max(0.0, result.hypothesis_length - static_cast<double>(n));
     }
     for (const auto& [gram, count] : count_grams(guess)) {
-        const auto n =
-            static_cast<std::size_t>(std::count_if(gram.begin(), gram.end(), [](auto word) { return word != 0; })) - 1;
+        const std::size_t n = gram_length(gram) - 1;
         const auto found = most.find(gram);
         if (found != most.end()) result.correct[n] += std::min(count, found->second);
     }
@@ -126,20 +74,12 @@ std::array<double, 4> score(const Statistics& s) {
 }    // namespace
 
 BleuScores bleu(const std::vector<Tokens>& hypotheses, const std::vector<std::vector<Tokens>>& references) {
-    if (hypotheses.size() != references.size()) {
-        throw Error(ExitCode::bad_data,
-                    fmt::format("BLEU of {} captions against references of {} images: give one caption "
-                                "for each image",
-                                hypotheses.size(), references.size()));
-    }
+    check_references("BLEU", hypotheses.size(), references);
     Words words;
     Statistics corpus;
     BleuScores scores;
     scores.per_image.reserve(hypotheses.size());
     for (std::size_t i = 0; i < hypotheses.size(); ++i) {
-        if (references[i].empty()) {
-            throw Error(ExitCode::bad_data, fmt::format("BLEU: caption {} has no reference; leave such images out", i));
-        }
         const Statistics one = measure(words, hypotheses[i], references[i]);
         scores.per_image.push_back(score(one));
         corpus += one;

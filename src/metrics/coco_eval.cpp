@@ -5,7 +5,9 @@
 
 #include "blip/base/error.h"
 #include "blip/metrics/bleu.h"
+#include "blip/metrics/cider.h"
 #include "blip/metrics/ptb_tokenizer.h"
+#include "blip/metrics/rouge_l.h"
 
 namespace blip {
 
@@ -35,6 +37,8 @@ std::map<std::string, double> coco_scores(const std::vector<ScoredCaption>& capt
     const BleuScores scores = bleu(hypotheses, references);
     std::map<std::string, double> result;
     for (std::size_t n = 0; n < scores.corpus.size(); ++n) result[fmt::format("Bleu_{}", n + 1)] = scores.corpus[n];
+    result["ROUGE_L"] = rouge_l(hypotheses, references).corpus;
+    result["CIDEr"] = cider(hypotheses, references).corpus;
     return result;
 }
 

@@ -13,10 +13,14 @@ namespace blip {
 
 namespace {
 
-// Highest score on the first split decides which weights are best.
+// The highest sum of these on the first split decides which weights are best, as in the reference job.
+constexpr const char* selection_metric = "CIDEr + Bleu_4";
+
+// -1 if the epoch has no such score.
 double selection_score(const nlohmann::json& evaluation) {
     if (!evaluation.contains("selection")) return -1;
-    return evaluation.at("selection").value("score", -1.0);
+    const nlohmann::json& selection = evaluation.at("selection");
+    return selection.value("metric", "") == selection_metric ? selection.value("score", -1.0) : -1;
 }
 
 // What goes into the weights' file: no times, so that the same training gives the same bytes.
@@ -95,7 +99,9 @@ bool EpochEvaluation::run(int epoch, std::int64_t global_step, RunLog* log,
                       evaluation.captions);
         record["splits"][split] = summary(evaluation);
         if (!record.contains("selection") && evaluation.scores.contains("Bleu_4"))
-            record["selection"] = {{"split", split}, {"metric", "Bleu_4"}, {"score", evaluation.scores.at("Bleu_4")}};
+            record["selection"] = {{"split", split},
+                                   {"metric", selection_metric},
+                                   {"score", evaluation.scores.at("CIDEr") + evaluation.scores.at("Bleu_4")}};
     }
     std::string is_best;
     if (communicator_.rank() == 0) is_best = selection_score(record) > best_score() ? "yes" : "no";

@@ -57,7 +57,7 @@ for split in ('val', 'test'):
     whole = json.load(open(f'{scores}/evaluate.json'))['splits'][split]
     epoch = json.load(open(f'{run}/evaluations/epoch-2.json'))['splits'][split]
     assert whole['images'] == len(ids) and whole['scores'] == epoch['scores'], (whole, epoch)
-    assert set(whole['scores']) >= {'Bleu_1', 'Bleu_2', 'Bleu_3', 'Bleu_4'}, whole
+    assert set(whole['scores']) >= {'Bleu_1', 'Bleu_2', 'Bleu_3', 'Bleu_4', 'ROUGE_L', 'CIDEr'}, whole
 PYTHON
 exits 0
 

@@ -3,12 +3,11 @@
 #pragma once
 
 #include <array>
-#include <string>
 #include <vector>
 
-namespace blip {
+#include "blip/metrics/caption_scores.h"
 
-using Tokens = std::vector<std::string>;
+namespace blip {
 
 struct BleuScores {
     std::array<double, 4> corpus{};                  // Bleu_1 .. Bleu_4

@@ -16,7 +16,7 @@ struct ScoredCaption {
     std::vector<std::string> references;
 };
 
-// Keys as pycocoevalcap names them: "Bleu_1" .. "Bleu_4".
+// Keys as pycocoevalcap names them: "Bleu_1" .. "Bleu_4", "ROUGE_L", "CIDEr".
 std::map<std::string, double> coco_scores(const std::vector<ScoredCaption>& captions);
 
 }    // namespace blip

@@ -1,12 +1,14 @@
-// BLEU and tokens against the COCO evaluation's own results (pycocoevalcap with its Java tokenizer).
+// Scores and tokens against the COCO evaluation's own results (pycocoevalcap with its Java tokenizer).
 #include <boost/test/unit_test.hpp>
 
 #include <cmath>
 #include <sstream>
 
 #include "blip/metrics/bleu.h"
+#include "blip/metrics/cider.h"
 #include "blip/metrics/coco_eval.h"
 #include "blip/metrics/ptb_tokenizer.h"
+#include "blip/metrics/rouge_l.h"
 #include "tests/support/paths.h"
 #include "tests/tolerances.h"
 
@@ -26,19 +28,31 @@ std::string join(const Tokens& tokens) {
     return text;
 }
 
-void expect_scores(const BleuScores& scores, const nlohmann::json& corpus, const nlohmann::json& per_image) {
-    for (std::size_t n = 0; n < 4; ++n) {
-        const std::string name = "Bleu_" + std::to_string(n + 1);
-        BOOST_TEST_CONTEXT(name) {
-            BOOST_TEST(std::abs(scores.corpus[n] - corpus.at(name).get<double>()) <= tolerance::bleu);
-            BOOST_REQUIRE_EQUAL(scores.per_image.size(), per_image.at(name).size());
-            double worst = 0;
-            for (std::size_t i = 0; i < scores.per_image.size(); ++i) {
-                worst = std::max(worst, std::abs(scores.per_image[i][n] - per_image.at(name)[i].get<double>()));
-            }
-            BOOST_TEST(worst <= tolerance::bleu);
-        }
+void expect_scores(const std::string& name, double corpus, const std::vector<double>& per_image,
+                   const nlohmann::json& golden) {
+    BOOST_TEST_CONTEXT(name) {
+        BOOST_TEST(std::abs(corpus - golden.at("scores").at(name).get<double>()) <= tolerance::scores);
+        const nlohmann::json& wanted = golden.at("per_image").at(name);
+        BOOST_REQUIRE_EQUAL(per_image.size(), wanted.size());
+        double worst = 0;
+        for (std::size_t i = 0; i < per_image.size(); ++i)
+            worst = std::max(worst, std::abs(per_image[i] - wanted[i].get<double>()));
+        BOOST_TEST(worst <= tolerance::scores);
     }
+}
+
+// golden: an object with "scores" and "per_image" by metric
+void expect_scores(const std::vector<Tokens>& hypotheses, const std::vector<std::vector<Tokens>>& references,
+                   const nlohmann::json& golden) {
+    const BleuScores bleus = bleu(hypotheses, references);
+    for (std::size_t n = 0; n < 4; ++n) {
+        std::vector<double> per_image;
+        for (const auto& of_image : bleus.per_image) per_image.push_back(of_image[n]);
+        expect_scores("Bleu_" + std::to_string(n + 1), bleus.corpus[n], per_image, golden);
+    }
+    const CaptionScores rouge = rouge_l(hypotheses, references), ciders = cider(hypotheses, references);
+    expect_scores("ROUGE_L", rouge.corpus, rouge.per_image, golden);
+    expect_scores("CIDEr", ciders.corpus, ciders.per_image, golden);
 }
 
 // The first caption of each image is the hypothesis of metrics.json.gz, the others are its references; in its order.
@@ -70,7 +84,7 @@ std::size_t count_equal(const std::vector<std::string>& lines, const std::vector
 
 }    // namespace
 
-BOOST_AUTO_TEST_SUITE(metrics_bleu)
+BOOST_AUTO_TEST_SUITE(metrics)
 
 BOOST_AUTO_TEST_CASE(scores_of_golden_tokens, *boost::unit_test::precondition(has_golden)) {
     const nlohmann::json golden = read_json(golden_file("metrics.json.gz"));
@@ -82,7 +96,7 @@ BOOST_AUTO_TEST_CASE(scores_of_golden_tokens, *boost::unit_test::precondition(ha
         auto& list = references.emplace_back();
         for (const auto& reference : golden.at("references_tokenized").at(key)) list.push_back(split(reference));
     }
-    expect_scores(bleu(hypotheses, references), golden.at("scores"), golden.at("per_image"));
+    expect_scores(hypotheses, references, golden);
 }
 
 BOOST_AUTO_TEST_CASE(scores_of_odd_hypotheses, *boost::unit_test::precondition(has_golden)) {
@@ -101,7 +115,7 @@ BOOST_AUTO_TEST_CASE(scores_of_odd_hypotheses, *boost::unit_test::precondition(h
                     list.push_back(split(reference));
                 }
             }
-            expect_scores(bleu(hypotheses, references), variant.at("scores"), variant.at("per_image"));
+            expect_scores(hypotheses, references, variant);
         }
     }
 }
@@ -111,11 +125,10 @@ BOOST_AUTO_TEST_CASE(scores_of_raw_captions,
                      *boost::unit_test::precondition(has_golden) * boost::unit_test::precondition(has_captions)) {
     const nlohmann::json golden = read_json(golden_file("metrics.json.gz"));
     const auto scores = coco_scores(scored_captions(golden));
-    for (int n = 1; n <= 4; ++n) {
-        const std::string name = "Bleu_" + std::to_string(n);
-        BOOST_TEST(std::abs(scores.at(name) - golden.at("scores").at(name).get<double>()) <=
-                   tolerance::bleu_of_raw_captions);
-    }
+    for (const char* name : {"Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "ROUGE_L", "CIDEr"})
+        BOOST_TEST(
+            std::abs(scores.at(name) - golden.at("scores").at(name).get<double>()) <= tolerance::scores_of_raw_captions,
+            name);
 }
 
 BOOST_AUTO_TEST_CASE(tokens_of_captions,
