@@ -2,8 +2,7 @@
 // twice. The form is told by the content, whatever the file is called:
 //  - safetensors, one file, or an index (JSON with "weight_map") over several beside it;
 //  - a PyTorch zip file (.pth, .bin): {'model': state dict, ...} or a bare state dict. Its pickle is read by a
-//  restricted
-//    machine that runs nothing (pickle.h).
+//    restricted machine that runs nothing (pickle.h).
 // Used by import.h; opened by checkpoint/checkpoints.h for --init.
 #pragma once
 
@@ -27,6 +26,8 @@ struct StoredTensor {
 
 // Takes the values of elements [first, first + values.size()) of a tensor in row-major order, as fp32.
 using PieceSink = std::function<void(std::int64_t first, std::span<const float> values)>;
+// Takes a tensor's stored bytes in row-major order, piece by piece; a piece is whole elements, maybe not aligned.
+using ByteSink = std::function<void(std::span<const std::byte> bytes)>;
 
 class WeightFile {
   public:
@@ -43,12 +44,14 @@ class WeightFile {
     virtual const std::map<std::string, StoredTensor>& tensors() const = 0;
     // safetensors' own metadata; empty for others.
     virtual const std::map<std::string, std::string>& metadata() const = 0;
-    // Streams one tensor in order, in pieces of at most a few MiB; F64, F32, F16 and BF16 become fp32 (nearest, ties to
-    // even). Memory used meanwhile: a piece (a tensor with unusual strides: its storage), and no pages of a mapped file
-    // stay behind. Throws bad_data naming file and entry: no such tensor, not of a floating type, damaged (the zip's
-    // CRC); then values may already have been handed over.
-    virtual void read(const std::string& name, const PieceSink& sink) const = 0;
-    // The whole tensor.
+    // Streams one tensor's bytes as they are stored (little-endian), in order, in pieces of at most a few MiB, for
+    // digests. Memory used meanwhile: a piece (a tensor with unusual strides: its part of the storage), and no pages of
+    // a mapped file stay behind. Throws bad_data naming file and entry: no such tensor, damaged (the zip's CRC); then
+    // bytes may already have been handed over. Not for several threads at a time.
+    virtual void read_bytes(const std::string& name, const ByteSink& sink) const = 0;
+    // The same as values: F64, F32, F16 and BF16 become fp32 (nearest, ties to even). Throws bad_data for other types.
+    virtual void read(const std::string& name, const PieceSink& sink) const;
+    // The whole tensor. Throws bad_data as read() does.
     std::vector<float> read_all(const std::string& name) const;
 };
 
