@@ -83,18 +83,28 @@ int int_count(std::size_t bytes, const char* what) {
 
 class MpiCommunicator final : public Communicator {
   public:
-    explicit MpiCommunicator(const CommOptions& options) : options_(options) {
+    MpiCommunicator(const CommOptions& options, int ranks_per_node) : options_(options) {
         mpi_check(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "ask for the rank");
         mpi_check(MPI_Comm_size(MPI_COMM_WORLD, &size_), "ask for the number of ranks");
         MPI_Request request = MPI_REQUEST_NULL;
         mpi_check(MPI_Comm_idup(MPI_COMM_WORLD, &comm_, &request), "duplicate the communicator");
         finish(request, "duplicate the communicator");
         mpi_check(MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN), "set the error handler");
+        const char* what = "find this host's ranks";
+        mpi_check(ranks_per_node > 0 ? MPI_Comm_split(comm_, rank_ / ranks_per_node, rank_, &node_)
+                                     : MPI_Comm_split_type(comm_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node_),
+                  what);
+        mpi_check(MPI_Comm_set_errhandler(node_, MPI_ERRORS_RETURN), "set the error handler");
+        mpi_check(MPI_Comm_rank(node_, &node_rank_), what);
+        mpi_check(MPI_Comm_size(node_, &node_size_), what);
     }
-    // comm_ is left to MPI_Finalize: freeing it is collective, and a destructor must not wait for other ranks.
+    // comm_ and node_ are left to MPI_Finalize: freeing it is collective, and a destructor must not wait for other
+    // ranks.
 
     int rank() const override { return rank_; }
     int size() const override { return size_; }
+    int node_rank() const override { return node_rank_; }
+    int node_size() const override { return node_size_; }
 
     std::shared_ptr<void> allocate(std::size_t bytes) override;
     WorkPtr start_reduce_scatter(const float* send, float* receive, std::int64_t count, const char* what) override;
@@ -106,6 +116,9 @@ class MpiCommunicator final : public Communicator {
     void finish_exchanges() override { barrier("end of an exchange", false); }
     WorkPtr start_host_sum(std::span<double> values, const char* what) override;
     void broadcast(std::string& bytes, const char* what) override;
+    void node_broadcast(std::span<std::byte> bytes, const char* what) override {
+        if (node_size_ > 1) broadcast_bytes(bytes.data(), bytes.size(), node_, what);
+    }
     std::vector<std::string> gather(const std::string& bytes, const char* what) override;
     std::vector<std::string> all_gather_strings(const std::string& bytes, const char* what) override;
     void barrier(const char* what, bool without_deadline) override;
@@ -116,6 +129,8 @@ class MpiCommunicator final : public Communicator {
         requests.add(request, -1);
         requests.wait(what, options_.timeout_s, rank_);
     }
+    // From rank 0 of the group.
+    void broadcast_bytes(void* bytes, std::size_t length, MPI_Comm group, const char* what);
     // Starts sending `bytes` bytes to every other rank and receiving theirs: all [N, bytes], the own part included.
     // Unlike MPI's collectives, what is missing tells which rank is late.
     void exchange(MpiRequests& requests, const void* own, void* all, std::size_t bytes, Tag tag, const char* what);
@@ -127,8 +142,8 @@ class MpiCommunicator final : public Communicator {
     std::vector<std::uint64_t> all_sizes(std::size_t bytes, const char* what);
 
     CommOptions options_;
-    MPI_Comm comm_ = MPI_COMM_NULL;
-    int rank_ = 0, size_ = 1;
+    MPI_Comm comm_ = MPI_COMM_NULL, node_ = MPI_COMM_NULL;
+    int rank_ = 0, size_ = 1, node_rank_ = 0, node_size_ = 1;
     std::vector<std::unique_ptr<Buffer>> free_scratch_;
 };
 
@@ -265,13 +280,16 @@ WorkPtr MpiCommunicator::start_host_sum(std::span<double> values, const char* wh
 void MpiCommunicator::broadcast(std::string& bytes, const char* what) {
     if (size_ == 1) return;
     std::uint64_t length = bytes.size();
-    MPI_Request request = MPI_REQUEST_NULL;
-    mpi_check(MPI_Ibcast(&length, 1, MPI_UINT64_T, 0, comm_, &request), what);
-    finish(request, what);
+    broadcast_bytes(&length, sizeof length, comm_, what);
     bytes.resize(length);
-    for (std::uint64_t begin = 0; begin < length; begin += kMessageBytes) {
-        const int count = static_cast<int>(std::min<std::uint64_t>(kMessageBytes, length - begin));
-        mpi_check(MPI_Ibcast(bytes.data() + begin, count, MPI_BYTE, 0, comm_, &request), what);
+    broadcast_bytes(bytes.data(), length, comm_, what);
+}
+
+void MpiCommunicator::broadcast_bytes(void* bytes, std::size_t length, MPI_Comm group, const char* what) {
+    for (std::size_t begin = 0; begin < length; begin += kMessageBytes) {
+        const int count = static_cast<int>(std::min<std::size_t>(kMessageBytes, length - begin));
+        MPI_Request request = MPI_REQUEST_NULL;
+        mpi_check(MPI_Ibcast(static_cast<char*>(bytes) + begin, count, MPI_BYTE, 0, group, &request), what);
         finish(request, what);
     }
 }
@@ -319,8 +337,8 @@ void MpiCommunicator::barrier(const char* what, bool without_deadline) {
 
 }    // namespace
 
-std::unique_ptr<Communicator> make_mpi_communicator(const CommOptions& options) {
-    return std::make_unique<MpiCommunicator>(options);
+std::unique_ptr<Communicator> make_mpi_communicator(const CommOptions& options, int ranks_per_node) {
+    return std::make_unique<MpiCommunicator>(options, ranks_per_node);
 }
 
 }    // namespace blip

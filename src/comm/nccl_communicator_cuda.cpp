@@ -66,6 +66,8 @@ class NcclCommunicator final : public Communicator {
 
     int rank() const override { return host_->rank(); }
     int size() const override { return host_->size(); }
+    int node_rank() const override { return host_->node_rank(); }
+    int node_size() const override { return host_->node_size(); }
 
     std::shared_ptr<void> allocate(std::size_t bytes) override;
     WorkPtr start_reduce_scatter(const float* send, float* receive, std::int64_t count, const char* what) override;
@@ -78,6 +80,7 @@ class NcclCommunicator final : public Communicator {
         return host_->start_host_sum(values, what);
     }
     void broadcast(std::string& bytes, const char* what) override { host_->broadcast(bytes, what); }
+    void node_broadcast(std::span<std::byte> bytes, const char* what) override { host_->node_broadcast(bytes, what); }
     std::vector<std::string> gather(const std::string& bytes, const char* what) override {
         return host_->gather(bytes, what);
     }

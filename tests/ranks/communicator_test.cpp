@@ -1,4 +1,5 @@
 // Communicator over real MPI ranks, against closed forms; runs at any number of ranks.
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <cstdint>
@@ -116,6 +117,26 @@ BOOST_AUTO_TEST_CASE(strings_travel_whole) {
         check(on_root);
     else
         BOOST_TEST(on_root.empty());
+}
+
+BOOST_AUTO_TEST_CASE(hosts_broadcast_by_themselves) {
+    BOOST_TEST(world().node_rank() == session().local_rank());
+    BOOST_TEST(world().node_size() == session().local_size());
+    for (const int ranks_per_node : {1, 2, 0}) {
+        const auto comm = make_mpi_communicator({}, ranks_per_node);
+        const int width = ranks_per_node > 0 ? ranks_per_node : comm->size();
+        const int node = comm->rank() / width, first = node * width;
+        BOOST_TEST(comm->node_rank() == comm->rank() - first);
+        BOOST_TEST(comm->node_size() == std::min(width, comm->size() - first));
+        // not as often on each host
+        for (int round = 0; round <= node; ++round) {
+            std::vector<std::int64_t> values(200'000, comm->rank() * 10 + round);
+            comm->node_broadcast(std::as_writable_bytes(std::span(values)), "test");
+            BOOST_TEST(std::count(values.begin(), values.end(), first * 10 + round) == 200'000);
+        }
+        comm->node_broadcast({}, "nothing");
+        comm->barrier("test");
+    }
 }
 
 BOOST_AUTO_TEST_CASE(allocated_memory_is_zeroed_and_aligned) {

@@ -14,6 +14,8 @@ class SelfCommunicator : public Communicator {
   public:
     int rank() const override { return 0; }
     int size() const override { return 1; }
+    int node_rank() const override { return 0; }
+    int node_size() const override { return 1; }
     std::shared_ptr<void> allocate(std::size_t bytes) override {
         constexpr std::size_t page = 4096;
         const std::size_t rounded = std::max((bytes + page - 1) / page * page, page);
@@ -33,6 +35,7 @@ class SelfCommunicator : public Communicator {
     }
     WorkPtr start_host_sum(std::span<double>, const char*) override { return nullptr; }
     void broadcast(std::string&, const char*) override {}
+    void node_broadcast(std::span<std::byte>, const char*) override {}
     std::vector<std::string> gather(const std::string& bytes, const char*) override { return {bytes}; }
     std::vector<std::string> all_gather_strings(const std::string& bytes, const char*) override { return {bytes}; }
     void barrier(const char*, bool) override {}

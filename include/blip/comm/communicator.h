@@ -6,6 +6,7 @@
 // (CommOptions::timeout_s): when it passes, Error(internal) names the operation, the rank and the seconds.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -28,6 +29,9 @@ class Communicator {
 
     virtual int rank() const = 0;
     virtual int size() const = 0;
+    // This rank among those of its host, and their number. Ranks of a host share its memory and its disks.
+    virtual int node_rank() const = 0;
+    virtual int node_size() const = 0;
 
     // Zeroed memory for arenas, 4096-byte aligned (on GPUs: device memory registered with the library).
     virtual std::shared_ptr<void> allocate(std::size_t bytes) = 0;
@@ -56,6 +60,9 @@ class Communicator {
     virtual WorkPtr start_host_sum(std::span<double> values, const char* what) = 0;
     // rank 0's bytes to all (sizes may differ before)
     virtual void broadcast(std::string& bytes, const char* what) = 0;
+    // The bytes of each host's first rank (node_rank 0) to its others, in place; as many on all ranks of the host.
+    // Collective over the ranks of a host only: hosts may differ in how often they call it. For whole models, too.
+    virtual void node_broadcast(std::span<std::byte> bytes, const char* what) = 0;
     // every rank's bytes on rank 0 in rank order (empty vector elsewhere)
     virtual std::vector<std::string> gather(const std::string& bytes, const char* what) = 0;
     // Every rank's bytes on every rank, in rank order.

@@ -6,7 +6,8 @@
 
 namespace blip {
 
-// Over MPI_COMM_WORLD (a duplicate). The session must outlive it.
-std::unique_ptr<Communicator> make_mpi_communicator(const CommOptions& options);
+// Over MPI_COMM_WORLD (a duplicate). The session must outlive it. ranks_per_node: 0 asks MPI which ranks share a host;
+// else every so many ranks count as those of one (tests on one machine).
+std::unique_ptr<Communicator> make_mpi_communicator(const CommOptions& options, int ranks_per_node = 0);
 
 }    // namespace blip

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <cstring>
+#include <deque>
 #include <exception>
 #include <functional>
 #include <mutex>
@@ -53,10 +54,17 @@ class ThreadBoard {
 
 class ThreadCommunicator final : public Communicator {
   public:
-    ThreadCommunicator(ThreadBoard& board, int rank, int size) : board_(board), rank_(rank), size_(size) {}
+    // node_board: where the ranks of this one's host meet; every ranks_per_node ranks are a host.
+    ThreadCommunicator(ThreadBoard& board, ThreadBoard& node_board, int rank, int size, int ranks_per_node)
+        : board_(board), node_board_(node_board), rank_(rank), size_(size), ranks_per_node_(ranks_per_node) {}
+
+    // all on one host
+    ThreadCommunicator(ThreadBoard& board, int rank, int size) : ThreadCommunicator(board, board, rank, size, size) {}
 
     int rank() const override { return rank_; }
     int size() const override { return size_; }
+    int node_rank() const override { return rank_ % ranks_per_node_; }
+    int node_size() const override { return std::min(ranks_per_node_, size_ - (rank_ - node_rank())); }
     std::shared_ptr<void> allocate(std::size_t bytes) override {
         void* memory = std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
         std::memset(memory, 0, bytes);
@@ -90,6 +98,13 @@ class ThreadCommunicator final : public Communicator {
         return nullptr;
     }
     void broadcast(std::string& bytes, const char*) override { bytes = board_.exchange(rank_, bytes).front(); }
+    void node_broadcast(std::span<std::byte> bytes, const char*) override {
+        std::string own;
+        if (node_rank() == 0) own.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+        const std::string first = node_board_.exchange(node_rank(), own).front();
+        if (first.size() != bytes.size()) throw std::runtime_error("a broadcast of other sizes");
+        std::memcpy(bytes.data(), first.data(), first.size());
+    }
     std::vector<std::string> gather(const std::string& bytes, const char*) override {
         auto all = board_.exchange(rank_, bytes);
         return rank_ == 0 ? all : std::vector<std::string>{};
@@ -105,23 +120,31 @@ class ThreadCommunicator final : public Communicator {
     }
 
     ThreadBoard& board_;
-    int rank_, size_;
+    ThreadBoard& node_board_;
+    int rank_, size_, ranks_per_node_;
 };
 
-// Runs body as each of `size` ranks at once; throws what the lowest failed rank threw. (Boost.Test's checks are not for
+// Runs body as each of `size` ranks at once, ranks_per_node of them on a host (0: all); throws what the lowest failed
+// rank threw. (Boost.Test's checks are not for
 // threads: collect results in body, check them afterwards.)
-inline void run_ranks(int size, const std::function<void(Communicator&)>& body) {
+inline void run_ranks(int size, const std::function<void(Communicator&)>& body, int ranks_per_node = 0) {
+    if (ranks_per_node == 0) ranks_per_node = size;
     ThreadBoard board(size);
+    std::deque<ThreadBoard> nodes;
+    for (int first = 0; first < size; first += ranks_per_node)
+        nodes.emplace_back(std::min(ranks_per_node, size - first));
     std::vector<std::exception_ptr> errors(static_cast<std::size_t>(size));
     std::vector<std::thread> threads;
     for (int rank = 0; rank < size; ++rank) {
         threads.emplace_back([&, rank] {
             try {
-                ThreadCommunicator communicator(board, rank, size);
+                ThreadCommunicator communicator(board, nodes[static_cast<std::size_t>(rank / ranks_per_node)], rank,
+                                                size, ranks_per_node);
                 body(communicator);
             } catch (...) {
                 errors[static_cast<std::size_t>(rank)] = std::current_exception();
                 board.leave();
+                for (ThreadBoard& node : nodes) node.leave();
             }
         });
     }
