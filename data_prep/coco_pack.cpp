@@ -13,9 +13,9 @@
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
+#include "blip/base/parallel_for.h"
 #include "blip/data/packed_format.h"
 #include "blip/data/packed_writer.h"
-#include "blip/data/parallel_for.h"
 #include "blip/options/tool_options.h"
 #include "blip/text/caption_text.h"
 #include "coco_pack_images.h"

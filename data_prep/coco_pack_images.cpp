@@ -9,7 +9,7 @@
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
-#include "blip/data/parallel_for.h"
+#include "blip/base/parallel_for.h"
 #include "blip/image/jpeg.h"
 #include "blip/text/caption_text.h"
 #include "coco_pack_problems.h"

@@ -12,7 +12,7 @@
 
 #include "blip/base/error.h"
 #include "blip/text/caption_text.h"
-#include "coco_pack_json.h"
+#include "blip/text/json_file.h"
 
 namespace blip {
 

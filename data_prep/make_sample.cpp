@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "blip/base/error.h"
-#include "blip/data/parallel_for.h"
+#include "blip/base/parallel_for.h"
 #include "blip/image/jpeg.h"
 #include "blip/options/tool_options.h"
 #include "make_sample_files.h"

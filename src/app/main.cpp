@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "blip/base/error.h"
@@ -66,6 +67,8 @@ int run_alone(const std::function<ExitCode()>& verb) {
 }
 
 int run(int argc, char** argv) {
+    if (argc > 1 && std::string_view(argv[1]) == "score")
+        return run_alone([&] { return run_score({argv + 2, argv + argc}); });
     ParsedCommandLine command;
     try {
         command = parse_command_line({argv + 1, argv + argc});

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "blip/base/error.h"
 #include "blip/comm/communicator.h"
@@ -16,5 +18,7 @@ ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_pt
 // These need no MPI.
 ExitCode run_caption(Options options);
 ExitCode run_export(const Options& options);
+// words: the arguments behind the verb. Has options of its own, as it needs nothing that the other verbs need.
+ExitCode run_score(const std::vector<std::string>& words);
 
 }    // namespace blip

@@ -6,8 +6,8 @@
 #include <mutex>
 
 #include "blip/base/error.h"
+#include "blip/base/parallel_for.h"
 #include "blip/data/packed_dataset.h"
-#include "blip/data/parallel_for.h"
 
 namespace blip {
 

@@ -1,6 +1,7 @@
 // See evaluator.h.
 #include "blip/eval/evaluator.h"
 
+#include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 #include <fmt/format.h>
 
@@ -144,7 +145,11 @@ SplitEvaluation Evaluator::run(const std::string& split_name, const std::functio
             auto& own_references = references[static_cast<std::size_t>(result.image_row)];
             if (!own_references.empty()) scored.push_back({result.image_id, result.caption, std::move(own_references)});
         }
-        if (!scored.empty()) evaluation.scores = coco_scores(scored);
+        if (!scored.empty()) {
+            CocoEvalOptions options;
+            options.threads = at::get_num_threads();
+            evaluation.scores = corpus_scores(coco_scores(scored, options));
+        }
         evaluation.score_s = seconds_since(score_start);
     }
     // Scoring happens on rank 0 alone and may take longer than a collective is allowed to.

@@ -198,9 +198,9 @@ std::optional<Verb> take_verb(std::vector<std::string>& arguments) {
     if (arguments.empty() || arguments.front().starts_with('-')) return std::nullopt;
     const auto verb = verb_from(arguments.front());
     if (!verb)
-        refuse(fmt::format("'{}' is no verb; there are train, evaluate, caption and export (blip_mpi --help){}",
+        refuse(fmt::format("'{}' is no verb; there are train, evaluate, caption, export and score (blip_mpi --help){}",
                            arguments.front(),
-                           did_you_mean(arguments.front(), {"train", "evaluate", "caption", "export"})));
+                           did_you_mean(arguments.front(), {"train", "evaluate", "caption", "export", "score"})));
     arguments.erase(arguments.begin());
     return verb;
 }

@@ -124,7 +124,9 @@ BOOST_AUTO_TEST_CASE(scores_of_odd_hypotheses, *boost::unit_test::precondition(h
 BOOST_AUTO_TEST_CASE(scores_of_raw_captions,
                      *boost::unit_test::precondition(has_golden) * boost::unit_test::precondition(has_captions)) {
     const nlohmann::json golden = read_json(golden_file("metrics.json.gz"));
-    const auto scores = coco_scores(scored_captions(golden));
+    CocoEvalOptions options;
+    options.threads = 3;
+    const auto scores = corpus_scores(coco_scores(scored_captions(golden), options));
     for (const char* name : {"Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "ROUGE_L", "CIDEr"})
         BOOST_TEST(
             std::abs(scores.at(name) - golden.at("scores").at(name).get<double>()) <= tolerance::scores_of_raw_captions,

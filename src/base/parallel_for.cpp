@@ -1,5 +1,5 @@
 // See the header.
-#include "blip/data/parallel_for.h"
+#include "blip/base/parallel_for.h"
 
 #include <algorithm>
 #include <atomic>

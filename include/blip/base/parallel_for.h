@@ -1,4 +1,5 @@
-// One function over a range of indices on several threads, for coco_pack and make_sample and the check of packed files.
+// One function over a range of indices on several threads, for coco_pack, make_sample, the check of packed files and
+// the metrics.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// JSON files with errors a person can act on: file, line and column, or the row and the key. Used by coco_pack_source.
+// JSON files of captions with errors a person can act on: file, line and column, or the row and the key. Used by
+// coco_pack and by metrics/caption_files.
 #pragma once
 
 #include <cstdint>
@@ -16,12 +17,14 @@ struct JsonFile {
     // place.
     std::string invalid_mark;
     std::string first_invalid;    // "line 3, column 14" of the first such byte
+    std::string remedy;           // what messages end with
 };
 
 // ignored: members of these names are parsed and dropped wherever they are, so that large ones take no memory.
 // Errors: missing_input, io; bad_data for malformed JSON, with line and column. Invalid UTF-8 is left to the reader of
 // the strings, who knows which caption it is: check_text, and check_all_text_was_seen at the end.
-JsonFile load_json(const std::filesystem::path& path, const std::vector<std::string>& ignored = {});
+JsonFile load_json(const std::filesystem::path& path, const std::vector<std::string>& ignored = {},
+                   const std::string& remedy = "fetch the file again");
 
 // Throws bad_data "FILE: WHERE: not valid UTF-8" if the text holds the mark.
 void check_text(const JsonFile& file, const std::string& text, const std::string& where);

@@ -1,5 +1,5 @@
-// See the header.
-#include "coco_pack_json.h"
+// See json_file.h.
+#include "blip/text/json_file.h"
 
 #include <fmt/format.h>
 
@@ -48,12 +48,14 @@ const nlohmann::json& member(const JsonFile& file, const nlohmann::json& object,
 }    // namespace
 
 void bad_json(const JsonFile& file, const std::string& where, const std::string& what) {
-    throw Error(ExitCode::bad_data, fmt::format("{}: {}: {}; fetch the file again", file.path.string(), where, what));
+    throw Error(ExitCode::bad_data, fmt::format("{}: {}: {}; {}", file.path.string(), where, what, file.remedy));
 }
 
-JsonFile load_json(const std::filesystem::path& path, const std::vector<std::string>& ignored) {
+JsonFile load_json(const std::filesystem::path& path, const std::vector<std::string>& ignored,
+                   const std::string& remedy) {
     JsonFile file;
     file.path = path;
+    file.remedy = remedy;
     std::string text = read_file(path);
     if (const std::size_t bad = find_invalid_utf8(text); bad != std::string::npos) {
         file.first_invalid = line_and_column(text, bad);

@@ -1,0 +1,37 @@
+// Files of reference captions and of results, in the forms that people have. Used by the verb score.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace blip {
+
+// Ids are texts: COCO's numbers in decimal, or any other.
+struct ImageReferences {
+    std::string id;
+    std::vector<std::string> captions;
+};
+
+struct ImageResult {
+    std::string id;
+    std::string caption;
+};
+
+// Told by content:
+//  - COCO's caption file: {"images": [{"id"}], "annotations": [{"image_id", "caption"}]}; images in the order of
+//    "images" (of the annotations, if that list is absent), those without captions left out;
+//  - Karpathy's dataset file: {"images": [{"cocoid" or "imgid", "split", "sentences": [{"raw"}]}]}, the images of these
+//    splits ("train" includes "restval"; none given: the file must hold one split alone);
+//  - the reference job's [{"image": ".../COCO_val2014_000000000042.jpg", "caption": [...]}], the id being the number
+//  that
+//    the name ends with;
+//  - {"ID": ["caption", ...], ...} in the file's order.
+// Throws missing_input, io; usage for splits that are needed, unknown or not told apart in this form; bad_data naming
+// file and place: malformed JSON, none of these forms, an image twice, invalid UTF-8.
+std::vector<ImageReferences> read_references(const std::filesystem::path& file, const std::vector<std::string>& splits);
+
+// COCO's result form: [{"image_id": ID, "caption": TEXT, ...}, ...]. Errors as above; ids may repeat.
+std::vector<ImageResult> read_results(const std::filesystem::path& file);
+
+}    // namespace blip

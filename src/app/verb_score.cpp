@@ -1,0 +1,171 @@
+// blip_mpi score: the COCO metrics of any captions, without model, data set or MPI. Called by main with the words
+// behind the verb.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "blip/base/durable_file.h"
+#include "blip/base/error.h"
+#include "blip/base/log.h"
+#include "blip/base/parallel_for.h"
+#include "blip/metrics/caption_files.h"
+#include "blip/metrics/coco_eval.h"
+#include "blip/options/tool_options.h"
+#include "src/app/verbs.h"
+
+namespace blip {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct ScoreOptions {
+    fs::path references, results, per_image;
+    std::vector<std::string> splits, metrics;
+    bool json = false, allow_missing = false;
+    std::int64_t threads = 0;
+};
+
+const std::vector<std::string> metric_names = {"bleu", "rouge_l", "cider"};
+
+void declare_options(ToolOptions& table, ScoreOptions& options) {
+    table.add(
+        "references", "FILE", options.references,
+        "what people wrote: COCO's caption file, Karpathy's dataset_coco.json, the\n"
+        "                           reference job's coco_karpathy_{val,test}.json, or {\"ID\": [\"caption\", ...]}");
+    table.add("results", "FILE", options.results, "captions to score: [{\"image_id\": ID, \"caption\": TEXT}, ...]");
+    table.add_names("split", "A,B", options.splits, {"train", "val", "test"}, "of dataset_coco.json, one or several");
+    table.add_names("metrics", "A,B", options.metrics, metric_names, "which of bleu,rouge_l,cider; all if left out");
+    table.add("per-image", "FILE", options.per_image,
+              "write each image's scores: [{\"image_id\", \"Bleu_1\", ...}, ...]");
+    table.add_flag("json", options.json, "print one JSON object with the keys of pycocoevalcap");
+    table.add_flag("allow-missing", options.allow_missing,
+                   "score the images there are results for; without it a missing one is an error,\n"
+                   "                           as scores of a part are other numbers");
+    table.add("threads", "N", options.threads, 0, 1024, "that tokenise; 0 = one for each core");
+}
+
+// "3 images ...: 1, 2, 3"
+std::string name_ids(const std::vector<std::string>& ids) {
+    constexpr std::size_t shown = 20;
+    const std::size_t count = std::min(shown, ids.size());
+    return fmt::format("{}{}", fmt::join(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(count), ", "),
+                       count < ids.size() ? fmt::format(" and {} more", ids.size() - count) : "");
+}
+
+std::unordered_map<std::string, std::string> by_image(const std::vector<ImageResult>& results,
+                                                      const std::vector<ImageReferences>& references,
+                                                      const ScoreOptions& options) {
+    std::unordered_set<std::string> known;
+    for (const ImageReferences& image : references) known.insert(image.id);
+    std::unordered_map<std::string, std::string> captions;
+    std::vector<std::string> repeated, unknown;
+    for (const ImageResult& result : results) {
+        if (!captions.emplace(result.id, result.caption).second) repeated.push_back(result.id);
+        if (!known.contains(result.id)) unknown.push_back(result.id);
+    }
+    if (!repeated.empty())
+        throw Error(ExitCode::bad_data, fmt::format("{} has more than one caption for some images ({}): {}",
+                                                    options.results.string(), repeated.size(), name_ids(repeated)));
+    if (!unknown.empty())
+        throw Error(ExitCode::bad_data,
+                    fmt::format("{} has captions for images ({}) without references in {}: {}{}",
+                                options.results.string(), unknown.size(), options.references.string(),
+                                name_ids(unknown), options.splits.empty() ? "" : " (is it the right --split?)"));
+    return captions;
+}
+
+// Images with a result, in the references' order.
+std::vector<ScoredCaption> match(std::vector<ImageReferences>& references,
+                                 std::unordered_map<std::string, std::string>& captions, const ScoreOptions& options) {
+    std::vector<ScoredCaption> scored;
+    std::vector<std::string> missing;
+    for (ImageReferences& image : references) {
+        const auto found = captions.find(image.id);
+        if (found == captions.end()) {
+            missing.push_back(image.id);
+            continue;
+        }
+        scored.push_back({0, std::move(found->second), std::move(image.captions)});
+    }
+    if (!missing.empty() && !options.allow_missing)
+        throw Error(ExitCode::bad_data,
+                    fmt::format("{} lacks {} of the {} images in {}: {}; --allow-missing scores the others",
+                                options.results.string(), missing.size(), references.size(),
+                                options.references.string(), name_ids(missing)));
+    if (!missing.empty()) {
+        std::erase_if(references, [&](const ImageReferences& image) { return !captions.contains(image.id); });
+        log_warning("scored {} of {} images; without a result: {}", scored.size(), scored.size() + missing.size(),
+                    name_ids(missing));
+    }
+    return scored;
+}
+
+void write_per_image(const fs::path& file, const std::vector<ImageReferences>& images, const CocoScores& scores) {
+    nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+    for (std::size_t i = 0; i < images.size(); ++i) {
+        const std::string& id = images[i].id;
+        const bool number = id.size() < 19 && id.find_first_not_of("0123456789") == std::string::npos;
+        nlohmann::ordered_json row;
+        if (number)
+            row["image_id"] = std::stoll(id);
+        else
+            row["image_id"] = id;
+        for (const auto& [name, values] : scores) row[name] = values.per_image[i];
+        rows.push_back(std::move(row));
+    }
+    write_file_durably(file, rows.dump(1) + "\n");
+}
+
+bool wanted(const ScoreOptions& options, const char* metric) {
+    return options.metrics.empty() ||
+           std::find(options.metrics.begin(), options.metrics.end(), metric) != options.metrics.end();
+}
+
+void print_scores(const CocoScores& scores, std::size_t images, bool json) {
+    if (json) {
+        fmt::print("{}\n", nlohmann::json(corpus_scores(scores)).dump());
+        return;
+    }
+    fmt::print("{:<10}{}\n", "images", images);
+    for (const auto& [name, values] : scores) fmt::print("{:<10}{:.4f}\n", name, values.corpus);
+    fmt::print("{:<10}not computed\n{:<10}not computed\n", "METEOR", "SPICE");
+}
+
+}    // namespace
+
+ExitCode run_score(const std::vector<std::string>& words) {
+    ScoreOptions options;
+    ToolOptions table("blip_mpi score",
+                      "Scores captions as pycocoevalcap does: Bleu_1..4, ROUGE_L and CIDEr, without Java.\n"
+                      "  blip_mpi score --references captions_val2014.json --results results.json\n"
+                      "Exit codes: 0 done, 64 wrong options, 65 bad data, 66 missing files, 74 I/O.");
+    declare_options(table, options);
+    if (!table.parse(words)) {
+        fmt::print("{}", table.help());
+        return ExitCode::ok;
+    }
+    for (const char* needed : {"references", "results"})
+        if (!table.given(needed))
+            throw Error(ExitCode::usage,
+                        fmt::format("score needs --{}, for example: blip_mpi score --references captions_val2014.json "
+                                    "--results results.json",
+                                    needed));
+    std::vector<ImageReferences> references = read_references(options.references, options.splits);
+    auto captions = by_image(read_results(options.results), references, options);
+    const std::vector<ScoredCaption> scored = match(references, captions, options);
+    CocoEvalOptions chosen;
+    chosen.bleu = wanted(options, "bleu");
+    chosen.rouge_l = wanted(options, "rouge_l");
+    chosen.cider = wanted(options, "cider");
+    chosen.threads = thread_count(static_cast<int>(options.threads));
+    const CocoScores scores = coco_scores(scored, chosen);
+    if (table.given("per-image")) write_per_image(options.per_image, references, scores);
+    print_scores(scores, scored.size(), options.json);
+    return ExitCode::ok;
+}
+
+}    // namespace blip

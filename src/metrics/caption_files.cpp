@@ -1,0 +1,185 @@
+// See caption_files.h.
+#include "blip/metrics/caption_files.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <unordered_map>
+
+#include "blip/base/durable_file.h"
+#include "blip/base/error.h"
+#include "blip/text/json_file.h"
+
+namespace blip {
+namespace {
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+constexpr const char* remedy = "see blip_mpi score --help for the forms that are read";
+
+// A number or a text.
+std::string id_of(const JsonFile& file, const json& object, const char* key, const std::string& where) {
+    const auto found = object.is_object() ? object.find(key) : object.end();
+    if (found != object.end() && found->is_string()) {
+        check_text(file, found->get<std::string>(), where);
+        return found->get<std::string>();
+    }
+    return std::to_string(json_integer(file, object, key, where));
+}
+
+std::string caption_of(const JsonFile& file, const json& object, const char* key, const std::string& where) {
+    std::string text = json_text(file, object, key, where);
+    check_text(file, text, where);
+    return text;
+}
+
+std::vector<std::string> captions_of(const JsonFile& file, const json& list, const std::string& where) {
+    std::vector<std::string> captions;
+    for (const json& caption : list) {
+        if (!caption.is_string()) bad_json(file, where, "a caption is not a text");
+        check_text(file, caption.get<std::string>(), where);
+        captions.push_back(caption);
+    }
+    return captions;
+}
+
+// Images in order of their first appearance.
+class ReferenceTable {
+  public:
+    explicit ReferenceTable(const JsonFile& file) : file_(file) {}
+
+    std::vector<std::string>& captions_of(const std::string& id) {
+        const auto [place, is_new] = rows_.try_emplace(id, images_.size());
+        if (is_new) images_.push_back({id, {}});
+        return images_[place->second].captions;
+    }
+    void add_image(const std::string& id, std::vector<std::string> captions, const std::string& where) {
+        if (rows_.contains(id)) bad_json(file_, where, fmt::format("image {} is there twice", id));
+        captions_of(id) = std::move(captions);
+    }
+    std::vector<ImageReferences> finish() {
+        check_all_text_was_seen(file_);
+        std::erase_if(images_, [](const ImageReferences& image) { return image.captions.empty(); });
+        if (images_.empty()) bad_json(file_, "the whole file", "holds no reference captions");
+        return std::move(images_);
+    }
+
+  private:
+    const JsonFile& file_;
+    std::vector<ImageReferences> images_;
+    std::unordered_map<std::string, std::size_t> rows_;
+};
+
+void read_coco(const JsonFile& file, ReferenceTable& table) {
+    if (file.root.contains("images")) {
+        std::size_t row = 0;
+        for (const json& image : json_list(file, file.root, "images", "the file"))
+            table.captions_of(id_of(file, image, "id", fmt::format("images[{}]", row++)));
+    }
+    std::size_t row = 0;
+    for (const json& annotation : json_list(file, file.root, "annotations", "the file")) {
+        const std::string where = fmt::format("annotations[{}]", row++);
+        table.captions_of(id_of(file, annotation, "image_id", where))
+            .push_back(caption_of(file, annotation, "caption", where));
+    }
+}
+
+void read_karpathy(const JsonFile& file, const std::vector<std::string>& wanted, ReferenceTable& table) {
+    const json& images = json_list(file, file.root, "images", "the file");
+    const auto split_of = [&](const json& image, const std::string& where) {
+        const std::string split = json_text(file, image, "split", where);
+        return split == "restval" ? "train" : split;
+    };
+    std::set<std::string> there;
+    for (std::size_t row = 0; row < images.size(); ++row)
+        there.insert(split_of(images[row], fmt::format("images[{}]", row)));
+    if (wanted.empty() && there.size() > 1)
+        throw Error(ExitCode::usage, fmt::format("{} holds several splits: choose with --split {}", file.path.string(),
+                                                 fmt::join(there, " or --split ")));
+    for (const std::string& split : wanted)
+        if (!there.contains(split))
+            throw Error(ExitCode::usage, fmt::format("{} has no split '{}', only {}", file.path.string(), split,
+                                                     fmt::join(there, ", ")));
+    for (std::size_t row = 0; row < images.size(); ++row) {
+        const std::string where = fmt::format("images[{}]", row);
+        const std::string split = split_of(images[row], where);
+        std::vector<std::string> captions;
+        for (const json& sentence : json_list(file, images[row], "sentences", where))
+            captions.push_back(caption_of(file, sentence, "raw", where));
+        if (wanted.empty() || std::find(wanted.begin(), wanted.end(), split) != wanted.end())
+            table.add_image(id_of(file, images[row], images[row].contains("cocoid") ? "cocoid" : "imgid", where),
+                            std::move(captions), where);
+    }
+}
+
+// "val2014/COCO_val2014_000000000042.jpg" -> "42"
+std::string id_in_name(const JsonFile& file, const std::string& name, const std::string& where) {
+    const std::string stem = fs::path(name).stem().string();
+    const std::size_t last = stem.find_last_not_of("0123456789");
+    std::string digits = last == std::string::npos ? stem : stem.substr(last + 1);
+    if (digits.empty()) bad_json(file, where, fmt::format("no image id in the name '{}'", name));
+    digits.erase(0, std::min(digits.find_first_not_of('0'), digits.size() - 1));
+    return digits;
+}
+
+void read_reference_job(const JsonFile& file, ReferenceTable& table) {
+    for (std::size_t row = 0; row < file.root.size(); ++row) {
+        const std::string where = fmt::format("row {}", row);
+        const json& entry = file.root[row];
+        const std::string id = id_in_name(file, json_text(file, entry, "image", where), where);
+        table.add_image(id, captions_of(file, json_list(file, entry, "caption", where), where), where);
+    }
+}
+
+// In the file's order, which file.root does not keep.
+void read_plain(const JsonFile& file, ReferenceTable& table) {
+    check_all_text_was_seen(file);
+    const auto ordered = nlohmann::ordered_json::parse(read_file(file.path));
+    for (const auto& entry : ordered.items()) {
+        const std::string& id = entry.key();
+        if (!entry.value().is_array()) bad_json(file, "'" + id + "'", "is not a list of captions");
+        table.add_image(id, captions_of(file, entry.value(), "'" + id + "'"), "'" + id + "'");
+    }
+}
+
+}    // namespace
+
+std::vector<ImageReferences> read_references(const fs::path& path, const std::vector<std::string>& splits) {
+    const JsonFile file = load_json(path, {"tokens", "sentids", "info", "licenses"}, remedy);
+    ReferenceTable table(file);
+    const json& root = file.root;
+    const bool karpathy = root.is_object() && root.contains("images") && !root.contains("annotations");
+    if (!karpathy && !splits.empty())
+        throw Error(ExitCode::usage,
+                    fmt::format("--split is for dataset_coco.json; {} does not tell splits apart", path.string()));
+    if (karpathy)
+        read_karpathy(file, splits, table);
+    else if (root.is_object() && root.contains("annotations"))
+        read_coco(file, table);
+    else if (root.is_array())
+        read_reference_job(file, table);
+    else if (root.is_object())
+        read_plain(file, table);
+    else
+        bad_json(file, "the whole file", "is no file of reference captions");
+    return table.finish();
+}
+
+std::vector<ImageResult> read_results(const fs::path& path) {
+    const JsonFile file = load_json(path, {}, "results are [{\"image_id\": ..., \"caption\": ...}, ...]");
+    if (!file.root.is_array()) bad_json(file, "the whole file", "is no list");
+    std::vector<ImageResult> results;
+    for (std::size_t row = 0; row < file.root.size(); ++row) {
+        const std::string where = fmt::format("row {}", row);
+        results.push_back(
+            {id_of(file, file.root[row], "image_id", where), caption_of(file, file.root[row], "caption", where)});
+    }
+    check_all_text_was_seen(file);
+    return results;
+}
+
+}    // namespace blip

@@ -1,0 +1,132 @@
+#!/usr/bin/env bash
+# blip_mpi score as a stranger would use it: every form of references, what is missing, repeated or unknown, and the COCO
+# evaluation's own numbers where the golden data are. Called by tests/run_all.sh.
+# shellcheck source=tests/faults/lib.sh
+. "$(dirname "$0")/lib.sh"
+score() { run "$bin/blip_mpi" score "$@"; }
+cd "$scratch" || exit 70
+
+cat >coco.json <<'JSON'
+{"images": [{"id": 7}, {"id": 42}, {"id": 9}],
+ "annotations": [{"image_id": 42, "caption": "A red dog runs."}, {"image_id": 7, "caption": "Two cats\nsleep."},
+                 {"image_id": 42, "caption": "The dog is red and it runs."}, {"image_id": 7, "caption": "cats asleep"}]}
+JSON
+cat >karpathy.json <<'JSON'
+{"images": [{"cocoid": 7, "split": "val", "sentences": [{"raw": "Two cats\nsleep."}, {"raw": "cats asleep"}]},
+            {"cocoid": 1, "split": "restval", "sentences": [{"raw": "a bus"}]},
+            {"cocoid": 2, "split": "train", "sentences": [{"raw": "a boat"}]},
+            {"cocoid": 42, "split": "val", "sentences": [{"raw": "A red dog runs."}, {"raw": "The dog is red and it runs."}]}]}
+JSON
+cat >job.json <<'JSON'
+[{"image": "val2014/COCO_val2014_000000000007.jpg", "caption": ["Two cats\nsleep.", "cats asleep"]},
+ {"image": "val2014/COCO_val2014_000000000042.jpg", "caption": ["A red dog runs.", "The dog is red and it runs."]}]
+JSON
+echo '{"7": ["Two cats\nsleep.", "cats asleep"], "42": ["A red dog runs.", "The dog is red and it runs."]}' >plain.json
+echo '[{"image_id": 42, "caption": "a red dog runs", "log_probability": -3.5}, {"image_id": 7, "caption": "a dog"}]' >results.json
+
+new_case "every form of references gives the same scores"
+score --references coco.json --results results.json --json
+exits 0; says '"Bleu_1":'; says '"ROUGE_L":'; says '"CIDEr":'
+cp "$output" first
+for form in "karpathy.json --split val" job.json plain.json; do
+    # shellcheck disable=SC2086 # a form may have an option
+    score --references $form --results results.json --json
+    exits 0; is "$(cat "$output")" "$(cat first)" "scores from $form"
+done
+
+new_case "closed form: unigrams in common, the brevity penalty, and what is not computed"
+echo '[{"image_id": 7, "caption": "two cats"}, {"image_id": 42, "caption": "a red dog"}]' >short.json
+score --references coco.json --results short.json
+exits 0
+# 5 of 5 words are right; closest references: 2 and 4 words; exp(1 - 6/5)
+says "Bleu_1    0.8187"; says "images    2"; says "METEOR    not computed"; says "SPICE     not computed"
+
+new_case "--metrics and --per-image"
+score --references coco.json --results results.json --metrics rouge_l --per-image per.json --json
+exits 0; is "$(tr -d '0-9.' <"$output")" '{"ROUGE_L":}' "metrics"
+run python3 -c "
+import json
+rows = json.load(open('per.json'))
+assert [row['image_id'] for row in rows] == [7, 42] and all(set(row) == {'image_id', 'ROUGE_L'} for row in rows), rows
+"
+exits 0
+
+new_case "an image without a result: named, unless --allow-missing"
+echo '[{"image_id": 42, "caption": "a red dog runs"}]' >one.json
+score --references coco.json --results one.json
+exits 65; says "lacks 1 of the 2 images"; says ": 7; --allow-missing"
+score --references coco.json --results one.json --allow-missing
+exits 0; says "scored 1 of 2 images; without a result: 7"; says "images    1"
+
+new_case "repeated and unknown images are named"
+echo '[{"image_id": 42, "caption": "x"}, {"image_id": 42, "caption": "y"}, {"image_id": 7, "caption": "z"}]' >twice.json
+score --references coco.json --results twice.json
+exits 65; says "more than one caption for some images (1): 42"
+echo '[{"image_id": 42, "caption": "x"}, {"image_id": 7, "caption": "y"}, {"image_id": 1000, "caption": "z"}]' >unknown.json
+score --references coco.json --results unknown.json
+exits 65; says "images (1) without references in coco.json: 1000"
+
+new_case "splits: one has to be chosen, and must be there"
+score --references karpathy.json --results results.json
+exits 64; says "holds several splits: choose with --split train or --split val"
+score --references karpathy.json --results results.json --split test
+exits 64; says "has no split 'test', only train, val"
+score --references coco.json --results results.json --split val
+exits 64; says "does not tell splits apart"
+
+new_case "files that are none"
+for bad in '{"images": ' '17' '{"7": "text"}' '[{"caption": []}]' '{"annotations": [{"image_id": 1}]}' '{}' '{"7": []}'; do
+    echo "$bad" >bad.json
+    score --references bad.json --results results.json
+    exits 65; says "bad.json: "
+done
+for bad in '{"images": ' '{}' '[{"image_id": 7}]' '[{"image_id": 7.5, "caption": "x"}]' '[1]'; do
+    echo "$bad" >bad.json
+    score --references coco.json --results bad.json
+    exits 65; says "bad.json: "
+done
+printf '[{"image_id": 7, "caption": "x\xff"}]' >bad.json
+score --references coco.json --results bad.json
+exits 65; says "row 0"; says "UTF-8"
+score --references absent.json --results results.json
+exits 66; says "absent.json"
+
+new_case "wrong words"
+score --references coco.json
+exits 64; says "needs --results"
+score --references coco.json --results results.json --metric bleu
+exits 64; says "did you mean --metrics?"
+score --references coco.json --results results.json --metrics spicy
+exits 64; says "spicy"
+
+new_case "the COCO evaluation's own numbers"
+golden=${BLIP_GOLDEN_DIR:-$BLIP_ROOT/../shared/golden}/metrics.json.gz
+captions=${BLIP_CAPTIONS:-$BLIP_ROOT/../shared/data/coco_captions_half.json}
+if [ -f "$golden" ] && [ -f "$captions" ]; then
+    python3 - "$golden" "$captions" <<'PYTHON'
+import gzip, json, sys
+golden, captions = json.load(gzip.open(sys.argv[1])), json.load(open(sys.argv[2]))
+first, others = {}, []
+for row in captions['annotations']:
+    others.append(row) if row['image_id'] in first else first.update({row['image_id']: row['caption']})
+json.dump({'images': [{'id': i} for i in golden['image_ids']], 'annotations': others}, open('references.json', 'w'))
+json.dump([{'image_id': i, 'caption': c} for i, c in first.items()], open('hypotheses.json', 'w'))
+PYTHON
+    score --references references.json --results hypotheses.json --json --per-image per.json
+    exits 0
+    cp "$output" scores.json
+    run python3 - "$golden" scores.json <<'PYTHON'
+import gzip, json, sys
+golden, scores, per = json.load(gzip.open(sys.argv[1])), json.load(open(sys.argv[2])), json.load(open('per.json'))
+compared = 0
+for name, value in scores.items():
+    assert abs(value - golden['scores'][name]) < 1e-4, (name, value)    # tolerances.h: scores_of_raw_captions
+    compared += sum(abs(row[name] - wanted) < 1e-9 for row, wanted in zip(per, golden['per_image'][name]))
+assert compared >= 0.999 * len(per) * len(scores) and len(per) == 2459, compared
+print(compared, 'of', len(per) * len(scores), 'scores of images')
+PYTHON
+    exits 0
+else
+    skip_case "no golden data"
+fi
+summary
