@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 #include <unordered_set>
@@ -34,7 +35,7 @@ const std::vector<std::string> metric_names = {"bleu", "rouge_l", "cider"};
 void declare_options(ToolOptions& table, ScoreOptions& options) {
     table.add(
         "references", "FILE", options.references,
-        "what people wrote: COCO's caption file, Karpathy's dataset_coco.json, the\n"
+        "what people wrote: COCO's or NoCaps' caption file, Karpathy's dataset_coco.json, the\n"
         "                           reference job's coco_karpathy_{val,test}.json, or {\"ID\": [\"caption\", ...]}");
     table.add("results", "FILE", options.results, "captions to score: [{\"image_id\": ID, \"caption\": TEXT}, ...]");
     table.add_names("split", "A,B", options.splits, {"train", "val", "test"}, "of dataset_coco.json, one or several");
@@ -125,14 +126,40 @@ bool wanted(const ScoreOptions& options, const char* metric) {
            std::find(options.metrics.begin(), options.metrics.end(), metric) != options.metrics.end();
 }
 
-void print_scores(const CocoScores& scores, std::size_t images, bool json) {
-    if (json) {
-        fmt::print("{}\n", nlohmann::json(corpus_scores(scores)).dump());
-        return;
-    }
-    fmt::print("{:<10}{}\n", "images", images);
-    for (const auto& [name, values] : scores) fmt::print("{:<10}{:.4f}\n", name, values.corpus);
-    fmt::print("{:<10}not computed\n{:<10}not computed\n", "METEOR", "SPICE");
+// Scores of NoCaps' domains, each by itself as its server computes them; nothing for other data.
+std::map<std::string, CocoScores> domain_scores(const std::vector<ImageReferences>& images,
+                                                const std::vector<ScoredCaption>& scored,
+                                                const CocoEvalOptions& chosen) {
+    std::map<std::string, std::vector<ScoredCaption>> by_domain;
+    for (std::size_t i = 0; i < images.size(); ++i)
+        if (!images[i].domain.empty()) by_domain[images[i].domain].push_back(scored[i]);
+    std::map<std::string, CocoScores> scores;
+    for (const auto& [domain, captions] : by_domain) scores.emplace(domain, coco_scores(captions, chosen));
+    return scores;
+}
+
+void print_json(const CocoScores& scores, const std::map<std::string, CocoScores>& domains) {
+    nlohmann::ordered_json object;
+    for (const auto& [name, value] : corpus_scores(scores)) object[name] = value;
+    for (const auto& [domain, of_domain] : domains) object[domain] = corpus_scores(of_domain);
+    fmt::print("{}\n", object.dump());
+}
+
+void print_table(const CocoScores& scores, const std::map<std::string, CocoScores>& domains, std::size_t images) {
+    const auto print_row = [&](const std::string& name, const auto& cell) {
+        std::string line = fmt::format("{:<10}{:<10}", name, cell(scores));
+        for (const auto& [domain, of_domain] : domains) line += fmt::format("{:<13}", cell(of_domain));
+        fmt::print("{}\n", line.substr(0, line.find_last_not_of(' ') + 1));
+    };
+    std::string heading = fmt::format("{:<20}", fmt::format("{:<10}all", ""));
+    for (const auto& [domain, of_domain] : domains) heading += fmt::format("{:<13}", domain);
+    if (!domains.empty()) fmt::print("{}\n", heading.substr(0, heading.find_last_not_of(' ') + 1));
+    print_row("images", [&](const CocoScores& of) {
+        return fmt::format("{}", &of == &scores ? images : of.begin()->second.per_image.size());
+    });
+    for (const auto& [name, values] : scores)
+        print_row(name, [&name = name](const CocoScores& of) { return fmt::format("{:.4f}", of.at(name).corpus); });
+    for (const char* name : {"METEOR", "SPICE"}) fmt::print("{:<10}not computed\n", name);
 }
 
 }    // namespace
@@ -164,7 +191,11 @@ ExitCode run_score(const std::vector<std::string>& words) {
     chosen.threads = thread_count(static_cast<int>(options.threads));
     const CocoScores scores = coco_scores(scored, chosen);
     if (table.given("per-image")) write_per_image(options.per_image, references, scores);
-    print_scores(scores, scored.size(), options.json);
+    const std::map<std::string, CocoScores> domains = domain_scores(references, scored, chosen);
+    if (options.json)
+        print_json(scores, domains);
+    else
+        print_table(scores, domains, scored.size());
     return ExitCode::ok;
 }
 

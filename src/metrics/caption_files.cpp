@@ -52,14 +52,14 @@ class ReferenceTable {
   public:
     explicit ReferenceTable(const JsonFile& file) : file_(file) {}
 
-    std::vector<std::string>& captions_of(const std::string& id) {
+    ImageReferences& image(const std::string& id) {
         const auto [place, is_new] = rows_.try_emplace(id, images_.size());
-        if (is_new) images_.push_back({id, {}});
-        return images_[place->second].captions;
+        if (is_new) images_.push_back({id, {}, {}});
+        return images_[place->second];
     }
     void add_image(const std::string& id, std::vector<std::string> captions, const std::string& where) {
         if (rows_.contains(id)) bad_json(file_, where, fmt::format("image {} is there twice", id));
-        captions_of(id) = std::move(captions);
+        image(id).captions = std::move(captions);
     }
     std::vector<ImageReferences> finish() {
         check_all_text_was_seen(file_);
@@ -77,14 +77,17 @@ class ReferenceTable {
 void read_coco(const JsonFile& file, ReferenceTable& table) {
     if (file.root.contains("images")) {
         std::size_t row = 0;
-        for (const json& image : json_list(file, file.root, "images", "the file"))
-            table.captions_of(id_of(file, image, "id", fmt::format("images[{}]", row++)));
+        for (const json& image : json_list(file, file.root, "images", "the file")) {
+            const std::string where = fmt::format("images[{}]", row++);
+            ImageReferences& references = table.image(id_of(file, image, "id", where));
+            if (image.contains("domain")) references.domain = caption_of(file, image, "domain", where);
+        }
     }
     std::size_t row = 0;
     for (const json& annotation : json_list(file, file.root, "annotations", "the file")) {
         const std::string where = fmt::format("annotations[{}]", row++);
-        table.captions_of(id_of(file, annotation, "image_id", where))
-            .push_back(caption_of(file, annotation, "caption", where));
+        table.image(id_of(file, annotation, "image_id", where))
+            .captions.push_back(caption_of(file, annotation, "caption", where));
     }
 }
 

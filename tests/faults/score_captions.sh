@@ -41,6 +41,21 @@ exits 0
 # 5 of 5 words are right; closest references: 2 and 4 words; exp(1 - 6/5)
 says "Bleu_1    0.8187"; says "images    2"; says "METEOR    not computed"; says "SPICE     not computed"
 
+new_case "NoCaps: each domain by itself, too"
+sed 's/{"id": 7}/{"id": 7, "domain": "in-domain"}/; s/{"id": 42}/{"id": 42, "domain": "out-domain"}/' coco.json >nocaps.json
+score --references nocaps.json --results results.json
+exits 0; says "all       in-domain    out-domain"; says "images    2         1            1"
+score --references nocaps.json --results results.json --json
+exits 0
+cp "$output" domains
+run python3 -c "
+import json
+all, domains = json.load(open('first')), json.load(open('domains'))
+assert {k: v for k, v in domains.items() if not k.endswith('domain')} == all
+# the only words in common with the picture of cats: none; the other caption is its reference but for the end
+assert domains['in-domain']['ROUGE_L'] == 0 and domains['out-domain']['Bleu_4'] > 0.999, domains"
+exits 0
+
 new_case "--metrics and --per-image"
 score --references coco.json --results results.json --metrics rouge_l --per-image per.json --json
 exits 0; is "$(tr -d '0-9.' <"$output")" '{"ROUGE_L":}' "metrics"

@@ -11,6 +11,7 @@ namespace blip {
 struct ImageReferences {
     std::string id;
     std::vector<std::string> captions;
+    std::string domain;    // NoCaps' "in-domain", "near-domain" or "out-domain"; empty for others
 };
 
 struct ImageResult {
@@ -20,7 +21,8 @@ struct ImageResult {
 
 // Told by content:
 //  - COCO's caption file: {"images": [{"id"}], "annotations": [{"image_id", "caption"}]}; images in the order of
-//    "images" (of the annotations, if that list is absent), those without captions left out;
+//    "images" (of the annotations, if that list is absent), those without captions left out; NoCaps' file is one, with
+//    a "domain" for each image;
 //  - Karpathy's dataset file: {"images": [{"cocoid" or "imgid", "split", "sentences": [{"raw"}]}]}, the images of these
 //    splits ("train" includes "restval"; none given: the file must hold one split alone);
 //  - the reference job's [{"image": ".../COCO_val2014_000000000042.jpg", "caption": [...]}], the id being the number
