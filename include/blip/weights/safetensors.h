@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -12,13 +13,9 @@
 #include <utility>
 #include <vector>
 
-namespace blip {
+#include "blip/weights/safetensors_header.h"
 
-struct TensorEntry {
-    std::string dtype;    // "F32", "I64", "U8", ...
-    std::vector<std::int64_t> shape;
-    std::uint64_t begin = 0, end = 0;    // bytes within the data part
-};
+namespace blip {
 
 // A memory-mapped file. Errors: missing_input, bad_data naming the file and the entry.
 class SafetensorsFile {

@@ -1,0 +1,71 @@
+// What all weight files share: stored bytes to fp32.
+#include "blip/weights/weight_file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "blip/base/error.h"
+#include "blip/weights/element_type.h"
+
+namespace blip {
+namespace {
+
+[[noreturn]] void no_such(const WeightFile& file, const std::string& name) {
+    throw Error(ExitCode::bad_data, fmt::format("{} has no tensor '{}'", file.path().string(), printable(name)));
+}
+
+bool aligned_floats(std::span<const std::byte> bytes) {
+    return reinterpret_cast<std::uintptr_t>(bytes.data()) % alignof(float) == 0;
+}
+
+}    // namespace
+
+std::int64_t StoredTensor::element_count() const {
+    std::int64_t count = 1;    // fits: every reader has checked the shape
+    for (const std::int64_t extent : shape) count *= extent;
+    return count;
+}
+
+void WeightFile::read(const std::string& name, const PieceSink& sink) const {
+    const auto found = tensors().find(name);
+    if (found == tensors().end()) no_such(*this, name);
+    const std::string& dtype = found->second.dtype;
+    if (!is_floating(dtype)) {
+        throw Error(ExitCode::bad_data, fmt::format("{}: '{}' holds {}, which is no floating type: it is no weight",
+                                                    path().string(), printable(name), dtype));
+    }
+    constexpr std::size_t elements_at_once = 64 * 1024;    // stay in the cache between conversion and use
+    const std::size_t bytes_each = element_bytes(dtype);
+    std::vector<float> converted;
+    std::int64_t first = 0;
+    read_bytes(name, [&](std::span<const std::byte> bytes) {
+        if (dtype == "F32" && aligned_floats(bytes)) {    // nothing to convert, nothing copied
+            const std::size_t count = bytes.size() / sizeof(float);
+            sink(first, {reinterpret_cast<const float*>(bytes.data()), count});
+            first += static_cast<std::int64_t>(count);
+            return;
+        }
+        while (!bytes.empty()) {
+            const std::size_t count = std::min(elements_at_once, bytes.size() / bytes_each);
+            converted.resize(count);
+            to_floats(dtype, bytes.first(count * bytes_each), converted);
+            sink(first, converted);
+            first += static_cast<std::int64_t>(count);
+            bytes = bytes.subspan(count * bytes_each);
+        }
+    });
+}
+
+std::vector<float> WeightFile::read_all(const std::string& name) const {
+    const auto found = tensors().find(name);
+    if (found == tensors().end()) no_such(*this, name);
+    if (!is_floating(found->second.dtype)) read(name, [](std::int64_t, std::span<const float>) {});    // throws
+    std::vector<float> values(static_cast<std::size_t>(found->second.element_count()));
+    read(name, [&](std::int64_t first, std::span<const float> piece) {
+        std::copy(piece.begin(), piece.end(), values.begin() + first);
+    });
+    return values;
+}
+
+}    // namespace blip

@@ -1,0 +1,17 @@
+// The forms of weight files behind WeightFile::open, which has told by the content which one it is.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "blip/weights/weight_file.h"
+
+namespace blip {
+
+// One file of any form but an index, told by its content.
+std::unique_ptr<WeightFile> open_single(const std::filesystem::path& path);
+std::unique_ptr<WeightFile> open_safetensors(const std::filesystem::path& path);
+// JSON with "weight_map": tensor names to file names in the same folder.
+std::unique_ptr<WeightFile> open_index(const std::filesystem::path& path);
+
+}    // namespace blip
