@@ -1,5 +1,5 @@
-// The machine behind Pickle::parse: a stack, marks, a memo, and a budget. Steps are in pickle_machine.cpp, what a call
-// gives in pickle_calls.cpp.
+// The machine behind Pickle::parse: a stack, marks, a memo, and a budget. The opcodes are in
+// pickle_steps.cpp, what a call gives in pickle_calls.cpp.
 #pragma once
 
 #include <cstdint>
