@@ -18,25 +18,13 @@
 #include "src/app/picture_stream.h"
 #include "src/app/startup.h"
 #include "src/app/verbs.h"
+#include "src/app/vocabulary_file.h"
 
 namespace blip {
 
 namespace {
 
 namespace fs = std::filesystem;
-
-// Beside the weights, else the program's own: installed in share/, or in the source tree it was built in.
-fs::path find_vocabulary(const fs::path& init) {
-    const fs::path folder = fs::is_directory(init) ? init : init.parent_path();
-    const fs::path program = fs::read_symlink("/proc/self/exe").parent_path();
-    constexpr const char* own = "bert-base-uncased-vocab.txt";
-    const std::vector<fs::path> places = {folder / "vocab.txt", folder / "best" / "vocab.txt",
-                                          program / "../share/blip_mpi" / own, program / "../../data_prep" / own};
-    for (const fs::path& place : places)
-        if (fs::exists(place)) return place;
-    throw Error(ExitCode::missing_input,
-                fmt::format("no vocabulary: put the BERT vocabulary at {}", places.front().string()));
-}
 
 // "FILE: CAPTION", or a JSON object; nothing for a picture without caption unless JSON is wanted, which has a line for
 // every picture.

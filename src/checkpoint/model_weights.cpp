@@ -1,6 +1,5 @@
-// Weights and shape without training state: best/, single safetensors files, and the weights of a checkpoint.
-// Called by the trainer (best/), and by every verb for --init.
-#include <ATen/ops/empty.h>
+// Weights and shape without training state, read: best/, single safetensors files, and the weights of a checkpoint.
+// Called by every verb for --init. (Written by save_model.cpp.)
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -9,11 +8,11 @@
 #include <set>
 #include <span>
 
-#include "blip/base/digest.h"
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
 #include "blip/base/log.h"
 #include "blip/checkpoint/checkpoints.h"
+#include "blip/weights/export.h"
 #include "src/checkpoint/directories.h"
 #include "src/checkpoint/json_fields.h"
 #include "src/checkpoint/shard_check.h"
@@ -25,9 +24,6 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr const char* kWeightsName = "model.safetensors";
-constexpr const char* kConfigName = "config.json";
-constexpr const char* kKind = "blip_mpi model";
 constexpr const char* kWordEmbeddings = "text_decoder.bert.embeddings.word_embeddings.weight";
 
 // The head's decoder is tied: files may hold either name or both.
@@ -99,23 +95,13 @@ json read_config(const SafetensorsFile& file) {
     return parse_object(read_file(beside), beside.string());
 }
 
-// One digest over all tensors in the order of their names: a flipped byte must not become a caption.
-std::string data_digest(const std::vector<NamedTensor>& sorted) {
-    Digest digest;
-    for (const NamedTensor& named : sorted) {
-        digest.add(std::as_bytes(std::span(named.name)));
-        digest.add({static_cast<const std::byte*>(named.tensor.const_data_ptr()), named.tensor.nbytes()});
-    }
-    return digest.hex();
-}
-
 void check_data_digest(const SafetensorsFile& file) {
     const auto expected = file.metadata().find("xxh3");
     const auto kind = file.metadata().find("kind");
-    if (expected == file.metadata().end() || kind == file.metadata().end() || kind->second != kKind) return;
+    if (expected == file.metadata().end() || kind == file.metadata().end() || kind->second != kModelKind) return;
     std::vector<NamedTensor> tensors;
     for (const auto& [name, entry] : file.entries()) tensors.push_back({name, file.tensor(name)});
-    if (data_digest(tensors) != expected->second) {
+    if (weights_digest(std::move(tensors)) != expected->second) {
         throw Error(ExitCode::bad_data,
                     fmt::format("{} is damaged: its weights do not fit their digest", file.path().string()));
     }
@@ -177,49 +163,6 @@ void copy_from_file(const SafetensorsFile& file, const Arena& arena, const Weigh
     warn_of_extras(file, used);
 }
 
-// values: of all parameters by id, fp32 in host memory
-void write_model(const fs::path& directory, const Layout& layout, const std::vector<at::Tensor>& values,
-                 const ModelOptions& model, const std::string& note_json) {
-    std::vector<NamedTensor> tensors;
-    for (ParamId id = 0; id < layout.count(); ++id)
-        tensors.push_back({layout.spec(id).name, values[static_cast<std::size_t>(id)]});
-    std::sort(tensors.begin(), tensors.end(),
-              [](const NamedTensor& a, const NamedTensor& b) { return a.name < b.name; });
-    json note = note_json.empty() ? json::object() : parse_object(note_json, "note of a saved model");
-    json config = {{"kind", kKind}, {"format", 1}, {"model", model_to_json(model)}, {"note", note}};
-    config["prompt"] = note.contains("prompt") ? note["prompt"] : json(GenerateOptions{}.prompt);
-    if (const ParamId words = layout.find(kWordEmbeddings); words >= 0) {
-        config["vocabulary_size"] = layout.spec(words).shape.at(0);
-    }
-    fs::create_directories(directory);
-    // The weights carry the configuration, too: between the two renames the folder is already wholly the new model.
-    write_safetensors(directory / kWeightsName, tensors,
-                      {{"kind", kKind}, {"config", config.dump()}, {"xxh3", data_digest(tensors)}});
-    write_file_durably(directory / kConfigName, config.dump(2) + "\n");
-}
-
-// The masters of all ranks as parameters by id, on rank 0 (elsewhere nothing). Collective.
-std::vector<at::Tensor> gather_masters(const Arena& arena, const ShardedAdamW& optimizer, Communicator& communicator) {
-    std::vector<at::Tensor> values;
-    for (ParamId id = 0; communicator.rank() == 0 && id < arena.layout().count(); ++id)
-        values.push_back(at::empty(arena.layout().spec(id).shape, at::kFloat));
-    for (std::size_t b = 0; b < arena.buckets().size(); ++b) {
-        const at::Tensor own = optimizer.masters()[b].cpu();
-        const std::string bytes(static_cast<const char*>(own.const_data_ptr()), own.nbytes());
-        const std::vector<std::string> shards = communicator.gather(bytes, "gather the weights' masters");
-        for (std::size_t rank = 0; rank < shards.size(); ++rank) {
-            const Range range = arena.shard(static_cast<int>(b), static_cast<int>(rank));
-            for (const ParamPiece& piece : arena.pieces(range)) {
-                auto* to = static_cast<float*>(values[static_cast<std::size_t>(piece.param)].mutable_data_ptr());
-                std::memcpy(to + piece.elements.begin,
-                            shards[rank].data() + (piece.arena_offset - range.begin) * sizeof(float),
-                            static_cast<std::size_t>(piece.elements.length()) * sizeof(float));
-            }
-        }
-    }
-    return values;
-}
-
 void load_into(const fs::path& init, const Arena& arena, const WeightSink& sink) {
     const Source source = resolve(init);
     if (!source.checkpoint) {
@@ -232,23 +175,6 @@ void load_into(const fs::path& init, const Arena& arena, const WeightSink& sink)
 }
 
 }    // namespace
-
-void save_model(const fs::path& directory, const Arena& arena, const ModelOptions& model,
-                const std::string& note_json) {
-    std::vector<at::Tensor> values;
-    for (const at::Tensor& weight : arena.weights()) values.push_back(weight.detach().to(at::kCPU, at::kFloat));
-    write_model(directory, arena.layout(), values, model, note_json);
-}
-
-void save_model(const fs::path& directory, const Arena& arena, const ShardedAdamW& optimizer,
-                Communicator& communicator, const ModelOptions& model, const std::string& note_json) {
-    if (arena.placement().dtype == at::kFloat) {    // its own masters, the same on every rank
-        if (communicator.rank() == 0) save_model(directory, arena, model, note_json);
-        return;
-    }
-    const std::vector<at::Tensor> values = gather_masters(arena, optimizer, communicator);
-    if (communicator.rank() == 0) write_model(directory, arena.layout(), values, model, note_json);
-}
 
 ModelOptions read_model_options(const fs::path& init) {
     const Source source = resolve(init);

@@ -59,7 +59,7 @@ Arena::Arena(const Layout& layout, int world_size, std::int64_t bucket_bytes, co
       offsets_(static_cast<std::size_t>(layout.count())),
       world_size_(world_size),
       placement_(placement) {
-    if (placement.dtype != at::kFloat && placement.dtype != at::kBFloat16)
+    if (placement.dtype != at::kFloat && placement.dtype != at::kBFloat16 && placement.dtype != at::kHalf)
         throw Error(ExitCode::internal, fmt::format("weights in {} are not supported", c10::toString(placement.dtype)));
     const auto element_bytes = static_cast<std::int64_t>(c10::elementSize(placement.dtype));
     const std::int64_t unit = shard_elements * world_size;

@@ -66,7 +66,8 @@ std::string make_header(const std::vector<const NamedTensor*>& order,
 
 std::pair<std::uint64_t, std::string> write_safetensors(const std::filesystem::path& path,
                                                         const std::vector<NamedTensor>& tensors,
-                                                        const std::map<std::string, std::string>& metadata) {
+                                                        const std::map<std::string, std::string>& metadata,
+                                                        const WriteObserver& on_written) {
     std::vector<const NamedTensor*> order;
     for (const NamedTensor& named : tensors) {
         if (!named.tensor.is_contiguous() || !named.tensor.is_cpu()) {
@@ -91,6 +92,7 @@ std::pair<std::uint64_t, std::string> write_safetensors(const std::filesystem::p
             const auto part = bytes.first(std::min(kPart, bytes.size()));
             digest.add(part);
             file.write(part);
+            if (on_written) on_written(part.size());
             bytes = bytes.subspan(part.size());
         }
     };

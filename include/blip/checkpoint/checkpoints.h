@@ -69,6 +69,10 @@ void save_model(const std::filesystem::path& directory, const Arena& arena, cons
 // The same from the arena's weights, as they are, by one rank.
 void save_model(const std::filesystem::path& directory, const Arena& arena, const ModelOptions& model,
                 const std::string& note_json);
+// The text of the configuration that goes with such weights (one line of JSON): shape, vocabulary size, prompt, note.
+std::string model_config_text(const Layout& layout, const ModelOptions& model, const std::string& note_json);
+// The note (with the prompt) of a model of ours, as model_config_text takes it; "{}" for weights of others.
+std::string read_model_note(const std::filesystem::path& init);
 // Reads the shape that goes with weights: a best/ directory, a checkpoint directory, a run directory (its best/, else
 // its newest intact checkpoint), or a .safetensors file (its own metadata, else the config.json beside it). Throws
 // missing_input / bad_data.

@@ -39,7 +39,8 @@ struct ParamPiece {
 };
 
 // Where an arena's weights are and in which precision modules compute with them. Gradients are always fp32. With
-// at::kBFloat16 the fp32 masters are the optimizer's (ShardedAdamW), each rank's own shards only.
+// at::kBFloat16 the fp32 masters are the optimizer's (ShardedAdamW), each rank's own shards only. at::kHalf: for
+// export.
 struct ArenaPlacement {
     at::Device device = at::kCPU;
     at::ScalarType dtype = at::kFloat;

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -41,10 +42,14 @@ struct NamedTensor {
     at::Tensor tensor;    // contiguous CPU tensor
 };
 
+// Called after each piece with the bytes just written; what it throws ends the writing and leaves nothing behind.
+using WriteObserver = std::function<void(std::uint64_t bytes)>;
+
 // Writes durably, tensors by element size and name, nothing copied; throws io naming the file. Returns the file's size
 // and xxh3-64 digest.
 std::pair<std::uint64_t, std::string> write_safetensors(const std::filesystem::path& path,
                                                         const std::vector<NamedTensor>& tensors,
-                                                        const std::map<std::string, std::string>& metadata);
+                                                        const std::map<std::string, std::string>& metadata,
+                                                        const WriteObserver& on_written = {});
 
 }    // namespace blip

@@ -1,0 +1,12 @@
+// Where the vocabulary of weights is. Used by the verbs that have no packed data set.
+#pragma once
+
+#include <filesystem>
+
+namespace blip {
+
+// Beside the weights, else the program's own: installed in share/, or in the source tree it was built in. init may be
+// empty. Throws missing_input.
+std::filesystem::path find_vocabulary(const std::filesystem::path& init);
+
+}    // namespace blip

@@ -1,0 +1,78 @@
+// Model-only weights of a run in progress: gathered on rank 0, written by weights/export.h. Called by the trainer
+// (best/).
+#include <ATen/ops/empty.h>
+
+#include <cstring>
+
+#include "blip/checkpoint/checkpoints.h"
+#include "blip/weights/export.h"
+#include "src/checkpoint/json_fields.h"
+
+namespace blip {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr const char* kWordEmbeddings = "text_decoder.bert.embeddings.word_embeddings.weight";
+
+// values: of all parameters by id, fp32 in host memory
+void write_model(const fs::path& directory, const Layout& layout, std::vector<at::Tensor> values,
+                 const ModelOptions& model, const std::string& note_json) {
+    fs::create_directories(directory);
+    write_reference_folder(directory,
+                           {layout, std::move(values), model, model_config_text(layout, model, note_json), "", {}});
+}
+
+// The masters of all ranks as parameters by id, on rank 0 (elsewhere nothing). Collective.
+std::vector<at::Tensor> gather_masters(const Arena& arena, const ShardedAdamW& optimizer, Communicator& communicator) {
+    std::vector<at::Tensor> values;
+    for (ParamId id = 0; communicator.rank() == 0 && id < arena.layout().count(); ++id)
+        values.push_back(at::empty(arena.layout().spec(id).shape, at::kFloat));
+    for (std::size_t b = 0; b < arena.buckets().size(); ++b) {
+        const at::Tensor own = optimizer.masters()[b].cpu();
+        const std::string bytes(static_cast<const char*>(own.const_data_ptr()), own.nbytes());
+        const std::vector<std::string> shards = communicator.gather(bytes, "gather the weights' masters");
+        for (std::size_t rank = 0; rank < shards.size(); ++rank) {
+            const Range range = arena.shard(static_cast<int>(b), static_cast<int>(rank));
+            for (const ParamPiece& piece : arena.pieces(range)) {
+                auto* to = static_cast<float*>(values[static_cast<std::size_t>(piece.param)].mutable_data_ptr());
+                std::memcpy(to + piece.elements.begin,
+                            shards[rank].data() + (piece.arena_offset - range.begin) * sizeof(float),
+                            static_cast<std::size_t>(piece.elements.length()) * sizeof(float));
+            }
+        }
+    }
+    return values;
+}
+
+}    // namespace
+
+std::string model_config_text(const Layout& layout, const ModelOptions& model, const std::string& note_json) {
+    json note = note_json.empty() ? json::object() : parse_object(note_json, "note of a saved model");
+    json config = {{"kind", kModelKind}, {"format", 1}, {"model", model_to_json(model)}, {"note", note}};
+    config["prompt"] = note.contains("prompt") ? note["prompt"] : json(GenerateOptions{}.prompt);
+    if (const ParamId words = layout.find(kWordEmbeddings); words >= 0) {
+        config["vocabulary_size"] = layout.spec(words).shape.at(0);
+    }
+    return config.dump();
+}
+
+void save_model(const fs::path& directory, const Arena& arena, const ModelOptions& model,
+                const std::string& note_json) {
+    std::vector<at::Tensor> values;
+    for (const at::Tensor& weight : arena.weights()) values.push_back(weight.detach().to(at::kCPU, at::kFloat));
+    write_model(directory, arena.layout(), values, model, note_json);
+}
+
+void save_model(const fs::path& directory, const Arena& arena, const ShardedAdamW& optimizer,
+                Communicator& communicator, const ModelOptions& model, const std::string& note_json) {
+    if (arena.placement().dtype == at::kFloat) {    // its own masters, the same on every rank
+        if (communicator.rank() == 0) save_model(directory, arena, model, note_json);
+        return;
+    }
+    const std::vector<at::Tensor> values = gather_masters(arena, optimizer, communicator);
+    if (communicator.rank() == 0) write_model(directory, arena.layout(), values, model, note_json);
+}
+
+}    // namespace blip

@@ -1,0 +1,48 @@
+// Weights under the reference's names as safetensors: best/ of a run, and the forms --names reference of the export.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <span>
+
+#include "blip/base/digest.h"
+#include "blip/base/durable_file.h"
+#include "blip/weights/export.h"
+
+namespace blip {
+namespace {
+
+std::vector<NamedTensor> named(const ExportedWeights& weights) {
+    std::vector<NamedTensor> tensors;
+    for (ParamId id = 0; id < weights.layout.count(); ++id)
+        tensors.push_back({weights.layout.spec(id).name, weights.values.at(static_cast<std::size_t>(id))});
+    return tensors;
+}
+
+}    // namespace
+
+std::string weights_digest(std::vector<NamedTensor> tensors) {
+    std::sort(tensors.begin(), tensors.end(),
+              [](const NamedTensor& a, const NamedTensor& b) { return a.name < b.name; });
+    Digest digest;
+    for (const NamedTensor& one : tensors) {
+        digest.add(std::as_bytes(std::span(one.name)));
+        digest.add({static_cast<const std::byte*>(one.tensor.const_data_ptr()), one.tensor.nbytes()});
+    }
+    return digest.hex();
+}
+
+std::string weights_digest(const ExportedWeights& weights) { return weights_digest(named(weights)); }
+
+void write_reference_safetensors(const std::filesystem::path& file, const ExportedWeights& weights) {
+    const std::vector<NamedTensor> tensors = named(weights);
+    write_safetensors(file, tensors,
+                      {{"kind", kModelKind}, {"config", weights.config}, {"xxh3", weights_digest(tensors)}},
+                      weights.on_written);
+}
+
+void write_reference_folder(const std::filesystem::path& folder, const ExportedWeights& weights) {
+    write_reference_safetensors(folder / kWeightsName, weights);
+    write_file_durably(folder / kConfigName, nlohmann::json::parse(weights.config).dump(2) + "\n");
+    if (!weights.vocabulary_text.empty()) write_file_durably(folder / kVocabularyName, weights.vocabulary_text);
+}
+
+}    // namespace blip
