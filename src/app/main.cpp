@@ -34,11 +34,17 @@ int answer_without_mpi(const ParsedCommandLine& command) {
     return 0;
 }
 
-int run_with_mpi(const Options& options, const DeviceChoice& choice, int argc, char** argv) {
+void tell(const std::vector<std::string>& notes) {
+    for (const std::string& note : notes) log_info_text(note);
+}
+
+int run_with_mpi(const ParsedCommandLine& command, const DeviceChoice& choice, int argc, char** argv) {
+    const Options& options = command.options;
     // Outside the try block: a rank that unwinds into MPI_Finalize would hang with the others.
     MpiSession session(&argc, &argv);
     init_log(session.rank());
     try {
+        tell(command.notes);
         std::unique_ptr<Communicator> communicator = make_mpi_communicator(options.comm);
         agree_on_device(options, choice, *communicator);
         const ExitCode code = options.verb == Verb::train ? run_train(options, session, std::move(communicator))
@@ -79,8 +85,9 @@ int run(int argc, char** argv) {
     if (command.help || command.version || command.options.print_config) return answer_without_mpi(command);
     if (command.options.verb == Verb::export_weights) return run_alone([&] { return run_export(command.options); });
     const DeviceChoice choice = choose_device(command.options, argv);
-    if (command.options.verb != Verb::caption) return run_with_mpi(command.options, choice, argc, argv);
+    if (command.options.verb != Verb::caption) return run_with_mpi(command, choice, argc, argv);
     return run_alone([&] {
+        tell(command.notes);
         require_device(choice);
         return run_caption(command.options);
     });

@@ -11,7 +11,9 @@ void add_general(TableBuilder& table) {
     table.group("General", for_all);
     // the file itself is read by parse_command_line
     OptionSpec& config =
-        table.add("config", "FILE", "options from a file, one `name = value` a line; flags win over it");
+        table.add("config", "FILE",
+                  "options from a file, one `name = value` a line, or .yaml: the reference's own (caption_coco.yaml); "
+                  "flags win over it");
     config.set = [](ParsedCommandLine&, std::string_view text) {
         if (text.empty()) throw BadValue("needs a value");
     };

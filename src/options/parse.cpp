@@ -14,6 +14,7 @@
 #include "nearest_word.h"
 #include "option_table.h"
 #include "option_value.h"
+#include "yaml_config.h"
 
 namespace blip {
 namespace {
@@ -121,6 +122,26 @@ std::vector<Given> read_config(const std::string& file) {
         const auto [first, is_new] = line_of.emplace(line.name, line.number);
         if (!is_new) refuse(fmt::format("{} is given twice, first in line {}", where, first->second));
         given.push_back({spec, std::move(line.value), where, true});
+    }
+    return given;
+}
+
+// The reference's configuration file. Weights that are still to be downloaded are asked for unless --init gives some,
+// or the program only looks or prints.
+std::vector<Given> read_reference_config(const std::string& file, const std::vector<Given>& flags,
+                                         std::vector<std::string>& notes) {
+    YamlConfig config = read_yaml_config(file);
+    std::vector<Given> given;
+    for (YamlSetting& setting : config.settings)
+        given.push_back({find_option(setting.option), std::move(setting.value),
+                         fmt::format("{}:{}: {}", file, setting.line, setting.key), true});
+    notes = std::move(config.notes);
+    const auto has = [&](const char* name) {
+        return std::any_of(flags.begin(), flags.end(), [&](const Given& flag) { return flag.spec->name == name; });
+    };
+    if (!config.download.empty() && !has("init")) {
+        if (!has("dry-run") && !has("print-config") && !has("help")) refuse(config.download);
+        notes.push_back(config.download);
     }
     return given;
 }
@@ -241,7 +262,8 @@ ParsedCommandLine parse_command_line(const std::vector<std::string>& given_argum
     std::vector<Given> config;
     if (config_flag != nullptr) {
         apply(*config_flag, settings);    // refuses an empty name
-        config = read_config(config_flag->value);
+        config = is_yaml(config_flag->value) ? read_reference_config(config_flag->value, words.flags, settings.notes)
+                                             : read_config(config_flag->value);
     }
     const std::vector<Given> given = apply_all(config, words.flags, settings);
     if (settings.help || settings.version) return settings;

@@ -53,6 +53,26 @@ passes "config: out of range" config_refused 1 "dropout: 1 is out of range" 'dro
 passes "config: no name = value" config_refused 1 "'seed 1'" 'seed 1\n'
 passes "config: absent" refused 66 "$scratch/absent.cfg" --config "$scratch/absent.cfg" --data "$data"
 
+# The reference's configuration file, the same way.
+yaml_refused() {
+    local line=$1 word=$2
+    printf '%b' "$3" >"$scratch/run.yaml"
+    refused 64 "run.yaml:$line: $word" --config "$scratch/run.yaml" --data "$data"
+}
+passes "yaml: unknown key" yaml_refused 2 "there is no key 'max_epochs' in the reference's configuration; did you mean max_epoch?" 'vit: base\nmax_epochs: 3\n'
+passes "yaml: wrong type" yaml_refused 1 "batch_size: 'abc' is not a whole number" 'batch_size: abc\n'
+passes "yaml: syntax" yaml_refused 2 "is no YAML" 'vit: base\n  batch_size: 3\n'
+passes "yaml: weights that must be downloaded" yaml_refused 1 "pretrained is https://example.org/base.pth: download it and give the file with --init PATH" 'pretrained: https://example.org/base.pth\n'
+yaml_round_trip() {
+    printf '%s\n' "image_root: '/export/coco/images/'" "pretrained: 'https://example.org/base.pth'" "vit: 'large'" 'vit_grad_ckpt: True' \
+        'vit_ckpt_layer: 5' 'batch_size: 16' 'init_lr: 2e-6' 'image_size: 384' "prompt: 'a picture of '" 'max_epoch: 5' >"$scratch/run.yaml"
+    "$blip" --config "$scratch/run.yaml" --data "$data" --init x --print-config >"$scratch/1.cfg" &&
+        "$blip" --config "$scratch/1.cfg" --print-config >"$scratch/2.cfg" && cmp "$scratch/1.cfg" "$scratch/2.cfg" &&
+        grep -q '^global-batch = 128 ' "$scratch/2.cfg" && grep -q '^drop-path = 0.1 ' "$scratch/2.cfg" &&
+        grep -q '^vit-ckpt-layer = 5 ' "$scratch/2.cfg" && grep -q '^init = x ' "$scratch/2.cfg"
+}
+passes "yaml: as published; --print-config gives the same run as a file of ours" yaml_round_trip
+
 # The message comes from one rank, the code from mpirun.
 once_of_three() {
     exits_with 64 "--epoch;" mpirun -np 3 "$blip" train --data "$data" --epoch 3 || return 1

@@ -12,7 +12,7 @@ PREP_MAY_USE = {'base', 'options', 'text', 'image', 'data'}
 # header pattern -> the layers that may include it (their unit tests too)
 OWNED = [
     (re.compile(r'^(mpi|nccl)\.h$'), {'comm'}),
-    (re.compile(r'^boost/program_options'), {'options'}),
+    (re.compile(r'^(boost/program_options|yaml-cpp/)'), {'options'}),
     (re.compile(r'^(hdf5\.h|hdf5_hl\.h|H5.*\.h)$'), {'data'}),
 ]
 TORCH = re.compile(r'^(ATen|c10|torch|caffe2)/')

@@ -15,13 +15,16 @@ struct ParsedCommandLine {
     Options options;
     bool help = false;    // print help_text and exit 0
     bool version = false;
+    // what of the reference's configuration file the user should know: for the start of the run, one line each
+    std::vector<std::string> notes;
 };
 
 // argv without the program's name. The verb comes first and may be left out: train, or evaluate with --evaluate.
 // Errors: usage, naming the offending word (in a config file: file and line): unknown (with the one that was probably
 // meant), repeated, without a value, out of range, of another verb, at odds with another option, missing; missing_input
 // if there is no such config file. A config file describes a run, so that one file serves `train` and `--evaluate`: its
-// options are all checked, those the verb does not use are then left aside. Options needed to run (--data, --init,
+// options are all checked, those the verb does not use are then left aside. A config file that ends in .yaml or .yml is
+// one of the reference's. Options needed to run (--data, --init,
 // pictures) are not asked for where the program only prints (--help, --version, --print-config).
 ParsedCommandLine parse_command_line(const std::vector<std::string>& arguments);
 

@@ -1,0 +1,169 @@
+// See yaml_config.h. What a key means in the reference job stands in one table here; defaults, ranges and types are
+// those of the options it names.
+#include "yaml_config.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+
+#include "blip/base/durable_file.h"
+#include "blip/base/error.h"
+#include "nearest_word.h"
+
+namespace blip {
+namespace {
+
+// The reference's --nproc_per_node: its batch_size is one accelerator's.
+constexpr int reference_accelerators = 8;
+
+enum class Kind { option, on_off, batch, weights, in_packed_file };
+
+struct Key {
+    const char* name;
+    const char* option;    // null: none
+    Kind kind = Kind::option;
+};
+constexpr Key keys[] = {
+    {"image_root", nullptr, Kind::in_packed_file},
+    {"ann_root", nullptr, Kind::in_packed_file},
+    {"coco_gt_root", nullptr, Kind::in_packed_file},
+    {"pretrained", "init", Kind::weights},
+    {"vit", "model"},
+    {"vit_grad_ckpt", "vit-grad-ckpt", Kind::on_off},
+    {"vit_ckpt_layer", "vit-ckpt-layer"},
+    {"batch_size", "micro-batch", Kind::batch},
+    {"init_lr", "init-lr"},
+    {"image_size", "image-size"},
+    {"max_length", "max-length"},
+    {"min_length", "min-length"},
+    {"num_beams", "num-beams"},
+    {"prompt", "prompt"},
+    {"weight_decay", "weight-decay"},
+    {"min_lr", "min-lr"},
+    {"max_epoch", "epochs"},
+};
+
+class Reader {
+  public:
+    explicit Reader(const std::filesystem::path& path) : path_(path.string()) {}
+
+    YamlConfig read(const std::string& text) {
+        text_ = text;
+        const std::vector<YAML::Node> documents = load(text);
+        if (documents.empty() || documents.front().IsNull()) return {};    // comments only
+        if (documents.size() > 1) refuse(documents[1], "a second document begins here; one is expected");
+        const YAML::Node& root = documents.front();
+        if (!root.IsMap()) refuse(root, "`key: value` lines are expected");
+        for (const auto& entry : root) read_entry(entry.first, entry.second);
+        if (!in_packed_file_.empty())
+            config_.notes.push_back(
+                fmt::format("{}: {} without effect: the packed file (--data) holds pictures, "
+                            "captions and references",
+                            path_, fmt::join(in_packed_file_, ", ")));
+        return std::move(config_);
+    }
+
+  private:
+    static int line_of(const YAML::Mark& mark) { return mark.line + 1; }
+
+    [[noreturn]] void refuse(const YAML::Node& at, const std::string& what) const {
+        throw Error(ExitCode::usage, fmt::format("{}:{}: {}", path_, line_of(at.Mark()), what));
+    }
+
+    std::vector<YAML::Node> load(const std::string& text) const try {
+        return YAML::LoadAll(text);
+    } catch (const YAML::Exception& problem) {
+        throw Error(ExitCode::usage, fmt::format("{}:{}: is no YAML: {}", path_, line_of(problem.mark), problem.msg));
+    }
+
+    const Key& find_key(const YAML::Node& at) const {
+        if (!at.IsScalar()) refuse(at, "a key is expected");
+        std::vector<std::string> names;
+        for (const Key& key : keys) {
+            if (at.Scalar() == key.name) return key;
+            names.emplace_back(key.name);
+        }
+        refuse(at, fmt::format("there is no key '{}' in the reference's configuration{}", at.Scalar(),
+                               did_you_mean(at.Scalar(), names)));
+    }
+
+    void read_entry(const YAML::Node& name, const YAML::Node& value) {
+        const Key& key = find_key(name);
+        const int line = line_of(name.Mark());
+        const auto [first, is_new] = lines_.emplace(key.name, line);
+        if (!is_new) refuse(name, fmt::format("{} is given twice, first in line {}", key.name, first->second));
+        if (!value.IsScalar())
+            refuse(name, fmt::format("{}: {}", key.name,
+                                     value.IsNull() ? "needs a value" : "one value is expected, not a list or map"));
+        check_quotes(name, value);
+        const std::string text = value.Scalar();
+        const auto set = [&](const char* option, std::string as) {
+            config_.settings.push_back({line, key.name, option, std::move(as)});
+        };
+        switch (key.kind) {
+            case Kind::option:
+                return set(key.option, text);
+            case Kind::on_off: {
+                bool on = false;
+                if (!YAML::convert<bool>::decode(value, on))
+                    refuse(name, fmt::format("{}: '{}' is neither True nor False", key.name, text));
+                return set(key.option, on ? "on" : "off");
+            }
+            case Kind::batch:
+                set(key.option, text);
+                return read_batch(text, set);
+            case Kind::weights:
+                return read_weights(line, key, text, set);
+            case Kind::in_packed_file:
+                in_packed_file_.emplace_back(key.name);
+        }
+    }
+
+    // yaml-cpp lets a quoted value run over the lines that follow, and end with the file.
+    void check_quotes(const YAML::Node& name, const YAML::Node& value) const {
+        if (value.Mark().pos < 0 || static_cast<std::size_t>(value.Mark().pos) >= text_.size()) return;
+        const auto begin = static_cast<std::size_t>(value.Mark().pos);
+        const char quote = text_[begin];
+        if (quote != '\'' && quote != '"') return;
+        if (text_.find(quote, begin + 1) > text_.find('\n', begin))
+            refuse(name, fmt::format("{}: is no YAML: the closing {} is missing", name.Scalar(), quote));
+    }
+
+    // A value that is no number is refused by micro-batch, which is set first.
+    template <class Set>
+    void read_batch(const std::string& text, const Set& set) {
+        std::int64_t each = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), each);
+        if (error != std::errc() || end != text.data() + text.size() || each > INT32_MAX) return;
+        set("global-batch", std::to_string(each * reference_accelerators));
+        config_.notes.push_back(
+            fmt::format("{}: batch_size {} is that of each of the reference job's {} accelerators: "
+                        "global-batch {}, micro-batch {}",
+                        path_, each, reference_accelerators, each * reference_accelerators, each));
+    }
+
+    template <class Set>
+    void read_weights(int line, const Key& key, const std::string& text, const Set& set) {
+        if (text.empty()) return;    // the reference's way to say: none
+        if (!text.starts_with("http://") && !text.starts_with("https://")) return set(key.option, text);
+        config_.download =
+            fmt::format("{}:{}: {} is {}: download it and give the file with --init PATH", path_, line, key.name, text);
+    }
+
+    std::string path_, text_;
+    YamlConfig config_;
+    std::map<std::string, int> lines_;
+    std::vector<std::string> in_packed_file_;
+};
+
+}    // namespace
+
+YamlConfig read_yaml_config(const std::filesystem::path& path) { return Reader(path).read(read_file(path)); }
+
+bool is_yaml(const std::filesystem::path& path) { return path.extension() == ".yaml" || path.extension() == ".yml"; }
+
+}    // namespace blip
