@@ -12,6 +12,8 @@
 #include <array>
 #include <cmath>
 
+#include "blip/kernels/recompute.h"
+
 namespace blip {
 
 namespace {
@@ -83,21 +85,31 @@ at::Tensor VisionEncoder::attention(const Weights& weights, const Block& block, 
     return block.proj(weights, merge_heads(context));
 }
 
+at::Tensor VisionEncoder::run_block(const Weights& weights, std::size_t index, const at::Tensor& x_INW,
+                                    const at::Tensor& branch_scales) const {
+    const Block& block = blocks_[index];
+    const auto scaled = [&](std::size_t branch, const at::Tensor& of_branch_INW) {
+        if (!branch_scales.defined()) return of_branch_INW;
+        const at::Tensor scales_I = branch_scales[static_cast<std::int64_t>(2 * index + branch)];
+        return of_branch_INW * scales_I.to(of_branch_INW.scalar_type()).view({-1, 1, 1});
+    };
+    const at::Tensor x = x_INW + scaled(0, attention(weights, block, block.norm1(weights, x_INW)));
+    return x + scaled(1, block.fc2(weights, at::gelu(block.fc1(weights, block.norm2(weights, x)))));
+}
+
 at::Tensor VisionEncoder::forward(const Weights& weights, const at::Tensor& images_I3SS,
-                                  const at::Tensor& branch_scales) const {
+                                  const at::Tensor& branch_scales, int recomputed_blocks) const {
     const auto weight = [&](ParamId id) { return weights[static_cast<std::size_t>(id)]; };
     const at::Tensor patch_weight = weight(patch_weight_).view({width_, -1});
     // A convolution whose stride is its kernel is a matrix product over patches.
     at::Tensor x = at::linear(patches(images_I3SS).to(patch_weight.scalar_type()), patch_weight, weight(patch_bias_));
     x = at::cat({weight(cls_token_).expand({x.size(0), 1, width_}), x}, 1) + weight(pos_embed_);
-    std::int64_t branch = 0;
-    const auto scaled = [&](const at::Tensor& of_branch_INW) {
-        if (!branch_scales.defined()) return of_branch_INW;
-        return of_branch_INW * branch_scales[branch++].to(of_branch_INW.scalar_type()).view({-1, 1, 1});
-    };
-    for (const Block& block : blocks_) {
-        x = x + scaled(attention(weights, block, block.norm1(weights, x)));
-        x = x + scaled(block.fc2(weights, at::gelu(block.fc1(weights, block.norm2(weights, x)))));
+    for (std::size_t i = 0; i < blocks_.size(); ++i) {
+        const auto block = [this, &weights, i, branch_scales](const at::Tensor& x_INW) {
+            return run_block(weights, i, x_INW, branch_scales);
+        };
+        const bool again = i + static_cast<std::size_t>(recomputed_blocks) >= blocks_.size();
+        x = again ? recomputed(block, x) : block(x);
     }
     return norm_(weights, x);
 }

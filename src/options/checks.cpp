@@ -46,8 +46,24 @@ Found check_lengths(const GenerateOptions& generate, int text_positions) {
     return std::nullopt;
 }
 
+Found check_recomputation(const TrainOptions& train, int vision_depth) {
+    if (!train.vit_grad_ckpt) return std::nullopt;
+    if (train.vit_ckpt_layer == 0)
+        return Inconsistency{
+            fmt::format("--vit-grad-ckpt recomputes nothing with --vit-ckpt-layer 0; give it the number "
+                        "of vision blocks to recompute, counted from the last: {} are all",
+                        vision_depth),
+            {"vit-grad-ckpt", "vit-ckpt-layer"}};
+    if (train.vit_ckpt_layer > vision_depth)
+        return Inconsistency{fmt::format("--vit-ckpt-layer {} is more than the {} blocks of the vision encoder",
+                                         train.vit_ckpt_layer, vision_depth),
+                             {"vit-ckpt-layer", "model", "vision-depth"}};
+    return std::nullopt;
+}
+
 Found check_training(const Options& options) {
     if (options.verb != Verb::train) return std::nullopt;
+    if (const Found found = check_recomputation(options.train, options.model.vision_depth)) return found;
     const OptimOptions& optim = options.optim;
     if (optim.min_lr > optim.init_lr)
         return Inconsistency{fmt::format("--min-lr {} is more than --init-lr {}", optim.min_lr, optim.init_lr),

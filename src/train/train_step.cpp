@@ -68,7 +68,7 @@ at::Tensor TrainStep::micro_batch_loss(const FedBatch& fed, std::int64_t global_
                              ? 1.0 / plan_.sampler().micro_batches_per_step()
                              : static_cast<double>(trained.targets.size()) / static_cast<double>(global_tokens);
     return caption_loss(captioner_, arena_.weights(), fed.images_I3SS, fed.tokens_CT, fed.image_of_caption_C, trained,
-                        options_.loss.label_smoothing, dropout, branch_scales) *
+                        options_.loss.label_smoothing, dropout, branch_scales, options_.train.recomputed_blocks()) *
            share;
 }
 

@@ -52,7 +52,7 @@ struct Twin {
     }
 
     // Fills the gradients.
-    double loss() {
+    double loss(int recomputed_blocks = 0) {
         std::vector<std::int64_t> flat, lengths(static_cast<std::size_t>(pictures), tokens_each);
         const at::Tensor host = tokens_CT.cpu().contiguous();
         flat.assign(static_cast<const std::int64_t*>(host.const_data_ptr()),
@@ -60,8 +60,11 @@ struct Twin {
         lengths.back() = tokens_each - 2;
         DropoutMasks dropout(0.1, 77);
         arena.zero_gradients();
-        const at::Tensor value = caption_loss(captioner, arena.weights(), images_I3SS, tokens_CT, {},
-                                              trained_tokens(flat, lengths, prompt_length), 0.1, dropout);
+        const at::Tensor scales =
+            drop_path_scales(twin_shape().vision_depth, pictures, 0.3, 78, arena.placement().device);
+        const at::Tensor value =
+            caption_loss(captioner, arena.weights(), images_I3SS, tokens_CT, {},
+                         trained_tokens(flat, lengths, prompt_length), 0.1, dropout, scales, recomputed_blocks);
         value.backward();
         return value.item<double>();
     }
@@ -182,6 +185,22 @@ BOOST_AUTO_TEST_CASE(a_training_step_waits_for_nothing) {
         c10::cuda::warning_state().set_sync_debug_mode(c10::cuda::SyncDebugMode::L_ERROR);
         BOOST_CHECK_NO_THROW(step());
         c10::cuda::warning_state().set_sync_debug_mode(c10::cuda::SyncDebugMode::L_DISABLED);
+    }
+}
+
+// Recomputed on the engine's thread of the device, in its stream; deterministic, so that two passes can be compared.
+BOOST_AUTO_TEST_CASE(gradient_checkpointing_changes_no_bit) {
+    for (const at::ScalarType precision : {at::kFloat, at::kBFloat16}) {
+        Twins twins(precision);
+        set_numerics({.deterministic = true});
+        Twin& twin = twins.device;
+        const double plain = twin.loss();
+        const at::Tensor gradients = twin.arena.flat_gradients().clone();
+        for (const int blocks : {1, twin_shape().vision_depth}) {
+            BOOST_TEST(twin.loss(blocks) == plain);
+            BOOST_TEST(twin.arena.flat_gradients().equal(gradients), blocks << " blocks");
+        }
+        set_numerics({});
     }
 }
 

@@ -14,8 +14,10 @@ class VisionEncoder {
     VisionEncoder(Layout& layout, const ModelOptions& options);
     // images: uint8 [I, 3, S, S], 0..255; normalised here. Returns [I, N, W] in the weights' precision.
     // branch_scales: [2 * depth, I] of kernels/drop_path, or undefined (no stochastic depth).
-    at::Tensor forward(const Weights& weights, const at::Tensor& images_I3SS,
-                       const at::Tensor& branch_scales = {}) const;
+    // recomputed_blocks: the last so many blocks keep their input only and compute the rest again in backward (gradient
+    // checkpointing: block i of D if i >= D - recomputed_blocks); the same bits. weights must outlive backward.
+    at::Tensor forward(const Weights& weights, const at::Tensor& images_I3SS, const at::Tensor& branch_scales = {},
+                       int recomputed_blocks = 0) const;
 
   private:
     struct Block {
@@ -27,6 +29,8 @@ class VisionEncoder {
     static Block make_block(Layout& layout, const std::string& name, std::int64_t width);
     at::Tensor patches(const at::Tensor& images_I3SS) const;
     at::Tensor attention(const Weights& weights, const Block& block, const at::Tensor& x_INW) const;
+    at::Tensor run_block(const Weights& weights, std::size_t index, const at::Tensor& x_INW,
+                         const at::Tensor& branch_scales) const;
 
     std::int64_t width_, heads_, image_size_, patch_size_;
     ParamId cls_token_, pos_embed_, patch_weight_, patch_bias_;

@@ -115,6 +115,8 @@ struct TrainOptions {
     // recompute the activations of the last vit_ckpt_layer vision blocks in backward: less memory, same bits
     bool vit_grad_ckpt = false;
     int vit_ckpt_layer = 0;
+    // vision blocks, counted from the last, that are computed again
+    int recomputed_blocks() const { return vit_grad_ckpt ? vit_ckpt_layer : 0; }
     bool evaluate = true;    // after each epoch, on val and test (--no-evaluate)
     int log_samples = 3;     // captions printed after each evaluation
 
