@@ -28,6 +28,7 @@ have_other() {
         certificates) [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -e /etc/pki ] || [ -n "${SSL_CERT_FILE:-}" ] ;;
         mpirun) have_mpirun ;;
         mpicxx) have_mpicxx ;;
+        libfuzzer) [ -n "$(compgen -G "$(clang++ -print-resource-dir 2>/dev/null)/lib/*/libclang_rt.fuzzer*.a")" ] ;;
         *) fail 70 "env/needs.txt: no rule for $1" ;;
     esac
 }
@@ -122,5 +123,12 @@ install_packages() { # PACKAGE...
     local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300)
     say "installing $*"
     "${apt[@]}" update >&2 || fail 74 "apt-get update failed; missing: $*"
+    # Ubuntu 22.04's clang brings its run-time library along, and has no package of that name.
+    if [[ " $* " == *" libclang-rt-dev "* ]] && ! apt-cache show libclang-rt-dev >/dev/null 2>&1; then
+        local package kept=()
+        for package in "$@"; do [ "$package" = libclang-rt-dev ] || kept+=("$package"); done
+        [ ${#kept[@]} -gt 0 ] || return 0
+        set -- "${kept[@]}"
+    fi
     "${apt[@]}" install --no-install-recommends "$@" >&2 || fail 74 "apt-get install failed: $*"
 }

@@ -5,6 +5,7 @@
 #include <zip.h>
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 #include "blip/base/error.h"
@@ -21,13 +22,12 @@ constexpr std::uint64_t max_inflation = 1032;
     throw Error(ExitCode::bad_data, fmt::format("{}: {}", file, what));
 }
 
-// zip_open's error code, as a message.
+// zip_open's error code, as a message. (Damaged directories give any code, that of absent files, too.)
 [[noreturn]] void cannot_open(const std::string& file, zip_error_t& error) {
-    const int code = zip_error_code_zip(&error);
+    const int code = zip_error_code_zip(&error), system_code = zip_error_code_system(&error);
     const std::string text = zip_error_strerror(&error);
     zip_error_fini(&error);
-    if (code == ZIP_ER_NOENT) throw Error(ExitCode::missing_input, fmt::format("cannot open {}: {}", file, text));
-    if (code == ZIP_ER_OPEN || code == ZIP_ER_READ || code == ZIP_ER_MEMORY) {
+    if (code == ZIP_ER_OPEN || (code == ZIP_ER_READ && system_code != 0)) {    // without one: beyond the end
         throw Error(ExitCode::io, fmt::format("cannot read {}: {}", file, text));
     }
     bad(file,
@@ -64,6 +64,10 @@ ZipArchive::ZipArchive(zip* archive, std::string file) : file_(std::move(file)),
 }
 
 ZipArchive ZipArchive::open(const std::filesystem::path& path) {
+    std::error_code ignored;
+    if (!std::filesystem::exists(path, ignored)) {
+        throw Error(ExitCode::missing_input, fmt::format("{} does not exist", path.string()));
+    }
     zip_error_t error;
     zip_error_init(&error);
     zip_source_t* source = zip_source_file_create(path.c_str(), 0, -1, &error);

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# The readers of strangers' weight files under libFuzzer, ASan and UBSan, both at the same time, FUZZ_SECONDS (60) long.
+# A finding fails, and its input is kept. Called by tests/run_all.sh; needs clang with its run-time library.
+#   FUZZ_SECONDS=1800 tests/run_all.sh faults/fuzz_readers.sh    # longer; FUZZ_CORPUS=DIR keeps what the runs learn
+# shellcheck source=tests/faults/lib.sh
+. "$(dirname "$0")/lib.sh"
+cxx=${FUZZ_CXX:-clang++}
+seconds=${FUZZ_SECONDS:-60}
+findings=$build/fuzz/findings
+corpus=${FUZZ_CORPUS:-$scratch/corpus}
+
+echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }' >"$scratch/try.cpp"
+if ! "$cxx" -fsanitize=fuzzer,address,undefined -o "$scratch/try" "$scratch/try.cpp" 2>"$scratch/try.log"; then
+    skips "fuzzing the readers of weight files" "no $cxx with libFuzzer: env/setup.sh"
+    finish
+fi
+# A make of its own: settings of the one that runs the tests must not reach it.
+if ! env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u MAKEOVERRIDES make --no-print-directory -s BUILD="$build" FUZZ_CXX="$cxx" \
+    fuzzers >"$scratch/make.log" 2>&1; then
+    cat "$scratch/make.log"
+    passes "the fuzzers are built" false
+    finish
+fi
+mkdir -p "$findings"
+python3 tests/faults/fuzz/make_seeds.py tests/unit/weights/data "$scratch/seeds" || exit 70
+
+# fuzz NAME LONGEST_INPUT: in the background, its words into a log
+fuzz() {
+    mkdir -p "$corpus/$1"
+    "$build/fuzz/$1" -max_total_time="$seconds" -max_len="$2" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
+        -dict="tests/faults/fuzz/$1.dict" -artifact_prefix="$findings/$1-" "$corpus/$1" "$scratch/seeds/$1" \
+        >"$scratch/$1.log" 2>&1 &
+}
+# no_finding NAME PID
+no_finding() {
+    wait "$2" && return 0
+    grep -vE 'NEW|REDUCE|pulse' "$scratch/$1.log" | tail -n 60
+    echo "a finding in $1: the input is $(ls -t "$findings/$1"-* 2>/dev/null | head -n 1); again: $build/fuzz/$1 FILE"
+    return 1
+}
+fuzz pth 16384
+pth=$!
+fuzz safetensors 4096
+safetensors=$!
+passes "PyTorch's .pth: no input crashes its reader" no_finding pth $pth
+passes "safetensors: no input crashes its reader" no_finding safetensors $safetensors
+for name in pth safetensors; do
+    echo "$name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$scratch/$name.log") inputs in $seconds s, $(
+        sed -n 's/.*cov: \([0-9]*\).*/\1/p' "$scratch/$name.log" | tail -n 1) edges covered"
+done
+# It would find something: a reader that crashes on an input which only the fuzzer's hints lead to.
+cat >"$scratch/planted.cpp" <<'CODE'
+#include <cstdlib>
+#include <cstring>
+extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, unsigned long size) {
+    if (size >= 4 && std::memcmp(data, "PK\3\4", 4) == 0) std::abort();
+    return 0;
+}
+CODE
+planted_is_found() {
+    "$cxx" -fsanitize=fuzzer,address -o "$scratch/planted" "$scratch/planted.cpp" || return 1
+    ! "$scratch/planted" -max_total_time=30 -artifact_prefix="$scratch/planted-" >/dev/null 2>&1 &&
+        [ -n "$(compgen -G "$scratch/planted-crash-*")" ]
+}
+passes "a planted crash is found and its input kept" planted_is_found
+finish
