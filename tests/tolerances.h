@@ -22,7 +22,9 @@ inline constexpr double cached_decoder = 1e-5;
 // A caption's log-probability, absolute: logits below 20 that are exact to a few 1e-6 of that, over up to 20 tokens;
 // they depend in that much on the batch and on the cache. Also read by tests/faults/evaluate_results.sh and
 // caption_batches.sh.
-inline constexpr double log_probability = 3e-4;
+inline constexpr double log_probability = 1e-4;
+// Probabilities after sampling's filters, absolute: the reference's are fp32 softmaxes.
+inline constexpr double sampling_filters = 1e-6;
 
 // 25 fp32 AdamW updates of weights below 1 against the same in double: one rounding (6e-8) of the weight a step, and as
 // much again from the moments' rounding through the bias correction.

@@ -3,11 +3,9 @@
 #include "blip/model/beam_search.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/argmax.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/topk.h>
-#include <ATen/ops/where.h>
 
 #include <algorithm>
 #include <cmath>
@@ -15,6 +13,7 @@
 #include <set>
 
 #include "blip/kernels/device.h"
+#include "src/model/one_by_one.h"
 
 namespace blip {
 
@@ -24,9 +23,9 @@ using Sequence = std::vector<std::int64_t>;
 constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 
 struct Hypothesis {
-    double score = 0;    // sum / length ** penalty
-    double sum = 0;
-    Sequence tokens;    // without the end token
+    double score = 0;              // sum after penalties / length ** penalty
+    double log_probability = 0;    // the model's own sum
+    Sequence tokens;               // without the end token
 };
 
 // The best finished sequences of one image.
@@ -34,10 +33,11 @@ class Hypotheses {
   public:
     Hypotheses(int capacity, double length_penalty) : capacity_(capacity), length_penalty_(length_penalty) {}
 
-    void add(const Sequence& tokens, double sum) {
+    // sum: of the log-probabilities after penalties, which ranks; log_probability: of the model's own.
+    void add(const Sequence& tokens, double sum, double log_probability) {
         const double score = sum / std::pow(static_cast<double>(tokens.size()), length_penalty_);
         if (full() && score <= worst()) return;
-        kept_.push_back({score, sum, tokens});
+        kept_.push_back({score, log_probability, tokens});
         // The first of equal worst ones goes.
         if (kept_.size() > static_cast<std::size_t>(capacity_)) kept_.erase(worst_place());
     }
@@ -45,12 +45,13 @@ class Hypotheses {
     bool complete(double best_running_sum, std::size_t length) const {
         return full() && worst() >= best_running_sum / std::pow(static_cast<double>(length), length_penalty_);
     }
-    // Ties favour the later added.
-    const Hypothesis& best() const {
-        auto found = kept_.begin();
-        for (auto it = kept_.begin(); it != kept_.end(); ++it)
-            if (it->score >= found->score) found = it;
-        return *found;
+    // Best first; ties favour the later added.
+    std::vector<Hypothesis> best(std::size_t count) const {
+        std::vector<Hypothesis> sorted(kept_.rbegin(), kept_.rend());
+        std::stable_sort(sorted.begin(), sorted.end(),
+                         [](const Hypothesis& a, const Hypothesis& b) { return a.score > b.score; });
+        sorted.resize(std::min(count, sorted.size()));
+        return sorted;
     }
 
   private:
@@ -66,69 +67,20 @@ class Hypotheses {
     std::vector<Hypothesis> kept_;
 };
 
-at::Tensor on_device_of(const at::Tensor& like, const std::vector<std::int64_t>& values) {
-    return to_device(values, {static_cast<std::int64_t>(values.size())}, like.device());
-}
-
-// Each row's distinct tokens, in place: log-probabilities (beam search) are multiplied; logits (greedy search) are
-// divided where positive and multiplied where negative.
-void penalise_repetition(const at::Tensor& table_RV, const std::vector<Sequence>& rows, double penalty, bool logits) {
-    if (penalty == 1.0) return;
+// Log-probabilities of each row's distinct tokens times the penalty, in place.
+void penalise_repetition(const at::Tensor& table_RV, const std::vector<Sequence>& rows, double penalty) {
     std::vector<std::int64_t> places;
     for (std::size_t r = 0; r < rows.size(); ++r)
         for (std::int64_t token : std::set<std::int64_t>(rows[r].begin(), rows[r].end()))
             places.push_back(static_cast<std::int64_t>(r) * table_RV.size(1) + token);
-    const at::Tensor where = on_device_of(table_RV, places), flat = table_RV.view(-1);
-    const at::Tensor old = flat.index_select(0, where);
-    const auto factor = static_cast<float>(penalty);
-    flat.index_copy_(0, where, logits ? at::where(old > 0, old / factor, old * factor) : old * factor);
-}
-
-std::vector<Sequence> prompt_rows(const at::Tensor& prompts_BP) {
-    const at::Tensor prompts = prompts_BP.contiguous();
-    const auto* data = static_cast<const std::int64_t*>(prompts.const_data_ptr());
-    std::vector<Sequence> rows;
-    for (std::int64_t b = 0; b < prompts.size(0); ++b)
-        rows.emplace_back(data + b * prompts.size(1), data + (b + 1) * prompts.size(1));
-    return rows;
+    const at::Tensor where = to_device(places, {static_cast<std::int64_t>(places.size())}, table_RV.device());
+    const at::Tensor flat = table_RV.view(-1);
+    flat.index_copy_(0, where, flat.index_select(0, where) * static_cast<float>(penalty));
 }
 
 template <class Value>
 const Value* row_of(const at::Tensor& table_RK, std::size_t row) {
     return static_cast<const Value*>(table_RK.const_data_ptr()) + static_cast<std::int64_t>(row) * table_RK.size(1);
-}
-
-std::vector<Generated> greedy(NextTokenModel& model, const at::Tensor& prompts_BP, const GenerateOptions& options,
-                              const SearchTokens& special) {
-    std::vector<Sequence> rows = prompt_rows(prompts_BP);
-    std::vector<Generated> results(rows.size());
-    std::vector<bool> done(rows.size(), false);
-    std::vector<std::int64_t> parents(rows.size());
-    for (std::size_t i = 0; i < parents.size(); ++i) parents[i] = static_cast<std::int64_t>(i);
-    const at::Tensor same_rows = at::tensor(parents);
-    at::Tensor logits = model.start(prompts_BP);
-    while (true) {
-        logits = logits.contiguous().clone();
-        penalise_repetition(logits, rows, options.penalty(), true);
-        if (rows.front().size() < static_cast<std::size_t>(options.min_length))
-            logits.select(1, special.end).fill_(minus_infinity);
-        const at::Tensor best = at::argmax(logits, -1, /*keepdim=*/true);
-        const at::Tensor log_p = at::log_softmax(logits, -1).gather(1, best).cpu(), chosen = best.cpu();
-        std::vector<std::int64_t> next(rows.size(), special.pad);
-        for (std::size_t b = 0; b < rows.size(); ++b) {
-            if (!done[b]) {
-                next[b] = *row_of<std::int64_t>(chosen, b);
-                results[b].log_probability += *row_of<float>(log_p, b);
-                results[b].tokens = rows[b];
-                results[b].tokens.push_back(next[b]);
-            }
-            rows[b].push_back(next[b]);
-            done[b] = done[b] || next[b] == special.end;
-        }
-        const bool all_done = std::all_of(done.begin(), done.end(), [](bool d) { return d; });
-        if (all_done || rows.front().size() >= static_cast<std::size_t>(options.max_length)) return results;
-        logits = model.advance(at::tensor(next), same_rows);
-    }
 }
 
 // The running beams of all images and what they have finished.
@@ -148,6 +100,7 @@ class BeamSearch {
                 scores_.push_back(k == 0 ? 0.0F : -1e9F);
             }
         }
+        own_.resize(rows_.size(), 0);
         next_.resize(rows_.size());
         parents_.resize(rows_.size());
     }
@@ -156,19 +109,23 @@ class BeamSearch {
     bool step(const at::Tensor& logits_RV) {
         const std::size_t length = rows_.front().size();
         const std::int64_t vocabulary = logits_RV.size(1);
-        const at::Tensor scores = at::log_softmax(logits_RV, -1).contiguous();
-        penalise_repetition(scores, rows_, options_.penalty(), false);
-        if (length < static_cast<std::size_t>(options_.min_length))
-            scores.select(1, special_.end).fill_(minus_infinity);
+        const at::Tensor log_p = at::log_softmax(logits_RV, -1).contiguous();    // the model's own
+        const bool penalised = options_.penalty() != 1.0,
+                   too_short = length < static_cast<std::size_t>(options_.min_length);
+        const at::Tensor scores = penalised || too_short ? log_p.clone() : log_p;
+        if (penalised) penalise_repetition(scores, rows_, options_.penalty());
+        if (too_short) scores.select(1, special_.end).fill_(minus_infinity);
         const at::Tensor so_far =
             staging_tensor({static_cast<std::int64_t>(scores_.size()), 1}, at::kFloat, scores.device());
         std::copy(scores_.begin(), scores_.end(), static_cast<float*>(so_far.data_ptr()));
-        scores.add_(to_device(so_far, scores.device()));
-        const auto [values, places] = at::topk(scores.view({static_cast<std::int64_t>(images_), -1}),
-                                               static_cast<std::int64_t>(2 * beams_), -1, true, true);
-        const at::Tensor best = values.cpu(), where = places.cpu();
+        const at::Tensor sums = scores + to_device(so_far, scores.device());
+        const auto images = static_cast<std::int64_t>(images_);
+        const auto [values, places] =
+            at::topk(sums.view({images, -1}), static_cast<std::int64_t>(2 * beams_), -1, true, true);
+        const at::Tensor best = values.cpu(), own = log_p.view({images, -1}).gather(1, places).cpu(),
+                         where = places.cpu();
         for (std::size_t b = 0; b < images_; ++b)
-            choose(b, row_of<float>(best, b), row_of<std::int64_t>(where, b), vocabulary);
+            choose(b, row_of<float>(best, b), row_of<float>(own, b), row_of<std::int64_t>(where, b), vocabulary);
         std::vector<Sequence> grown;
         for (std::size_t r = 0; r < rows_.size(); ++r) {
             grown.push_back(rows_[static_cast<std::size_t>(parents_[r])]);
@@ -182,52 +139,61 @@ class BeamSearch {
     const std::vector<std::int64_t>& next() const { return next_; }
     const std::vector<std::int64_t>& parents() const { return parents_; }
 
+    // num_captions for each prompt, best first.
     std::vector<Generated> results() {
         std::vector<Generated> results;
         for (std::size_t b = 0; b < images_; ++b) {
             if (!done_[b])
-                for (std::size_t k = 0; k < beams_; ++k)
-                    finished_[b].add(rows_[b * beams_ + k], scores_[b * beams_ + k]);
-            const Hypothesis& best = finished_[b].best();
-            results.push_back({best.tokens, best.sum});
-            if (best.tokens.size() < static_cast<std::size_t>(options_.max_length))
-                results.back().tokens.push_back(special_.end);
+                for (std::size_t r = b * beams_; r < (b + 1) * beams_; ++r)
+                    finished_[b].add(rows_[r], scores_[r], own_[r]);
+            for (Hypothesis& one : finished_[b].best(static_cast<std::size_t>(options_.num_captions))) {
+                results.push_back({std::move(one.tokens), one.log_probability});
+                Sequence& tokens = results.back().tokens;
+                if (tokens.size() < static_cast<std::size_t>(options_.max_length)) tokens.push_back(special_.end);
+            }
         }
         return results;
     }
 
   private:
-    // Walks the candidates of image b by rank.
-    void choose(std::size_t b, const float* best, const std::int64_t* where, std::int64_t vocabulary) {
+    // Walks the candidates of image b by rank. best: sums after penalties; own: the model's own log-probability of the
+    // candidate's last token.
+    void choose(std::size_t b, const float* best, const float* own, const std::int64_t* where,
+                std::int64_t vocabulary) {
         std::size_t filled = 0;
-        const auto keep = [&](float score, std::int64_t token, std::int64_t parent) {
+        new_scores_.resize(rows_.size());
+        new_own_.resize(rows_.size());
+        const auto keep = [&](float score, double log_probability, std::int64_t token, std::int64_t parent) {
             const std::size_t r = b * beams_ + filled++;
-            new_scores_.resize(rows_.size());
             new_scores_[r] = score;
+            new_own_[r] = log_probability;
             next_[r] = token;
             parents_[r] = parent;
         };
         const auto first_row = static_cast<std::int64_t>(b * beams_);
         if (done_[b]) {
-            while (filled < beams_) keep(0.0F, special_.pad, first_row);
+            while (filled < beams_) keep(0.0F, 0.0, special_.pad, first_row);
         } else {
             for (std::size_t rank = 0; rank < 2 * beams_ && filled < beams_; ++rank) {
                 const std::int64_t parent = first_row + where[rank] / vocabulary, token = where[rank] % vocabulary;
+                const auto from = static_cast<std::size_t>(parent);
                 if (token != special_.end)
-                    keep(best[rank], token, parent);
+                    keep(best[rank], own_[from] + own[rank], token, parent);
                 else if (rank < beams_)
-                    finished_[b].add(rows_[static_cast<std::size_t>(parent)], best[rank]);
+                    finished_[b].add(rows_[from], best[rank], own_[from] + own[rank]);
             }
             done_[b] = finished_[b].complete(best[0], rows_.front().size());
         }
         std::copy_n(new_scores_.begin() + first_row, beams_, scores_.begin() + first_row);
+        std::copy_n(new_own_.begin() + first_row, beams_, own_.begin() + first_row);
     }
 
     const GenerateOptions& options_;
     SearchTokens special_;
     std::size_t beams_, images_;
     std::vector<Sequence> rows_;
-    std::vector<float> scores_, new_scores_;
+    std::vector<float> scores_, new_scores_;    // after penalties: what ranks
+    std::vector<double> own_, new_own_;         // the model's own
     std::vector<std::int64_t> next_, parents_;
     std::vector<bool> done_;
     std::vector<Hypotheses> finished_;
@@ -236,8 +202,8 @@ class BeamSearch {
 }    // namespace
 
 std::vector<Generated> generate(NextTokenModel& model, const at::Tensor& prompts_BP, const GenerateOptions& options,
-                                const SearchTokens& tokens) {
-    if (options.num_beams == 1) return greedy(model, prompts_BP, options, tokens);
+                                const SearchTokens& tokens, const DrawKeys& keys) {
+    if (options.sample || options.num_beams == 1) return generate_one_by_one(model, prompts_BP, options, tokens, keys);
     BeamSearch search(prompts_BP, options, tokens);
     at::Tensor logits = model.start(prompts_BP).repeat_interleave(options.num_beams, 0);
     bool first = true;

@@ -1,13 +1,17 @@
-// Beam search and greedy search over table language models against what the reference's generation code produced.
+// Beam search and greedy search over table language models, and sampling's filters, against what the reference's
+// generation code produced.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 
 #include <boost/test/unit_test.hpp>
+#include <cmath>
 
 #include "blip/model/beam_search.h"
+#include "blip/model/sampling.h"
 #include "blip/weights/safetensors.h"
 #include "tests/support/paths.h"
+#include "tests/tolerances.h"
 
 namespace blip::test {
 namespace {
@@ -45,8 +49,10 @@ BOOST_AUTO_TEST_CASE(table_models_equal_reference, *boost::unit_test::preconditi
     SearchTokens special;
     special.end = golden.at("end_token");
     special.pad = golden.at("pad_token");
-    int equal = 0, compared = 0, ties = 0;
+    int equal = 0, compared = 0, marked = 0, ties = 0;
     for (const auto& test : golden.at("cases")) {
+        bool whole_case = true;
+        const bool has_ties = test.at("exact_ties_in_logits");
         const auto& settings = test.at("settings");
         GenerateOptions options;
         options.num_beams = settings.at("num_beams");
@@ -62,15 +68,48 @@ BOOST_AUTO_TEST_CASE(table_models_equal_reference, *boost::unit_test::preconditi
             got.resize(std::max(got.size(), wanted.size()), special.pad);
             wanted.resize(got.size(), special.pad);
             const bool same = got == wanted;
-            ++compared;
-            equal += same ? 1 : 0;
-            ties += !same && test.at("exact_ties_in_logits").get<bool>() ? 1 : 0;
-            BOOST_TEST((same || test.at("exact_ties_in_logits").get<bool>()), test.dump());
+            whole_case = whole_case && same;
+            BOOST_TEST((same || has_ties), test.dump());
         }
+        BOOST_TEST(results.size() == test.at("output").size());
+        ++compared;
+        equal += whole_case ? 1 : 0;
+        marked += has_ties ? 1 : 0;
+        ties += !whole_case && has_ties ? 1 : 0;
     }
-    BOOST_TEST_MESSAGE(equal << " of " << compared << " searches equal the reference's; " << ties
-                             << " differ where equal logits leave the order open");
-    BOOST_TEST(compared > 0);
+    BOOST_TEST_MESSAGE(equal << " of " << compared << " searches equal the reference's; of the " << marked
+                             << " with equal logits, " << ties << " differ where these leave the order open");
+    BOOST_TEST(compared == 480);
+}
+
+BOOST_AUTO_TEST_CASE(sampling_filters_equal_reference, *boost::unit_test::precondition(has_golden)) {
+    const nlohmann::json golden = read_json(golden_file("search.json.gz"));
+    int equal = 0, compared = 0;
+    double worst = 0;
+    for (const auto& test : golden.at("sampling_filters")) {
+        GenerateOptions options;
+        options.sample = true;
+        options.min_length = test.at("min_length");
+        options.repetition_penalty = test.at("repetition_penalty");
+        options.top_k = test.at("top_k");
+        options.top_p = test.at("top_p");
+        const at::Tensor logits = at::tensor(test.at("logits").get<std::vector<float>>()).unsqueeze(0);
+        const at::Tensor adjusted = adjusted_logits(logits, {test.at("sequence").get<std::vector<std::int64_t>>()},
+                                                    options, test.at("end_token").get<std::int64_t>());
+        const std::vector<double> wanted = test.at("probabilities");
+        std::vector<double> got(wanted.size(), 0);
+        for (const Candidate& candidate : candidates(adjusted[0], options))
+            got[static_cast<std::size_t>(candidate.token)] = candidate.probability;
+        double difference = 0;
+        for (std::size_t i = 0; i < wanted.size(); ++i) difference = std::max(difference, std::abs(got[i] - wanted[i]));
+        worst = std::max(worst, difference);
+        ++compared;
+        equal += difference <= tolerance::sampling_filters ? 1 : 0;
+    }
+    BOOST_TEST_MESSAGE(equal << " of " << compared
+                             << " filtered distributions equal the reference's, largest difference " << worst);
+    BOOST_TEST(compared == 60);
+    BOOST_TEST(equal == compared);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

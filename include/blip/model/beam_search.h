@@ -1,4 +1,5 @@
-// Beam search and greedy search over any next-token model, step for step as the reference's generation code behaves.
+// Beam search, greedy search and sampling over any next-token model, step for step as the reference's generation code
+// behaves.
 // Used by the evaluator and the caption verb; tests run it over table language models.
 // Legend: B images, R rows (B * beams, image-major), V vocabulary.
 #pragma once
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "blip/model/captioner.h"
+#include "blip/model/sampling.h"
 #include "blip/options/options.h"
 
 namespace blip {
@@ -27,8 +29,8 @@ class NextTokenModel {
 struct Generated {
     // Prompt and generated tokens, with the end token if the sequence is shorter than max_length.
     std::vector<std::int64_t> tokens;
-    // Sum of the log-probabilities of the tokens after the prompt (after penalties), end token included if it was
-    // chosen.
+    // Sum of the model's own log-probabilities of the tokens after the prompt, whatever penalties and filters chose
+    // them; the end token's included if it was chosen.
     double log_probability = 0;
 };
 
@@ -37,9 +39,11 @@ struct SearchTokens {
     std::int64_t pad = 0;
 };
 
-// One best sequence for each prompt. Uses num_beams, max_length, min_length, length_penalty, repetition_penalty.
+// num_captions sequences for each prompt, prompt after prompt: with `sample` independent draws, else the best finished
+// ones of the beam search, best first; at most num_beams, so a greedy search (num_beams 1) has one. Uses of the options
+// all but the prompts. keys: for sampling, one picture a prompt.
 std::vector<Generated> generate(NextTokenModel& model, const at::Tensor& prompts_BP, const GenerateOptions& options,
-                                const SearchTokens& tokens = {});
+                                const SearchTokens& tokens = {}, const DrawKeys& keys = {});
 
 // The caption decoder behind that interface; images: uint8 [I, 3, S, S] on the weights' device. Weights and captioner
 // must outlive it.
