@@ -1,7 +1,6 @@
-// The scanner's rules for marks: brackets, runs, emoticons, tags and entities. Called by PtbLexer::tokens.
+// The scanner's rules for marks: brackets, runs, emoticons, tags and entities. Called by PtbLexer::best_match.
 #include <algorithm>
 #include <array>
-#include <utility>
 
 #include "ptb_lexer.h"
 
@@ -17,9 +16,9 @@ PtbLexer::Match PtbLexer::entity(std::size_t i) const {
                                          Entity{U"&ndash;", U"--"}};
     for (const auto& [name, token] : entities) {
         if (text_.substr(i).starts_with(name) || (name == U"&amp;" && text_.substr(i).starts_with(U"&AMP;")))
-            return {name.size(), {std::u32string(token)}};
+            return {name.size(), 0, 0, Spelling::literal, token};
     }
-    if (text_.substr(i).starts_with(U"&nbsp;")) return {6, {}};
+    if (text_.substr(i).starts_with(U"&nbsp;")) return {6, 0, 0, Spelling::none};
     if (at(i + 1) == U'#') {
         const std::size_t end = digits_end(i + 2);
         return end > i + 2 && at(end) == U';' ? whole(i, end + 1) : Match{};
@@ -52,23 +51,28 @@ PtbLexer::Match PtbLexer::tag(std::size_t i) const {
         }
     }
     if (at(end) != U'>' || end >= context_) return {};
-    std::u32string token(text_.substr(i, end + 1 - i));
-    std::replace(token.begin(), token.end(), U' ', U'\u00a0');
-    return {end + 1 - i, {std::move(token)}};
+    return {end + 1 - i, 0, 0, Spelling::spaced};
 }
 
-// :-) ;) =( >:( :D ^_^ with the brackets spelt out
+// :-) ;) =( >:( <:) :D ^_^ x_x with the round brackets spelt out
 PtbLexer::Match PtbLexer::emoticon(std::size_t i) const {
-    if (text_.substr(i).starts_with(U"^_^")) return whole(i, i + 3);
-    std::size_t end = at(i) == U'>' && at(i + 1) == U':' ? i + 1 : i;
+    constexpr std::u32string_view faces = U"^x-~=<>'";
+    if (is_one_of(at(i), faces) && at(i + 1) == U'_' && is_one_of(at(i + 2), faces)) return whole(i, i + 3);
+    std::size_t end = at(i) == U'>' || at(i) == U'<' ? i + 1 : i;
     if (!is_one_of(at(end), U":;=")) return {};
     ++end;
     if (is_one_of(at(end), U"-o'")) ++end;
-    if (!is_one_of(at(end), U")(DdPp][{O|\\")) return {};
-    if (latin_at(end + 1) || digit_at(end + 1)) return {};
-    std::u32string token(text_.substr(i, end - i));
-    token += at(end) == U')' ? U"-rrb-" : at(end) == U'(' ? U"-lrb-" : std::u32string(1, at(end));
-    return {end + 1 - i, {std::move(token)}};
+    if (!is_one_of(at(end), U")(DdPp][{O|\\@")) return {};
+    if (latin_word_at(end + 1)) return {};
+    return {end + 1 - i, 0, 0, Spelling::bracketed};
+}
+
+// A pair of curly or angle quotation marks is one token, whichever they are; one of them may be a `.
+PtbLexer::Match PtbLexer::quotes(std::size_t i) const {
+    constexpr std::u32string_view marks = U"\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u2039\u203a\u00ab\u00bb";
+    const bool curly = is_one_of(at(i), marks), next_curly = is_one_of(at(i + 1), marks);
+    if (!(curly && (next_curly || at(i + 1) == U'`')) && !(at(i) == U'`' && next_curly)) return {};
+    return {2, 0, 0, Spelling::quoted};
 }
 
 PtbLexer::Match PtbLexer::punctuation(std::size_t i) const {
@@ -81,35 +85,39 @@ PtbLexer::Match PtbLexer::punctuation(std::size_t i) const {
     static constexpr std::array brackets{Bracket{U'(', U"-lrb-"}, Bracket{U')', U"-rrb-"}, Bracket{U'[', U"-lsb-"},
                                          Bracket{U']', U"-rsb-"}, Bracket{U'{', U"-lcb-"}, Bracket{U'}', U"-rcb-"}};
     for (const auto& [mark, token] : brackets) {
-        if (c == mark) return {1, {std::u32string(token)}};
-        if (c == U'-' && starts_with(i, token)) return {token.size(), {std::u32string(token)}};
+        if (c == mark) return {1, 0, 0, Spelling::literal, token};
+        if (c == U'-' && starts_with(i, token)) return {token.size(), 0, 0, Spelling::literal, token};
     }
-    if (c == U'"') return {1, {U"''"}};
+    if (c == U'"') return {1, 0, 0, Spelling::literal, U"''"};
+    if (c == U'\\' && at(i + 1) == U'*') return whole(i, i + 2);
     const bool twice = at(i + 1) == c;
     if (c == U'`' || c == U'<' || c == U'>') return whole(i, twice ? i + 2 : i + 1);
     if (c == U'.') {
-        std::size_t end = i;
+        std::size_t end = i + 1;
+        for (int more = 0; more < 4 && at(end) == U' ' && at(end + 1) == U'.'; ++more) end += 2;
+        if (end >= i + 5) return {end - i, 0, 0, Spelling::literal, U"..."};
+        end = i;
         while (end < i + 5 && at(end) == U'.') ++end;
-        return end >= i + 3 ? Match{end - i, {U"..."}} : whole(i, i + 1);
+        return end >= i + 3 ? Match{end - i, 0, 0, Spelling::literal, U"..."} : whole(i, i + 1);
     }
     if (c == U'-') {
-        const std::size_t end = run_end(i);
-        return end >= i + 2 && end <= i + 4 ? Match{end - i, {U"--"}} : whole(i, end);
+        const std::size_t end = repeats_end(i);
+        return end >= i + 2 && end <= i + 4 ? Match{end - i, 0, 0, Spelling::literal, U"--"} : whole(i, end);
     }
     if (c == U'?' || c == U'!') {
         std::size_t end = i;
         while (at(end) == U'?' || at(end) == U'!') ++end;
         return whole(i, end);
     }
-    if (is_one_of(c, U"*_@#")) return whole(i, run_end(i));
+    if (is_one_of(c, U"*_@#")) return whole(i, repeats_end(i));
     return word_at(i) ? Match{} : whole(i, i + 1);
 }
 
+// Outside ASCII: letters have gone to the rules for words already.
 PtbLexer::Match PtbLexer::symbol(std::size_t i) const {
-    if (at(i) < 0x80 || word_at(i)) return {};
-    const std::u32string token = symbol_token(at(i));
-    if (token.empty()) return {1, {}};
-    return {1, {token}};
+    const std::u32string_view token = symbol_token(at(i));
+    if (!token.empty()) return {1, 0, 0, Spelling::literal, token};
+    return {1, 0, 0, is_kept_symbol(at(i)) ? Spelling::as_is : Spelling::none};
 }
 
 }    // namespace blip

@@ -28,9 +28,14 @@ constexpr std::string_view capitalised_abbreviations = "ark del ill la mass miss
 // Keep it before a number only: no. 5
 constexpr std::string_view numeric_abbreviations = "fig figs no nos pp art ca prop";
 constexpr std::string_view sentence_starters =
-    "a about according after an as at but he her here however if in it last many more now once one other our she since "
+    "a about according additionally after an as at but earlier he her here however if in it last many more now once "
+    "one other our she since "
     "so some "
     "such that the their then there these they this we what when while yet you";
+
+constexpr std::string_view file_endings =
+    "bat bmp c class cgi cpp dll doc docx exe gif gz h htm html jar java jpeg jpg mov mp3 pdf php pl png ppt ps py sql "
+    "tar txt wav x xml zip";
 
 using WordSet = std::unordered_set<std::string>;
 
@@ -45,7 +50,7 @@ WordSet split(std::string_view list) {
 }
 
 // ASCII letters only; empty for anything else or for long words.
-std::string lower_ascii(std::u32string_view word) {
+std::string lower_word(std::u32string_view word) {
     std::string result;
     if (word.size() > 12) return result;
     for (const char32_t c : word) {
@@ -82,7 +87,7 @@ Abbreviation find_abbreviation(std::u32string_view letters) {
     static const WordSet plain = split(abbreviations);
     static const WordSet capitalised = split(capitalised_abbreviations);
     static const WordSet numeric = split(numeric_abbreviations);
-    const std::string lower = lower_ascii(letters);
+    const std::string lower = lower_word(letters);
     if (lower.empty()) return Abbreviation::none;
     if (title.contains(lower) || (lower == "mfg" && letters != U"MFG")) return Abbreviation::title;
     const bool is_lower = letters[0] >= U'a' && letters[0] <= U'z';
@@ -92,10 +97,15 @@ Abbreviation find_abbreviation(std::u32string_view letters) {
 
 bool starts_sentence(std::u32string_view word) {
     static const WordSet starters = split(sentence_starters);
-    return !word.empty() && word[0] >= U'A' && word[0] <= U'Z' && starters.contains(lower_ascii(word));
+    return !word.empty() && word[0] >= U'A' && word[0] <= U'Z' && starters.contains(lower_word(word));
 }
 
-std::u32string symbol_token(char32_t c) {
+bool is_file_ending(std::u32string_view letters) {
+    static const WordSet endings = split(file_endings);
+    return endings.contains(lower_word(letters));
+}
+
+std::u32string_view symbol_token(char32_t c) {
     switch (c) {
         case 0x80:
         case 0xa4:
@@ -145,12 +155,14 @@ std::u32string symbol_token(char32_t c) {
         case 0x201d:
             return U"''";
         default:
-            break;
+            return {};
     }
+}
+
+bool is_kept_symbol(char32_t c) {
     const auto found = std::lower_bound(kept_symbols.begin(), kept_symbols.end(), c,
                                         [](const Range& range, char32_t value) { return range.last < value; });
-    if (found != kept_symbols.end() && found->first <= c) return std::u32string(1, c);
-    return {};
+    return found != kept_symbols.end() && found->first <= c;
 }
 
 bool is_space(char32_t c) {
@@ -161,9 +173,38 @@ bool is_space(char32_t c) {
 // Letters, marks and digits of the basic plane; the oracle drops what lies beyond it.
 bool is_word_character(char32_t c) {
     if (c < 0x80) return (c >= U'0' && c <= U'9') || (c >= U'a' && c <= U'z') || (c >= U'A' && c <= U'Z');
-    if (c > 0xFFFF || !symbol_token(c).empty()) return false;
+    if (c > 0xFFFF || !symbol_token(c).empty() || is_kept_symbol(c)) return false;
     constexpr std::uint32_t mask = U_GC_L_MASK | U_GC_MN_MASK | U_GC_MC_MASK | U_GC_ND_MASK;
     return (U_GET_GC_MASK(static_cast<UChar32>(c)) & mask) != 0 || (c >= 0x2c2 && c <= 0x2ff);
+}
+
+std::uint16_t char_kinds(char32_t c) {
+    // what may not stand in addresses; any other character may
+    constexpr std::u32string_view blanks = U" \t\n\f\r", marks = U"\"<>|", round = U"()", curly = U"{}";
+    static constexpr auto compute = [=](char32_t x) {
+        unsigned kinds = 0;
+        const bool digit = x >= U'0' && x <= U'9', capital = x >= U'A' && x <= U'Z';
+        const bool latin = capital || (x >= U'a' && x <= U'z');
+        if (is_space(x)) kinds |= char_space;
+        if (digit) kinds |= char_digit;
+        if (latin) kinds |= char_latin;
+        if (is_word_character(x)) kinds |= digit ? char_word : char_word | char_letter;
+        if (digit || latin || x == U'.' || x == U',') kinds |= char_dotted;
+        if (is_one_of(x, blanks)) return kinds;
+        const bool mark = is_one_of(x, marks) || is_one_of(x, round), brace = is_one_of(x, curly);
+        if (!mark) kinds |= char_path;
+        if (!mark && !brace) kinds |= char_url;
+        if (!mark && !brace && x != 0xa0) kinds |= char_email;
+        if (is_one_of(x, U"\"<>|(){}.,?!") == false) kinds |= char_www;
+        if (x > 0x7e || (!digit && !capital && !is_one_of(x, U"!\"$'(),-./:;<=>?@[\\]^_`{|}"))) kinds |= char_label;
+        return kinds;
+    };
+    static const std::array<std::uint16_t, 0x100> table = [] {
+        std::array<std::uint16_t, 0x100> kinds{};
+        for (char32_t x = 0; x < kinds.size(); ++x) kinds[x] = static_cast<std::uint16_t>(compute(x));
+        return kinds;
+    }();
+    return c < table.size() ? table[c] : static_cast<std::uint16_t>(compute(c));
 }
 
 }    // namespace blip
