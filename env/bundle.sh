@@ -145,7 +145,7 @@ a torch 2.11 wheel (the CUDA 13.0 one to use GPUs) or an unpacked libtorch zip.
   export LIBTORCH=/path/to/site-packages
   bin/blip_mpi --help
   bin/coco_pack --coco DIR --out coco.h5
-  bin/mpirun -np 8 bin/blip_mpi train --config jobs/caption_coco.cfg --data coco.h5 --init base.safetensors --output out
+  bin/mpirun -np 8 bin/blip_mpi train --config jobs/caption_coco.cfg --data coco.h5 --init model_base_capfilt_large.pth --output out
 
 The folder may be moved. Over several hosts it must have the same path on each. licences/ holds those of the libraries in lib/,
 unchanged but for their search paths; their sources are those of the distribution that they come from: $(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release).

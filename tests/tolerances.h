@@ -17,6 +17,11 @@ inline constexpr double zero_gradient = 1e-6;
 inline constexpr double adamw_loss = 2e-5;
 inline constexpr double final_norm = 5e-5;
 
+// Resized positions, values up to 1.2: 16 products of fp32 weights that are themselves off by a few 6e-8, where the
+// position between two patches loses digits to the whole patches before it. Antialiasing or a = -0.5 moves them by
+// 1e-2.
+inline constexpr double resized_positions = 5e-6;
+
 // The same network computed in another order (cached keys, shared images): rounding of a few fp32 sums.
 inline constexpr double cached_decoder = 1e-5;
 // A caption's log-probability, absolute: logits below 20 that are exact to a few 1e-6 of that, over up to 20 tokens;

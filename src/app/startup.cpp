@@ -14,6 +14,7 @@
 #include "blip/base/log.h"
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/comm/mpi_session.h"
+#include "blip/comm/run_together.h"
 #include "blip/options/parse.h"
 #include "blip/train/run_identity.h"
 #include "src/app/affinity.h"
@@ -121,25 +122,30 @@ std::string describe_changes(const Options& options) {
     return changed.empty() ? "none" : fmt::format("{}", fmt::join(changed, " "));
 }
 
-void adopt_model_shape(Options& options) {
-    if (options.init.empty()) return;
-    if (!std::filesystem::exists(options.init))
-        throw Error(ExitCode::missing_input,
-                    fmt::format("--init {}: no such file or directory", options.init.string()));
-    ModelOptions found;
-    try {
-        found = read_model_options(options.init);
-    } catch (const Error& error) {
-        // Weights that do not say their shape: the options give it.
-        if (error.code() != ExitCode::missing_input || options.explicit_model_options.empty()) throw;
-        return;
-    }
-    const auto conflicts = model_conflicts(options, found);
-    if (!conflicts.empty())
-        throw Error(ExitCode::usage, fmt::format("the weights in {} have another shape: {}", options.init.string(),
+namespace {
+
+void complete_shape(Options& options, ModelOptions found) {
+    if (const auto conflicts = model_conflicts(options, found); !conflicts.empty()) {
+        const bool other_preset = asks_for_dimension(options, "model") && found.preset != options.model.preset;
+        throw Error(ExitCode::usage, fmt::format("the weights in {} have another shape{}: {}", options.init.string(),
+                                                 other_preset ? fmt::format(", that of --model {}", found.preset) : "",
                                                  fmt::join(conflicts, "; ")));
+    }
+    if (asks_for_dimension(options, "image-size")) found.image_size = options.model.image_size;
     options.model = found;
     check_consistency(options);
+}
+
+}    // namespace
+
+void adopt_model_shape(Options& options, Communicator* communicator) {
+    if (options.init.empty()) return;
+    const ModelOptions found =
+        read_model_options(options.init, options.model, options.explicit_model_options, communicator);
+    if (communicator == nullptr)
+        complete_shape(options, found);
+    else
+        run_together(*communicator, [&] { complete_shape(options, found); });
 }
 
 void print_run(const Options& options, const std::string& changed, const std::string& device,

@@ -37,8 +37,10 @@ void check_same_options(const Options& options, Communicator& communicator);
 // Options that differ from their defaults, in one line.
 std::string describe_changes(const Options& options);
 
-// Completes options.model from the weights in --init, where those say their shape; refuses contradictions.
-void adopt_model_shape(Options& options);
+// Completes options.model from the weights in --init; refuses contradictions. The resolution is the one asked for, else
+// the weights' own. communicator: rank 0 looks for all (collective; all end with its error); nullptr: this process
+// does.
+void adopt_model_shape(Options& options, Communicator* communicator = nullptr);
 
 // Ranks, hosts, cores, precision, versions, data, and the options that differ from their defaults. Collective.
 // Warns of ranks that are bound badly. changed: describe_changes of the options before anything was filled in. device:

@@ -46,15 +46,17 @@ ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_pt
         dataset = PackedDataset::open(options.data.file);
         set_loader_threads(options, own_cores, dataset->encoding() == PackedEncoding::jpeg);
         splits = present_splits(options, *dataset, communicator->rank() == 0);
-        adopt_model_shape(options);
+    });
+    check_same_options(options, *communicator);
+    adopt_model_shape(options, communicator.get());
+    run_together(*communicator, [&] {
         captioner.emplace(options.model);
         placement = open_device(options.runtime, session.local_rank(), session.local_size());
         arena.emplace(weights_only_arena(captioner->layout(), placement));
-        load_model(options.init, *arena);
         if (communicator->rank() == 0 && !options.dry_run)
             std::filesystem::create_directories(options.checkpoint.output / "result");
     });
-    check_same_options(options, *communicator);
+    load_model(options.init, *arena, communicator.get());
     check_ranks_agree({{"data digest", dataset->data_digest()}}, *communicator);
     print_run(options, changed, describe_device(placement.device), *dataset, *communicator);
     if (options.dry_run) {

@@ -67,7 +67,7 @@ void check_only(const Options& options, const PackedDataset& dataset, Communicat
     } else if (!options.init.empty()) {
         const Captioner captioner(options.model);
         Arena arena = weights_only_arena(captioner.layout());
-        run_together(communicator, [&] { load_model(options.init, arena); });
+        load_model(options.init, arena, &communicator);
         log_info("would start from the weights in {}", options.init.string());
     }
     log_info("dry run: everything needed is there and fits together; nothing was trained or written");
@@ -84,12 +84,14 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
         placement = open_device(options.runtime, session.local_rank(), session.local_size());
         dataset = PackedDataset::open(options.data.file);
         set_loader_threads(options, own_cores, dataset->encoding() == PackedEncoding::jpeg);
-        adopt_model_shape(options);
+    });
+    check_same_options(options, *communicator);
+    adopt_model_shape(options, communicator.get());
+    run_together(*communicator, [&] {
         ShardSampler(dataset->split("train").caption_count(), options.train.global_batch, options.train.micro_batch,
                      options.train.seed, communicator->rank(), communicator->size());
         if (communicator->rank() == 0) prepare_output(options);
     });
-    check_same_options(options, *communicator);
     check_ranks_agree(run_identity(options, *dataset), *communicator);
     if (communicator->rank() == 0 && !options.dry_run) add_log_file(options.checkpoint.output / "log.txt");
     print_run(options, changed, describe_device(placement.device), *dataset, *communicator);

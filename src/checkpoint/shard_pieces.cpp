@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <optional>
 #include <string_view>
 #include <tuple>
 
@@ -13,31 +12,6 @@
 
 namespace blip {
 namespace {
-
-struct PieceName {
-    std::string kind, param;
-    Range elements;
-};
-
-// "exp_avg/NAME[begin:end]"
-std::optional<PieceName> parse_piece_name(const std::string& text) {
-    const std::size_t slash = text.find('/'), open = text.rfind('['), colon = text.rfind(':');
-    if (slash == std::string::npos || open == std::string::npos || colon == std::string::npos || open < slash ||
-        colon < open || text.back() != ']') {
-        return std::nullopt;
-    }
-    PieceName name{text.substr(0, slash), text.substr(slash + 1, open - slash - 1), {}};
-    const auto number = [](std::string_view digits, std::int64_t& value) {
-        const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-        return error == std::errc() && end == digits.data() + digits.size();
-    };
-    const std::string_view view = text;
-    if (!number(view.substr(open + 1, colon - open - 1), name.elements.begin) ||
-        !number(view.substr(colon + 1, view.size() - colon - 2), name.elements.end)) {
-        return std::nullopt;
-    }
-    return name;
-}
 
 [[noreturn]] void bad(const std::filesystem::path& path, const std::string& what) {
     throw Error(ExitCode::bad_data, fmt::format("{}: {}", path.string(), what));
@@ -66,6 +40,25 @@ void check_whole(const std::vector<StoredPiece>& pieces, const Layout& layout, c
 
 }    // namespace
 
+std::optional<PieceName> parse_piece_name(const std::string& text) {
+    const std::size_t slash = text.find('/'), open = text.rfind('['), colon = text.rfind(':');
+    if (slash == std::string::npos || open == std::string::npos || colon == std::string::npos || open < slash ||
+        colon < open || text.back() != ']') {
+        return std::nullopt;
+    }
+    PieceName name{text.substr(0, slash), text.substr(slash + 1, open - slash - 1), {}};
+    const auto number = [](std::string_view digits, std::int64_t& value) {
+        const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+        return error == std::errc() && end == digits.data() + digits.size();
+    };
+    const std::string_view view = text;
+    if (!number(view.substr(open + 1, colon - open - 1), name.elements.begin) ||
+        !number(view.substr(colon + 1, view.size() - colon - 2), name.elements.end)) {
+        return std::nullopt;
+    }
+    return name.elements.begin >= 0 && name.elements.begin < name.elements.end ? std::optional(name) : std::nullopt;
+}
+
 ShardPieces::ShardPieces(const std::filesystem::path& directory, const Manifest& manifest, const Layout& layout,
                          const std::vector<std::string>& kinds) {
     for (const std::string& kind : kinds) pieces_[kind];
@@ -79,8 +72,7 @@ ShardPieces::ShardPieces(const std::filesystem::path& directory, const Manifest&
             const ParamId id = layout.find(piece->param);
             if (id < 0) bad(file.path(), fmt::format("parameter '{}' is unknown to this model", piece->param));
             const Range range = piece->elements;
-            const bool fits =
-                range.begin >= 0 && range.begin < range.end && range.end <= layout.spec(id).element_count();
+            const bool fits = range.end <= layout.spec(id).element_count();
             if (!fits || entry.dtype != "F32" || entry.shape != std::vector<std::int64_t>{range.length()}) {
                 bad(file.path(),
                     fmt::format("'{}' does not fit a parameter of {} elements", name, layout.spec(id).element_count()));

@@ -1,9 +1,10 @@
 // The tensors of a checkpoint's shards as pieces of parameters, checked as a whole before anything is copied.
-// Internal to the checkpoint layer: load.cpp takes weights and moments from it, model_weights.cpp the weights alone.
+// Internal to the checkpoint layer: load.cpp takes weights and moments from it; weights alone: checkpoint_weights.h.
 #pragma once
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,14 @@
 #include "blip/weights/safetensors.h"
 
 namespace blip {
+
+// "exp_avg/NAME[begin:end]", as a shard calls a tensor
+struct PieceName {
+    std::string kind, param;
+    Range elements;
+};
+// nullopt if it is none, or its range is empty
+std::optional<PieceName> parse_piece_name(const std::string& text);
 
 struct StoredPiece {
     ParamId param = 0;

@@ -40,4 +40,21 @@ void run_together(Communicator& communicator, const std::function<void()>& work)
     throw AgreedError(static_cast<ExitCode>(failures.begin()->second.first), text);
 }
 
+std::string run_on_first_rank(Communicator& communicator, const std::function<std::string()>& work) {
+    // an exit code, 0 for success, before the text or the message
+    std::string answer;
+    if (communicator.rank() == 0) {
+        try {
+            answer = '\0' + work();
+        } catch (const Error& error) {
+            answer = static_cast<char>(error.code()) + std::string(error.what());
+        }
+    }
+    communicator.broadcast(answer, "what the first rank found");
+    const auto code = static_cast<ExitCode>(answer.front());
+    answer.erase(0, 1);
+    if (code != ExitCode::ok) throw AgreedError(code, answer);
+    return answer;
+}
+
 }    // namespace blip

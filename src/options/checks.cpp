@@ -115,18 +115,22 @@ void check_consistency(const Options& options) {
     if (const auto found = find_inconsistency(options)) throw Error(ExitCode::usage, found->message);
 }
 
-std::vector<std::string> model_conflicts(const Options& options, const ModelOptions& found) {
+bool asks_for_dimension(const Options& options, const std::string& name) {
     const auto& names = options.explicit_model_options;
-    const auto is_explicit = [&](const std::string& name) {
-        return std::find(names.begin(), names.end(), name) != names.end();
-    };
+    return std::any_of(names.begin(), names.end(),
+                       [&](const std::string& given) { return given == name || given == "model"; });
+}
+
+std::vector<std::string> model_conflicts(const Options& options, const ModelOptions& found) {
     ParsedCommandLine asked, there;
     asked.options = options;
     there.options.model = found;
     std::vector<std::string> conflicts;
     for (const OptionSpec& spec : option_table()) {
-        // a preset asks for every dimension; what a preset is called does not matter
-        if (!spec.shapes_model() || spec.name == "model" || !(is_explicit(spec.name) || is_explicit("model"))) continue;
+        // A preset asks for every dimension; what a preset is called does not matter. Another resolution is none of the
+        // weights' concern: positions are resized.
+        if (!spec.shapes_model() || spec.name == "model" || spec.name == "image-size") continue;
+        if (!asks_for_dimension(options, spec.name)) continue;
         if (spec.get(asked) != spec.get(there))
             conflicts.push_back(
                 fmt::format("{}: {} was asked for, the weights have {}", spec.name, spec.get(asked), spec.get(there)));

@@ -197,7 +197,7 @@ void check_required(const Options& options) {
     };
     switch (options.verb) {
         case Verb::train:
-            require(!options.data.file.empty(), "--data", "train --data coco.h5 --init base.safetensors --output out");
+            require(!options.data.file.empty(), "--data", "train --data coco.h5 --init blip.pth --output out");
             break;
         case Verb::evaluate:
             require(!options.data.file.empty(), "--data", "evaluate --data coco.h5 --init out/best --output out");

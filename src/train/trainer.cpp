@@ -110,7 +110,7 @@ void Trainer::Impl::start_or_resume() {
                 "dropout, equal within rounding instead of bit for bit",
                 found->manifest.world_size, found->manifest.threads, communicator.size(), options.runtime.threads);
     } else if (!options.init.empty()) {
-        run_together(communicator, [&] { load_model(options.init, arena, optimizer); });
+        load_model(options.init, arena, optimizer, &communicator);
         log_info("starting from the weights in {}", options.init.string());
     } else {
         initialise(arena, options.train.seed, optimizer.weight_sink());

@@ -12,6 +12,7 @@
 #include "blip/optim/grad_reducer.h"
 #include "blip/text/caption_text.h"
 #include "blip/train/caption_loss.h"
+#include "blip/weights/safetensors.h"
 #include "tests/support/self_communicator.h"
 #include "tests/support/torch_golden_model.h"
 #include "tests/tolerances.h"

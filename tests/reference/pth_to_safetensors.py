@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Turns the model part of a PyTorch zip checkpoint into safetensors, with Python's standard library alone.
 
-Called by tests/golden/model_support (the golden checkpoint is a .pth). Nothing in the pickle is executed: every class but
+A second reader, which tests/unit/weights/weight_file_test.cpp compares ours with. Nothing in the pickle is executed: every class but
 tensors, storages and containers becomes an opaque value.
 
     pth_to_safetensors.py checkpoint.pth out.safetensors

@@ -3,10 +3,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
-#include <fmt/format.h>
-
-#include <cstdlib>
-
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/image/augment.h"
 #include "blip/image/jpeg.h"
@@ -32,18 +28,9 @@ ModelOptions golden_model_options(const nlohmann::json& golden) {
 
 std::unique_ptr<GoldenModel> load_golden_model(int world_size) {
     nlohmann::json golden = read_json(golden_file("golden.json.gz"));
-    const TempDir scratch;
-    const Path weights = scratch / "reference.safetensors";
-    const Path script = repository_root() / "tests/reference/pth_to_safetensors.py";
-    const std::string command = fmt::format("python3 '{}' '{}' '{}'", script.string(),
-                                            golden_file("tiny_reference.pth").string(), weights.string());
-    if (std::system(command.c_str()) != 0) throw std::runtime_error("failed: " + command);
-    ModelOptions options = golden_model_options(golden);
+    const Path weights = golden_file("tiny_reference.pth");
     // golden.json does not say how many positions were learned; the weights do
-    const SafetensorsFile file = SafetensorsFile::open(weights);
-    options.text_positions =
-        static_cast<int>(file.tensor("text_decoder.bert.embeddings.position_embeddings.weight").size(0));
-    Captioner captioner(options);
+    Captioner captioner(read_model_options(weights, golden_model_options(golden), {"text-heads", "vision-heads"}));
     Arena arena(captioner.layout(), world_size, 1 << 18, host_allocator());
     load_model(weights, arena);
     return std::make_unique<GoldenModel>(GoldenModel{std::move(golden), std::move(captioner), std::move(arena)});

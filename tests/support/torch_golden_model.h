@@ -5,7 +5,6 @@
 
 #include "blip/model/captioner.h"
 #include "blip/params/arena.h"
-#include "blip/weights/safetensors.h"
 #include "tests/support/paths.h"
 
 namespace blip::test {
@@ -19,7 +18,7 @@ struct GoldenModel {
     Arena arena;
 };
 
-// tiny_reference.pth (converted by tests/reference/pth_to_safetensors.py) for `world_size` ranks.
+// tiny_reference.pth for `world_size` ranks.
 std::unique_ptr<GoldenModel> load_golden_model(int world_size = 1);
 
 // uint8 [I, 3, S, S]: COCO files squashed as in evaluation.

@@ -73,15 +73,21 @@ void save_model(const std::filesystem::path& directory, const Arena& arena, cons
 std::string model_config_text(const Layout& layout, const ModelOptions& model, const std::string& note_json);
 // The note (with the prompt) of a model of ours, as model_config_text takes it; "{}" for weights of others.
 std::string read_model_note(const std::filesystem::path& init);
-// Reads the shape that goes with weights: a best/ directory, a checkpoint directory, a run directory (its best/, else
-// its newest intact checkpoint), or a .safetensors file (its own metadata, else the config.json beside it). Throws
-// missing_input / bad_data.
-ModelOptions read_model_options(const std::filesystem::path& init);
-// Weights into the arena (and for a training run into the masters) from any of these, or from a single .safetensors
-// file with the reference's names; every parameter must be there with its shape: all that are missing or differ are
-// listed (first 20). A tied head may be stored under either name; tensors that are none of ours are counted in a
-// warning. Damaged files are refused before anything is used. Without communication: every rank reads for itself.
-void load_model(const std::filesystem::path& init, Arena& arena);
-void load_model(const std::filesystem::path& init, const Arena& arena, ShardedAdamW& optimizer);
+// The shape that goes with weights: a checkpoint directory, a run directory (its best/, else its newest intact
+// checkpoint), a best/ directory, or weights of others in any form of weights/weight_file.h. What we wrote says it;
+// of others it is recognised from the tensors and the config.json beside them, heads also from asked where
+// explicit_options names them (weights/import.h: recognise_shape). The resolution is the weights' own. Throws
+// missing_input / bad_data. With a communicator: rank 0 reads, all get its answer or throw its error; collective.
+ModelOptions read_model_options(const std::filesystem::path& init, const ModelOptions& asked = {},
+                                const std::vector<std::string>& explicit_options = {},
+                                Communicator* communicator = nullptr);
+// Weights into the arena (and for a training run into the masters) from any of these (weights/import.h: import_weights
+// tells what fits; position embeddings of another resolution are resized). Our own files' digests are checked before
+// anything is used. With a communicator: the first rank of each host reads, the others get the values from it, and all
+// end with the same AgreedError if any fails or hosts read different values; collective. Without one, this process
+// reads for itself. Memory: a few MiB beside the arena.
+void load_model(const std::filesystem::path& init, Arena& arena, Communicator* communicator = nullptr);
+void load_model(const std::filesystem::path& init, const Arena& arena, ShardedAdamW& optimizer,
+                Communicator* communicator = nullptr);
 
 }    // namespace blip

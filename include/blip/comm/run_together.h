@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
 #include "blip/comm/communicator.h"
 
@@ -11,5 +12,8 @@ namespace blip {
 // Runs work on every rank. If it throws an Error on any, all ranks throw an AgreedError that holds each message once,
 // with the ranks it came from unless those are all. Collective.
 void run_together(Communicator& communicator, const std::function<void()>& work);
+// Runs work on rank 0 and returns its text on all ranks; if it throws an Error, all throw it as an AgreedError.
+// Collective.
+std::string run_on_first_rank(Communicator& communicator, const std::function<std::string()>& work);
 
 }    // namespace blip

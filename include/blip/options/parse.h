@@ -32,7 +32,7 @@ ParsedCommandLine parse_command_line(const std::vector<std::string>& arguments);
 // applied them; apply them again once the shape came from a checkpoint. Throws usage.
 void check_consistency(const Options& options);
 // Where a checkpoint's shape differs from what the user set by name: "text-hidden: 128 was asked for, the weights have
-// 48".
+// 48". Not its resolution: weights can be had at another.
 std::vector<std::string> model_conflicts(const Options& options, const ModelOptions& found);
 
 // Grouped help of a verb.
@@ -44,6 +44,8 @@ std::string print_config(const Options& options);
 std::map<std::string, std::string> changed_options(const Options& options);
 // Dimensions of a preset; throws usage for an unknown name.
 ModelOptions model_preset(const std::string& name);
+// The user set this option, or the preset, which sets all dimensions.
+bool asks_for_dimension(const Options& options, const std::string& name);
 // Stochastic depth that the published recipe of a preset trains with: 0.1 for large, else 0.
 double preset_drop_path(const std::string& name);
 

@@ -15,7 +15,8 @@ namespace blip {
 // numbers of heads: those come from `config` (the text of a config.json of ours or of Hugging Face; may be empty), else
 // from `asked` where explicit_options names them, else 64 channels a head, as in every published BLIP; if that does not
 // divide the width: bad_data with the options to give. preset is the one whose dimensions these are, resolution aside.
-// Throws bad_data: no BLIP captioner at all (what is missing), another vocabulary size (explained).
+// What was recognised is told in a log line, and what `config` asks for that is not computed here. Throws bad_data: no
+// BLIP captioner at all (what is missing), another vocabulary size (explained).
 ModelOptions recognise_shape(const WeightFile& file, const std::string& config, const ModelOptions& asked,
                              const std::vector<std::string>& explicit_options);
 

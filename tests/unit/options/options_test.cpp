@@ -163,8 +163,10 @@ BOOST_AUTO_TEST_CASE(presets_and_dimensions) {
     BOOST_TEST(model_conflicts(parse(train({})), found).empty());
     BOOST_TEST(model_conflicts(plain, found).empty());
     BOOST_TEST((model_conflicts(mixed, found) == Words{"text-layers: 2 was asked for, the weights have 3"}));
-    found.image_size = 384;
-    BOOST_TEST(model_conflicts(plain, found).size() == 1U);
+    found.image_size = 384;    // positions are resized
+    BOOST_TEST(model_conflicts(plain, found).empty());
+    found.patch_size = 32;
+    BOOST_TEST((model_conflicts(plain, found) == Words{"patch-size: 16 was asked for, the weights have 32"}));
     BOOST_TEST(model_conflicts(parse(train({"--text-layers", "3"})), found).empty());
 }
 

@@ -1,0 +1,111 @@
+// See init_source.h.
+#include "src/checkpoint/init_source.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <span>
+
+#include "blip/base/digest.h"
+#include "blip/base/durable_file.h"
+#include "blip/base/error.h"
+#include "blip/base/log.h"
+#include "blip/weights/export.h"
+#include "src/checkpoint/directories.h"
+#include "src/checkpoint/shard_check.h"
+
+namespace blip {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_there(const fs::path& path) {
+    std::error_code ignored;
+    return fs::exists(path, ignored);
+}
+
+// Throws bad_data if the manifest or a shard is damaged.
+FoundCheckpoint read_checkpoint(const fs::path& directory) {
+    const fs::path path = directory / kManifestName;
+    FoundCheckpoint found{directory, Manifest::from_json(read_file(path), path.string())};
+    for (const ShardFile& shard : found.manifest.shards) {
+        if (const auto problem = shard_problem(directory, shard)) {
+            throw Error(ExitCode::bad_data, fmt::format("checkpoint {}: {}", directory.string(), *problem));
+        }
+    }
+    return found;
+}
+
+std::optional<FoundCheckpoint> newest_whole(const fs::path& run_directory) {
+    for (const StepDirectory& step : list_steps(checkpoints_directory(run_directory))) {
+        if (!step.has_manifest) continue;
+        try {
+            return read_checkpoint(step.path);
+        } catch (const Error& failure) {
+            if (launcher_rank() == 0) log_warning("passed over: {}", failure.what());
+        }
+    }
+    return std::nullopt;
+}
+
+// What WeightFile::open looks for in a folder.
+bool holds_weights(const fs::path& folder) {
+    constexpr std::array names = {kWeightsName, "model.safetensors.index.json", "pytorch_model.bin",
+                                  "pytorch_model.bin.index.json"};
+    return std::any_of(names.begin(), names.end(), [&](const char* name) { return is_there(folder / name); });
+}
+
+InitSource from_checkpoint(FoundCheckpoint found) {
+    InitSource source;
+    source.folder = found.directory;
+    source.checkpoint = std::move(found);
+    return source;
+}
+
+}    // namespace
+
+bool InitSource::is_ours() const {
+    if (!file) return false;
+    const auto kind = file->metadata().find("kind");
+    return kind != file->metadata().end() && kind->second == kModelKind;
+}
+
+std::string InitSource::config() const {
+    if (is_ours()) {
+        if (const auto own = file->metadata().find("config"); own != file->metadata().end()) return own->second;
+    }
+    const fs::path beside = folder / kConfigName;
+    return is_there(beside) ? read_file(beside) : "";
+}
+
+InitSource open_init(const fs::path& init) {
+    if (!is_there(init))
+        throw Error(ExitCode::missing_input, fmt::format("--init {}: no such file or folder", init.string()));
+    std::error_code ignored;
+    if (!fs::is_directory(init, ignored)) return {WeightFile::open(init), init.parent_path(), {}};
+    if (is_there(init / kManifestName)) return from_checkpoint(read_checkpoint(init));
+    for (const fs::path& folder : {init, init / "best"})
+        if (holds_weights(folder)) return {WeightFile::open(folder), folder, {}};
+    if (auto found = newest_whole(init)) return from_checkpoint(std::move(*found));
+    throw Error(ExitCode::missing_input,
+                fmt::format("{} holds no weights: neither {} nor pytorch_model.bin nor {} nor best/ nor a complete "
+                            "checkpoint",
+                            init.string(), kWeightsName, kManifestName));
+}
+
+void check_own_digest(const InitSource& source) {
+    if (!source.is_ours()) return;
+    const auto expected = source.file->metadata().find("xxh3");
+    if (expected == source.file->metadata().end()) return;
+    Digest digest;
+    for (const auto& [name, tensor] : source.file->tensors()) {
+        digest.add(std::as_bytes(std::span(name)));
+        source.file->read_bytes(name, [&](std::span<const std::byte> bytes) { digest.add(bytes); });
+    }
+    if (digest.hex() == expected->second) return;
+    throw Error(ExitCode::bad_data,
+                fmt::format("{} is damaged: its weights do not fit their digest", source.file->path().string()));
+}
+
+}    // namespace blip

@@ -1,0 +1,86 @@
+// Shape and weights from whatever --init names. Called by every verb.
+#include <fmt/format.h>
+
+#include <set>
+
+#include "blip/base/digest.h"
+#include "blip/base/error.h"
+#include "blip/checkpoint/checkpoints.h"
+#include "blip/comm/run_together.h"
+#include "blip/weights/import.h"
+#include "src/checkpoint/checkpoint_weights.h"
+#include "src/checkpoint/init_source.h"
+#include "src/checkpoint/json_fields.h"
+#include "src/checkpoint/spread_weights.h"
+
+namespace blip {
+namespace {
+
+namespace fs = std::filesystem;
+
+ModelOptions read_shape(const fs::path& init, const ModelOptions& asked,
+                        const std::vector<std::string>& explicit_options) {
+    const InitSource source = open_init(init);
+    if (source.checkpoint) return source.checkpoint->manifest.model;
+    const std::string config = source.config();
+    if (!source.is_ours() || config.empty()) return recognise_shape(*source.file, config, asked, explicit_options);
+    const std::string origin = source.file->path().string();
+    return model_from_json(field(parse_object(config, origin), "model", origin), origin);
+}
+
+void read_weights(const fs::path& init, const Arena& arena, const WeightSink& sink) {
+    InitSource source = open_init(init);
+    check_own_digest(source);
+    if (source.checkpoint) source.file = std::make_unique<CheckpointWeights>(*source.checkpoint, arena.layout());
+    import_weights(
+        *source.file, arena.layout(), [&](ParamId id) { return arena.offset(id); }, sink);
+}
+
+// Hosts read files of their own, which may differ although they are called the same.
+void check_hosts_agree(const fs::path& init, const std::string& digest, Communicator& communicator) {
+    const std::vector<std::string> digests = communicator.all_gather_strings(digest, "digests of the weights read");
+    for (std::size_t rank = 1; rank < digests.size(); ++rank)
+        if (digests[rank] != digests[0])
+            throw AgreedError(ExitCode::bad_data,
+                              fmt::format("rank 0 and rank {} read different weights from {}: their hosts have "
+                                          "different files there",
+                                          rank, init.string()));
+}
+
+void load_into(const fs::path& init, const Arena& arena, const WeightSink& sink, Communicator* communicator) {
+    if (communicator == nullptr) {
+        read_weights(init, arena, sink);
+        return;
+    }
+    Digest digest;
+    run_together(*communicator, [&] {
+        read_once_per_host(
+            *communicator, [&](const WeightSink& shared) { read_weights(init, arena, shared); },
+            [&](std::int64_t begin, std::span<const float> values) {
+                digest.add(std::as_bytes(values));
+                sink(begin, values);
+            });
+    });
+    check_hosts_agree(init, digest.hex(), *communicator);
+}
+
+}    // namespace
+
+ModelOptions read_model_options(const fs::path& init, const ModelOptions& asked,
+                                const std::vector<std::string>& explicit_options, Communicator* communicator) {
+    if (communicator == nullptr) return read_shape(init, asked, explicit_options);
+    const std::string answer = run_on_first_rank(
+        *communicator, [&] { return model_to_json(read_shape(init, asked, explicit_options)).dump(); });
+    return model_from_json(parse_object(answer, init.string()), init.string());
+}
+
+void load_model(const fs::path& init, Arena& arena, Communicator* communicator) {
+    const auto sink = [&](std::int64_t begin, std::span<const float> values) { arena.write_weights(begin, values); };
+    load_into(init, arena, sink, communicator);
+}
+
+void load_model(const fs::path& init, const Arena& arena, ShardedAdamW& optimizer, Communicator* communicator) {
+    load_into(init, arena, optimizer.weight_sink(), communicator);
+}
+
+}    // namespace blip

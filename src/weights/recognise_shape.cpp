@@ -1,0 +1,154 @@
+// See import.h: the model's shape from its tensors' shapes.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "blip/base/error.h"
+#include "blip/base/log.h"
+#include "blip/options/parse.h"
+#include "blip/text/wordpiece.h"
+#include "blip/weights/import.h"
+#include "blip/weights/names.h"
+#include "src/weights/model_config.h"
+#include "src/weights/position_embedding.h"
+#include "src/weights/stored_names.h"
+
+namespace blip {
+namespace {
+
+constexpr const char* kTextLayer = "text_decoder.bert.encoder.layer.";
+constexpr const char* kVisionBlock = "visual_encoder.blocks.";
+
+[[noreturn]] void no_captioner(const WeightFile& file, const std::string& why) {
+    const auto any = [&](const char* prefix) {
+        const auto at = file.tensors().lower_bound(prefix);
+        return at != file.tensors().end() && at->first.starts_with(prefix);
+    };
+    std::string hint;
+    if (any("text_encoder.") && !any("text_decoder."))
+        hint = "; it holds a text encoder instead, as BLIP's models for retrieval and matching do";
+    throw Error(ExitCode::bad_data, fmt::format("{} holds no BLIP captioner: {}{}", file.path().string(), why, hint));
+}
+
+class Shapes {
+  public:
+    explicit Shapes(const WeightFile& file) : file_(file) {}
+
+    // The shape of a tensor that every captioner has. what: said where it is missing.
+    const std::vector<std::int64_t>& of(const std::string& reference, std::size_t dimensions, const char* what) const {
+        const std::vector<std::string> names = stored_names(file_, reference);
+        if (names.empty()) no_captioner(file_, fmt::format("it has no {} ({})", what, reference));
+        const auto& shape = file_.tensors().at(names.front()).shape;
+        const bool plausible = shape.size() == dimensions && std::all_of(shape.begin(), shape.end(), [](auto extent) {
+                                   return extent > 0 && extent <= (1 << 20);
+                               });
+        if (!plausible)
+            no_captioner(file_, fmt::format("the shape of {} is [{}]", names.front(), fmt::join(shape, ", ")));
+        return shape;
+    }
+    // Layers are numbered from 0 without a gap.
+    int count(const char* prefix, const char* first_tensor) const {
+        int layers = 0;
+        while (!stored_names(file_, fmt::format("{}{}.{}", prefix, layers, first_tensor)).empty()) ++layers;
+        return layers;
+    }
+
+  private:
+    const WeightFile& file_;
+};
+
+// The preset with these dimensions, resolution aside.
+std::optional<std::string> preset_of(ModelOptions model) {
+    for (const char* name : {"tiny", "large", "base"}) {
+        const ModelOptions preset = model_preset(name);
+        model.image_size = preset.image_size;
+        model.preset = preset.preset;
+        if (model == preset) return name;
+    }
+    return std::nullopt;
+}
+
+void tell(const WeightFile& file, const ModelOptions& model) {
+    const auto preset = preset_of(model);
+    log_info("{}: {}, trained with pictures of {} x {} pixels", file.path().string(),
+             preset ? fmt::format("weights of --model {}", *preset)
+                    : fmt::format("weights with {} blocks of {} channels in the image encoder, {} layers of {} in the "
+                                  "caption decoder",
+                                  model.vision_depth, model.vision_width, model.text_layers, model.text_hidden),
+             model.image_size, model.image_size);
+}
+
+// Heads leave no trace in the tensors.
+int heads_of(const WeightFile& file, const char* option, int said, int asked, bool is_asked, int width) {
+    constexpr int usual_channels = 64;    // of a head, in every published BLIP
+    if (said == 0) said = is_asked ? asked : width % usual_channels == 0 ? width / usual_channels : 0;
+    if (said == 0)
+        throw Error(ExitCode::bad_data,
+                    fmt::format("{}: weights do not tell their number of attention heads, and {} channels are not a "
+                                "multiple of the usual {}: give --text-heads and --vision-heads, or put the model's "
+                                "config.json beside the weights",
+                                file.path().string(), width, usual_channels));
+    if (width % said != 0)
+        throw Error(ExitCode::bad_data, fmt::format("{}: {} attention heads do not divide {} channels; see --{} and "
+                                                    "the config.json beside the weights",
+                                                    file.path().string(), said, width, option));
+    return said;
+}
+
+void check_config_belongs(const WeightFile& file, const char* what, int said, int found) {
+    if (said != 0 && said != found)
+        throw Error(
+            ExitCode::bad_data,
+            fmt::format("the config.json beside {} says {} {}, the weights have {}: it belongs to other weights",
+                        file.path().string(), what, said, found));
+}
+
+}    // namespace
+
+ModelOptions recognise_shape(const WeightFile& file, const std::string& config, const ModelOptions& asked,
+                             const std::vector<std::string>& explicit_options) {
+    const Shapes shapes(file);
+    ModelOptions model;
+    const auto& words_VH = shapes.of(kWordEmbeddings, 2, "caption decoder");
+    if (words_VH[0] != vocabulary_size) refuse_vocabulary(file, words_VH[0]);
+    const auto& patch_WCPP = shapes.of(kPatchWeight, 4, "image encoder");
+    const auto& positions_1NW = shapes.of(kPositionEmbeddings, 3, "positions of the image encoder");
+    const auto side = grid_side(positions_1NW);
+    if (!side || patch_WCPP[1] != 3 || patch_WCPP[2] != patch_WCPP[3])
+        no_captioner(file, fmt::format("patches [{}] and their positions [{}] are not of square RGB pictures",
+                                       fmt::join(patch_WCPP, ", "), fmt::join(positions_1NW, ", ")));
+    model.text_hidden = static_cast<int>(words_VH[1]);
+    model.text_positions =
+        static_cast<int>(shapes.of("text_decoder.bert.embeddings.position_embeddings.weight", 2, "text positions")[0]);
+    model.text_layers = shapes.count(kTextLayer, "intermediate.dense.weight");
+    model.text_intermediate = static_cast<int>(
+        shapes.of(fmt::format("{}0.intermediate.dense.weight", kTextLayer), 2, "layer in its decoder")[0]);
+    shapes.of(fmt::format("{}0.crossattention.self.key.weight", kTextLayer), 2, "cross-attention");
+    model.vision_width = static_cast<int>(patch_WCPP[0]);
+    model.patch_size = static_cast<int>(patch_WCPP[2]);
+    model.image_size = static_cast<int>(*side) * model.patch_size;
+    model.vision_depth = shapes.count(kVisionBlock, "attn.qkv.weight");
+    shapes.of(fmt::format("{}0.attn.qkv.weight", kVisionBlock), 2, "block in its image encoder");
+
+    const ModelConfig said = read_model_config(config, fmt::format("the config.json beside {}", file.path().string()));
+    check_config_belongs(file, "text hidden_size", said.text_hidden, model.text_hidden);
+    check_config_belongs(file, "vision hidden_size", said.vision_width, model.vision_width);
+    for (const std::string& warning : said.warnings) log_warning_text(warning);
+    for (const std::string& note : said.notes) log_info_text(note);
+    const auto is_asked = [&](const char* name) {
+        return std::any_of(explicit_options.begin(), explicit_options.end(),
+                           [&](const std::string& given) { return given == name || given == "model"; });
+    };
+    model.text_heads =
+        heads_of(file, "text-heads", said.text_heads, asked.text_heads, is_asked("text-heads"), model.text_hidden);
+    model.vision_heads = heads_of(file, "vision-heads", said.vision_heads, asked.vision_heads, is_asked("vision-heads"),
+                                  model.vision_width);
+    model.preset = asked.preset;
+    if (const auto preset = preset_of(model)) model.preset = *preset;
+    tell(file, model);
+    return model;
+}
+
+}    // namespace blip

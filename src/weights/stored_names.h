@@ -1,0 +1,25 @@
+// Under which names a weight file holds a parameter, and what a vocabulary of another size is. Internal to import.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "blip/weights/weight_file.h"
+
+namespace blip {
+
+inline constexpr const char* kWordEmbeddings = "text_decoder.bert.embeddings.word_embeddings.weight";
+inline constexpr const char* kPatchWeight = "visual_encoder.patch_embed.proj.weight";
+inline constexpr const char* kPositionEmbeddings = "visual_encoder.pos_embed";
+
+// All names in the file of the parameter with this reference name: the reference's, the tied twin's, Hugging Face's of
+// either. Empty if there is none.
+std::vector<std::string> stored_names(const WeightFile& file, const std::string& reference);
+
+// Expected where the model needs nothing of it: positions as numbers, and the tied head's second names.
+bool is_harmless_extra(const std::string& name);
+
+// Throws bad_data, which says what weights with so many rows of word embeddings are instead.
+[[noreturn]] void refuse_vocabulary(const WeightFile& file, std::int64_t rows);
+
+}    // namespace blip
