@@ -42,7 +42,8 @@ std::string read_model_note(const fs::path& init) {
     const json config = own_config(weights);
     json note = config.value("note", json::object());
     if (!note.is_object()) note = json::object();
-    if (config.contains("prompt") && config["prompt"].is_string()) note["prompt"] = config["prompt"];
+    const json prompt = config.value("prompt", json());    // what is not said is the default prompt
+    if (prompt.is_string() && prompt != GenerateOptions{}.prompt) note["prompt"] = prompt;
     return note.dump();
 }
 

@@ -13,7 +13,12 @@ import struct
 import sys
 import zipfile
 
-ITEM_SIZES = {"FloatStorage": (4, "F32"), "LongStorage": (8, "I64"), "HalfStorage": (2, "F16")}
+ITEM_SIZES = {
+    "FloatStorage": (4, "F32"),
+    "LongStorage": (8, "I64"),
+    "HalfStorage": (2, "F16"),
+    "BFloat16Storage": (2, "BF16"),
+}
 
 
 class Opaque:
