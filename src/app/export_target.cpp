@@ -51,6 +51,8 @@ bool lies_in(const fs::path& inner, const fs::path& outer) {
 
 void check_apart(const fs::path& from, const fs::path& to) {
     std::error_code ignored;
+    if (!fs::exists(from, ignored))
+        throw Error(ExitCode::missing_input, fmt::format("--from {}: no such file or folder", from.string()));
     const fs::path source = fs::weakly_canonical(from, ignored);
     if (lies_in(to, source) || fs::equivalent(source, to, ignored))
         refuse(fmt::format("{} is or lies in --from {}; choose a place outside", to.string(), from.string()));

@@ -18,8 +18,9 @@ struct ExportTarget {
     bool is_folder() const { return form == ExportForm::reference_folder || form == ExportForm::huggingface_folder; }
 };
 
-// Refuses, before anything is read: forms that do not exist, a target that is there without --overwrite or is no
-// earlier export, one that is or holds or lies in what is read, a missing parent folder. Throws usage, missing_input.
+// Refuses, before anything is read: a source that is not there, forms that do not exist, a target that is there without
+// --overwrite or is no earlier export, one that is or holds or lies in what is read, a missing parent folder. Throws
+// usage, missing_input.
 ExportTarget choose_export_target(const ExportOptions& options);
 
 // Throws io unless so many bytes fit beside what is there now.

@@ -87,6 +87,7 @@ BOOST_AUTO_TEST_CASE(never_onto_the_source) {
     refused(from("run/best", "alias/best/x.pth"), "lies in --from");
     fs::create_hard_link(dir / "run" / "best" / "model.safetensors", dir / "hard.safetensors");
     refused(from("run/best/model.safetensors", "hard.safetensors"), "lies in --from");
+    refused(from("nothing", "run2"), "--from", ExitCode::missing_input);
     BOOST_TEST(choose_export_target(from("run/best", "run2")).path == fs::canonical(dir.path()) / "run2");
     BOOST_TEST(choose_export_target(from("run/best/model.safetensors", "run/best/y.pth")).path.filename() == "y.pth");
 }
