@@ -64,7 +64,7 @@ FileForm tell_form(std::string_view begin, std::uint64_t file_bytes, const std::
     if (header && begin.find('\0') < 8) return FileForm::safetensors;
     if (text.starts_with('{') || text.starts_with('[')) return FileForm::json;
     if (header) return FileForm::safetensors;    // whose length is damaged
-    if (begin.size() > 262 && begin.substr(257, 5) == "ustar") fails("a tar archive: unpack it first");
+    if (begin.size() > 257 && begin.substr(257, 5) == "ustar") fails("a tar archive: unpack it first");
     if (begin.size() > 1 && begin[0] == '\x80' && begin[1] >= 0 && begin[1] <= 5) {
         fails("a bare pickle, which torch.save did not write: save it in Python with torch.save");
     }
