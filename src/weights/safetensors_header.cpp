@@ -19,6 +19,8 @@ namespace {
 using nlohmann::json;
 
 constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;    // the format's own limit
+// Of the JSON within, which takes many times its bytes in memory: enough for 100,000 tensors.
+constexpr std::size_t kMaxHeaderValues = 2'000'000;
 
 [[noreturn]] void bad(const std::string& file, const std::string& what) {
     throw Error(ExitCode::bad_data, fmt::format("{} is no sound safetensors file: {}", file, what));
@@ -89,7 +91,9 @@ void check_coverage(const std::map<std::string, TensorEntry>& entries, std::uint
 json parse_header(const char* begin, const char* end, const std::string& file) {
     std::vector<std::set<std::string>> seen;
     std::optional<std::string> twice;
+    std::size_t values = 0;
     const auto callback = [&](int depth, json::parse_event_t event, json& value) {
+        if (++values > kMaxHeaderValues) bad(file, fmt::format("its header has more than {} values", kMaxHeaderValues));
         if (depth > 8) bad(file, "its header is nested too deeply");
         if (event == json::parse_event_t::object_start) seen.emplace_back();
         if (event == json::parse_event_t::object_end) seen.pop_back();

@@ -17,7 +17,7 @@ namespace {
 using nlohmann::json;
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t max_index_bytes = 100'000'000;    // as the header of one file
+constexpr std::uint64_t max_index_bytes = 10'000'000;    // 100,000 tensors
 
 [[noreturn]] void bad(const fs::path& path, const std::string& what) {
     throw Error(ExitCode::bad_data, fmt::format("{}: {}", path.string(), what));

@@ -109,6 +109,14 @@ BOOST_AUTO_TEST_CASE(bad_headers_are_named) {
         {"[]", "no JSON object"},
         {"{", "header"},
         {std::string(100000, '['), "nested"},
+        {"{\"a\":[" +
+             [] {
+                 std::string many;
+                 for (int i = 0; i < 2'000'000; ++i) many += "1,";
+                 return many;
+             }() +
+             "1]}",
+         "more than 2000000 values"},
         {"", "header"},
     };
     for (const auto& [header, expected] : cases) {
