@@ -24,7 +24,8 @@ constexpr Foreign foreign[] = {
      "a Git LFS pointer, not the file itself: run 'git lfs pull' in its folder, or download the file"},
     // PyTorch before 1.6: its magic number, pickled with protocol 2
     {"\x80\x02\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e"sv,
-     "in PyTorch's old form (before 1.6): load it in Python and save it again: torch.save(torch.load(OLD, weights_only=True), NEW)"},
+     "in PyTorch's old form (before 1.6): load it in Python and save it again: torch.save(torch.load(OLD, "
+     "weights_only=True), NEW)"},
     {"\x1f\x8b"sv, "a gzip file: unpack it first"},
     {"PK\x05\x06"sv, "an empty zip file: the download or the copy failed"},
     {"\x93NUMPY"sv, "a NumPy array, not a checkpoint"},
