@@ -6,10 +6,14 @@
 #include <cstdio>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <span>
 
+#include "blip/base/digest.h"
 #include "blip/base/log.h"
 #include "blip/checkpoint/checkpoints.h"
-#include "blip/eval/evaluator.h"
+#include "blip/eval/caption_images.h"
+#include "blip/eval/picture_prompts.h"
 #include "blip/kernels/device.h"
 #include "blip/params/arena.h"
 #include "blip/report/progress.h"
@@ -26,19 +30,28 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// "FILE: CAPTION", or a JSON object; nothing for a picture without caption unless JSON is wanted, which has a line for
-// every picture.
-std::string line_of(const StreamedPicture& picture, const Caption* caption, bool json) {
-    if (!json) return caption == nullptr ? "" : fmt::format("{}: {}\n", picture.file.string(), caption->text);
-    nlohmann::ordered_json row = {{"file", picture.file.string()}};
-    if (caption != nullptr) {
-        row["caption"] = caption->text;
-        row["log_probability"] = caption->log_probability;
-    } else {
-        row["error"] = picture.problem;
+// A line for each caption: "FILE: CAPTION", or a JSON object, which has an index if a picture has several. Nothing for
+// a picture that could not be read, unless JSON is wanted, which has a line for every picture.
+std::string lines_of(const StreamedPicture& picture, const std::vector<Caption>& captions, bool json) {
+    const auto line = [](const nlohmann::ordered_json& row) {
+        // a file's name may be any bytes; JSON is UTF-8
+        return row.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+    };
+    const std::string file = picture.file.string();
+    if (!picture.problem.empty()) return json ? line({{"file", file}, {"error", picture.problem}}) : "";
+    std::string lines;
+    for (std::size_t i = 0; i < captions.size(); ++i) {
+        if (!json) {
+            lines += fmt::format("{}: {}\n", file, captions[i].text);
+            continue;
+        }
+        nlohmann::ordered_json row = {{"file", file}};
+        if (captions.size() > 1) row["index"] = i;
+        row["caption"] = captions[i].text;
+        row["log_probability"] = captions[i].log_probability;
+        lines += line(row);
     }
-    // a file's name may be any bytes; JSON is UTF-8
-    return row.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+    return lines;
 }
 
 // Whole lines, at once: whoever reads them sees each batch as it is finished.
@@ -55,12 +68,14 @@ class CaptionRun {
           captioner_(options.model),
           arena_(weights_only_arena(captioner_.layout(), placement)),
           vocabulary_(Vocabulary::from_file(find_vocabulary(options.init))),
-          tokenizer_(vocabulary_) {
+          tokenizer_(vocabulary_),
+          prompts_(options.generate, tokenizer_) {
         load_model(options.init, arena_);
     }
 
     // The code of the last picture that could not be read; stopped if a signal left pictures over.
     ExitCode run(const std::vector<fs::path>& files) {
+        warn_of_unknown(files);
         const auto batch = static_cast<std::size_t>(options_.evaluate.batch);
         PictureStream stream(files, options_.model.image_size, options_.data.loader_threads,
                              batch * static_cast<std::size_t>(options_.data.prefetch_batches));
@@ -85,6 +100,24 @@ class CaptionRun {
     }
 
   private:
+    // A picture goes by its name as given (in a folder: as printed), then by its base name.
+    static std::vector<std::string> names_of(const fs::path& file) { return {file.string(), file.filename().string()}; }
+
+    void warn_of_unknown(const std::vector<fs::path>& files) const {
+        std::set<std::string> known;
+        for (const fs::path& file : files)
+            for (const std::string& name : names_of(file)) known.insert(name);
+        std::vector<std::string> unknown;
+        for (const auto& [name, prompt] : prompts_.own())
+            if (!known.contains(name)) unknown.push_back(name);
+        if (!unknown.empty()) log_warning("{}", prompts_.describe_unknown(unknown));
+    }
+
+    // Drawn captions hang on the picture as the model sees it, so that its name and place do not matter.
+    PictureRequest request_of(const StreamedPicture& picture) const {
+        return {prompts_.of(names_of(picture.file)), digest_value(std::as_bytes(std::span(picture.pixels_3SS)))};
+    }
+
     // The next pictures up to the batch-th readable one; unreadable ones between them come along.
     static std::vector<StreamedPicture> next_batch(PictureStream& stream, std::size_t batch) {
         std::vector<StreamedPicture> pictures;
@@ -103,17 +136,19 @@ class CaptionRun {
         const std::int64_t size = options_.model.image_size, picture_bytes = 3 * size * size;
         std::int64_t readable = 0;
         for (const StreamedPicture& picture : pictures) readable += picture.problem.empty() ? 1 : 0;
-        std::vector<Caption> captions;
+        std::vector<std::vector<Caption>> captions;
         if (readable > 0) {
             const at::Tensor images_I3SS = staging_tensor({readable, 3, size, size}, at::kByte, device_);
+            std::vector<PictureRequest> requests;
             auto* place = static_cast<std::uint8_t*>(images_I3SS.data_ptr());
             for (const StreamedPicture& picture : pictures) {
                 if (!picture.problem.empty()) continue;
                 std::memcpy(place, picture.pixels_3SS.data(), static_cast<std::size_t>(picture_bytes));
                 place += picture_bytes;
+                requests.push_back(request_of(picture));
             }
             captions = caption_images(captioner_, arena_.weights(), to_device(images_I3SS, device_), tokenizer_,
-                                      options_.generate);
+                                      options_.generate, requests, options_.train.seed);
         }
         std::string lines;
         auto next = captions.begin();
@@ -122,7 +157,7 @@ class CaptionRun {
                 log_error_text(picture.problem);
                 code_ = picture.code;
             }
-            lines += line_of(picture, picture.problem.empty() ? &*next++ : nullptr, options_.json);
+            lines += lines_of(picture, picture.problem.empty() ? *next++ : std::vector<Caption>(), options_.json);
         }
         return lines;
     }
@@ -133,6 +168,7 @@ class CaptionRun {
     Arena arena_;
     Vocabulary vocabulary_;
     WordPieceTokenizer tokenizer_;
+    PicturePrompts prompts_;
     ExitCode code_ = ExitCode::ok;
 };
 

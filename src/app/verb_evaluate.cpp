@@ -3,7 +3,9 @@
 
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
+#include "blip/base/digest.h"
 #include "blip/base/durable_file.h"
 #include "blip/base/log.h"
 #include "blip/checkpoint/checkpoints.h"
@@ -32,6 +34,34 @@ std::vector<std::string> present_splits(const Options& options, const PackedData
     return present;
 }
 
+// Image ids of the file must be whole numbers; those of other splits, and of none, are told.
+void check_ids(const PicturePrompts& prompts, const Options& options, const std::vector<std::string>& splits,
+               const PackedDataset& dataset, bool speaks) {
+    std::set<std::string> known;
+    for (const std::string& split : splits)
+        for (const std::int64_t id : dataset.split(split).image_ids_I) known.insert(std::to_string(id));
+    std::vector<std::string> unknown;
+    for (const auto& [id, prompt] : prompts.own()) {
+        if (id.empty() || id.find_first_not_of("0123456789") != std::string::npos)
+            throw Error(ExitCode::bad_data,
+                        fmt::format("{}: '{}' is no image id", options.generate.prompts.string(), id));
+        if (!known.contains(id)) unknown.push_back(id);
+    }
+    if (speaks && !unknown.empty()) log_warning("{}", prompts.describe_unknown(unknown));
+}
+
+// What captions were made with, for evaluate.json.
+nlohmann::json describe_generation(const Options& options) {
+    const GenerateOptions& generate = options.generate;
+    nlohmann::json made = {{"max_length", generate.max_length}, {"min_length", generate.min_length}};
+    if (generate.sample)
+        made.update(
+            {{"sample", true}, {"seed", options.train.seed}, {"top_k", generate.top_k}, {"top_p", generate.top_p}});
+    else
+        made["num_beams"] = generate.num_beams;
+    return made;
+}
+
 }    // namespace
 
 ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_ptr<Communicator> communicator) {
@@ -42,10 +72,14 @@ ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_pt
     std::optional<Arena> arena;
     ArenaPlacement placement;
     std::vector<std::string> splits;
+    std::optional<PicturePrompts> prompts;
     run_together(*communicator, [&] {
         dataset = PackedDataset::open(options.data.file);
         set_loader_threads(options, own_cores, dataset->encoding() == PackedEncoding::jpeg);
         splits = present_splits(options, *dataset, communicator->rank() == 0);
+        const Vocabulary vocabulary = Vocabulary::from_text(dataset->vocabulary_text(), dataset->path().string());
+        prompts.emplace(options.generate, WordPieceTokenizer(vocabulary));
+        check_ids(*prompts, options, splits, *dataset, communicator->rank() == 0);
     });
     check_same_options(options, *communicator);
     adopt_model_shape(options, communicator.get());
@@ -56,22 +90,21 @@ ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_pt
         if (communicator->rank() == 0 && !options.dry_run)
             std::filesystem::create_directories(options.checkpoint.output / "result");
     });
+    check_ranks_agree(
+        {{"data digest", dataset->data_digest()}, {"prompts", digest_of(nlohmann::json(prompts->own()).dump())}},
+        *communicator);
     load_model(options.init, *arena, communicator.get());
-    check_ranks_agree({{"data digest", dataset->data_digest()}}, *communicator);
     print_run(options, changed, describe_device(placement.device), *dataset, *communicator);
     if (options.dry_run) {
         log_info("dry run: everything needed is there and fits together; nothing was evaluated or written");
         return ExitCode::ok;
     }
     const Evaluator evaluator(*captioner, arena->weights(), arena->placement().device, *dataset, options.generate,
-                              options.evaluate, options.data, options.data.loader_threads, options.runtime.progress,
-                              *communicator);
-    nlohmann::json report = {{"init", options.init.string()},
-                             {"data", options.data.file.string()},
-                             {"data_digest", dataset->data_digest()},
-                             {"num_beams", options.generate.num_beams},
-                             {"max_length", options.generate.max_length},
-                             {"min_length", options.generate.min_length}};
+                              *prompts, options.train.seed, options.evaluate, options.data, options.data.loader_threads,
+                              options.runtime.progress, *communicator);
+    nlohmann::json report = {
+        {"init", options.init.string()}, {"data", options.data.file.string()}, {"data_digest", dataset->data_digest()}};
+    report.update(describe_generation(options));
     for (const std::string& split : splits) {
         const SplitEvaluation evaluation = evaluator.run(split, stop_requested);
         if (evaluation.interrupted) {

@@ -18,6 +18,8 @@ void Digest::add(std::span<const std::byte> bytes) { XXH3_64bits_update(state_->
 
 std::string Digest::hex() const { return fmt::format("{:016x}", XXH3_64bits_digest(state_->xxh3)); }
 
+std::uint64_t digest_value(std::span<const std::byte> bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+
 std::string digest_of(std::string_view text) { return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size())); }
 
 }    // namespace blip

@@ -2,7 +2,6 @@
 #include "blip/eval/evaluator.h"
 
 #include <ATen/Parallel.h>
-#include <c10/core/GradMode.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,11 +11,8 @@
 
 #include "blip/base/error.h"
 #include "blip/eval/batch_feed.h"
-#include "blip/kernels/device.h"
 #include "blip/metrics/coco_eval.h"
-#include "blip/model/beam_search.h"
 #include "blip/report/progress.h"
-#include "blip/text/caption_text.h"
 
 namespace blip {
 
@@ -64,30 +60,17 @@ std::vector<CaptionResult> merge(const std::vector<std::string>& parts, std::int
 
 }    // namespace
 
-std::vector<Caption> caption_images(const Captioner& captioner, const Weights& weights, const at::Tensor& images_I3SS,
-                                    const WordPieceTokenizer& tokenizer, const GenerateOptions& options) {
-    const c10::AutoGradMode no_gradients(false);
-    const std::vector<TokenId> prompt = prompt_tokens(tokenizer, options.prompt);
-    const at::Tensor prompts_BP = to_device(std::vector<std::int64_t>(prompt.begin(), prompt.end()),
-                                            {1, static_cast<std::int64_t>(prompt.size())}, images_I3SS.device())
-                                      .repeat({images_I3SS.size(0), 1});
-    CaptionModel model(captioner, weights, images_I3SS);
-    std::vector<Caption> captions;
-    for (const Generated& result : generate(model, prompts_BP, options)) {
-        const std::vector<TokenId> tokens(result.tokens.begin(), result.tokens.end());
-        captions.push_back({decode_caption(tokenizer, tokens, options.prompt), result.log_probability});
-    }
-    return captions;
-}
-
 Evaluator::Evaluator(const Captioner& captioner, const Weights& weights, c10::Device device,
-                     const PackedDataset& dataset, const GenerateOptions& generate, const EvaluateOptions& evaluate,
-                     const DataOptions& data, int loader_threads, bool progress, Communicator& communicator)
+                     const PackedDataset& dataset, const GenerateOptions& generate, PicturePrompts prompts,
+                     std::uint64_t seed, const EvaluateOptions& evaluate, const DataOptions& data, int loader_threads,
+                     bool progress, Communicator& communicator)
     : captioner_(captioner),
       weights_(weights),
       device_(device),
       dataset_(dataset),
       generate_(generate),
+      prompts_(std::move(prompts)),
+      seed_(seed),
       evaluate_(evaluate),
       data_(data),
       loader_threads_(loader_threads),
@@ -106,11 +89,18 @@ std::vector<CaptionResult> Evaluator::generate_own(const SplitTables& split, std
     while (const std::optional<FedBatch> fed = feed.next()) {
         stopped = stopped || stop_requested();
         if (stopped) break;
-        const auto captions = caption_images(captioner_, weights_, fed->images_I3SS, tokenizer_, generate_);
+        std::vector<PictureRequest> requests;
+        for (const std::int64_t row : fed->batch.request.images) {
+            const std::int64_t id = split.image_ids_I[static_cast<std::size_t>(row)];
+            requests.push_back({prompts_.of({std::to_string(id)}), static_cast<std::uint64_t>(id)});
+        }
+        const auto captions =
+            caption_images(captioner_, weights_, fed->images_I3SS, tokenizer_, generate_, requests, seed_);
         for (std::size_t i = 0; i < captions.size(); ++i) {
             const std::int64_t row = fed->batch.request.images[i];
+            const Caption& caption = captions[i].front();
             own.push_back(
-                {row, split.image_ids_I[static_cast<std::size_t>(row)], captions[i].text, captions[i].log_probability});
+                {row, split.image_ids_I[static_cast<std::size_t>(row)], caption.text, caption.log_probability});
         }
         // Rank 0's share stands for all: the ranks are dealt equal numbers.
         progress.update(std::min(static_cast<std::int64_t>(own.size()) * communicator_.size(), images), "");

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 #include <sstream>
+#include <string_view>
 
 #include "blip/base/error.h"
 #include "blip/options/parse.h"
@@ -61,6 +62,27 @@ Found check_recomputation(const TrainOptions& train, int vision_depth) {
     return std::nullopt;
 }
 
+Found check_sampling(const GenerateOptions& generate, const std::set<std::string>& flags) {
+    if (!generate.sample && generate.num_captions > generate.num_beams)
+        return Inconsistency{
+            fmt::format("--num-captions {} is more than --num-beams {}: a search finds as many captions "
+                        "as it has beams; give more beams, or --sample to draw them",
+                        generate.num_captions, generate.num_beams),
+            {"num-captions", "num-beams"}};
+    const std::vector<std::string> without_effect = generate.sample
+                                                        ? std::vector<std::string>{"num-beams", "length-penalty"}
+                                                        : std::vector<std::string>{"top-k", "top-p"};
+    for (const std::string& name : without_effect) {
+        if (!flags.contains(name)) continue;
+        return Inconsistency{generate.sample ? fmt::format("--{} has no effect with --sample: drawing does not search; "
+                                                           "leave out one of them",
+                                                           name)
+                                             : fmt::format("--{} has no effect without --sample", name),
+                             {name, "sample"}};
+    }
+    return std::nullopt;
+}
+
 Found check_training(const Options& options) {
     if (options.verb != Verb::train) return std::nullopt;
     if (const Found found = check_recomputation(options.train, options.model.vision_depth)) return found;
@@ -101,12 +123,20 @@ ModelOptions model_preset(const std::string& name) {
 
 double preset_drop_path(const std::string& name) { return name == "large" ? 0.1 : 0; }
 
-std::optional<Inconsistency> find_inconsistency(const Options& options) {
+std::optional<std::string> prompt_problem(std::string_view prompt) {
+    if (std::any_of(prompt.begin(), prompt.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; }))
+        return "must be one line of text";
+    if (!prompt.empty() && prompt.back() != ' ') return fmt::format("'{}' must end with a space", prompt);
+    return std::nullopt;
+}
+
+std::optional<Inconsistency> find_inconsistency(const Options& options, const std::set<std::string>& flags) {
     const ModelOptions& model = options.model;
     Found found = check_divides("text-heads", model.text_heads, "text-hidden", model.text_hidden);
     if (!found) found = check_divides("vision-heads", model.vision_heads, "vision-width", model.vision_width);
     if (!found) found = check_divides("patch-size", model.patch_size, "image-size", model.image_size);
     if (!found) found = check_lengths(options.generate, model.text_positions);
+    if (!found) found = check_sampling(options.generate, flags);
     if (!found) found = check_training(options);
     return found;
 }

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,7 +60,9 @@ struct Inconsistency {
     std::string message;                 // names both options and a value that would do
     std::vector<std::string> options;    // the names of those at odds
 };
-std::optional<Inconsistency> find_inconsistency(const Options& options);
+// flags: names of the options on the command line; one without effect is refused there, while a config file may serve
+// several ways of running.
+std::optional<Inconsistency> find_inconsistency(const Options& options, const std::set<std::string>& flags = {});
 // The defaults of a run with this preset.
 ParsedCommandLine default_settings(const std::string& preset);
 

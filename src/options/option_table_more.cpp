@@ -53,8 +53,10 @@ void add_captions(TableBuilder& table) {
                  "repetitions; 0 = the reference's: 1, or 1.1 with --sample",
                  at_least(0), FIELD(options.generate.repetition_penalty));
     table
-        .flag("sample", "draw each token at random (nucleus sampling) instead of searching", true,
-              FIELD(options.generate.sample))
+        .flag("sample",
+              "draw each token at random (nucleus sampling) instead of searching; hangs on --seed and the image id "
+              "(caption: the picture's pixels) alone",
+              true, FIELD(options.generate.sample))
         .verbs = for_generating;
     table
         .number("top-k", "N", "sampling draws from the N likeliest tokens; 0 = from all", at_least(0),
@@ -65,12 +67,15 @@ void add_captions(TableBuilder& table) {
                 between(0, 1), FIELD(options.generate.top_p))
         .verbs = for_generating;
     table
-        .number("num-captions", "N", "captions of each picture; without --sample at most num-beams", between(1, 256),
-                FIELD(options.generate.num_captions))
+        .number("num-captions", "N",
+                "captions of each picture: the best of the search, at most num-beams, or draws with --sample",
+                between(1, 256), FIELD(options.generate.num_captions))
         .verbs = for_caption;
     table
         .path("prompts", "FILE",
-              "JSON object with prompts of their own for pictures, by image id (evaluate) or file (caption)",
+              "JSON object with prompts of their own for pictures, by image id (evaluate), file as given or its base "
+              "name "
+              "(caption)",
               FIELD(options.generate.prompts))
         .verbs = for_generating;
     OptionSpec& prompt = table.add("prompt", "TEXT",
@@ -78,9 +83,7 @@ void add_captions(TableBuilder& table) {
                                    "file: it ends with a space)");
     prompt.verbs = for_generating;
     prompt.set = [](ParsedCommandLine& given, std::string_view text) {
-        if (std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; }))
-            throw BadValue("must be one line of text");
-        if (!text.empty() && text.back() != ' ') throw BadValue(fmt::format("'{}' must end with a space", text));
+        if (const auto problem = prompt_problem(text)) throw BadValue(*problem);
         given.options.generate.prompt = text;
     };
     prompt.get = [](const ParsedCommandLine& given) { return given.options.generate.prompt; };
@@ -100,9 +103,11 @@ void add_captions(TableBuilder& table) {
     table.number("eval-batch", "N", "pictures a rank captions at once", at_least(1), FIELD(options.evaluate.batch))
         .verbs = for_computing;
     table
-        .flag("json",
-              "one JSON object a line: file, caption and log_probability (natural logarithm), or file and error", true,
-              FIELD(options.json))
+        .flag(
+            "json",
+            "one JSON object a line: file, caption and log_probability (natural logarithm), with several captions of a "
+            "picture also index, from 0; or file and error",
+            true, FIELD(options.json))
         .verbs = for_caption;
     table
         .number("log-samples", "N", "captions shown after each evaluation", at_least(0),

@@ -8,6 +8,7 @@
 #include <boost/program_options.hpp>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "blip/base/error.h"
 #include "config_file.h"
@@ -180,7 +181,10 @@ std::vector<Given> apply_all(const std::vector<Given>& config, const std::vector
 
 // As check_consistency, and says which of the options at odds come from lines of the config file.
 void check_together(const Options& options, const std::vector<Given>& given) {
-    const auto found = find_inconsistency(options);
+    std::set<std::string> flags;
+    for (const Given& one : given)
+        if (!one.from_config) flags.insert(one.spec->name);
+    const auto found = find_inconsistency(options, flags);
     if (!found) return;
     std::vector<std::string> lines;
     for (const Given& one : given)

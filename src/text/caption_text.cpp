@@ -1,6 +1,8 @@
 // Captions to decoder input and back (reference BLIP: data/utils.py pre_caption, models/blip.py).
 #include "blip/text/caption_text.h"
 
+#include <limits>
+
 #include "unicode.h"
 
 namespace blip {
@@ -58,7 +60,7 @@ std::vector<TokenId> caption_tokens(const WordPieceTokenizer& tokenizer, std::st
 }
 
 std::vector<TokenId> prompt_tokens(const WordPieceTokenizer& tokenizer, std::string_view prompt) {
-    std::vector<TokenId> ids = tokenizer.encode(prompt);
+    std::vector<TokenId> ids = tokenizer.encode(prompt, std::numeric_limits<int>::max());
     ids.front() = SpecialTokens::dec;
     ids.pop_back();
     return ids;

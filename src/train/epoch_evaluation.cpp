@@ -31,11 +31,6 @@ std::string origin_note(const nlohmann::json& evaluation, const std::string& pro
     return note.dump();
 }
 
-GenerateOptions with_prompt(GenerateOptions options, const std::string& prompt) {
-    options.prompt = prompt;    // what the captions were packed with
-    return options;
-}
-
 }    // namespace
 
 EpochEvaluation::EpochEvaluation(const Options& options, const PackedDataset& dataset, const Captioner& captioner,
@@ -45,9 +40,10 @@ EpochEvaluation::EpochEvaluation(const Options& options, const PackedDataset& da
       arena_(arena),
       optimizer_(optimizer),
       communicator_(communicator),
-      evaluator_(captioner, arena.weights(), arena.placement().device, dataset,
-                 with_prompt(options.generate, dataset.prompt()), options.evaluate, options.data,
-                 options.data.loader_threads, options.runtime.progress, communicator) {
+      evaluator_(captioner, arena.weights(), arena.placement().device, dataset, options.generate,
+                 PicturePrompts(dataset.prompt()),    // what the captions were packed with
+                 options.train.seed, options.evaluate, options.data, options.data.loader_threads,
+                 options.runtime.progress, communicator) {
     for (const std::string& split : options.evaluate.splits)
         if (dataset.has_split(split)) splits_.push_back(split);
 }

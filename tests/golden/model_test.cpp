@@ -1,6 +1,7 @@
 // The network against the reference implementation's forward pass, gradients, AdamW curve and generated captions.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/log_softmax.h>
 #include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
 
@@ -49,6 +50,21 @@ TokenBatch pad_rows(const std::vector<std::vector<TokenId>>& rows, int prompt_le
     }
     TrainedTokens trained = trained_tokens(tokens, lengths, prompt_length);
     return {at::tensor(tokens).view({static_cast<std::int64_t>(rows.size()), -1}), std::move(trained)};
+}
+
+// Sum of log p(token | picture, tokens before) after the prompt, from one pass over the whole text.
+double teacher_forced(const GoldenModel& model, const at::Tensor& picture_13SS, const std::vector<std::int64_t>& tokens,
+                      std::size_t prompt_length) {
+    const Weights& weights = model.arena.weights();
+    DropoutMasks none = DropoutMasks::none();
+    const at::Tensor embeds = model.captioner.vision().forward(weights, picture_13SS);
+    const at::Tensor hidden =
+        model.captioner.text().forward(weights, at::tensor(tokens).unsqueeze(0), embeds, {}, none);
+    const at::Tensor log_p = at::log_softmax(model.captioner.text().head(weights, hidden[0]).to(at::kDouble), -1);
+    double sum = 0;
+    for (std::size_t t = prompt_length; t < tokens.size(); ++t)
+        sum += log_p[static_cast<std::int64_t>(t) - 1][tokens[t]].item<double>();
+    return sum;
 }
 
 }    // namespace
@@ -197,6 +213,7 @@ BOOST_AUTO_TEST_CASE(generated_captions,
     const std::vector<std::string> files = generation.at("images");
     const at::Tensor images = squashed_images(files, model->captioner.options().image_size);
     std::size_t equal = 0, compared = 0;
+    double worst = 0;
     for (const auto& run : generation.at("runs")) {
         const auto& settings = run.at("settings");
         GenerateOptions options;
@@ -218,10 +235,16 @@ BOOST_AUTO_TEST_CASE(generated_captions,
                               decode_caption(tokenizer, ids) == run.at("captions")[i].get<std::string>();
             ++compared;
             equal += same ? 1 : 0;
+            const double score = teacher_forced(*model, images.narrow(0, static_cast<std::int64_t>(i), 1),
+                                                results[i].tokens, prompt.size());
+            worst = std::max(worst, std::abs(results[i].log_probability - score));
         }
     }
-    BOOST_TEST_MESSAGE(equal << " of " << compared << " generated sequences equal the reference's");
+    BOOST_TEST_MESSAGE(equal << " of " << compared << " generated sequences equal the reference's; their "
+                             << "log-probabilities are within " << worst << " of those of the whole text");
+    BOOST_TEST(compared == 300U);
     BOOST_TEST(equal == compared);
+    BOOST_TEST(worst <= tolerance::log_probability);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -23,6 +24,8 @@ class Digest {
     std::unique_ptr<State> state_;
 };
 
+// The same digest as a number.
+std::uint64_t digest_value(std::span<const std::byte> bytes);
 std::string digest_of(std::string_view text);
 
 }    // namespace blip

@@ -14,6 +14,8 @@
 
 #include "blip/comm/communicator.h"
 #include "blip/data/packed_dataset.h"
+#include "blip/eval/caption_images.h"
+#include "blip/eval/picture_prompts.h"
 #include "blip/model/captioner.h"
 #include "blip/options/options.h"
 
@@ -38,10 +40,12 @@ struct SplitEvaluation {
 
 class Evaluator {
   public:
-    // All must outlive it. device: where the weights are. prompt: of generate options.
+    // All must outlive it, but for the prompts (by image id) and options. device: where the weights are. seed: of drawn
+    // captions, which depend on it and the image id alone.
     Evaluator(const Captioner& captioner, const Weights& weights, c10::Device device, const PackedDataset& dataset,
-              const GenerateOptions& generate, const EvaluateOptions& evaluate, const DataOptions& data,
-              int loader_threads, bool progress, Communicator& communicator);
+              const GenerateOptions& generate, PicturePrompts prompts, std::uint64_t seed,
+              const EvaluateOptions& evaluate, const DataOptions& data, int loader_threads, bool progress,
+              Communicator& communicator);
 
     // Collective. Images are dealt to the ranks by stride; every image of the split (or the first `limit`) is captioned
     // once. stop_requested is asked between batches and may differ between ranks.
@@ -56,6 +60,8 @@ class Evaluator {
     c10::Device device_;
     const PackedDataset& dataset_;
     GenerateOptions generate_;
+    PicturePrompts prompts_;
+    std::uint64_t seed_;
     EvaluateOptions evaluate_;
     DataOptions data_;
     int loader_threads_;
@@ -64,15 +70,6 @@ class Evaluator {
     Vocabulary vocabulary_;
     WordPieceTokenizer tokenizer_;
 };
-
-struct Caption {
-    std::string text;
-    double log_probability = 0;    // as Generated::log_probability in model/beam_search.h
-};
-
-// Captions of a batch of pictures: uint8 [I, 3, S, S], on the device of the weights.
-std::vector<Caption> caption_images(const Captioner& captioner, const Weights& weights, const at::Tensor& images_I3SS,
-                                    const WordPieceTokenizer& tokenizer, const GenerateOptions& options);
 
 // Scores, number of images and times, as the evaluation files hold them for each split.
 nlohmann::json summary(const SplitEvaluation& evaluation);

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "blip/options/options.h"
@@ -31,6 +33,8 @@ ParsedCommandLine parse_command_line(const std::vector<std::string>& arguments);
 // The rules that tie options together (micro divides global batch, heads divide hidden, ...). parse_command_line has
 // applied them; apply them again once the shape came from a checkpoint. Throws usage.
 void check_consistency(const Options& options);
+// Why a text is no prompt ("must be ..."), for --prompt and the values of --prompts; nullopt if it is one.
+std::optional<std::string> prompt_problem(std::string_view prompt);
 // Where a checkpoint's shape differs from what the user set by name: "text-hidden: 128 was asked for, the weights have
 // 48". Not its resolution: weights can be had at another.
 std::vector<std::string> model_conflicts(const Options& options, const ModelOptions& found);

@@ -19,7 +19,8 @@ std::string pre_caption(std::string_view raw, int max_words = default_max_words)
 // Decoder input of a training caption: [DEC] prompt words ... [SEP], at most max_caption_tokens.
 std::vector<TokenId> caption_tokens(const WordPieceTokenizer& tokenizer, std::string_view raw,
                                     std::string_view prompt = default_prompt);
-// [DEC] + prompt tokens, without [SEP]: what generation starts from. 4 ids for the default prompt.
+// [DEC] + prompt tokens, without [SEP], however many: what generation starts from. 4 ids for the default prompt, [DEC]
+// alone for an empty one.
 std::vector<TokenId> prompt_tokens(const WordPieceTokenizer& tokenizer, std::string_view prompt = default_prompt);
 // Text of a generated sequence with the prompt's characters cut off.
 std::string decode_caption(const WordPieceTokenizer& tokenizer, const std::vector<TokenId>& ids,

@@ -117,6 +117,22 @@ BOOST_AUTO_TEST_CASE(values_out_of_range_are_named) {
     check_refused(train({"--split", "val,val"}), {"--split", "twice"});
     check_refused(train({"--loss-average", "mean"}), {"--loss-average", "'mean'"});
     check_refused({"caption", "--init", "b", "a.jpg", "--prompt", "a picture of"}, {"--prompt", "space"});
+    const auto refused_caption = [](Words more, const Words& named) {
+        more.insert(more.begin(), {"caption", "--init", "b", "a.jpg"});
+        check_refused(more, named);
+    };
+    refused_caption({"--num-captions", "4"}, {"--num-captions 4", "--num-beams 3", "--sample"});
+    refused_caption({"--num-captions", "2", "--num-beams", "1"}, {"--num-captions 2", "--num-beams 1"});
+    refused_caption({"--top-k", "5"}, {"--top-k", "without --sample"});
+    refused_caption({"--top-p", "0.5"}, {"--top-p", "without --sample"});
+    refused_caption({"--sample", "--num-beams", "3"}, {"--num-beams", "--sample"});
+    refused_caption({"--sample", "--length-penalty", "1"}, {"--length-penalty", "--sample"});
+    BOOST_TEST(parse({"caption", "--init", "b", "a.jpg", "--sample", "--num-captions", "9"}).generate.num_captions ==
+               9);
+    // a config file may serve both
+    const ConfigFile either("top-k = 5\nnum-beams = 4\n");
+    BOOST_TEST(parse({"caption", "--init", "b", "a.jpg", "--config", either.path()}).generate.num_beams == 4);
+    BOOST_TEST(parse({"caption", "--init", "b", "a.jpg", "--config", either.path(), "--sample"}).generate.top_k == 5);
 }
 
 BOOST_AUTO_TEST_CASE(options_must_fit_each_other) {
