@@ -134,10 +134,12 @@ class StoredZip {
     StoredZip(fs::path path, WriteObserver on_written) : path_(std::move(path)), on_written_(std::move(on_written)) {
         int code = 0;
         archive_ = Handle<ArchiveTraits>(zip_open(path_.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &code));
+        if (archive_) return;
         zip_error_t error;
         zip_error_init_with_code(&error, code);
-        if (!archive_) fail(error);
+        const std::string problem = describe(error);
         zip_error_fini(&error);
+        throw Error(ExitCode::io, problem);
     }
 
     // bytes must stay until close. The data begin at a multiple of 64 bytes within the archive.
@@ -147,7 +149,7 @@ class StoredZip {
             source == nullptr ? -1 : zip_file_add(archive_.get(), name.c_str(), source, ZIP_FL_ENC_UTF_8);
         if (index < 0) {
             zip_source_free(source);
-            fail(*zip_get_error(archive_.get()));
+            fail();
         }
         constexpr std::uint64_t local_header = 30, extra_header = 4, alignment = 64;
         const std::uint64_t begin = offset_ + local_header + name.size() + extra_header;
@@ -160,7 +162,7 @@ class StoredZip {
             zip_file_extra_field_set(archive_.get(), entry, padding_field, ZIP_EXTRA_FIELD_NEW,
                                      reinterpret_cast<const zip_uint8_t*>(padding.data()),
                                      static_cast<zip_uint16_t>(padding.size()), ZIP_FL_LOCAL) != 0)
-            fail(*zip_get_error(archive_.get()));
+            fail();
         offset_ = begin + padding.size() + size;
     }
 
@@ -169,7 +171,7 @@ class StoredZip {
         zip_register_cancel_callback_with_state(archive_.get(), &StoredZip::cancelled, nullptr, this);
         if (zip_close(archive_.get()) != 0) {
             if (thrown_) std::rethrow_exception(thrown_);
-            fail(*zip_get_error(archive_.get()));
+            fail();
         }
         archive_.release();
         progress(nullptr, 1, this);
@@ -191,11 +193,13 @@ class StoredZip {
     }
     static int cancelled(zip_t*, void* state) { return static_cast<StoredZip*>(state)->thrown_ ? 1 : 0; }
 
-    [[noreturn]] void fail(zip_error_t error) {
+    std::string describe(zip_error_t& error) const {
         const bool full = zip_error_system_type(&error) == ZIP_ET_SYS && zip_error_code_system(&error) == ENOSPC;
-        throw Error(ExitCode::io, fmt::format("cannot write {}: {}{}", path_.string(), zip_error_strerror(&error),
-                                              full ? "; free some space or choose another folder" : ""));
+        return fmt::format("cannot write {}: {}{}", path_.string(), zip_error_strerror(&error),
+                           full ? "; free some space or choose another folder" : "");
     }
+    // With what libzip says of the last call.
+    [[noreturn]] void fail() { throw Error(ExitCode::io, describe(*zip_get_error(archive_.get()))); }
 
     fs::path path_;
     WriteObserver on_written_;
