@@ -14,6 +14,7 @@
 #include "blip/options/parse.h"
 #include "blip/params/arena.h"
 #include "blip/report/progress.h"
+#include "blip/train/memory_plan.h"
 #include "blip/train/run_identity.h"
 #include "blip/train/trainer.h"
 #include "src/app/compute.h"
@@ -49,13 +50,34 @@ void print_plan(const Options& options, const PackedDataset& dataset, int ranks)
         sampler.steps_per_epoch(), options.train.epochs, sampler.micro_batches_per_step(), options.train.micro_batch,
         sampler.micro_batches_per_step() / ranks, (sampler.micro_batches_per_step() + ranks - 1) / ranks,
         sampler.efficiency() * 100);
-    const Captioner captioner(options.model);
-    const auto parameters = static_cast<double>(captioner.layout().element_count());
-    // weights and gradients whole; moments, and masters beside bf16 weights, by this rank's share
-    const bool bf16 = options.runtime.precision == "bf16";
-    const double bytes_each = (bf16 ? 2 : 4) + 4 + (bf16 ? 12.0 : 8.0) / ranks;
-    log_info("model {}: {:.2f} M parameters; weights, gradients and this rank's part of the optimizer take {}",
-             options.model.preset, parameters / 1e6, format_bytes(parameters * bytes_each));
+}
+
+// Tells what a rank will need, whole in a dry run; warns where this host has less.
+MemoryPlan print_memory(const Options& options, const PackedDataset& dataset, Communicator& communicator) {
+    const std::int64_t parameters = Captioner(options.model).layout().element_count();
+    const std::uint64_t present = resident_bytes();
+    MemoryPlan plan = plan_memory(options, caption_lengths(dataset.split("train"), dataset.prompt_length()), parameters,
+                                  communicator.size(), present);
+    const bool on_gpu = options.runtime.device == "cuda";
+    log_info("model {}: {:.2f} M parameters; memory of a rank at most: {}{}", options.model.preset,
+             static_cast<double>(parameters) / 1e6,
+             on_gpu ? format_bytes(plan.device.peak_bytes()) + " of its GPU and " : "",
+             format_bytes(plan.host.peak_bytes()) + (on_gpu ? " of the host" : ""));
+    if (options.dry_run) {
+        for (const MemoryTable* table : {&plan.device, &plan.host}) {
+            if (table->held.empty()) continue;
+            log_info("memory of a rank on {}, as predicted:", table == &plan.device ? "its GPU" : "the host");
+            for (const std::string& line : describe(*table)) log_info_text(line);
+        }
+    }
+    const double more = communicator.node_size() * (plan.host.peak_bytes() - static_cast<double>(present));
+    const auto available = static_cast<double>(available_host_bytes());
+    if (communicator.node_rank() == 0 && available > 0 && more > available)
+        log_warning(
+            "{}: {} ranks will need {} more memory than now, {} are available: use a smaller --micro-batch, "
+            "--vit-grad-ckpt, or fewer ranks on a host",
+            host_name(), communicator.node_size(), format_bytes(more), format_bytes(available));
+    return plan;
 }
 
 // Reads what training would read, without training.
@@ -100,13 +122,14 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
         communicator = make_nccl_communicator(options.comm, placement.device.index(), compute_stream(placement.device),
                                               std::move(communicator));
     print_plan(options, *dataset, communicator->size());
+    const MemoryPlan memory = print_memory(options, *dataset, *communicator);
     if (options.dry_run) {
         check_only(options, *dataset, *communicator);
         communicator->finish();
         return ExitCode::ok;
     }
     const std::string config = print_config(options);
-    Trainer trainer(options, config, *dataset, placement, *communicator, stop_requested);
+    Trainer trainer(options, config, *dataset, placement, *communicator, stop_requested, memory.host.peak_bytes());
     const ExitCode code = trainer.run();
     communicator->finish();
     return code;

@@ -36,6 +36,7 @@ struct Trainer::Impl {
     const SplitTables& split;
     Communicator& communicator;
     std::function<bool()> stop_requested;
+    double predicted_peak_bytes;
 
     Captioner captioner;
     Arena arena;
@@ -57,13 +58,14 @@ struct Trainer::Impl {
     Clock::time_point last_save = Clock::now();
 
     Impl(const Options& o, const std::string& c, const PackedDataset& d, ArenaPlacement placement, Communicator& comm,
-         std::function<bool()> stop)
+         std::function<bool()> stop, double peak)
         : options(o),
           config(c),
           dataset(d),
           split(d.split("train")),
           communicator(comm),
           stop_requested(std::move(stop)),
+          predicted_peak_bytes(peak),
           captioner(o.model),
           arena(
               captioner.layout(), comm.size(), static_cast<std::int64_t>(o.comm.bucket_mb * 1024 * 1024),
@@ -227,11 +229,15 @@ void Trainer::Impl::wait_for_save() {
 
 void Trainer::Impl::log_end(bool finished) {
     progress->clear();
+    const std::uint64_t peak = peak_resident_bytes();
+    log_info("memory of rank 0 at most: {} measured, {} predicted", format_bytes(static_cast<double>(peak)),
+             format_bytes(predicted_peak_bytes));
     if (!log) return;
-    log->event("stop",
-               nlohmann::json{
-                   {"step", state.global_step}, {"finished", finished}, {"peak_memory_bytes", peak_resident_bytes()}}
-                   .dump());
+    log->event("stop", nlohmann::json{{"step", state.global_step},
+                                      {"finished", finished},
+                                      {"peak_memory_bytes", peak},
+                                      {"predicted_peak_memory_bytes", std::llround(predicted_peak_bytes)}}
+                           .dump());
 }
 
 ExitCode Trainer::Impl::stop() {
@@ -294,8 +300,10 @@ ExitCode Trainer::Impl::run() {
 }
 
 Trainer::Trainer(const Options& options, const std::string& config, const PackedDataset& dataset,
-                 ArenaPlacement placement, Communicator& communicator, std::function<bool()> stop_requested)
-    : impl_(std::make_unique<Impl>(options, config, dataset, placement, communicator, std::move(stop_requested))) {}
+                 ArenaPlacement placement, Communicator& communicator, std::function<bool()> stop_requested,
+                 double predicted_peak_bytes)
+    : impl_(std::make_unique<Impl>(options, config, dataset, placement, communicator, std::move(stop_requested),
+                                   predicted_peak_bytes)) {}
 
 Trainer::~Trainer() = default;
 

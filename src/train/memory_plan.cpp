@@ -1,0 +1,207 @@
+// See memory_plan.h. A term for each tensor that is alive at the same time, named as in the code that makes it; what
+// autograd keeps was read off the operators' saved tensors. Checked against measured peaks by
+// tests/faults/train_memory.sh and tests/bench/memory.sh.
+// Legend: I pictures and C captions of a micro-batch (I = C in training), N image tokens, W vision width, T longest
+// caption, H hidden, F intermediate, L layers, h heads, R trained tokens, V vocabulary, P parameters; a = bytes of a
+// value in the precision of the computation.
+#include "blip/train/memory_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "blip/report/progress.h"
+#include "blip/text/wordpiece.h"
+
+namespace blip {
+namespace {
+
+constexpr double fp32 = 4;
+constexpr double mib = 1024.0 * 1024.0;
+
+// LibTorch's and the mathematics library's own: code and tables that the first products touch, packed factors.
+constexpr double working_libraries = 48 * mib;
+constexpr double of_each_thread = 12 * mib;
+// What the allocator cannot use again, as a share of what a step makes and drops: holes between tensors of other sizes.
+constexpr double holes = 0.04;
+// A CUDA context with its kernels, cuBLAS workspaces and NCCL's buffers; not measured.
+constexpr double cuda_context = 700 * mib, cuda_libraries_on_host = 1500 * mib;
+
+struct Shape {
+    const ModelOptions& model;
+    double I, T, R, a;
+    bool dropout;
+
+    double side() const { return static_cast<double>(model.image_size) / model.patch_size; }
+    double N() const { return 1 + side() * side(); }
+    double V() const { return vocabulary_size; }
+    // one tensor [I, N, W]
+    double image_tensor() const { return I * N() * model.vision_width * a; }
+    // one tensor [C, T, H]
+    double text_tensor() const { return I * T * model.text_hidden * a; }
+    double head_weight() const { return V() * model.text_hidden * a; }
+    double pixels() const { return I * 3 * model.image_size * model.image_size; }
+};
+
+// What a vision block keeps: input, norm1, q, k and v, attention, sum, norm2 (8 tensors of width W); fc1 and GELU (2 of
+// width 4 W); norms' statistics and the softmax's.
+constexpr double tensors_of_a_block = 16;
+// While a block's backward runs: gradients of q, k and v, each in a tensor of all three, their sum, and the branch's.
+constexpr double tensors_of_a_block_backward = 10;
+
+double vision_block(const Shape& s) {
+    return tensors_of_a_block * s.image_tensor() + s.I * s.N() * (4 + s.model.vision_heads) * fp32;
+}
+
+// The patches (the first product's input), the plain blocks whole, the recomputed ones' inputs, the last norm.
+double vision_kept(const Shape& s, int recomputed) {
+    const double patches = s.I * (s.N() - 1) * 3 * s.model.patch_size * s.model.patch_size * s.a;
+    return patches + (s.model.vision_depth - recomputed) * vision_block(s) + (recomputed + 2) * s.image_tensor();
+}
+
+// Each layer: self-attention keeps q, k, v, context, sum and norm; cross-attention q, context, sum and norm, and the
+// keys and values of its picture [C, N, H]; the feed-forward part sum, norm and twice the width F. Probabilities are
+// kept before dropout and after it. The head keeps four tensors [R, H].
+double text_kept(const Shape& s) {
+    const ModelOptions& m = s.model;
+    const double picture_keys = 2 * s.I * s.N() * m.text_hidden * s.a;
+    const double probabilities = (s.dropout ? 2 : 1) * s.I * m.text_heads * s.T * (s.T + s.N()) * s.a;
+    const double inner = 2 * s.I * s.T * m.text_intermediate * s.a;
+    return m.text_layers * (12 * s.text_tensor() + picture_keys + probabilities + inner) + 2 * s.text_tensor() +
+           4 * s.R * m.text_hidden * s.a;
+}
+
+// A training step: the most of four moments.
+double step_bytes(const Shape& s, int recomputed) {
+    const double vision = vision_kept(s, recomputed), text = text_kept(s), row = s.R * s.V() * fp32;
+    // the loss: log-probabilities, their two gradients and the logits'; in bf16 the logits' own beside them
+    const double loss = 4 * row + (s.a < fp32 ? row / 2 : 0);
+    // the head's product: the gradient of the logits and of its weight, which waits for the embedding's
+    const double head = row * (s.a < fp32 ? 1.5 : 1) + s.head_weight();
+    // the embedding's gradient beside the head's and their sum; the text's activations are gone
+    const double embedding = 3 * s.head_weight();
+    // a vision block going backward, with its activations computed again if they were dropped
+    const double again = recomputed > 0 ? vision_block(s) : 0;
+    const double block = again + tensors_of_a_block_backward * s.image_tensor();
+    // The loss's tensors change their sizes with every micro-batch's tokens: over many steps the places they leave
+    // serve neither one another nor the gradient of the embedding, which finds one of its own.
+    const double scattered = s.head_weight() + row / 2;
+    return (1 + holes) *
+           (scattered + std::max({vision + text + std::max(loss, head), vision + embedding, vision + block}));
+}
+
+// Captions of `images` pictures: the encoder without a graph (two sums, norm2, fc1, GELU and fc2 of a block at once),
+// then keys and values of all pictures in all layers, and the search over the vocabulary.
+double evaluation_bytes(const Options& options, double a) {
+    const ModelOptions& m = options.model;
+    const Shape s{m, static_cast<double>(options.evaluate.batch), 0, 0, a, false};
+    const double beams = s.I * options.generate.num_beams;
+    const double cache = 2 * m.text_layers * s.I * s.N() * m.text_hidden * a;
+    const double search = 4 * beams * s.V() * fp32;
+    return (1 + holes) * std::max(12 * s.image_tensor(), s.image_tensor() + cache * (1 + 1.0 / m.text_layers) + search);
+}
+
+// A checkpoint may be on its way to the disk while the next steps run, unless it is only written between epochs.
+bool saves_beside_steps(const Options& options) {
+    return options.checkpoint.every_steps > 0 || options.checkpoint.every_minutes > 0 ||
+           (options.train.epochs > 1 && !options.train.evaluate && options.train.max_steps == 0);
+}
+
+void add(std::vector<MemoryPart>& parts, const char* what, double bytes) {
+    if (bytes > 0) parts.push_back({what, bytes});
+}
+
+// The same phases on the device and, what a copy of the state takes, on the host.
+void add_phases(MemoryTable& table, const Options& options, double step, double snapshot, double evaluation) {
+    const bool beside = saves_beside_steps(options);
+    add(table.phases, "a training step", step);
+    add(table.phases, beside ? "a step while a checkpoint is written" : "a checkpoint being written",
+        snapshot > 0 ? snapshot + (beside ? step : 0) : 0);
+    if (options.train.evaluate) add(table.phases, "evaluation after an epoch", evaluation);
+}
+
+}    // namespace
+
+CaptionLengths caption_lengths(const SplitTables& split, int prompt_length) {
+    CaptionLengths lengths;
+    double sum = 0, squares = 0;
+    for (const std::int32_t length : split.lengths_C) {
+        lengths.longest = std::max(lengths.longest, static_cast<int>(length));
+        const double trained = std::max(0, length - prompt_length);
+        sum += trained;
+        squares += trained * trained;
+    }
+    const double count = std::max<double>(1, static_cast<double>(split.lengths_C.size()));
+    lengths.trained_mean = sum / count;
+    lengths.trained_spread = std::sqrt(std::max(0.0, squares / count - lengths.trained_mean * lengths.trained_mean));
+    return lengths;
+}
+
+double MemoryTable::held_bytes() const {
+    double sum = 0;
+    for (const MemoryPart& part : held) sum += part.bytes;
+    return sum;
+}
+
+double MemoryTable::peak_bytes() const {
+    double most = 0;
+    for (const MemoryPart& phase : phases) most = std::max(most, phase.bytes);
+    return held_bytes() + most;
+}
+
+MemoryPlan plan_memory(const Options& options, const CaptionLengths& captions, std::int64_t parameters, int ranks,
+                       std::uint64_t present_bytes) {
+    const bool on_gpu = options.runtime.device == "cuda", bf16 = options.runtime.precision == "bf16";
+    const double a = bf16 ? 2 : fp32, micro = options.train.micro_batch, P = static_cast<double>(parameters);
+    const double share = 1.0 / ranks;
+    // of all micro-batches of an epoch, about the one with the most trained tokens
+    const double longest_rows = micro * captions.longest;
+    const double rows =
+        std::min(longest_rows, micro * captions.trained_mean + 3 * captions.trained_spread * std::sqrt(micro));
+    const Shape shape{options.model, micro, static_cast<double>(captions.longest), rows, a, options.loss.dropout > 0};
+
+    MemoryPlan plan;
+    MemoryTable& compute = on_gpu ? plan.device : plan.host;
+    add(plan.host.held, "program, libraries and tables of the data", static_cast<double>(present_bytes));
+    if (on_gpu) {
+        add(plan.host.held, "CUDA's libraries", cuda_libraries_on_host);
+        add(plan.device.held, "CUDA's context and libraries", cuda_context);
+    } else {
+        add(plan.host.held, "mathematics", working_libraries + options.runtime.threads * of_each_thread);
+    }
+    add(compute.held, bf16 ? "weights in bf16" : "weights", a * P);
+    add(compute.held, "gradients", fp32 * P);
+    add(compute.held, "moments of this rank's part", 2 * fp32 * P * share);
+    if (bf16) add(compute.held, "fp32 masters of this rank's part", fp32 * P * share);
+    // the other ranks' parts of every bucket, on their way (NCCL reduces without)
+    if (!on_gpu) add(plan.host.held, "gradients received from other ranks", fp32 * P * share * (ranks - 1));
+    // decoded and transformed on the CPU; for a GPU crops, of a photograph of 640 x 480 at most
+    const double picture = on_gpu ? 3.0 * 640 * 480 : 3.0 * options.model.image_size * options.model.image_size;
+    add(plan.host.held, "batches read ahead", (options.data.prefetch_batches + 1) * micro * picture);
+
+    const double step = step_bytes(shape, options.train.recomputed_blocks()) + shape.pixels() * (on_gpu ? 2 : 0);
+    const double snapshot = 3 * fp32 * P * share, evaluation = evaluation_bytes(options, a);
+    if (on_gpu) {
+        add_phases(plan.device, options, step, 0, evaluation);
+        add_phases(plan.host, options, 0, snapshot, 0);
+    } else {
+        add_phases(plan.host, options, step, snapshot, evaluation);
+    }
+    // rank 0 gathers the masters for best/ where no arena holds them all
+    if (bf16 && options.train.evaluate) add(plan.host.phases, "best weights being written", fp32 * P);
+    return plan;
+}
+
+std::vector<std::string> describe(const MemoryTable& table) {
+    std::vector<std::string> lines;
+    const auto line = [&](double bytes, const std::string& what) {
+        lines.push_back(fmt::format("  {:>11}  {}", format_bytes(bytes), what));
+    };
+    for (const MemoryPart& part : table.held) line(part.bytes, part.what);
+    for (const MemoryPart& phase : table.phases) line(phase.bytes, "more for " + phase.what);
+    line(table.peak_bytes(), "at most at once");
+    return lines;
+}
+
+}    // namespace blip
