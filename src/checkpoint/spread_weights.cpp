@@ -22,7 +22,7 @@ struct Header {
 void send(Communicator& communicator, Header header, std::span<const std::byte> bytes) {
     communicator.node_broadcast(std::as_writable_bytes(std::span(&header, 1)), kWhat);
     // the sender's bytes are only read
-    communicator.node_broadcast({const_cast<std::byte*>(bytes.data()), bytes.size()}, kWhat);
+    if (!bytes.empty()) communicator.node_broadcast({const_cast<std::byte*>(bytes.data()), bytes.size()}, kWhat);
 }
 
 void send_failure(Communicator& communicator, ExitCode code, const std::string& message) {
@@ -61,10 +61,11 @@ void receive(Communicator& communicator, const WeightSink& sink) {
         if (header.kind == Header::Kind::end) break;
         if (header.kind == Header::Kind::failure) {
             std::string message(static_cast<std::size_t>(header.count), ' ');
-            communicator.node_broadcast(std::as_writable_bytes(std::span(message)), kWhat);
+            if (!message.empty()) communicator.node_broadcast(std::as_writable_bytes(std::span(message)), kWhat);
             throw Error(static_cast<ExitCode>(header.begin), message);
         }
         values.resize(static_cast<std::size_t>(header.count));
+        if (values.empty()) continue;
         communicator.node_broadcast(std::as_writable_bytes(std::span(values)), kWhat);
         if (failed) continue;    // the others still count on this rank's part in the broadcasts
         try {

@@ -60,7 +60,8 @@ class Communicator {
     virtual WorkPtr start_host_sum(std::span<double> values, const char* what) = 0;
     // rank 0's bytes to all (sizes may differ before)
     virtual void broadcast(std::string& bytes, const char* what) = 0;
-    // The bytes of each host's first rank (node_rank 0) to its others, in place; as many on all ranks of the host.
+    // The bytes of each host's first rank (node_rank 0) to its others, in place (there only read); as many on all
+    // ranks of the host.
     // Collective over the ranks of a host only: hosts may differ in how often they call it. For whole models, too.
     virtual void node_broadcast(std::span<std::byte> bytes, const char* what) = 0;
     // every rank's bytes on rank 0 in rank order (empty vector elsewhere)

@@ -103,7 +103,7 @@ class ThreadCommunicator final : public Communicator {
         if (node_rank() == 0) own.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
         const std::string first = node_board_.exchange(node_rank(), own).front();
         if (first.size() != bytes.size()) throw std::runtime_error("a broadcast of other sizes");
-        std::memcpy(bytes.data(), first.data(), first.size());
+        if (node_rank() != 0) std::memcpy(bytes.data(), first.data(), first.size());
     }
     std::vector<std::string> gather(const std::string& bytes, const char*) override {
         auto all = board_.exchange(rank_, bytes);
