@@ -87,13 +87,15 @@ ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_pt
         captioner.emplace(options.model);
         placement = open_device(options.runtime, session.local_rank(), session.local_size());
         arena.emplace(weights_only_arena(captioner->layout(), placement));
-        if (communicator->rank() == 0 && !options.dry_run)
-            std::filesystem::create_directories(options.checkpoint.output / "result");
     });
     check_ranks_agree(
         {{"data digest", dataset->data_digest()}, {"prompts", digest_of(nlohmann::json(prompts->own()).dump())}},
         *communicator);
     load_model(options.init, *arena, communicator.get());
+    run_together(*communicator, [&] {
+        if (communicator->rank() == 0 && !options.dry_run)
+            std::filesystem::create_directories(options.checkpoint.output / "result");
+    });
     print_run(options, changed, describe_device(placement.device), *dataset, *communicator);
     if (options.dry_run) {
         log_info("dry run: everything needed is there and fits together; nothing was evaluated or written");

@@ -29,8 +29,8 @@ class Captions {
     }
 
     // Chooses each row's next token from logits [R, V]; false when all are done.
-    bool step(const at::Tensor& logits_RV) {
-        next_ = choose(adjusted_logits(logits_RV, rows_, options_, special_.end));
+    bool step(NextTokenModel& model, const at::Tensor& logits_RV) {
+        next_ = choose(model, adjusted_logits(logits_RV, rows_, options_, special_.end));
         // The model's own probability: without penalties and filters.
         const at::Tensor chosen = to_device(next_, {static_cast<std::int64_t>(next_.size()), 1}, logits_RV.device());
         const at::Tensor log_p = at::log_softmax(logits_RV, -1).gather(1, chosen).cpu();
@@ -53,7 +53,7 @@ class Captions {
     std::vector<Generated> results() { return std::move(results_); }
 
   private:
-    std::vector<std::int64_t> choose(const at::Tensor& adjusted_RV) const {
+    std::vector<std::int64_t> choose(NextTokenModel& model, const at::Tensor& adjusted_RV) const {
         if (!options_.sample) {
             const at::Tensor best = at::argmax(adjusted_RV, -1).cpu();
             const auto* tokens = static_cast<const std::int64_t*>(best.const_data_ptr());
@@ -63,7 +63,19 @@ class Captions {
         for (std::size_t r = 0; r < rows_.size(); ++r)
             uniforms[r] =
                 draw_uniform(keys_.seed, keys_.pictures.at(r / rows_of_one()), r % rows_of_one(), rows_.front().size());
-        return draw_tokens(adjusted_RV, options_, uniforms);
+        const std::vector<Draw> draws = draw_tokens(adjusted_RV, options_, uniforms, model.rounding());
+        std::vector<std::int64_t> tokens;
+        for (std::size_t r = 0; r < rows_.size(); ++r)
+            tokens.push_back(draws[r].close && !done_[r] ? draw_alone(model, r, uniforms[r]) : draws[r].token);
+        return tokens;
+    }
+
+    // The batch's rounding could decide this draw: it is made anew from logits that do not depend on the batch.
+    std::int64_t draw_alone(NextTokenModel& model, std::size_t row, double uniform) const {
+        const at::Tensor logits = model.alone(static_cast<std::int64_t>(row / rows_of_one()), rows_[row]);
+        return draw_tokens(adjusted_logits(logits, {rows_[row]}, options_, special_.end), options_, {uniform})
+            .front()
+            .token;
     }
 
     const GenerateOptions& options_;
@@ -95,7 +107,7 @@ std::vector<Generated> generate_one_by_one(NextTokenModel& model, const at::Tens
     const at::Tensor same_rows = at::arange(static_cast<std::int64_t>(captions.count()));
     // The model has one row for each prompt until the first choice.
     at::Tensor parents = same_rows.div(of_one, "floor"), logits = model.start(prompts_BP).repeat_interleave(of_one, 0);
-    while (captions.step(logits)) {
+    while (captions.step(model, logits)) {
         logits = model.advance(at::tensor(captions.next()), parents);
         parents = same_rows;
     }

@@ -126,6 +126,40 @@ std::optional<std::vector<double>> nucleus(const RankedTokens& ranked, int top_k
     return shares;
 }
 
+bool is_close(const RankedTokens& ranked, const std::vector<double>& probabilities, std::size_t chosen, double uniform,
+              const GenerateOptions& options, double slack) {
+    if (slack <= 0) return false;
+    const std::vector<float>& logits = ranked.logits;
+    const std::size_t kept = probabilities.size();
+    // Two logits may each be off: their order is open within twice the slack.
+    const auto near_tie = [&](std::size_t a, std::size_t b) {
+        return b < logits.size() && static_cast<double>(logits[a]) - static_cast<double>(logits[b]) <= 2 * slack;
+    };
+    if ((chosen > 0 && near_tie(chosen - 1, chosen)) || near_tie(chosen, chosen + 1)) return true;
+    // The sum c of some tokens' probabilities moves by at most 2 * slack * c * (1 - c).
+    double below = 0;
+    for (std::size_t i = 0; i < chosen; ++i) below += probabilities[i];
+    if (std::abs(uniform - below) <= slack && chosen > 0) return true;
+    if (std::abs(below + probabilities[chosen] - uniform) <= slack && chosen + 1 < kept) return true;
+    // Who is kept: at the border of top-k, then at that of top-p.
+    const auto limit = static_cast<std::size_t>(options.top_k);
+    const bool limited = options.top_k > 0 && options.top_k < ranked.vocabulary;
+    if (limited && near_tie(limit - 1, limit)) return true;
+    if (options.top_p >= 1) return false;
+    double total = 0, stayed = 0;
+    const std::size_t before_top_p = limited ? std::min(limit, logits.size()) : logits.size();
+    for (std::size_t i = 0; i < before_top_p; ++i) {
+        const double share = std::exp(static_cast<double>(logits[i]) - static_cast<double>(logits.front()));
+        total += share;
+        if (i < kept) stayed += share;
+    }
+    if (!limited && ranked.vocabulary > static_cast<std::int64_t>(logits.size()))
+        total = std::exp(ranked.log_total - static_cast<double>(logits.front()));
+    const double last = std::exp(static_cast<double>(logits[kept - 1]) - static_cast<double>(logits.front()));
+    return std::abs(stayed / total - options.top_p) <= slack ||
+           (kept > 1 && std::abs((stayed - last) / total - options.top_p) <= slack);
+}
+
 std::size_t inverse_cdf(const std::vector<double>& probabilities, double uniform) {
     double sum = 0;
     std::size_t possible = 0;    // rounding may leave the sum of all below `uniform`
@@ -138,14 +172,17 @@ std::size_t inverse_cdf(const std::vector<double>& probabilities, double uniform
     return possible;
 }
 
-std::vector<std::int64_t> draw_tokens(const at::Tensor& adjusted_RV, const GenerateOptions& options,
-                                      const std::vector<double>& uniforms) {
+std::vector<Draw> draw_tokens(const at::Tensor& adjusted_RV, const GenerateOptions& options,
+                              const std::vector<double>& uniforms, double rounding) {
     const std::int64_t count = first_look(options, adjusted_RV.size(1));
     std::vector<RankedTokens> rows = rank_tokens(adjusted_RV, count, options.top_k == 0);
-    std::vector<std::int64_t> drawn;
+    std::vector<Draw> drawn;
     for (std::size_t r = 0; r < rows.size(); ++r) {
         const auto probabilities = whole_nucleus(rows[r], adjusted_RV[static_cast<std::int64_t>(r)], options);
-        drawn.push_back(rows[r].tokens[inverse_cdf(probabilities, uniforms[r])]);
+        const std::size_t chosen = inverse_cdf(probabilities, uniforms[r]);
+        const double slack = rounding * std::max(1.0, std::abs(static_cast<double>(rows[r].logits.front())));
+        drawn.push_back(
+            {rows[r].tokens[chosen], is_close(rows[r], probabilities, chosen, uniforms[r], options, slack)});
     }
     return drawn;
 }

@@ -24,6 +24,12 @@ class NextTokenModel {
     virtual at::Tensor start(const at::Tensor& prompts_BP) = 0;
     // Row r now continues what row parents[r] was, by one token. Logits [R, V]. The first call may widen B rows to R.
     virtual at::Tensor advance(const at::Tensor& tokens_R, const at::Tensor& parents_R) = 0;
+    // How far off, as a share of the largest, logits may be because other rows were computed with them; 0 if not at
+    // all, or if alone() cannot help.
+    virtual double rounding() const { return 0; }
+    // Logits [1, V] after the tokens of one prompt's sequence, computed by themselves: the same bits in any batch. Only
+    // asked for if rounding() is not 0.
+    virtual at::Tensor alone(std::int64_t prompt, const std::vector<std::int64_t>& tokens);
 };
 
 struct Generated {
@@ -52,12 +58,16 @@ class CaptionModel : public NextTokenModel {
     CaptionModel(const Captioner& captioner, const Weights& weights, const at::Tensor& images_I3SS);
     at::Tensor start(const at::Tensor& prompts_BP) override;
     at::Tensor advance(const at::Tensor& tokens_R, const at::Tensor& parents_R) override;
+    double rounding() const override;
+    at::Tensor alone(std::int64_t prompt, const std::vector<std::int64_t>& tokens) override;
 
   private:
     at::Tensor logits_after(const at::Tensor& tokens_RT);
 
+    const VisionEncoder& vision_;
     const TextDecoder& text_;
     const Weights& weights_;
+    at::Tensor images_I3SS_;
     TextDecoder::Cache cache_;
 };
 

@@ -40,12 +40,21 @@ struct RankedTokens {
 // 1, of the first tokens of `ranked`, all others having none; nullopt if it does not hold enough tokens to tell. Throws
 // bad_data if a logit is not a number.
 std::optional<std::vector<double>> nucleus(const RankedTokens& ranked, int top_k, double top_p);
+// Whether the choice of places[chosen] could be another one if every logit were off by at most `slack`. probabilities:
+// of nucleus(); may say so where it could not.
+bool is_close(const RankedTokens& ranked, const std::vector<double>& probabilities, std::size_t chosen, double uniform,
+              const GenerateOptions& options, double slack);
 // The place whose share of [0, 1), one after the other in the given order, holds `uniform`. Never one of probability 0.
 std::size_t inverse_cdf(const std::vector<double>& probabilities, double uniform);
 
 // One token for each row of adjusted logits [R, V], which may be on another device: only likely tokens come from there.
-std::vector<std::int64_t> draw_tokens(const at::Tensor& adjusted_RV, const GenerateOptions& options,
-                                      const std::vector<double>& uniforms);
+// close: is_close() for logits that are off by `rounding` of the row's largest.
+struct Draw {
+    std::int64_t token = 0;
+    bool close = false;
+};
+std::vector<Draw> draw_tokens(const at::Tensor& adjusted_RV, const GenerateOptions& options,
+                              const std::vector<double>& uniforms, double rounding = 0);
 // All tokens that may be drawn from one row, likeliest first.
 struct Candidate {
     std::int64_t token = 0;

@@ -189,6 +189,51 @@ BOOST_AUTO_TEST_CASE(draws_hang_on_seed_picture_caption_and_position_alone) {
     for (std::size_t b = 0; b < firsts.size(); ++b) BOOST_TEST(firsts[b].tokens == all[3 * b].tokens);
 }
 
+// Logits that the batch moves within the rounding a model admits never decide a draw: alone() does. Most draws need
+// none.
+BOOST_AUTO_TEST_CASE(rounding_by_the_batch_decides_no_draw) {
+    class ShakenModel : public TableModel {
+      public:
+        at::Tensor start(const at::Tensor& prompts_BP) override { return shaken(TableModel::start(prompts_BP)); }
+        at::Tensor advance(const at::Tensor& tokens_R, const at::Tensor& parents_R) override {
+            return shaken(TableModel::advance(tokens_R, parents_R));
+        }
+        double rounding() const override { return 1e-3; }
+        at::Tensor alone(std::int64_t, const Sequence& tokens) override {
+            ++asked;
+            return TableModel::start(at::tensor(tokens).unsqueeze(0));
+        }
+        double turn = 1;
+        int asked = 0;
+
+      private:
+        at::Tensor shaken(const at::Tensor& logits_RV) {
+            turn += 1;
+            const at::Tensor places = at::arange(logits_RV.numel()).view(logits_RV.sizes());
+            // the same rows, differently off in every batch and step; by at most 0.9e-3
+            return logits_RV + ((places * 7919 + static_cast<std::int64_t>(turn) * 104729) % 2001 - 1000) * 0.9e-6;
+        }
+    };
+    constexpr std::int64_t count = 4000;
+    for (const GenerateOptions& options : {sampling(0, 1, 1), sampling(4, 0.9, 1.1), sampling(0, 0.8, 1.1)}) {
+        TableModel exact_model;
+        ShakenModel shaken, otherwise;
+        otherwise.turn = 500;
+        const auto wanted = generate(exact_model, prompts(count), options, special, keys_from(3, 0, count));
+        int drawn = 0;
+        for (ShakenModel* model : {&shaken, &otherwise}) {
+            const auto got = generate(*model, prompts(count), options, special, keys_from(3, 0, count));
+            int same = 0;
+            for (std::size_t i = 0; i < got.size(); ++i) same += got[i].tokens == wanted[i].tokens ? 1 : 0;
+            for (const Generated& one : got) drawn += static_cast<int>(one.tokens.size()) - 2;
+            BOOST_TEST(same == count);
+        }
+        BOOST_TEST_MESSAGE(shaken.asked + otherwise.asked << " of " << drawn << " draws were made alone");
+        BOOST_TEST(shaken.asked > 0);
+        BOOST_TEST(shaken.asked + otherwise.asked < drawn / 5);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(inverse_cdf_at_its_edges) {
     const double largest = 1 - 0x1p-53;
     BOOST_TEST(inverse_cdf({0.5, 0.25, 0.25}, 0) == 0U);
