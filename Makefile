@@ -123,6 +123,7 @@ PROGRAMS  := $(BUILD)/bin/blip_mpi $(if $(WITH_CUDA),$(BUILD)/bin/blip_mpi_cuda)
 UNIT      := $(TESTED:%=$(BUILD)/tests/unit_%)
 WIDE      := $(foreach d,golden ranks,$(if $(wildcard tests/$(d)/*_test.cpp),$(BUILD)/tests/$(d)))
 GPU_TESTS := $(if $(WITH_CUDA),$(addprefix $(BUILD)/tests/,gpu nccl_gpu nccl_fake nccl_job nccl_job_real))
+PARITY    := $(BUILD)/tests/parity_batch
 BENCHES   := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*_bench.cpp))
 SUPPORT       := $(filter-out %_main.cpp tests/support/torch_%,$(wildcard tests/support/*.cpp))
 SUPPORT_TORCH := $(wildcard tests/support/torch_*.cpp)
@@ -152,7 +153,7 @@ $(call track,$(BUILD)/lists/libtest_support_torch,$(SUPPORT_TORCH))
 endif
 
 # ---- targets ----
-.PHONY: help found build tests test run-tests test-golden run-golden bench demo lint format tidy install bundle gpu-test-bundle clean
+.PHONY: help found build tests test run-tests test-golden run-golden parity run-parity bench demo lint format tidy install bundle gpu-test-bundle clean
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
 	@printf '%s\n' 'Paths: LIBTORCH= (a LibTorch, or the directory a torch wheel is in)  MPICXX=  CUDA_HOME=  BLIP_DEPS= (shared cache)' \
@@ -164,7 +165,7 @@ found: ## what was found on this machine: versions and paths
 	  '$(NCCL_LIB)' '$(NCCL_INCLUDE)' '$(CUDART_LIB)' '$(CUDA_ARCHS)'
 
 build: found $(PROGRAMS) ## the programs, in build/bin
-tests: found $(UNIT) $(WIDE) $(GPU_TESTS) # the test programs
+tests: found $(UNIT) $(WIDE) $(GPU_TESTS) $(PARITY) # the test programs
 
 # What is found is decided when make starts, so that tests run in a second make, after the set-up.
 test: ## set up, build, all tests; ONLY=unit_text, ONLY=ranks, ONLY=faults ... runs some
@@ -178,6 +179,13 @@ test-golden: ## the tests on golden data and COCO pictures (BLIP_GOLDEN_DIR, BLI
 	@$(MAKE) --no-print-directory run-golden
 run-golden: build $(filter %/golden,$(WIDE))
 	@BUILD=$(BUILD) tests/run_all.sh 'golden|coco_pack_input|train_kill'
+
+parity: ## the same weights in Hugging Face transformers, side by side, ViT-B and ViT-L (minutes; a Python 3.11 of its own)
+	@env/setup.sh
+	@env/parity.sh
+	@$(MAKE) --no-print-directory run-parity
+run-parity: build $(PARITY)
+	@env/parity.sh tests/parity/parity.py --build $(BUILD) $(if $(ONLY),--rows $(ONLY))
 
 bench: build $(BENCHES) ## speed: kernels, data path, training step
 	@BUILD=$(BUILD) tests/bench/run_all.sh '$(ONLY)'
@@ -256,6 +264,7 @@ $(eval $(call object_rules,$(wide_objects),test_torch,$(TORCH_FLAGS)))
 $(eval $(call object_rules,$(call obj,$(wildcard tests/gpu/*_test.cpp)),test_torch,$(TORCH_FLAGS) $(CUDA_FLAGS)))
 $(eval $(call object_rules,$(call obj,$(wildcard tests/support/*_main.cpp) $(SUPPORT)),test,))
 $(eval $(call object_rules,$(call obj,$(wildcard tests/bench/*_bench.cpp)),torch,$(TORCH_FLAGS)))
+$(eval $(call object_rules,$(call obj,tests/parity/evaluate_batch.cpp),torch,$(TORCH_FLAGS)))
 $(eval $(call object_rules,$(call obj,$(wildcard data_prep/*.cpp)),plain,))
 $(eval $(call object_rules,$(call obj,$(filter-out tests/nccl/fake_%,$(wildcard tests/nccl/*.cpp))),test,$(CUDA_FLAGS)))
 
@@ -336,6 +345,7 @@ $(eval $(call nccl_program_rules,$(BUILD)/tests/nccl_fake,$(nccl_tests) $(call o
 $(eval $(call nccl_program_rules,$(BUILD)/tests/nccl_job,$(call obj,tests/nccl/job.cpp),$(FAKE_NCCL),$(FAKE_CUDART)))
 $(eval $(call nccl_program_rules,$(BUILD)/tests/nccl_job_real,$(call obj,tests/nccl/job.cpp),$(NCCL_LIB),$(FAKE_CUDART)))
 endif
+$(eval $(call program_rules,$(PARITY),$(call obj,tests/parity/evaluate_batch.cpp),$(LAYERS)))
 $(foreach b,$(BENCHES),$(eval $(call program_rules,$(b),$(call obj,$(b:$(BUILD)/bench/%=tests/bench/%.cpp)),$(LAYERS),$(SUPPORT_LIB) $(SUPPORT_TORCH_LIB),-lbenchmark_main -lbenchmark)))
 
 # Fuzzers of what reads files of strangers: only sources free of LibTorch, compiled a second time with checks.

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# The Python of `make parity`: Hugging Face transformers beside the torch that env/setup.sh installed, in a folder of their own,
+# used by nothing else. Installs what is missing (70 MB to download, 300 MB on disk), hash-checked, then runs a script with it.
+#
+#   env/parity.sh                     installs, checks
+#   env/parity.sh --check             only says what is missing; exit 66 if anything is
+#   env/parity.sh SCRIPT.py WORD...   runs the script; its exit code
+#
+# Environment: BLIP_DEPS      cache, as for env/setup.sh; the folder's name there carries a hash of env/requirements-parity.txt
+#              LIBTORCH       the directory of a torch wheel of the site (for Python 3.11)
+#              PARITY_PYTHON  a Python 3.11 (default python3.11, else python3); its own packages are not seen
+# Exit: 66 something is missing, 74 installing failed.
+set -euo pipefail
+umask 022
+here=$(cd "$(dirname "$0")" && pwd)
+deps=${BLIP_DEPS:-$HOME/.cache/blip_mpi}
+torch_dir=${LIBTORCH:-$deps/torch-2.11.0-cu130}
+requirements=$here/requirements-parity.txt
+
+say() { printf 'parity: %s\n' "$*" >&2; }
+fail() {
+    local code=$1
+    shift
+    say "$*"
+    exit "$code"
+}
+. "$here/wheels.sh"
+packages=$deps/parity-$(wheels_mark "$requirements" | cut -c1-12)
+
+# The torch wheel is compiled for one Python.
+is_python_311() { [ "$("$1" -c 'import sys; print(*sys.version_info[:2], sep=".")' 2>/dev/null)" = 3.11 ]; }
+find_python() {
+    local name
+    if [ -n "${PARITY_PYTHON:-}" ]; then
+        is_python_311 "$PARITY_PYTHON" || fail 66 "PARITY_PYTHON=$PARITY_PYTHON is no Python 3.11: the pinned torch wheel is for that one"
+        python=$PARITY_PYTHON
+        return
+    fi
+    for name in python3.11 python3; do
+        if is_python_311 "$name"; then
+            python=$name
+            return
+        fi
+    done
+    fail 66 "no Python 3.11 here (python3 is $(python3 --version 2>/dev/null || echo absent)): the pinned torch wheel is for that one; name one with PARITY_PYTHON="
+}
+# Only these packages: neither the user's nor the interpreter's site-packages, no network, no GPU.
+isolated() {
+    local site=$1
+    shift
+    env -u PYTHONHOME -u PYTHONSTARTUP PYTHONPATH="$site:$torch_dir" HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 \
+        HF_HOME="$deps/no-hugging-face-home" CUDA_VISIBLE_DEVICES="" "$python" -s -S "$@"
+}
+verify_parity() {
+    isolated "$1" -B -c '
+import PIL, torch, transformers
+from transformers import BlipForConditionalGeneration, BlipProcessor
+assert torch.__version__.split("+")[0].startswith("2.11."), torch.__version__' >&2
+}
+
+check_only=
+if [ "${1:-}" = --check ]; then check_only=1; fi
+find_python
+compgen -G "$torch_dir/torch/_C.cpython-311-*.so" >/dev/null ||
+    fail 66 "no torch wheel for Python 3.11 in $torch_dir: run env/setup.sh, or name one with LIBTORCH="
+if ! have_wheels "$packages" "$requirements"; then
+    [ -z "$check_only" ] || fail 66 "missing: Hugging Face transformers in $packages"
+    python3 -m pip --version >/dev/null 2>&1 || fail 66 "no pip here: apt-get install python3-pip"
+    install_wheels "Hugging Face transformers" "for make parity: downloads 70 MB, takes 300 MB" "$packages" "$requirements" 700 verify_parity
+fi
+if [ -n "$check_only" ]; then
+    say "nothing is missing"
+elif [ $# -gt 0 ]; then
+    isolated "$packages" "$@"
+else
+    say "ready ($packages)"
+fi
