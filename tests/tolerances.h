@@ -61,10 +61,10 @@ inline constexpr double bf16_loss = 1e-2;
 inline constexpr double bf16_gradients = 5e-2;
 
 // Least share of captions that are the same, word for word, with weights and activations in bf16: a word changes where
-// two were about equally likely.
-inline constexpr double bf16_equal_captions = 0.5;
+// two were about equally likely. Seen: 52 of 60.
+inline constexpr double bf16_equal_captions = 0.75;
 // The vision encoder's gradients by the fused attention kernel against those by the one written out: the softmax is
-// summed by blocks.
+// summed by blocks. Seen: 3e-6.
 inline constexpr double attention_kernel_gradients = 1e-5;
 
 // Losses of 20 fp32 steps at lr 1e-3 on a GPU against those on the CPU: sums in another order and exp, erf that differ
