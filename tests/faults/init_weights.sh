@@ -26,6 +26,11 @@ exits 0; same_captions
 caption --init "$pth"
 exits 65; says "$pth"; says "give --text-heads and --vision-heads"
 
+new_case "a checkpoint with optimizer state and a configuration inside"
+caption --init "$golden/with_optimizer.pth" --text-heads 2 --vision-heads 2
+exits 0; says "1 blocks of 32 channels in the image encoder, 1 layers of 16 in the caption decoder"; says_not warning
+is "$(wc -l <"$scratch/said")" 3 "captions"
+
 new_case "a Hugging Face folder: its names, its config.json, its vocabulary"
 mkdir "$scratch/hf"
 make_weights "$huggingface_names" "$scratch/hf/model.safetensors"
