@@ -32,7 +32,7 @@ num-beams = 3
 max-length = 20
 min-length = 5
 length-penalty = 1
-repetition-penalty = 1'
+repetition-penalty = 0'
 new_case "caption_coco.cfg is the paper's recipe for ViT-B"
 prints "$paper
 model = base
