@@ -101,7 +101,7 @@ PtbLexer::Match PtbLexer::apostrophe(std::size_t i) const {
     }
     const bool closed = i + 2 >= text_.size() || is_one_of(at(i + 2), U" \t\n\u00a0");
     if (starts_with(i, U"'n") && (!straight || closed)) return whole(i, i + 2);
-    if (digit_at(i + 1) && at(i + 2) == U'0' && (at(i + 3) | 0x20) == U's') return whole(i, i + 4);
+    if (digit_at(i + 1) && at(i + 1) >= U'2' && at(i + 2) == U'0' && (at(i + 3) | 0x20) == U's') return whole(i, i + 4);
     if (digit_at(i + 1) && digit_at(i + 2) && space_end(i + 3) > i + 3) return whole(i, i + 3);
     return {1, 0, 0, Spelling::literal, U"'"};
 }

@@ -62,7 +62,7 @@ void PtbLexer::spell(std::size_t i, const Match& match, int part, std::u32string
         } else if (match.spelling == Spelling::ampersand && starts_with(k, U"&amp;")) {
             token += c;
             k += 4;
-        } else {
+        } else if (c != soft_hyphen) {
             token += c;
         }
     }

@@ -158,6 +158,7 @@ class PtbLexer {
 inline bool is_one_of(char32_t c, std::u32string_view set) {
     return c != 0 && set.find(c) != std::u32string_view::npos;
 }
+inline constexpr char32_t soft_hyphen = 0xad;
 inline char32_t lower_ascii(char32_t c) { return c >= U'A' && c <= U'Z' ? c + 32 : c; }
 
 // Whether these letters, followed by a period, are an abbreviation that keeps it.

@@ -15,7 +15,8 @@ PtbLexer::Match PtbLexer::entity(std::size_t i) const {
                                          Entity{U"&gt;", U">"},    Entity{U"&apos;", U"'"}, Entity{U"&mdash;", U"--"},
                                          Entity{U"&ndash;", U"--"}};
     for (const auto& [name, token] : entities) {
-        if (text_.substr(i).starts_with(name) || (name == U"&amp;" && text_.substr(i).starts_with(U"&AMP;")))
+        // (capitals, too, where the name is short)
+        if (text_.substr(i).starts_with(name) || (name.size() <= 5 && starts_with(i, name)))
             return {name.size(), 0, 0, Spelling::literal, token};
     }
     if (text_.substr(i).starts_with(U"&nbsp;")) return {6, 0, 0, Spelling::none};
@@ -78,6 +79,7 @@ PtbLexer::Match PtbLexer::quotes(std::size_t i) const {
 PtbLexer::Match PtbLexer::punctuation(std::size_t i) const {
     const char32_t c = at(i);
     if (c > 0x7F) return {};
+    if (c < 0x20 || c == 0x7F) return {1, 0, 0, Spelling::none};
     struct Bracket {
         char32_t c;
         std::u32string_view token;

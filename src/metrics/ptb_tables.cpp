@@ -80,6 +80,25 @@ constexpr std::array kept_symbols{
     Range{0xff01, 0xff0f}, Range{0xff1a, 0xff20}, Range{0xff3b, 0xff40}, Range{0xff5b, 0xff65}, Range{0xffe0, 0xffe1},
     Range{0xffe5, 0xffe6}};
 
+// Marks (and a few others) that belong to words; of letters and digits those which Unicode 6.1 knew do.
+constexpr std::array word_marks{
+    Range{0x2c2, 0x379}, Range{0x384, 0x385}, Range{0x3f6, 0x3f6}, Range{0x483, 0x487}, Range{0x55a, 0x55f},
+    Range{0x58a, 0x58a}, Range{0x591, 0x5bd}, Range{0x5bf, 0x5bf}, Range{0x5c1, 0x5c2}, Range{0x5c4, 0x5c5},
+    Range{0x5c7, 0x5c7}, Range{0x615, 0x61a}, Range{0x64b, 0x65e}, Range{0x670, 0x670}, Range{0x6d6, 0x6fe},
+    Range{0x70f, 0x7b0}, Range{0x7eb, 0x7f3}, Range{0x900, 0x903}, Range{0x93c, 0x94e}, Range{0x951, 0x955},
+    Range{0x962, 0x963}, Range{0x981, 0x983}, Range{0x9bc, 0x9c4}, Range{0x9c7, 0x9c8}, Range{0x9cb, 0x9cd},
+    Range{0x9d7, 0x9d7}, Range{0x9e2, 0x9e3}, Range{0xa01, 0xa03}, Range{0xa3c, 0xa3c}, Range{0xa3e, 0xa4f},
+    Range{0xa81, 0xa83}, Range{0xabc, 0xacf}, Range{0xb82, 0xb82}, Range{0xbbe, 0xbc2}, Range{0xbc6, 0xbc8},
+    Range{0xbca, 0xbcd}, Range{0xc01, 0xc03}, Range{0xc3e, 0xc56}, Range{0xd3e, 0xd44}, Range{0xd46, 0xd48},
+    Range{0xe31, 0xe3a}, Range{0xe47, 0xe4e}, Range{0xeb1, 0xebc}, Range{0xec8, 0xecd}, Range{0x1885, 0x1886}};
+
+template <std::size_t N>
+bool is_in(const std::array<Range, N>& ranges, char32_t c) {
+    const auto found = std::lower_bound(ranges.begin(), ranges.end(), c,
+                                        [](const Range& range, char32_t value) { return range.last < value; });
+    return found != ranges.end() && found->first <= c;
+}
+
 }    // namespace
 
 Abbreviation find_abbreviation(std::u32string_view letters) {
@@ -116,8 +135,6 @@ std::u32string_view symbol_token(char32_t c) {
             return U"cents";
         case 0xa3:
             return U"#";
-        case 0xad:
-            return U"-";
         case 0xbc:
             return U"1/4";
         case 0xbd:
@@ -159,23 +176,22 @@ std::u32string_view symbol_token(char32_t c) {
     }
 }
 
-bool is_kept_symbol(char32_t c) {
-    const auto found = std::lower_bound(kept_symbols.begin(), kept_symbols.end(), c,
-                                        [](const Range& range, char32_t value) { return range.last < value; });
-    return found != kept_symbols.end() && found->first <= c;
-}
+bool is_kept_symbol(char32_t c) { return is_in(kept_symbols, c); }
 
 bool is_space(char32_t c) {
     return c == U' ' || (c >= 0x09 && c <= 0x0d) || c == 0x85 || c == 0xa0 || c == 0x1680 ||
            (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
-// Letters, marks and digits of the basic plane; the oracle drops what lies beyond it.
+// Of the basic plane only: the oracle drops what lies beyond it. A soft hyphen belongs to its word and is left out.
 bool is_word_character(char32_t c) {
     if (c < 0x80) return (c >= U'0' && c <= U'9') || (c >= U'a' && c <= U'z') || (c >= U'A' && c <= U'Z');
     if (c > 0xFFFF || !symbol_token(c).empty() || is_kept_symbol(c)) return false;
-    constexpr std::uint32_t mask = U_GC_L_MASK | U_GC_MN_MASK | U_GC_MC_MASK | U_GC_ND_MASK;
-    return (U_GET_GC_MASK(static_cast<UChar32>(c)) & mask) != 0 || (c >= 0x2c2 && c <= 0x2ff);
+    if (c == soft_hyphen || is_in(word_marks, c)) return true;
+    UVersionInfo version{};
+    u_charAge(static_cast<UChar32>(c), version);
+    const bool known = version[0] < 6 || (version[0] == 6 && version[1] <= 1);
+    return known && (U_GET_GC_MASK(static_cast<UChar32>(c)) & (U_GC_L_MASK | U_GC_ND_MASK)) != 0;
 }
 
 std::uint16_t char_kinds(char32_t c) {

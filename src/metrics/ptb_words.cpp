@@ -28,7 +28,7 @@ PtbLexer::Match PtbLexer::abbreviation(std::size_t i) const {
         case Abbreviation::none:
             return {};
         case Abbreviation::number:
-            return digit_at(next) ? match : Match{};
+            return digit_at(next) && next <= end + 2 ? match : Match{};
         case Abbreviation::title:
             return match;
         case Abbreviation::plain:
