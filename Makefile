@@ -348,11 +348,11 @@ endif
 $(eval $(call program_rules,$(PARITY),$(call obj,tests/parity/evaluate_batch.cpp),$(LAYERS)))
 $(foreach b,$(BENCHES),$(eval $(call program_rules,$(b),$(call obj,$(b:$(BUILD)/bench/%=tests/bench/%.cpp)),$(LAYERS),$(SUPPORT_LIB) $(SUPPORT_TORCH_LIB),-lbenchmark_main -lbenchmark)))
 
-# Fuzzers of what reads files of strangers: only sources free of LibTorch, compiled a second time with checks.
+# Fuzzers of what reads files and captions of strangers: only sources free of LibTorch, compiled a second time with checks.
 FUZZERS     := $(patsubst tests/faults/fuzz/%_fuzz.cpp,$(BUILD)/fuzz/%,$(wildcard tests/faults/fuzz/*_fuzz.cpp))
 FUZZ_FLAGS  := -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -include tests/faults/fuzz/source_location.h
 FUZZED      := src/base/error.cpp $(addprefix src/weights/,element_type.cpp safetensors_header.cpp pickle_machine.cpp \
-  pickle_steps.cpp pickle_calls.cpp tensor_view.cpp zip_archive.cpp pth_file.cpp weight_file.cpp)
+  pickle_steps.cpp pickle_calls.cpp tensor_view.cpp zip_archive.cpp pth_file.cpp weight_file.cpp) $(wildcard src/metrics/ptb_*.cpp)
 .PHONY: fuzzers
 fuzzers: $(FUZZERS) # tests/faults/fuzz_readers.sh runs them
 $(BUILD)/fuzz/%.o: %.cpp Makefile
@@ -361,7 +361,7 @@ $(BUILD)/fuzz/%.o: %.cpp Makefile
 	$(Q)$(FUZZ_CXX) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -MF $(@:.o=.d) -MT $@ -c $< $(whole)
 $(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/faults/fuzz/%_fuzz.o $(FUZZED:%.cpp=$(BUILD)/fuzz/%.o)
 	$(call say,LINK,$@)
-	$(Q)$(FUZZ_CXX) $(FUZZ_FLAGS) -fsanitize=fuzzer $^ $(shell pkg-config --libs libzip fmt) $(whole)
+	$(Q)$(FUZZ_CXX) $(FUZZ_FLAGS) -fsanitize=fuzzer $^ $(shell pkg-config --libs libzip fmt icu-uc) $(whole)
 
 -include $(wildcard $(BUILD)/fuzz/src/*/*.d $(BUILD)/fuzz/tests/faults/fuzz/*.d)
 -include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/obj/*/*/*.d $(BUILD)/obj/*/*/*/*.d)

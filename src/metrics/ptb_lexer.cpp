@@ -53,7 +53,7 @@ void PtbLexer::spell(std::size_t i, const Match& match, int part, std::u32string
     for (std::size_t k = begin; k < end; ++k) {
         const char32_t c = text_[k];
         const bool spaced = match.spelling == Spelling::spaced || match.spelling == Spelling::bracketed;
-        if (spaced && c == U' ') {
+        if (spaced && c < 0x80 && is_space(c)) {
             token += U'\u00a0';
         } else if (match.spelling == Spelling::bracketed && (c == U'(' || c == U')')) {
             token += c == U'(' ? U"-lrb-" : U"-rrb-";

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The readers of strangers' weight files under libFuzzer, ASan and UBSan, both at the same time, FUZZ_SECONDS (60) long.
+# The readers of strangers' weight files and captions under libFuzzer, ASan and UBSan, all at the same time,
+# FUZZ_SECONDS (60) long.
 # A finding fails, and its input is kept. Called by tests/run_all.sh; needs clang with its run-time library.
 #   FUZZ_SECONDS=1800 tests/run_all.sh faults/fuzz_readers.sh    # longer; FUZZ_CORPUS=DIR keeps what the runs learn
 # shellcheck source=tests/faults/lib.sh
@@ -11,7 +12,7 @@ corpus=${FUZZ_CORPUS:-$scratch/corpus}
 
 echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }' >"$scratch/try.cpp"
 if ! "$cxx" -fsanitize=fuzzer,address,undefined -o "$scratch/try" "$scratch/try.cpp" 2>"$scratch/try.log"; then
-    skips "fuzzing the readers of weight files" "no $cxx with libFuzzer: env/setup.sh"
+    skips "fuzzing the readers of weight files and captions" "no $cxx with libFuzzer: env/setup.sh"
     finish
 fi
 # A make of its own: settings of the one that runs the tests must not reach it.
@@ -23,6 +24,8 @@ if ! env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u MAKEOVERRIDES make --no-print-di
 fi
 mkdir -p "$findings"
 python3 tests/faults/fuzz/make_seeds.py tests/unit/weights/data "$scratch/seeds" || exit 70
+mkdir -p "$scratch/seeds/ptb"
+split -l 4 tests/reference/ptb_lines.txt "$scratch/seeds/ptb/"
 
 # fuzz NAME LONGEST_INPUT: in the background, its words into a log
 fuzz() {
@@ -40,11 +43,14 @@ no_finding() {
 }
 fuzz pth 16384
 pth=$!
+fuzz ptb 4096
+ptb=$!
 fuzz safetensors 4096
 safetensors=$!
 passes "PyTorch's .pth: no input crashes its reader" no_finding pth $pth
 passes "safetensors: no input crashes its reader" no_finding safetensors $safetensors
-for name in pth safetensors; do
+passes "captions: no input breaks the tokenizer" no_finding ptb $ptb
+for name in pth ptb safetensors; do
     echo "$name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$scratch/$name.log") inputs in $seconds s, $(
         sed -n 's/.*cov: \([0-9]*\).*/\1/p' "$scratch/$name.log" | tail -n 1) edges covered"
 done
