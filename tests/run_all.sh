@@ -3,7 +3,8 @@
 #   run_all.sh [PATTERN]   only names that match PATTERN (unit_text, golden, ranks, faults, a|b ...); PATTERN/FILTER hands
 #                          FILTER to Boost.Test (--run_test), e.g. golden/wordpiece*
 # One line per program; the output of one that fails is shown in full. Each must end with "N passed, N failed, N skipped";
-# a missing summary or a crash counts as a failure. The last line sums them; exit 1 if anything failed.
+# a missing summary or a crash counts as a failure. What was skipped, and how much was compared with golden data, is shown.
+# The last line sums them; exit 1 if anything failed.
 # REQUIRE_GPU=1 turns tests skipped for want of a GPU into failures.
 set -u
 cd "$(dirname "$0")/.." || exit 70
@@ -44,16 +45,19 @@ run() {
         cat "$log"
         printf -- '----\n'
     else
-        grep -E '^skipped: ' "$log"
+        grep -E '^(skipped|compared): ' "$log"
     fi
     printf '%-34s %4d passed %3d failed %3d skipped %5d s\n' "$name" "$p" "$f" "$s" $((SECONDS - start))
 }
 
 boost=()
 [ -z "$filter" ] || boost=(--run_test="$filter")
-for program in "$build"/tests/unit_* "$build"/tests/golden; do
+for program in "$build"/tests/unit_*; do
     [ -x "$program" ] && run "${program##*/}" 900 "$program" "${boost[@]}"
 done
+if [ -x "$build/tests/golden" ]; then
+    run golden 900 "$build/tests/golden" --log_level=message "${boost[@]}" # says how much was compared
+fi
 if [ -x "$build/tests/ranks" ]; then
     for np in 1 2 3; do
         run "ranks np=$np" 600 mpirun -np $np "$build/tests/ranks" "${boost[@]}"

@@ -82,7 +82,7 @@ BOOST_AUTO_TEST_CASE(attention_kernels_agree, *boost::unit_test::precondition(ha
         BOOST_TEST(difference <= (zero ? tolerance::zero_gradient : tolerance::attention_kernel_gradients), name);
         if (!zero) worst = std::max(worst, difference);
     }
-    BOOST_TEST_MESSAGE("fused against math attention: image_embeds " << of_embeds << ", loss " << of_loss
+    BOOST_TEST_MESSAGE("compared: fused against math attention: image_embeds " << of_embeds << ", loss " << of_loss
                                                                      << ", worst of " << layout.count() << " gradients "
                                                                      << worst);
     BOOST_TEST(of_embeds <= tolerance::image_embeds);
@@ -98,7 +98,7 @@ BOOST_AUTO_TEST_CASE(gradient_checkpointing_changes_no_bit, *boost::unit_test::p
         BOOST_TEST(again.loss.equal(plain.loss));
         BOOST_TEST(again.gradients.equal(plain.gradients), blocks << " of " << depth << " blocks");
     }
-    BOOST_TEST_MESSAGE(depth << " x " << plain.gradients.numel() << " gradients equal bit for bit");
+    BOOST_TEST_MESSAGE("compared: " << depth << " x " << plain.gradients.numel() << " gradients equal bit for bit");
 }
 
 // bf16's loss and gradients: model_test.cpp.
@@ -123,7 +123,7 @@ BOOST_AUTO_TEST_CASE(bf16_captions_are_mostly_the_references,
     const auto wanted = generate(exact, prompts, {}), got = generate(rounded, prompts, {});
     std::size_t equal = 0;
     for (std::size_t i = 0; i < wanted.size(); ++i) equal += got[i].tokens == wanted[i].tokens ? 1 : 0;
-    BOOST_TEST_MESSAGE(equal << " of " << wanted.size() << " captions are the same in bf16");
+    BOOST_TEST_MESSAGE("compared: " << equal << " of " << wanted.size() << " captions are the same in bf16");
     BOOST_TEST(static_cast<double>(equal) >= tolerance::bf16_equal_captions * static_cast<double>(wanted.size()));
 }
 

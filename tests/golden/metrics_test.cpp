@@ -78,7 +78,7 @@ std::size_t count_equal(const std::vector<std::string>& lines, const std::vector
         if (got != tokens[i])
             BOOST_TEST_MESSAGE("'" << lines[i] << "' gives '" << got << "' instead of '" << tokens[i] << "'");
     }
-    BOOST_TEST_MESSAGE(equal << " of " << lines.size() << " lines have the oracle's tokens");
+    BOOST_TEST_MESSAGE("compared: " << equal << " of " << lines.size() << " lines have the oracle's tokens");
     return equal;
 }
 

@@ -34,7 +34,7 @@ void expect_rows(const std::vector<std::string>& captions, const nlohmann::json&
                                       << expected[i].dump());
         }
     }
-    BOOST_TEST_MESSAGE(captions.size() - wrong << " of " << captions.size() << " rows are equal");
+    BOOST_TEST_MESSAGE("compared: " << captions.size() - wrong << " of " << captions.size() << " rows are equal");
     BOOST_TEST(wrong == 0u);
 }
 
