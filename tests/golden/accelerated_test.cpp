@@ -82,9 +82,9 @@ BOOST_AUTO_TEST_CASE(attention_kernels_agree, *boost::unit_test::precondition(ha
         BOOST_TEST(difference <= (zero ? tolerance::zero_gradient : tolerance::attention_kernel_gradients), name);
         if (!zero) worst = std::max(worst, difference);
     }
-    BOOST_TEST_MESSAGE("compared: fused against math attention: image_embeds " << of_embeds << ", loss " << of_loss
-                                                                     << ", worst of " << layout.count() << " gradients "
-                                                                     << worst);
+    BOOST_TEST_MESSAGE("compared: fused against math attention: image_embeds "
+                       << of_embeds << ", loss " << of_loss << ", worst of " << layout.count() << " gradients "
+                       << worst);
     BOOST_TEST(of_embeds <= tolerance::image_embeds);
     BOOST_TEST(of_loss <= tolerance::loss);
 }

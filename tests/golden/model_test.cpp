@@ -117,9 +117,9 @@ BOOST_AUTO_TEST_CASE(forward_and_gradients, *boost::unit_test::precondition(has_
         BOOST_TEST(of_gradient <= tolerance::gradients, name);
         ++compared;
     }
-    BOOST_TEST_MESSAGE("compared: relative differences of image_embeds " << of_embeds << ", logits " << of_logits << ", loss "
-                                                             << of_loss << ", worst of " << compared << " gradients "
-                                                             << worst);
+    BOOST_TEST_MESSAGE("compared: relative differences of image_embeds "
+                       << of_embeds << ", logits " << of_logits << ", loss " << of_loss << ", worst of " << compared
+                       << " gradients " << worst);
     BOOST_TEST(compared > 0);
 }
 
@@ -147,7 +147,8 @@ BOOST_AUTO_TEST_CASE(bf16_stays_near_the_reference, *boost::unit_test::precondit
     }
     const double of_loss = relative_difference(loss.detach().view({1}), expected.tensor("loss"));
     const double of_gradients = std::sqrt(difference / whole);
-    BOOST_TEST_MESSAGE("compared: bf16 against the reference's fp32: loss " << of_loss << ", all gradients " << of_gradients);
+    BOOST_TEST_MESSAGE("compared: bf16 against the reference's fp32: loss " << of_loss << ", all gradients "
+                                                                            << of_gradients);
     BOOST_TEST(of_loss <= tolerance::bf16_loss);
     BOOST_TEST(of_gradients <= tolerance::bf16_gradients);
 }
@@ -240,8 +241,9 @@ BOOST_AUTO_TEST_CASE(generated_captions,
             worst = std::max(worst, std::abs(results[i].log_probability - score));
         }
     }
-    BOOST_TEST_MESSAGE("compared: " << equal << " of " << compared << " generated sequences equal the reference's; their "
-                             << "log-probabilities are within " << worst << " of those of the whole text");
+    BOOST_TEST_MESSAGE("compared: " << equal << " of " << compared
+                                    << " generated sequences equal the reference's; their "
+                                    << "log-probabilities are within " << worst << " of those of the whole text");
     BOOST_TEST(compared > 0U);
     BOOST_TEST(equal == compared);
     BOOST_TEST(worst <= tolerance::log_probability);

@@ -77,8 +77,9 @@ BOOST_AUTO_TEST_CASE(table_models_equal_reference, *boost::unit_test::preconditi
         marked += has_ties ? 1 : 0;
         ties += !whole_case && has_ties ? 1 : 0;
     }
-    BOOST_TEST_MESSAGE("compared: " << equal << " of " << compared << " searches equal the reference's; of the " << marked
-                             << " with equal logits, " << ties << " differ where these leave the order open");
+    BOOST_TEST_MESSAGE("compared: " << equal << " of " << compared << " searches equal the reference's; of the "
+                                    << marked << " with equal logits, " << ties
+                                    << " differ where these leave the order open");
     BOOST_TEST(compared > 0);
 }
 
@@ -107,7 +108,7 @@ BOOST_AUTO_TEST_CASE(sampling_filters_equal_reference, *boost::unit_test::precon
         equal += difference <= tolerance::sampling_filters ? 1 : 0;
     }
     BOOST_TEST_MESSAGE("compared: " << equal << " of " << compared
-                             << " filtered distributions equal the reference's, largest difference " << worst);
+                                    << " filtered distributions equal the reference's, largest difference " << worst);
     BOOST_TEST(compared > 0);
     BOOST_TEST(equal == compared);
 }
