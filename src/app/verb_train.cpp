@@ -52,13 +52,6 @@ void print_plan(const Options& options, const PackedDataset& dataset, int ranks)
         sampler.efficiency() * 100);
 }
 
-// "base"; dimensions of a user's or of other weights have no name.
-std::string name_of_shape(const ModelOptions& model) {
-    ModelOptions preset = model_preset(model.preset);
-    preset.image_size = model.image_size;
-    return preset == model ? model.preset : "of its own shape";
-}
-
 // Tells what a rank will need, whole in a dry run; warns where this host has less.
 MemoryPlan print_memory(const Options& options, const PackedDataset& dataset, Communicator& communicator) {
     const std::int64_t parameters = Captioner(options.model).layout().element_count();
@@ -66,8 +59,8 @@ MemoryPlan print_memory(const Options& options, const PackedDataset& dataset, Co
     MemoryPlan plan = plan_memory(options, caption_lengths(dataset.split("train"), dataset.prompt_length()), parameters,
                                   communicator.size(), present);
     const bool on_gpu = options.runtime.device == "cuda";
-    log_info("model {}: {:.2f} M parameters; memory of a rank at most: {}{}", name_of_shape(options.model),
-             static_cast<double>(parameters) / 1e6,
+    log_info("model {}: {:.2f} M parameters; memory of a rank at most: {}{}",
+             preset_of(options.model).value_or("of its own shape"), static_cast<double>(parameters) / 1e6,
              on_gpu ? format_bytes(plan.device.peak_bytes()) + " of its GPU and " : "",
              format_bytes(plan.host.peak_bytes()) + (on_gpu ? " of the host" : ""));
     if (options.dry_run) {

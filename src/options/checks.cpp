@@ -121,6 +121,16 @@ ModelOptions model_preset(const std::string& name) {
     return model;
 }
 
+std::optional<std::string> preset_of(ModelOptions model) {
+    for (const char* name : {"tiny", "large", "base"}) {
+        const ModelOptions preset = model_preset(name);
+        model.image_size = preset.image_size;
+        model.preset = preset.preset;
+        if (model == preset) return name;
+    }
+    return std::nullopt;
+}
+
 double preset_drop_path(const std::string& name) { return name == "large" ? 0.1 : 0; }
 
 std::optional<std::string> prompt_problem(std::string_view prompt) {

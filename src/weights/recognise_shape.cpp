@@ -59,17 +59,6 @@ class Shapes {
     const WeightFile& file_;
 };
 
-// The preset with these dimensions, resolution aside.
-std::optional<std::string> preset_of(ModelOptions model) {
-    for (const char* name : {"tiny", "large", "base"}) {
-        const ModelOptions preset = model_preset(name);
-        model.image_size = preset.image_size;
-        model.preset = preset.preset;
-        if (model == preset) return name;
-    }
-    return std::nullopt;
-}
-
 void tell(const WeightFile& file, const ModelOptions& model) {
     const auto preset = preset_of(model);
     log_info("{}: {}, trained with pictures of {} x {} pixels", file.path().string(),

@@ -17,14 +17,6 @@
 namespace blip::test {
 namespace {
 
-constexpr double label_smoothing = 0.1;
-
-std::vector<std::int64_t> to_vector(const at::Tensor& tensor) {
-    const at::Tensor flat = tensor.contiguous();
-    const auto* data = static_cast<const std::int64_t*>(flat.const_data_ptr());
-    return {data, data + flat.numel()};
-}
-
 struct Pass {
     at::Tensor embeds, loss, gradients;    // gradients: the whole arena
 };

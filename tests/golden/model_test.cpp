@@ -21,14 +21,6 @@
 namespace blip::test {
 namespace {
 
-constexpr double label_smoothing = 0.1;
-
-std::vector<std::int64_t> to_vector(const at::Tensor& tensor) {
-    const at::Tensor flat = tensor.contiguous();
-    const auto* data = static_cast<const std::int64_t*>(flat.const_data_ptr());
-    return {data, data + flat.numel()};
-}
-
 // The true gradient of an attention key bias is zero; what stands there is rounding noise.
 bool is_text_key_bias(const std::string& name) { return name.ends_with(".self.key.bias"); }
 bool is_vision_qkv_bias(const std::string& name) { return name.ends_with(".attn.qkv.bias"); }

@@ -47,6 +47,12 @@ at::Tensor squashed_images(const std::vector<std::string>& files, int size) {
     return images;
 }
 
+std::vector<std::int64_t> to_vector(const at::Tensor& tensor) {
+    const at::Tensor flat = tensor.contiguous();
+    const auto* data = static_cast<const std::int64_t*>(flat.const_data_ptr());
+    return {data, data + flat.numel()};
+}
+
 double relative_difference(const at::Tensor& a, const at::Tensor& b) {
     const double largest = b.abs().max().item<double>();
     return (a - b).abs().max().item<double>() / (largest > 0 ? largest : 1);

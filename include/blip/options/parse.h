@@ -48,6 +48,8 @@ std::string print_config(const Options& options);
 std::map<std::string, std::string> changed_options(const Options& options);
 // Dimensions of a preset; throws usage for an unknown name.
 ModelOptions model_preset(const std::string& name);
+// The preset with these dimensions, resolution aside; nullopt if they are of no preset.
+std::optional<std::string> preset_of(ModelOptions model);
 // The user set this option, or the preset, which sets all dimensions.
 bool asks_for_dimension(const Options& options, const std::string& name);
 // Stochastic depth that the published recipe of a preset trains with: 0.1 for large, else 0.

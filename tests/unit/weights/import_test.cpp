@@ -73,19 +73,7 @@ Imported expected() {
 }
 
 std::string problem_of(const WeightFile& file, const Layout& layout = small_layout()) {
-    try {
-        import(file, layout);
-    } catch (const Error& error) {
-        BOOST_TEST((error.code() == ExitCode::bad_data), error.what());
-        return error.what();
-    }
-    return "no problem";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-    if (text.find(part) != std::string::npos) return true;
-    BOOST_TEST_MESSAGE("said: " << text);
-    return false;
+    return test::problem_of([&] { import(file, layout); });
 }
 
 // What is logged while it lives.

@@ -28,22 +28,6 @@ ModelOptions recognise(const WeightFile& file, const std::string& config = "", c
     return recognise_shape(file, config, asked, explicit_options);
 }
 
-std::string problem_of(const std::function<void()>& body) {
-    try {
-        body();
-    } catch (const Error& error) {
-        BOOST_TEST((error.code() == ExitCode::bad_data), error.what());
-        return error.what();
-    }
-    return "no problem";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-    if (text.find(part) != std::string::npos) return true;
-    BOOST_TEST_MESSAGE("said: " << text);
-    return false;
-}
-
 // 48 channels, which 64 does not divide
 ModelOptions odd_model() {
     ModelOptions model = model_preset("tiny");
