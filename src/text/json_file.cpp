@@ -8,6 +8,7 @@
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
 #include "blip/text/caption_text.h"
+#include "src/text/json_builder.h"
 
 namespace blip {
 
@@ -62,24 +63,14 @@ JsonFile load_json(const std::filesystem::path& path, const std::vector<std::str
         file.invalid_mark = invalid_mark;
         text = mark_invalid_bytes(text, bad);
     }
-    try {
-        using Event = nlohmann::json::parse_event_t;
-        nlohmann::json::parser_callback_t keep;
-        if (!ignored.empty())
-            keep = [&ignored](int, Event event, nlohmann::json& parsed) {
-                return event != Event::key ||
-                       std::find(ignored.begin(), ignored.end(), parsed.get_ref<const std::string&>()) == ignored.end();
-            };
-        file.root = nlohmann::json::parse(text, keep);
-    } catch (const nlohmann::json::parse_error& error) {
-        std::string reason = error.what();
+    JsonBuilder builder(file.root, ignored);
+    if (!nlohmann::json::sax_parse(text, &builder)) {
+        std::string reason = builder.error();
         // drop the library's own prefix and place
         for (const char* start : {"] ", ": "})
             if (const auto at = reason.find(start); at != std::string::npos) reason.erase(0, at + 2);
-        const std::size_t place = error.byte == 0 ? 0 : error.byte - 1;
+        const std::size_t place = builder.error_byte() == 0 ? 0 : builder.error_byte() - 1;
         bad_json(file, line_and_column(text, place), "malformed JSON: " + reason);
-    } catch (const nlohmann::json::exception& error) {
-        bad_json(file, "the whole file", error.what());
     }
     return file;
 }
