@@ -1,12 +1,10 @@
 // BLEU-1..4 as the COCO evaluation computes it. Called by coco_eval on rank 0.
 #include "blip/metrics/bleu.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 
-#include "src/metrics/ngrams.h"
+#include "src/metrics/counted_captions.h"
 
 namespace blip {
 namespace {
@@ -28,19 +26,22 @@ struct Statistics {
     }
 };
 
-Statistics measure(Words& words, const Tokens& hypothesis, const std::vector<Tokens>& references) {
-    const std::vector<std::uint32_t> guess = words.numbers(hypothesis);
+// most: scratch, the largest count in any reference of each of the hypothesis's n-grams
+Statistics measure(const CountedCaptions& captions, std::size_t image, std::vector<std::uint32_t>& most) {
+    const CountedCaption guess = captions.hypothesis(image);
     Statistics result;
-    result.hypothesis_length = static_cast<double>(guess.size());
-    GramCounts most;    // the largest count in any reference
+    result.hypothesis_length = guess.words;
+    most.assign(guess.grams.size(), 0);
     double closest = -1;
-    for (const Tokens& reference : references) {
-        const std::vector<std::uint32_t> numbers = words.numbers(reference);
-        for (const auto& [gram, count] : count_grams(numbers)) {
-            int& largest = most[gram];
-            largest = std::max(largest, count);
+    for (std::size_t k = 0; k < captions.reference_count(image); ++k) {
+        const CountedCaption reference = captions.reference(image, k);
+        auto other = reference.grams.begin();
+        for (std::size_t g = 0; g < guess.grams.size() && other != reference.grams.end(); ++g) {
+            while (other != reference.grams.end() && other->gram < guess.grams[g].gram) ++other;
+            if (other != reference.grams.end() && other->gram == guess.grams[g].gram)
+                most[g] = std::max(most[g], other->count);
         }
-        const auto length = static_cast<double>(numbers.size());
+        const double length = reference.words;
         const double distance = std::abs(length - result.hypothesis_length);
         const double best = std::abs(closest - result.hypothesis_length);
         if (closest < 0 || distance < best || (distance == best && length < closest)) closest = length;
@@ -49,11 +50,8 @@ Statistics measure(Words& words, const Tokens& hypothesis, const std::vector<Tok
     for (std::size_t n = 0; n < longest_gram; ++n) {
         result.guesses[n] = std::max(0.0, result.hypothesis_length - static_cast<double>(n));
     }
-    for (const auto& [gram, count] : count_grams(guess)) {
-        const std::size_t n = gram_length(gram) - 1;
-        const auto found = most.find(gram);
-        if (found != most.end()) result.correct[n] += std::min(count, found->second);
-    }
+    for (std::size_t g = 0; g < guess.grams.size(); ++g)
+        result.correct[captions.grams().length(guess.grams[g].gram) - 1] += std::min(guess.grams[g].count, most[g]);
     return result;
 }
 
@@ -73,19 +71,22 @@ std::array<double, 4> score(const Statistics& s) {
 
 }    // namespace
 
-BleuScores bleu(const std::vector<Tokens>& hypotheses, const std::vector<std::vector<Tokens>>& references) {
-    check_references("BLEU", hypotheses.size(), references);
-    Words words;
+BleuScores bleu(const CountedCaptions& captions) {
     Statistics corpus;
     BleuScores scores;
-    scores.per_image.reserve(hypotheses.size());
-    for (std::size_t i = 0; i < hypotheses.size(); ++i) {
-        const Statistics one = measure(words, hypotheses[i], references[i]);
+    scores.per_image.reserve(captions.images());
+    std::vector<std::uint32_t> most;
+    for (std::size_t i = 0; i < captions.images(); ++i) {
+        const Statistics one = measure(captions, i, most);
         scores.per_image.push_back(score(one));
         corpus += one;
     }
-    if (!hypotheses.empty()) scores.corpus = score(corpus);
+    if (captions.images() > 0) scores.corpus = score(corpus);
     return scores;
+}
+
+BleuScores bleu(const std::vector<Tokens>& hypotheses, const std::vector<std::vector<Tokens>>& references) {
+    return bleu(CountedCaptions("BLEU", hypotheses, references));
 }
 
 }    // namespace blip

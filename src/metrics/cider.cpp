@@ -5,7 +5,7 @@
 #include <array>
 #include <cmath>
 
-#include "src/metrics/ngrams.h"
+#include "src/metrics/counted_captions.h"
 
 namespace blip {
 namespace {
@@ -14,34 +14,34 @@ constexpr double sigma = 6;    // of the penalty on lengths
 
 // A caption as weighted n-grams.
 struct Weighted {
-    std::unordered_map<Gram, double, GramHash> weights;
+    std::vector<double> weights;                 // of the caption's n-grams, in their order
     std::array<double, longest_gram> norms{};    // by n
     double bigrams = 0;                          // what the evaluation takes for the length
 };
 
-Weighted weigh(const GramCounts& counts, const GramCounts& images_with, double log_images) {
-    Weighted result;
-    result.weights.reserve(counts.size());
-    for (const auto& [gram, count] : counts) {
-        const auto found = images_with.find(gram);
-        const double rarity = log_images - std::log(found == images_with.end() ? 1.0 : found->second);
-        const double weight = count * rarity;
-        const std::size_t n = gram_length(gram);
-        result.weights.emplace(gram, weight);
-        result.norms[n - 1] += weight * weight;
-        if (n == 2) result.bigrams += count;
+void weigh(const CountedCaption& caption, const GramTable& grams, const std::vector<double>& rarity, Weighted& result) {
+    result.weights.resize(caption.grams.size());
+    result.norms = {};
+    result.bigrams = std::max(0.0, static_cast<double>(caption.words) - 1);
+    for (std::size_t g = 0; g < caption.grams.size(); ++g) {
+        const auto [gram, count] = caption.grams[g];
+        const double weight = count * rarity[gram];
+        result.weights[g] = weight;
+        result.norms[grams.length(gram) - 1] += weight * weight;
     }
     for (double& norm : result.norms) norm = std::sqrt(norm);
-    return result;
 }
 
 // Mean over n of the clipped cosine, with the penalty.
-double similarity(const Weighted& guess, const Weighted& reference) {
+double similarity(const CountedCaption& caption, const Weighted& guess, const CountedCaption& other,
+                  const Weighted& reference, const GramTable& grams) {
     std::array<double, longest_gram> products{};
-    for (const auto& [gram, weight] : guess.weights) {
-        const auto found = reference.weights.find(gram);
-        if (found != reference.weights.end())
-            products[gram_length(gram) - 1] += std::min(weight, found->second) * found->second;
+    for (std::size_t g = 0, r = 0; g < caption.grams.size(); ++g) {
+        const std::uint32_t gram = caption.grams[g].gram;
+        while (r < other.grams.size() && other.grams[r].gram < gram) ++r;
+        if (r == other.grams.size()) break;
+        if (other.grams[r].gram == gram)
+            products[grams.length(gram) - 1] += std::min(guess.weights[g], reference.weights[r]) * reference.weights[r];
     }
     double sum = 0;
     for (std::size_t n = 0; n < longest_gram; ++n) {
@@ -52,32 +52,79 @@ double similarity(const Weighted& guess, const Weighted& reference) {
     return sum / longest_gram * std::exp(-difference * difference / (2 * sigma * sigma));
 }
 
+// By n-gram: in how many images a reference has it.
+std::vector<std::int64_t> count_images(const CountedCaptions& captions) {
+    std::vector<std::int64_t> images_with(captions.grams().size(), 0);
+    std::vector<std::size_t> last_image(captions.grams().size(), captions.images());
+    for (std::size_t i = 0; i < captions.images(); ++i) {
+        for (std::size_t k = 0; k < captions.reference_count(i); ++k) {
+            for (const GramCount& counted : captions.reference(i, k).grams) {
+                if (last_image[counted.gram] == i) continue;
+                last_image[counted.gram] = i;
+                ++images_with[counted.gram];
+            }
+        }
+    }
+    return images_with;
+}
+
+// By n-gram: the logarithm of one over the part of the documents that have it.
+std::vector<double> rarities(const CountedCaptions& captions, const DocumentFrequencies* frequencies) {
+    std::vector<std::int64_t> images_with;
+    double documents = static_cast<double>(captions.images());
+    if (frequencies == nullptr) {
+        images_with = count_images(captions);
+    } else {
+        documents = static_cast<double>(frequencies->documents);
+        images_with.assign(captions.grams().size(), 0);
+        for (const auto& [gram, count] : frequencies->counts)
+            if (const std::uint32_t number = captions.grams().find(gram); number != GramTable::npos)
+                images_with[number] = count;
+    }
+    const double log_documents = std::log(documents);
+    std::vector<double> rarity(images_with.size());
+    std::transform(images_with.begin(), images_with.end(), rarity.begin(), [&](std::int64_t count) {
+        return log_documents - std::log(std::max(1.0, static_cast<double>(count)));
+    });
+    return rarity;
+}
+
 }    // namespace
 
-CaptionScores cider(const std::vector<Tokens>& hypotheses, const std::vector<std::vector<Tokens>>& references) {
-    check_references("CIDEr", hypotheses.size(), references);
-    Words words;
-    std::vector<std::vector<GramCounts>> counted(references.size());
-    GramCounts images_with;    // n-gram -> images that have it in a reference
-    for (std::size_t i = 0; i < references.size(); ++i) {
-        GramCounts of_image;
-        for (const Tokens& reference : references[i]) {
-            counted[i].push_back(count_grams(words.numbers(reference)));
-            of_image.insert(counted[i].back().begin(), counted[i].back().end());
-        }
-        for (const auto& [gram, count] : of_image) ++images_with[gram];
-    }
-    const double log_images = std::log(static_cast<double>(references.size()));
+CaptionScores cider(const CountedCaptions& captions, const DocumentFrequencies* frequencies) {
+    const std::vector<double> rarity = rarities(captions, frequencies);
+    const GramTable& grams = captions.grams();
     CaptionScores scores;
-    for (std::size_t i = 0; i < hypotheses.size(); ++i) {
-        const Weighted guess = weigh(count_grams(words.numbers(hypotheses[i])), images_with, log_images);
+    Weighted guess, other;
+    for (std::size_t i = 0; i < captions.images(); ++i) {
+        const CountedCaption hypothesis = captions.hypothesis(i);
+        weigh(hypothesis, grams, rarity, guess);
         double sum = 0;
-        for (const GramCounts& reference : counted[i])
-            sum += similarity(guess, weigh(reference, images_with, log_images));
-        scores.per_image.push_back(10 * sum / static_cast<double>(counted[i].size()));
+        for (std::size_t k = 0; k < captions.reference_count(i); ++k) {
+            const CountedCaption reference = captions.reference(i, k);
+            weigh(reference, grams, rarity, other);
+            sum += similarity(hypothesis, guess, reference, other, grams);
+        }
+        scores.per_image.push_back(10 * sum / static_cast<double>(captions.reference_count(i)));
     }
     scores.corpus = mean(scores.per_image);
     return scores;
+}
+
+CaptionScores cider(const std::vector<Tokens>& hypotheses, const std::vector<std::vector<Tokens>>& references,
+                    const DocumentFrequencies* frequencies) {
+    return cider(CountedCaptions("CIDEr", hypotheses, references), frequencies);
+}
+
+DocumentFrequencies document_frequencies(const CountedCaptions& captions) {
+    DocumentFrequencies result;
+    result.documents = static_cast<std::int64_t>(captions.images());
+    const std::vector<std::int64_t> images_with = count_images(captions);
+    for (std::size_t gram = 0; gram < images_with.size(); ++gram)
+        if (images_with[gram] > 0)
+            result.counts.emplace_back(captions.grams().text(static_cast<std::uint32_t>(gram)), images_with[gram]);
+    std::sort(result.counts.begin(), result.counts.end());
+    return result;
 }
 
 }    // namespace blip

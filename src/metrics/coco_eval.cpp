@@ -3,15 +3,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <iterator>
 #include <string_view>
 
 #include "blip/base/error.h"
-#include "blip/base/parallel_for.h"
-#include "blip/metrics/bleu.h"
-#include "blip/metrics/cider.h"
-#include "blip/metrics/ptb_tokenizer.h"
-#include "blip/metrics/rouge_l.h"
+#include "blip/metrics/coco_tokens.h"
+#include "src/metrics/counted_captions.h"
 
 namespace blip {
 namespace {
@@ -21,38 +18,32 @@ struct Tokenised {
     std::vector<std::vector<Tokens>> references;
 };
 
-// The evaluation reads a caption a line: a line break inside one becomes a space.
-Tokens tokens_of(std::string caption, std::string_view next) {
-    std::replace(caption.begin(), caption.end(), '\n', ' ');
-    return ptb_tokenize(caption, next);
-}
-
 // All references are one text to the tokenizer, and all captions another.
 Tokenised tokenise(const std::vector<ScoredCaption>& captions, int threads) {
+    std::vector<std::string_view> hypotheses, references;
+    for (const ScoredCaption& scored : captions) {
+        hypotheses.emplace_back(scored.caption);
+        references.insert(references.end(), scored.references.begin(), scored.references.end());
+    }
     Tokenised result;
-    result.hypotheses.resize(captions.size());
-    result.references.resize(captions.size());
-    constexpr std::size_t run = 64;    // images at a time, so that threads seldom meet
-    const std::size_t runs = (captions.size() + run - 1) / run;
-    parallel_for(static_cast<std::int64_t>(runs), threads, [&](std::int64_t index) {
-        const std::size_t begin = static_cast<std::size_t>(index) * run, end = std::min(begin + run, captions.size());
-        for (std::size_t i = begin; i < end; ++i) {
-            const bool last = i + 1 == captions.size();
-            result.hypotheses[i] = tokens_of(captions[i].caption, last ? "" : captions[i + 1].caption);
-            const std::vector<std::string>& own = captions[i].references;
-            for (std::size_t k = 0; k < own.size(); ++k) {
-                const std::string_view next = k + 1 < own.size() ? std::string_view(own[k + 1])
-                                              : last             ? std::string_view()
-                                                                 : std::string_view(captions[i + 1].references.front());
-                result.references[i].push_back(tokens_of(own[k], next));
-            }
-        }
-    });
+    result.hypotheses = coco_tokens(hypotheses, "", threads);
+    const bool given = !captions.front().reference_tokens.empty();
+    std::vector<Tokens> flat;
+    if (!given) flat = coco_tokens(references, "", threads);
+    for (std::size_t i = 0, begin = 0; i < captions.size(); begin += captions[i++].references.size()) {
+        auto& own = result.references.emplace_back();
+        if (given)
+            own = captions[i].reference_tokens;
+        else
+            own.assign(std::make_move_iterator(flat.begin() + static_cast<std::ptrdiff_t>(begin)),
+                       std::make_move_iterator(flat.begin() +
+                                               static_cast<std::ptrdiff_t>(begin + captions[i].references.size())));
+    }
     return result;
 }
 
-void add_bleu(const Tokenised& tokens, CocoScores& scores) {
-    const BleuScores found = bleu(tokens.hypotheses, tokens.references);
+void add_bleu(const CountedCaptions& captions, CocoScores& scores) {
+    const BleuScores found = bleu(captions);
     for (std::size_t n = 0; n < found.corpus.size(); ++n) {
         CaptionScores& of_n = scores[fmt::format("Bleu_{}", n + 1)];
         of_n.corpus = found.corpus[n];
@@ -70,9 +61,12 @@ CocoScores coco_scores(const std::vector<ScoredCaption>& captions, const CocoEva
                         fmt::format("image {} has no reference captions to score against", scored.image_id));
     const Tokenised tokens = tokenise(captions, options.threads);
     CocoScores scores;
-    if (options.bleu) add_bleu(tokens, scores);
-    if (options.rouge_l) scores["ROUGE_L"] = rouge_l(tokens.hypotheses, tokens.references);
-    if (options.cider) scores["CIDEr"] = cider(tokens.hypotheses, tokens.references);
+    if (options.bleu || options.rouge_l || options.cider) {
+        const CountedCaptions counted("the evaluation", tokens.hypotheses, tokens.references);
+        if (options.bleu) add_bleu(counted, scores);
+        if (options.rouge_l) scores["ROUGE_L"] = rouge_l(counted);
+        if (options.cider) scores["CIDEr"] = cider(counted, options.frequencies.get());
+    }
     return scores;
 }
 

@@ -5,13 +5,15 @@
 #include <vector>
 
 #include "blip/metrics/caption_scores.h"
+#include "blip/metrics/document_frequencies.h"
 
 namespace blip {
 
 // The corpus score is the mean over images. hypotheses[i] against references[i] (at least one each). Document
-// frequencies are those of the references given: a score depends on which images are scored together. 10 is the score
-// of a caption equal to its only reference (where its n-grams are rarer than one in every image). Throws bad_data on
-// different sizes or no references.
-CaptionScores cider(const std::vector<Tokens>& hypotheses, const std::vector<std::vector<Tokens>>& references);
+// frequencies are those given (they need not outlive the call), without any those of the references: then a score
+// depends on which images are scored together. 10 is the score of a caption equal to its only reference (where its
+// n-grams are rarer than one in every image). Throws bad_data on different sizes or no references.
+CaptionScores cider(const std::vector<Tokens>& hypotheses, const std::vector<std::vector<Tokens>>& references,
+                    const DocumentFrequencies* frequencies = nullptr);
 
 }    // namespace blip

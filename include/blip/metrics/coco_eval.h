@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "blip/metrics/caption_scores.h"
+#include "blip/metrics/document_frequencies.h"
 
 namespace blip {
 
@@ -15,11 +17,15 @@ struct ScoredCaption {
     std::int64_t image_id = 0;    // for messages
     std::string caption;
     std::vector<std::string> references;
+    // Their tokens, where these were made elsewhere: for each of them, and in all captions that are scored together.
+    std::vector<Tokens> reference_tokens{};
 };
 
 struct CocoEvalOptions {
     bool bleu = true, rouge_l = true, cider = true;
     int threads = 1;    // that tokenise; the scores do not depend on it
+    // of CIDEr; null: those of the references that are scored
+    std::shared_ptr<const DocumentFrequencies> frequencies{};
 };
 
 // By metric, as pycocoevalcap names them: "Bleu_1" .. "Bleu_4", "ROUGE_L", "CIDEr".

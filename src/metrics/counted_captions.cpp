@@ -1,0 +1,144 @@
+// See counted_captions.h.
+#include "src/metrics/counted_captions.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "blip/base/error.h"
+
+namespace blip {
+
+std::uint32_t GramTable::word(std::string_view text) {
+    if (const auto found = words_.find(text); found != words_.end()) return found->second;
+    const auto number = static_cast<std::uint32_t>(words_.size() + 1);
+    const auto place = words_.emplace(std::string(text), number).first;
+    word_texts_.push_back(&place->first);
+    return number;
+}
+
+std::size_t GramTable::slot_of(std::uint32_t beginning, std::uint32_t last_word) const {
+    std::uint64_t hash = (std::uint64_t{beginning} << 32 | last_word) * 0x9E3779B97F4A7C15ull;
+    hash = (hash ^ hash >> 32) * 0xD6E8FEB86659FD93ull;
+    std::size_t slot = (hash ^ hash >> 32) & (slots_.size() - 1);
+    while (slots_[slot] != npos) {
+        const GramEntry& there = grams_[slots_[slot]];
+        if (there.beginning == beginning && there.last_word == last_word) break;
+        slot = (slot + 1) & (slots_.size() - 1);
+    }
+    return slot;
+}
+
+void GramTable::grow() {
+    slots_.assign(std::max<std::size_t>(1024, slots_.size() * 2), npos);
+    for (std::size_t gram = 0; gram < grams_.size(); ++gram)
+        slots_[slot_of(grams_[gram].beginning, grams_[gram].last_word)] = static_cast<std::uint32_t>(gram);
+}
+
+std::uint32_t GramTable::gram(std::uint32_t beginning, std::uint32_t last_word) {
+    if (grams_.size() * 2 >= slots_.size()) grow();
+    const std::size_t slot = slot_of(beginning, last_word);
+    if (slots_[slot] == npos) {
+        if (grams_.size() >= npos) throw Error(ExitCode::bad_data, "the captions hold more than 4 billion n-grams");
+        slots_[slot] = static_cast<std::uint32_t>(grams_.size());
+        const int length = beginning == npos ? 1 : grams_[beginning].length + 1;
+        grams_.push_back({beginning, last_word, static_cast<std::uint8_t>(length)});
+    }
+    return slots_[slot];
+}
+
+void GramTable::count(std::span<const std::uint32_t> words, std::vector<GramCount>& counts) {
+    scratch_.clear();
+    for (std::size_t start = 0; start < words.size(); ++start) {
+        std::uint32_t beginning = npos;
+        for (std::size_t n = 0; n < longest_gram && start + n < words.size(); ++n) {
+            beginning = gram(beginning, words[start + n]);
+            scratch_.push_back(beginning);
+        }
+    }
+    std::sort(scratch_.begin(), scratch_.end());
+    for (std::size_t i = 0; i < scratch_.size(); ++i) {
+        if (i > 0 && scratch_[i] == scratch_[i - 1])
+            ++counts.back().count;
+        else
+            counts.push_back({scratch_[i], 1});
+    }
+}
+
+std::uint32_t GramTable::find(std::string_view gram) const {
+    std::uint32_t beginning = npos;
+    if (slots_.empty()) return npos;
+    for (std::size_t at = 0; at <= gram.size();) {
+        const std::size_t end = std::min(gram.find(' ', at), gram.size());
+        const auto word = words_.find(gram.substr(at, end - at));
+        if (word == words_.end()) return npos;
+        beginning = slots_[slot_of(beginning, word->second)];
+        if (beginning == npos) return npos;
+        at = end + 1;
+    }
+    return beginning;
+}
+
+std::string GramTable::text(std::uint32_t gram) const {
+    const GramEntry& entry = grams_[gram];
+    const std::string& last = *word_texts_[entry.last_word - 1];
+    return entry.beginning == npos ? last : text(entry.beginning) + ' ' + last;
+}
+
+CountedCaptions::CountedCaptions(const char* metric, const std::vector<Tokens>& hypotheses,
+                                 const std::vector<std::vector<Tokens>>& references) {
+    check_references(metric, hypotheses.size(), references);
+    for (std::size_t i = 0; i < hypotheses.size(); ++i) {
+        first_.push_back(places_.size());
+        add(hypotheses[i]);
+        for (const Tokens& reference : references[i]) add(reference);
+    }
+    first_.push_back(places_.size());
+    places_.push_back({tokens_.size(), counts_.size(), 0});
+}
+
+void CountedCaptions::add(const Tokens& tokens) {
+    const std::size_t begin = tokens_.size(), gram = counts_.size();
+    scratch_.clear();
+    constexpr std::string_view no_break_space = "\u00a0";
+    for (const std::string& token : tokens) {
+        tokens_.push_back(table_.word(token));
+        if (token.find(no_break_space) == std::string::npos) {
+            if (!token.empty()) scratch_.push_back(tokens_.back());
+            continue;
+        }
+        for (std::size_t at = 0; at <= token.size();) {
+            const std::size_t end = std::min(token.find(no_break_space, at), token.size());
+            if (end > at) scratch_.push_back(table_.word(std::string_view(token).substr(at, end - at)));
+            at = end == token.size() ? end + 1 : end + no_break_space.size();
+        }
+    }
+    table_.count(scratch_, counts_);
+    places_.push_back({begin, gram, static_cast<std::uint32_t>(scratch_.size())});
+}
+
+CountedCaption CountedCaptions::at(std::size_t caption) const {
+    const Place &from = places_[caption], &to = places_[caption + 1];
+    return {{tokens_.data() + from.token, to.token - from.token},
+            {counts_.data() + from.gram, to.gram - from.gram},
+            from.words};
+}
+
+double mean(const std::vector<double>& values) {
+    return values.empty() ? 0 : std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+void check_references(const char* metric, std::size_t hypotheses, const std::vector<std::vector<Tokens>>& references) {
+    if (hypotheses != references.size())
+        throw Error(ExitCode::bad_data,
+                    fmt::format("{} of {} captions against references of {} images: give one caption for each image",
+                                metric, hypotheses, references.size()));
+    const auto lonely =
+        std::find_if(references.begin(), references.end(), [](const auto& list) { return list.empty(); });
+    if (lonely != references.end())
+        throw Error(ExitCode::bad_data, fmt::format("{}: caption {} has no reference; leave such images out", metric,
+                                                    lonely - references.begin()));
+}
+
+}    // namespace blip

@@ -1,0 +1,109 @@
+// Captions as numbers: what BLEU, ROUGE-L and CIDEr count and compare, made once for all three. Internal to the metrics
+// layer.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "blip/metrics/bleu.h"
+#include "blip/metrics/caption_scores.h"
+#include "blip/metrics/cider.h"
+
+namespace blip {
+
+inline constexpr std::size_t longest_gram = 4;
+
+// How often a caption has an n-gram.
+struct GramCount {
+    std::uint32_t gram = 0;
+    std::uint32_t count = 0;
+};
+
+// Words as numbers from 1, n-grams of 1 to 4 words as numbers from 0, equal ones equal numbers, in order of appearance.
+class GramTable {
+  public:
+    std::uint32_t word(std::string_view text);
+    // Appends the caption's n-grams, ordered by number.
+    void count(std::span<const std::uint32_t> words, std::vector<GramCount>& counts);
+    // The number of an n-gram, words with single spaces between; npos if no caption had it.
+    std::uint32_t find(std::string_view gram) const;
+    std::string text(std::uint32_t gram) const;
+    // How many n-grams there are, and of how many words one is.
+    std::size_t size() const { return grams_.size(); }
+    std::size_t length(std::uint32_t gram) const { return grams_[gram].length; }
+    static constexpr std::uint32_t npos = 0xFFFFFFFF;
+
+  private:
+    struct GramEntry {
+        std::uint32_t beginning;    // the n-gram without its last word; npos for one word
+        std::uint32_t last_word;
+        std::uint8_t length;
+    };
+    struct TextHash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+    };
+    std::size_t slot_of(std::uint32_t beginning, std::uint32_t last_word) const;
+    std::uint32_t gram(std::uint32_t beginning, std::uint32_t last_word);
+    void grow();
+
+    std::unordered_map<std::string, std::uint32_t, TextHash, std::equal_to<>> words_;
+    std::vector<const std::string*> word_texts_;
+    std::vector<GramEntry> grams_;
+    std::vector<std::uint32_t> slots_;    // open addressing: numbers of n-grams, npos where free; a power of two
+    std::vector<std::uint32_t> scratch_;
+};
+
+struct CountedCaption {
+    std::span<const std::uint32_t> tokens;    // as numbers of words: ROUGE-L's units
+    std::span<const GramCount> grams;         // of words, ordered by number; a no-break space separates words
+    std::uint32_t words = 0;
+};
+
+class CountedCaptions {
+  public:
+    // hypotheses[i] against references[i]. Throws bad_data unless each hypothesis has one list of references, and none
+    // of these is empty. metric: for the message. The tokens need not outlive the call.
+    CountedCaptions(const char* metric, const std::vector<Tokens>& hypotheses,
+                    const std::vector<std::vector<Tokens>>& references);
+    CountedCaptions(const CountedCaptions&) = delete;
+    CountedCaptions& operator=(const CountedCaptions&) = delete;
+
+    std::size_t images() const { return first_.size() - 1; }
+    CountedCaption hypothesis(std::size_t image) const { return at(first_[image]); }
+    std::size_t reference_count(std::size_t image) const { return first_[image + 1] - first_[image] - 1; }
+    CountedCaption reference(std::size_t image, std::size_t k) const { return at(first_[image] + 1 + k); }
+    const GramTable& grams() const { return table_; }
+
+  private:
+    struct Place {
+        std::size_t token, gram;    // where the caption begins
+        std::uint32_t words;
+    };
+    void add(const Tokens& tokens);
+    CountedCaption at(std::size_t caption) const;
+
+    GramTable table_;
+    std::vector<std::uint32_t> tokens_, scratch_;
+    std::vector<GramCount> counts_;
+    std::vector<Place> places_;         // of hypothesis and references of each image in turn, and the end
+    std::vector<std::size_t> first_;    // of each image in places_, and the end
+};
+
+double mean(const std::vector<double>& values);    // 0 of none
+
+// Throws bad_data unless each hypothesis has one list of references, and none of these is empty.
+void check_references(const char* metric, std::size_t hypotheses, const std::vector<std::vector<Tokens>>& references);
+
+BleuScores bleu(const CountedCaptions& captions);
+CaptionScores rouge_l(const CountedCaptions& captions);
+CaptionScores cider(const CountedCaptions& captions, const DocumentFrequencies* frequencies);
+// Of the references.
+DocumentFrequencies document_frequencies(const CountedCaptions& captions);
+
+}    // namespace blip
