@@ -75,6 +75,10 @@ int run_alone(const std::function<ExitCode()>& verb) {
 int run(int argc, char** argv) {
     if (argc > 1 && std::string_view(argv[1]) == "score")
         return run_alone([&] { return run_score({argv + 2, argv + argc}); });
+    if (argc > 1 && std::string_view(argv[1]) == "verify") {
+        if (launcher_rank() != 0) return 0;    // under a launcher one process does it for all
+        return run_alone([&] { return run_verify({argv + 2, argv + argc}); });
+    }
     ParsedCommandLine command;
     try {
         command = parse_command_line({argv + 1, argv + argc});

@@ -18,7 +18,8 @@ ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_pt
 // These need no MPI.
 ExitCode run_caption(Options options);
 ExitCode run_export(const Options& options);
-// words: the arguments behind the verb. Has options of its own, as it needs nothing that the other verbs need.
+// words: the arguments behind the verb. These have options of their own, as they need nothing that the others need.
 ExitCode run_score(const std::vector<std::string>& words);
+ExitCode run_verify(const std::vector<std::string>& words);
 
 }    // namespace blip

@@ -15,23 +15,48 @@
 
 namespace blip {
 
-std::optional<std::string> shard_problem(const std::filesystem::path& directory, const ShardFile& shard) {
+namespace {
+
+std::string failed(const ShardFile& shard) {
+    return fmt::format("{}: {}", shard.name, std::generic_category().message(errno));
+}
+
+// Opens the shard; what is wrong with it so far goes into problem.
+FileDescriptor open_shard(const std::filesystem::path& directory, const ShardFile& shard,
+                          std::optional<std::string>& problem) {
     const std::filesystem::path path = directory / shard.name;
-    const auto failed = [&] { return fmt::format("{}: {}", shard.name, std::generic_category().message(errno)); };
-    const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd) return errno == ENOENT ? fmt::format("{} is missing", shard.name) : failed();
+    FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     struct stat status {};
-    if (::fstat(fd.get(), &status) != 0) return failed();
-    if (static_cast<std::uint64_t>(status.st_size) != shard.bytes) {
-        return fmt::format("{} has {} bytes instead of {}", shard.name, status.st_size, shard.bytes);
-    }
+    if (!fd)
+        problem = errno == ENOENT ? fmt::format("{} is missing", shard.name) : failed(shard);
+    else if (::fstat(fd.get(), &status) != 0)
+        problem = failed(shard);
+    else if (!S_ISREG(status.st_mode))
+        problem = fmt::format("{} is not a regular file", shard.name);
+    else if (static_cast<std::uint64_t>(status.st_size) != shard.bytes)
+        problem = fmt::format("{} has {} bytes instead of {}", shard.name, status.st_size, shard.bytes);
+    return fd;
+}
+
+}    // namespace
+
+std::optional<std::string> shard_size_problem(const std::filesystem::path& directory, const ShardFile& shard) {
+    std::optional<std::string> problem;
+    open_shard(directory, shard, problem);
+    return problem;
+}
+
+std::optional<std::string> shard_problem(const std::filesystem::path& directory, const ShardFile& shard) {
+    std::optional<std::string> problem;
+    const FileDescriptor fd = open_shard(directory, shard, problem);
+    if (problem) return problem;
     ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
     Digest digest;
     std::vector<std::byte> buffer(std::size_t{1} << 20);
     for (;;) {
         const ssize_t count = ::read(fd.get(), buffer.data(), buffer.size());
         if (count < 0 && errno == EINTR) continue;
-        if (count < 0) return failed();
+        if (count < 0) return failed(shard);
         if (count == 0) break;
         digest.add({buffer.data(), static_cast<std::size_t>(count)});
     }

@@ -1,4 +1,4 @@
-// The check of a shard's file against what the manifest says. Internal to the checkpoint layer.
+// Whether a shard on disk is the one its manifest lists. Internal to the checkpoint layer: resume, --init, verify.
 #pragma once
 
 #include <filesystem>
@@ -9,8 +9,9 @@
 
 namespace blip {
 
-// What is wrong with directory/shard.name ("NAME is missing", "... was N bytes, is M", "... is damaged"); empty if it
-// is whole. Reads the file once.
+// What is wrong with the shard's size, if it can be opened at all; nullopt if it fits.
+std::optional<std::string> shard_size_problem(const std::filesystem::path& directory, const ShardFile& shard);
+// What is wrong with size or digest; nullopt if it is whole. Reads the file once.
 std::optional<std::string> shard_problem(const std::filesystem::path& directory, const ShardFile& shard);
 
 }    // namespace blip

@@ -40,7 +40,7 @@ std::string usage_text(Verb verb) {
                    "  mpirun -np N blip_mpi [train] --data FILE [--init PATH] [--output DIR] [--config FILE] "
                    "[options]\n\n"
                    "Other verbs: blip_mpi evaluate --help, blip_mpi caption --help, blip_mpi export --help, blip_mpi "
-                   "score --help\n";
+                   "score --help, blip_mpi verify --help\n";
         case Verb::evaluate:
             return "Captions the pictures of a packed data set and scores the captions; writes DIR/result/SPLIT.json "
                    "and\n"

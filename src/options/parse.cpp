@@ -223,9 +223,11 @@ std::optional<Verb> take_verb(std::vector<std::string>& arguments) {
     if (arguments.empty() || arguments.front().starts_with('-')) return std::nullopt;
     const auto verb = verb_from(arguments.front());
     if (!verb)
-        refuse(fmt::format("'{}' is no verb; there are train, evaluate, caption, export and score (blip_mpi --help){}",
-                           arguments.front(),
-                           did_you_mean(arguments.front(), {"train", "evaluate", "caption", "export", "score"})));
+        refuse(fmt::format(
+            "'{}' is no verb; there are train, evaluate, caption, export, score and verify (blip_mpi "
+            "--help){}",
+            arguments.front(),
+            did_you_mean(arguments.front(), {"train", "evaluate", "caption", "export", "score", "verify"})));
     arguments.erase(arguments.begin());
     return verb;
 }

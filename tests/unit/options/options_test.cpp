@@ -22,7 +22,7 @@ BOOST_AUTO_TEST_CASE(verb_may_be_left_out) {
     BOOST_TEST((caption.images == std::vector<std::filesystem::path>{"a.jpg", "b.jpg"}));
     check_refused({"train", "--evaluate", "--data", "a.h5"}, {"--evaluate", "train"});
     check_refused({"--data", "a.h5", "evaluate"}, {"'evaluate'", "first"});
-    check_refused({"tarin"}, {"'tarin'", "train, evaluate, caption, export and score", "did you mean train?"});
+    check_refused({"tarin"}, {"'tarin'", "train, evaluate, caption, export, score and verify", "did you mean train?"});
     check_refused({"evalute", "--data", "a.h5"}, {"did you mean evaluate?"});
     check_refused({"captions", "a.jpg"}, {"did you mean caption?"});
 }
