@@ -24,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct ScoreOptions {
-    fs::path references, results, per_image;
+    fs::path references, results, per_image, cider_df, write_cider_df;
     std::vector<std::string> splits, metrics;
     bool json = false, allow_missing = false;
     std::int64_t threads = 0;
@@ -42,6 +42,11 @@ void declare_options(ToolOptions& table, ScoreOptions& options) {
     table.add_names("metrics", "A,B", options.metrics, metric_names, "which of bleu,rouge_l,cider; all if left out");
     table.add("per-image", "FILE", options.per_image,
               "write each image's scores: [{\"image_id\", \"Bleu_1\", ...}, ...]");
+    table.add("cider-df", "FILE", options.cider_df,
+              "CIDEr's document frequencies, {\"documents\": N, \"df\": {\"a dog\": IMAGES, ...}}, instead of those\n"
+              "                           of the references that are scored");
+    table.add("write-cider-df", "FILE", options.write_cider_df,
+              "write such a file from all images of --references; --results may be left out then");
     table.add_flag("json", options.json, "print one JSON object with the keys of pycocoevalcap");
     table.add_flag("allow-missing", options.allow_missing,
                    "score the images there are results for; without it a missing one is an error,\n"
@@ -121,6 +126,14 @@ void write_per_image(const fs::path& file, const std::vector<ImageReferences>& i
     write_file_durably(file, rows.dump(1) + "\n");
 }
 
+void write_frequencies(const fs::path& file, const std::vector<ImageReferences>& images, int threads) {
+    std::vector<std::vector<std::string>> references;
+    for (const ImageReferences& image : images) references.push_back(image.captions);
+    const DocumentFrequencies frequencies = document_frequencies(references, threads);
+    write_document_frequencies(file, frequencies);
+    log_info("{}: {} n-grams of {} images", file.string(), frequencies.counts.size(), frequencies.documents);
+}
+
 bool wanted(const ScoreOptions& options, const char* metric) {
     return options.metrics.empty() ||
            std::find(options.metrics.begin(), options.metrics.end(), metric) != options.metrics.end();
@@ -176,19 +189,26 @@ ExitCode run_score(const std::vector<std::string>& words) {
         return ExitCode::ok;
     }
     for (const char* needed : {"references", "results"})
-        if (!table.given(needed))
+        if (!table.given(needed) && (needed == std::string_view("references") || !table.given("write-cider-df")))
             throw Error(ExitCode::usage,
                         fmt::format("score needs --{}, for example: blip_mpi score --references captions_val2014.json "
                                     "--results results.json",
                                     needed));
     std::vector<ImageReferences> references = read_references(options.references, options.splits);
+    const int threads = thread_count(static_cast<int>(options.threads));
+    if (table.given("write-cider-df")) {
+        write_frequencies(options.write_cider_df, references, threads);
+        if (!table.given("results")) return ExitCode::ok;
+    }
     auto captions = by_image(read_results(options.results), references, options);
     const std::vector<ScoredCaption> scored = match(references, captions, options);
     CocoEvalOptions chosen;
     chosen.bleu = wanted(options, "bleu");
     chosen.rouge_l = wanted(options, "rouge_l");
     chosen.cider = wanted(options, "cider");
-    chosen.threads = thread_count(static_cast<int>(options.threads));
+    chosen.threads = threads;
+    if (table.given("cider-df"))
+        chosen.frequencies = std::make_shared<const DocumentFrequencies>(read_document_frequencies(options.cider_df));
     const CocoScores scores = coco_scores(scored, chosen);
     if (table.given("per-image")) write_per_image(options.per_image, references, scores);
     const std::map<std::string, CocoScores> domains = domain_scores(references, scored, chosen);

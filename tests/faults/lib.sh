@@ -37,6 +37,9 @@ fail() {
     echo "$1" >>"$scratch/.checks"
 }
 
+# tolerance NAME, from tests/tolerances.h
+tolerance() { sed -n "s/^inline constexpr double $1 = \([^;]*\);.*/\1/p" "$root/tests/tolerances.h"; }
+
 # run COMMAND...: remembers exit status and output.
 run() {
     "$@" >"$output" 2>&1

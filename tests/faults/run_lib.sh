@@ -94,8 +94,6 @@ same_weights() {
     is "$(find "$last" -name 'shard-*' | wc -l)" "$(find "$other" -name 'shard-*' | wc -l)" "number of shards"
     [ ! -e "$1/best" ] || same_file "$1/best/model.safetensors" "$2/best/model.safetensors" "the best weights"
 }
-# tolerance NAME, from tests/tolerances.h
-tolerance() { sed -n "s/^inline constexpr double $1 = \([^;]*\);.*/\1/p" "$root/tests/tolerances.h"; }
 # log_query PYTHON OUTPUT...: runs PYTHON with logs, a list of {step: record} (the last record of a step counts) and
 # events, a list of the other records; its output and failure become the case's.
 log_query() {

@@ -41,6 +41,74 @@ exits 0
 # 5 of 5 words are right; closest references: 2 and 4 words; exp(1 - 6/5)
 says "Bleu_1    0.8187"; says "images    2"; says "METEOR    not computed"; says "SPICE     not computed"
 
+new_case "CIDEr's document frequencies: written from references, as counted by other means, and used"
+score --references coco.json --write-cider-df df.json
+exits 0; says "df.json: "; says " of 2 images"
+run python3 - <<'PYTHON'
+import json
+captions = {7: ['two cats sleep', 'cats asleep'], 42: ['a red dog runs', 'the dog is red and it runs']}
+df = {}
+for of_image in captions.values():
+    seen = {' '.join(words[i:i + n]) for words in map(str.split, of_image) for n in (1, 2, 3, 4) for i in range(len(words) - n + 1)}
+    for gram in seen:
+        df[gram] = df.get(gram, 0) + 1
+file = json.load(open('df.json'))
+assert file == {'documents': 2, 'df': df}, (file, df)
+PYTHON
+exits 0
+score --references coco.json --results results.json --json --cider-df df.json --write-cider-df again.json
+exits 0; is "$(tail -1 "$output")" "$(cat first)" "scores with the references' own frequencies"
+same_file again.json df.json "frequencies written twice"
+
+new_case "CIDEr with the frequencies of another collection, as a few lines of Python have it"
+echo '{"documents": 1000, "df": {"dog": 100, "red": 20, "a": 900, "a red": 5, "cats": 3, "red dog": 2, "elsewhere": 1}}' >other.json
+score --references coco.json --results results.json --json --metrics cider --cider-df other.json --per-image per.json
+exits 0
+run python3 - "$(tolerance scores)" <<'PYTHON'
+import collections, json, math, sys
+file = json.load(open('other.json'))
+references = {7: ['two cats sleep', 'cats asleep'], 42: ['a red dog runs', 'the dog is red and it runs']}
+results = {7: 'a dog', 42: 'a red dog runs'}
+def vector(text, n):
+    words = text.split()
+    counts = collections.Counter(' '.join(words[i:i + n]) for i in range(len(words) - n + 1))
+    return {g: c * math.log(file['documents'] / file['df'].get(g, 1)) for g, c in counts.items()}
+def norm(v): return math.sqrt(sum(x * x for x in v.values()))
+def similarity(guess, reference):
+    total = 0
+    for n in (1, 2, 3, 4):
+        g, r = vector(guess, n), vector(reference, n)
+        product = sum(min(w, r[k]) * r[k] for k, w in g.items() if k in r)
+        total += product / (norm(g) * norm(r)) if norm(g) * norm(r) else product
+    return 10 * total / 4 * math.exp(-(len(guess.split()) - len(reference.split())) ** 2 / 72)
+wanted = {i: sum(similarity(results[i], r) for r in references[i]) / len(references[i]) for i in references}
+got = {row['image_id']: row['CIDEr'] for row in json.load(open('per.json'))}
+assert got.keys() == wanted.keys() and all(abs(got[i] - wanted[i]) <= float(sys.argv[1]) for i in got), (got, wanted)
+assert wanted[42] > 1
+PYTHON
+exits 0
+
+new_case "files of document frequencies that are none"
+for bad in '{"documents": 2' '[]' '7' '{"documents": 2}' '{"df": {"a": 1}}' '{"documents": 0, "df": {}}' '{"documents": 2, "df": {"a": 3}}' \
+    '{"documents": 2, "df": {"a": 0}}' '{"documents": 2, "df": {"a": -1}}' '{"documents": 2, "df": {"a": 1.5}}' \
+    '{"documents": 2, "df": {"a": "1"}}' '{"documents": 2, "df": {"a": 1, "a": 1}}' '{"documents": 2, "df": {"a  b": 1}}' \
+    '{"documents": 2, "df": {"a b c d e": 1}}' '{"documents": 2, "df": {"": 1}}' '{"documents": 2, "df": {"a": {"b": 1}}}' \
+    '{"documents": 2, "df": {"a": 1}, "more": 3}' '{"documents": 2, "df": {}, "df": {}}'; do
+    echo "$bad" >bad.json
+    score --references coco.json --results results.json --cider-df bad.json
+    exits 65; says "bad.json: "; says "write-cider-df makes such files"
+done
+printf '{"documents": 2, "df": {"a\xff": 1}}' >bad.json
+score --references coco.json --results results.json --cider-df bad.json
+exits 65; says "bad.json: malformed JSON"
+score --references coco.json --results results.json --cider-df absent.json
+exits 66; says "absent.json"
+score --write-cider-df df2.json
+exits 64; says "needs --references"
+[ ! -e df2.json ] || fail "df2.json was written"
+score --references coco.json --write-cider-df absent/df.json
+exits 74; says "absent"
+
 new_case "NoCaps: each domain by itself, too"
 sed 's/{"id": 7}/{"id": 7, "domain": "in-domain"}/; s/{"id": 42}/{"id": 42, "domain": "out-domain"}/' coco.json >nocaps.json
 score --references nocaps.json --results results.json
