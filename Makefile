@@ -1,6 +1,7 @@
 # Builds, tests and installs blip_mpi. `make help` lists what it can do.
 # Layers and what each may link are those of the README's picture; tests/lint checks that includes agree.
 
+, := ,
 # ---- settings: a site's own paths, given on the command line or in the environment ----
 BLIP_DEPS ?= $(HOME)/.cache/blip_mpi
 LIBTORCH  ?= $(BLIP_DEPS)/torch-2.11.0-cu130
@@ -11,10 +12,13 @@ CUDA_HOME ?= $(firstword $(patsubst %/bin/nvcc,%,$(shell command -v nvcc 2>/dev/
   $(wildcard /usr/local/cuda/bin/nvcc $(BLIP_DEPS)/nvcc-13.0.88/nvidia/cu13/bin/nvcc)))
 MPICXX    ?= mpicxx
 PREFIX    ?= /usr/local
-OPT       ?= -O2 -g1
+# 1: ASan and UBSan; thread: TSan. A build folder of its own, without CUDA; tests/sanitize says what runs in it.
+SANITIZE  ?=
+SANITIZER := $(if $(SANITIZE),$(or $(patsubst 1,address$(,)undefined,$(filter 1 thread,$(SANITIZE))),$(error SANITIZE=$(SANITIZE) is neither 1 nor thread)))
+OPT       ?= $(if $(SANITIZE),-O1 -g1 -fno-omit-frame-pointer,-O2 -g1)
 CLANG_TIDY ?= clang-tidy-16
 FUZZ_CXX  ?= clang++
-BUILD     ?= build
+BUILD     ?= build$(if $(SANITIZE),/sanitize-$(SANITIZE))
 ONLY      ?=
 
 .DEFAULT_GOAL := help
@@ -50,7 +54,6 @@ USES_eval       := base options comm kernels text image data params model metric
 USES_train      := base options comm kernels text data params weights model optim checkpoint eval report
 USES_app        := $(filter-out app,$(LAYERS))
 TORCH_LAYERS    := kernels params weights model optim checkpoint eval train app
-, := ,
 closure = $(sort $(1) $(foreach l,$(USES_$(1)),$(call closure,$(l))))
 
 # ---- what is found on this machine ----
@@ -83,7 +86,7 @@ CUDA_LACKS  := $(strip $(if $(NVCC),,nvcc (CUDA_HOME=) )$(if $(TORCH_CUDA),,a Li
 ifeq ($(filter auto 0 1,$(CUDA)),)
 $(error CUDA=$(CUDA) is none of auto, 0 and 1; paths go into CUDA_HOME=)
 endif
-WITH_CUDA   := $(if $(filter 0,$(CUDA)),,$(if $(CUDA_LACKS),,1))
+WITH_CUDA   := $(if $(SANITIZE)$(filter 0,$(CUDA)),,$(if $(CUDA_LACKS),,1))
 # NCCL's first: a CUDA folder may hold an nccl.h of another version.
 CUDA_FLAGS  := $(addprefix -isystem ,$(filter-out /usr/include,$(NCCL_INCLUDE) $(CUDA_HOME)/include $(wildcard $(SITE)/cu13/include)))
 # DT_RPATH: a CUDA module's LD_LIBRARY_PATH must not put its own NCCL or CUDA runtime beside LibTorch's.
@@ -95,6 +98,11 @@ TORCH_CUDA_LIBS := -Wl,--disable-new-dtags -L$(TORCH_ROOT)/lib $(addprefix -Wl$(
 CXXFLAGS += -std=c++20 $(OPT) -fno-math-errno -ffp-contract=off -pthread -Wall -Wextra -Werror -Winvalid-pch
 CPPFLAGS += -Iinclude -I. -DBOOST_TEST_DYN_LINK -DBOOST_TEST_NO_MAIN $(patsubst -I%,-isystem %,$(SYS_FLAGS))
 LDFLAGS  += -pthread -Wl,--as-needed
+ifneq ($(SANITIZE),)
+# A finding ends the program. Warnings are the plain build's: about inserted code, g++ 12 imagines overflows.
+CXXFLAGS += -fsanitize=$(SANITIZER) -fno-sanitize-recover=all -w
+LDFLAGS  += -fsanitize=$(SANITIZER)
+endif
 # The same source gives the same bits on the host and on the device: no contraction there either.
 NVCC_FLAGS := -std=c++20 -O3 -lineinfo -fmad=false -ccbin $(lastword $(CXX)) -Iinclude -I. -Werror all-warnings \
   -Xcompiler -Wall,-Wextra,-Werror,-fno-math-errno,-ffp-contract=off,-pthread \

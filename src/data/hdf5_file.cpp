@@ -56,44 +56,6 @@ void write_attribute(hid_t object, const std::string& name, std::int64_t value, 
     h5_check(H5Awrite(attribute.get(), H5T_NATIVE_INT64, &value), failed, ExitCode::io);
 }
 
-std::string read_text_attribute(hid_t object, const std::string& name, const std::string& what) {
-    const std::string failed = what + ": attribute '" + name + "' is missing or damaged";
-    const H5Attribute attribute(h5_check(H5Aopen(object, name.c_str(), H5P_DEFAULT), failed));
-    const H5Type type(h5_check(H5Aget_type(attribute.get()), failed));
-    const std::size_t size = H5Tget_size(type.get());
-    if (H5Tget_class(type.get()) != H5T_STRING || H5Tis_variable_str(type.get()) > 0 || size > (1U << 20))
-        throw Error(ExitCode::bad_data, failed);
-    std::string value(size, '\0');
-    h5_check(H5Aread(attribute.get(), type.get(), value.data()), failed);
-    value.resize(value.find('\0') == std::string::npos ? size : value.find('\0'));
-    return value;
-}
-
-std::int64_t read_integer_attribute(hid_t object, const std::string& name, const std::string& what) {
-    const std::string failed = what + ": attribute '" + name + "' is missing or damaged";
-    const H5Attribute attribute(h5_check(H5Aopen(object, name.c_str(), H5P_DEFAULT), failed));
-    const H5Space space(h5_check(H5Aget_space(attribute.get()), failed));
-    if (H5Sget_simple_extent_npoints(space.get()) != 1) throw Error(ExitCode::bad_data, failed);
-    std::int64_t value = 0;
-    h5_check(H5Aread(attribute.get(), H5T_NATIVE_INT64, &value), failed);
-    return value;
-}
-
-std::vector<std::pair<std::string, std::int64_t>> read_integer_attributes(hid_t object, const std::string& what) {
-    std::vector<std::string> names;
-    const auto collect = [](hid_t id, const char* name, const H5A_info_t*, void* result) -> herr_t {
-        const H5Attribute attribute(H5Aopen(id, name, H5P_DEFAULT));
-        const H5Type type(H5Aget_type(attribute.get()));
-        if (H5Tget_class(type.get()) == H5T_INTEGER) static_cast<std::vector<std::string>*>(result)->emplace_back(name);
-        return 0;
-    };
-    h5_check(H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, nullptr, collect, &names),
-             what + ": unreadable attributes");
-    std::vector<std::pair<std::string, std::int64_t>> values;
-    for (const auto& name : names) values.emplace_back(name, read_integer_attribute(object, name, what));
-    return values;
-}
-
 H5Dataset create_table(hid_t group, const std::string& name, hid_t stored_type, const std::vector<hsize_t>& shape,
                        const std::string& what) {
     const std::string failed = what + ": creating dataset '" + name + "' failed";
@@ -107,37 +69,6 @@ H5Dataset create_table(hid_t group, const std::string& name, hid_t stored_type, 
     return H5Dataset(
         h5_check(H5Dcreate2(group, name.c_str(), stored_type, space.get(), H5P_DEFAULT, create.get(), H5P_DEFAULT),
                  failed, ExitCode::io));
-}
-
-TableView open_table(hid_t group, const std::string& name, hid_t stored_type, int rank, std::uint64_t file_bytes,
-                     const std::string& what) {
-    const std::string where = what + ": dataset '" + name + "'";
-    TableView view;
-    view.dataset = H5Dataset(h5_check(H5Dopen2(group, name.c_str(), H5P_DEFAULT), where + " is missing or damaged"));
-    const H5Type type(h5_check(H5Dget_type(view.dataset.get()), where + " has no readable type"));
-    const H5Plist create(h5_check(H5Dget_create_plist(view.dataset.get()), where + " has no readable layout"));
-    const H5Space space(h5_check(H5Dget_space(view.dataset.get()), where + " has no readable shape"));
-    if (H5Tequal(type.get(), stored_type) <= 0) throw Error(ExitCode::bad_data, where + " has the wrong type");
-    if (H5Pget_layout(create.get()) != H5D_CONTIGUOUS)
-        throw Error(ExitCode::bad_data, where + " is not contiguous; write it with coco_pack");
-    if (H5Sget_simple_extent_ndims(space.get()) != rank)
-        throw Error(ExitCode::bad_data, where + " has the wrong number of dimensions");
-    view.shape.resize(static_cast<std::size_t>(rank));
-    h5_check(H5Sget_simple_extent_dims(space.get(), view.shape.data(), nullptr), where + " has no readable shape");
-
-    view.size_bytes = H5Tget_size(type.get());
-    for (const hsize_t extent : view.shape) {
-        // by division, so that no damaged extent overflows
-        if (extent != 0 && view.size_bytes > file_bytes / extent)
-            throw Error(ExitCode::bad_data, where + " is larger than the file; the file is truncated or damaged");
-        view.size_bytes *= extent;
-    }
-    if (view.size_bytes == 0) return view;
-    const haddr_t start = H5Dget_offset(view.dataset.get());
-    if (start == HADDR_UNDEF || start > file_bytes - view.size_bytes)
-        throw Error(ExitCode::bad_data, where + " lies outside of the file; the file is truncated");
-    view.start_bytes = start;
-    return view;
 }
 
 }    // namespace blip

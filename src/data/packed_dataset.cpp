@@ -14,7 +14,6 @@
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
-#include "blip/data/hdf5_file.h"
 #include "blip/data/packed_format.h"
 #include "blip/image/jpeg.h"
 #include "packed_tables.h"
@@ -35,35 +34,36 @@ struct PackedDataset::Impl {
     std::vector<SplitTables> splits;
 
     [[noreturn]] void damaged(const std::string& what) const { throw_damaged(path, what); }
-    void read_header(hid_t file);
+    void read_header(const StoredGroup& root);
     std::vector<std::uint8_t> read_stored(const SplitTables& split, std::int64_t row) const;
     Image decode_stored(const SplitTables& split, std::int64_t row, std::span<const std::uint8_t> jpeg) const;
 };
 
 // Attributes of the whole file.
-void PackedDataset::Impl::read_header(hid_t file) {
+void PackedDataset::Impl::read_header(const StoredGroup& root) {
     const std::string what = path.string();
-    if (H5Aexists(file, "format") <= 0 || read_text_attribute(file, "format", what) != packed_format_name)
+    if (const auto format = root.texts.find("format");
+        format == root.texts.end() || format->second != packed_format_name)
         throw Error(ExitCode::bad_data, what + ": is an HDF5 file, but not one made by coco_pack");
-    format_version = read_integer_attribute(file, "format_version", what);
+    format_version = root.integer("format_version", what);
     if (format_version < oldest_packed_format_version || format_version > packed_format_version)
         throw Error(ExitCode::bad_data,
                     fmt::format("{}: has format version {}, this program reads {} to {}; pack it "
                                 "again",
                                 what, format_version, oldest_packed_format_version, packed_format_version));
     if (format_version > 1) {
-        const std::string name = read_text_attribute(file, "encoding", what);
+        const std::string name = root.text("encoding", what);
         if (!encoding_from_name(name, encoding)) damaged(fmt::format("encoding '{}' is neither raw nor jpeg", name));
     }
-    data_digest = read_text_attribute(file, "data_digest", what);
-    prompt = read_text_attribute(file, "prompt", what);
-    prompt_length = static_cast<int>(read_integer_attribute(file, "prompt_length", what));
-    source = read_text_attribute(file, "source", what);
-    if (prompt_length < 1 || prompt_length >= max_caption_tokens) damaged("prompt length is out of range");
+    data_digest = root.text("data_digest", what);
+    prompt = root.text("prompt", what);
+    const std::int64_t tokens = root.integer("prompt_length", what);
+    source = root.text("source", what);
+    if (tokens < 1 || tokens >= max_caption_tokens) damaged("prompt length is out of range");
+    prompt_length = static_cast<int>(tokens);
 }
 
 PackedDataset PackedDataset::open_for_check(const std::filesystem::path& path) {
-    h5_initialise();
     auto impl = std::make_unique<Impl>();
     impl->path = path;
     impl->fd = FileDescriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -77,13 +77,16 @@ PackedDataset PackedDataset::open_for_check(const std::filesystem::path& path) {
     const auto file_bytes = static_cast<std::uint64_t>(status.st_size);
     const std::string what = path.string();
 
-    const H5File file(h5_check(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT),
-                               what + ": is no HDF5 file, or it is truncated; make it with coco_pack"));
-    impl->read_header(file.get());
-    impl->vocabulary_text = read_text_table(file.get(), "vocabulary", file_bytes, what);
-    for (const auto name : packed_split_names)
-        if (H5Lexists(file.get(), std::string(name).c_str(), H5P_DEFAULT) > 0)
-            impl->splits.push_back(read_split_tables(file.get(), std::string(name), impl->encoding, file_bytes, path));
+    const StoredGroup root = read_hdf5_structure(impl->fd.get(), file_bytes, what);
+    impl->read_header(root);
+    impl->vocabulary_text = read_text_table(impl->fd.get(), root, "vocabulary", what);
+    for (const auto view : packed_split_names) {
+        const std::string name(view);
+        if (const auto bad = root.unreadable.find(name); bad != root.unreadable.end())
+            impl->damaged("split " + name + ": " + bad->second);
+        if (root.groups.contains(name))
+            impl->splits.push_back(read_split_tables(impl->fd.get(), root, name, impl->encoding, path));
+    }
     impl->digest_matches =
         impl->data_digest == packed_data_digest(impl->splits, impl->prompt, impl->prompt_length, impl->vocabulary_text);
     return PackedDataset(std::move(impl));

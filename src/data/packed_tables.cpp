@@ -7,7 +7,6 @@
 #include <stdexcept>
 
 #include "blip/base/error.h"
-#include "blip/data/hdf5_file.h"
 #include "blip/data/packed_format.h"
 
 namespace blip {
@@ -35,13 +34,9 @@ void throw_damaged(const fs::path& path, const std::string& what) {
                             path.string(), what));
 }
 
-std::string read_text_table(hid_t group, const char* name, std::uint64_t file_bytes, const std::string& what) {
-    const TableView table = open_table(group, name, H5Element<std::uint8_t>::stored(), 1, file_bytes, what);
-    std::string text(table.size_bytes, '\0');
-    if (!text.empty())
-        h5_check(H5Dread(table.dataset.get(), H5T_NATIVE_UINT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, text.data()),
-                 fmt::format("{}: reading dataset '{}' failed", what, name));
-    return text;
+std::string read_text_table(int fd, const StoredGroup& group, const std::string& name, const std::string& what) {
+    const std::vector<std::uint8_t> bytes = read_table<std::uint8_t>(fd, group, name, 1, -1, what);
+    return {bytes.begin(), bytes.end()};
 }
 
 namespace {
@@ -65,6 +60,7 @@ void check_images(const SplitTables& split, const fs::path& path) {
     const auto fits = [&](std::size_t i) {
         const std::int32_t height = split.heights_I[i], width = split.widths_I[i];
         if (height < 1 || width < 1 || height > packed_max_side || width > packed_max_side) return false;
+        if (packed_image_bytes(split, i) > packed_most_image_bytes) return false;
         const std::uint64_t start = split.offsets_I[i];
         const std::uint64_t end = i + 1 < split.offsets_I.size() ? split.offsets_I[i + 1] : split.stored_bytes;
         return start <= end && end <= split.stored_bytes && end - start == packed_image_bytes(split, i);
@@ -114,45 +110,47 @@ void check_captions(const SplitTables& split, const fs::path& path) {
 
 }    // namespace
 
-SplitTables read_split_tables(hid_t file, const std::string& name, PackedEncoding encoding, std::uint64_t file_bytes,
+SplitTables read_split_tables(int fd, const StoredGroup& root, const std::string& name, PackedEncoding encoding,
                               const fs::path& path) {
     const std::string what = path.string() + ", split " + name;
-    const H5Group group(h5_check(H5Gopen2(file, name.c_str(), H5P_DEFAULT), what + " is not readable"));
+    const StoredGroup& group = root.groups.at(name);
+    const auto read = [&]<class T>(std::vector<T>& values, const char* table, std::int64_t rows) {
+        values = read_table<T>(fd, group, table, 1, rows, what);
+    };
     SplitTables split;
     split.name = name;
-    split.image_ids_I = read_table<std::int64_t>(group.get(), "image_ids", 1, -1, file_bytes, what);
+    read(split.image_ids_I, "image_ids", -1);
     const std::int64_t images = split.image_count();
-    split.heights_I = read_table<std::int32_t>(group.get(), "heights", 1, images, file_bytes, what);
-    split.widths_I = read_table<std::int32_t>(group.get(), "widths", 1, images, file_bytes, what);
-    split.offsets_I = read_table<std::uint64_t>(group.get(), "offsets", 1, images, file_bytes, what);
-    split.image_digests_I = read_table<std::uint64_t>(group.get(), "image_digests", 1, images, file_bytes, what);
+    read(split.heights_I, "heights", images);
+    read(split.widths_I, "widths", images);
+    read(split.offsets_I, "offsets", images);
+    read(split.image_digests_I, "image_digests", images);
     if (encoding == PackedEncoding::jpeg) {
-        split.jpeg_lengths_I = read_table<std::uint64_t>(group.get(), "jpeg_lengths", 1, images, file_bytes, what);
-        split.jpeg_digests_I = read_table<std::uint64_t>(group.get(), "jpeg_digests", 1, images, file_bytes, what);
+        read(split.jpeg_lengths_I, "jpeg_lengths", images);
+        read(split.jpeg_digests_I, "jpeg_digests", images);
     }
-    split.lengths_C = read_table<std::int32_t>(group.get(), "lengths", 1, -1, file_bytes, what);
+    read(split.lengths_C, "lengths", -1);
     const std::int64_t captions = split.caption_count();
-    const TableView tokens = open_table(group.get(), "tokens", H5Element<std::uint16_t>::stored(), 2, file_bytes, what);
-    if (tokens.shape[1] != static_cast<hsize_t>(max_caption_tokens))
+    const StoredTable& tokens = group.table("tokens", sizeof(std::uint16_t), false, 2, what);
+    if (tokens.shape[1] != static_cast<std::uint64_t>(max_caption_tokens))
         throw Error(ExitCode::bad_data, fmt::format("{}: captions have room for {} tokens instead of {}", what,
                                                     tokens.shape[1], max_caption_tokens));
-    split.tokens_C40 = read_table<std::uint16_t>(group.get(), "tokens", 2, captions, file_bytes, what);
-    split.image_index_C = read_table<std::int32_t>(group.get(), "image_index", 1, captions, file_bytes, what);
-    split.caption_digests_C = read_table<std::uint64_t>(group.get(), "caption_digests", 1, captions, file_bytes, what);
-    split.text_offsets_C1 = read_table<std::uint64_t>(group.get(), "text_offsets", 1, captions + 1, file_bytes, what);
-    split.texts = read_text_table(group.get(), "texts", file_bytes, what);
-    const TableView stored =
-        open_table(group.get(), stored_table_name(encoding), H5Element<std::uint8_t>::stored(), 1, file_bytes, what);
+    split.tokens_C40 = read_table<std::uint16_t>(fd, group, "tokens", 2, captions, what);
+    read(split.image_index_C, "image_index", captions);
+    read(split.caption_digests_C, "caption_digests", captions);
+    read(split.text_offsets_C1, "text_offsets", captions + 1);
+    split.texts = read_text_table(fd, group, "texts", what);
+    const StoredTable& stored = group.table(stored_table_name(encoding), 1, false, 1, what);
     split.stored_bytes = stored.size_bytes;
     split.stored_start_bytes = stored.start_bytes;
-    if (H5Lexists(group.get(), "skipped", H5P_DEFAULT) > 0) {
+    if (group.tables.contains("skipped") || group.unreadable.contains("skipped")) {
         try {
-            split.skipped = skipped_from_text(read_text_table(group.get(), "skipped", file_bytes, what));
+            split.skipped = skipped_from_text(read_text_table(fd, group, "skipped", what));
         } catch (const std::invalid_argument& error) {
             throw_damaged(path, fmt::format("record of skipped pictures of {}: {}", name, error.what()));
         }
     }
-    split.notes = read_integer_attributes(group.get(), what);
+    split.notes.assign(group.integers.begin(), group.integers.end());
     check_images(split, path);
     for (std::size_t i = 0; i < split.image_ids_I.size(); ++i) split.pixel_bytes += pixel_bytes(split, i);
     check_captions(split, path);

@@ -1,5 +1,6 @@
 // Thin layer over HDF5's C interface: handles that close themselves, and h5_check, which turns a failed call into
-// Error. Used by the packed file's reader and writer only; nothing outside the data layer sees HDF5.
+// Error. Used by the packed file's writer only (reading does without HDF5's library: src/data/hdf5_structure.h);
+// nothing outside the data layer sees HDF5.
 #pragma once
 
 #include <hdf5.h>
@@ -65,51 +66,20 @@ struct H5Element<std::uint64_t> {
     static hid_t memory() { return H5T_NATIVE_UINT64; }
 };
 
-// Attributes of a file or group. what: the file's name, for messages. Reading throws bad_data when absent or of another
-// type.
+// Attributes of a file or group. what: the file's name, for messages.
 void write_attribute(hid_t object, const std::string& name, const std::string& value, const std::string& what);
 void write_attribute(hid_t object, const std::string& name, std::int64_t value, const std::string& what);
-std::string read_text_attribute(hid_t object, const std::string& name, const std::string& what);
-std::int64_t read_integer_attribute(hid_t object, const std::string& name, const std::string& what);
-// All int64 attributes of a group.
-std::vector<std::pair<std::string, std::int64_t>> read_integer_attributes(hid_t object, const std::string& what);
 
 // A contiguous dataset whose space is allocated at once (so that its place in the file is known) and never filled.
 // alignment of the data: that of the file's access list.
 H5Dataset create_table(hid_t group, const std::string& name, hid_t stored_type, const std::vector<hsize_t>& shape,
                        const std::string& what);
 
-// Opens a dataset and checks that it is contiguous, of this type and rank, and wholly inside a file of file_bytes
-// bytes.
-struct TableView {
-    H5Dataset dataset;
-    std::vector<hsize_t> shape;
-    std::uint64_t start_bytes = 0;    // place of its first byte in the file (0 if it has no elements)
-    std::uint64_t size_bytes = 0;
-};
-TableView open_table(hid_t group, const std::string& name, hid_t stored_type, int rank, std::uint64_t file_bytes,
-                     const std::string& what);
-
 template <class T>
 void write_table(const H5Dataset& dataset, const std::vector<T>& values, const std::string& what) {
     if (values.empty()) return;
     h5_check(H5Dwrite(dataset.get(), H5Element<T>::memory(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()),
              what + ": writing failed", ExitCode::io);
-}
-
-// The whole table. expected_rows: its first dimension must be this; -1 accepts any.
-template <class T>
-std::vector<T> read_table(hid_t group, const std::string& name, int rank, std::int64_t expected_rows,
-                          std::uint64_t file_bytes, const std::string& what) {
-    const TableView view = open_table(group, name, H5Element<T>::stored(), rank, file_bytes, what);
-    if (expected_rows >= 0 && view.shape[0] != static_cast<hsize_t>(expected_rows))
-        throw Error(ExitCode::bad_data, what + ": dataset '" + name + "' has " + std::to_string(view.shape[0]) +
-                                            " rows instead of " + std::to_string(expected_rows));
-    std::vector<T> values(view.size_bytes / sizeof(T));
-    if (!values.empty())
-        h5_check(H5Dread(view.dataset.get(), H5Element<T>::memory(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()),
-                 what + ": reading dataset '" + name + "' failed");
-    return values;
 }
 
 }    // namespace blip
