@@ -132,6 +132,7 @@ UNIT      := $(TESTED:%=$(BUILD)/tests/unit_%)
 WIDE      := $(foreach d,golden ranks,$(if $(wildcard tests/$(d)/*_test.cpp),$(BUILD)/tests/$(d)))
 GPU_TESTS := $(if $(WITH_CUDA),$(addprefix $(BUILD)/tests/,gpu nccl_gpu nccl_fake nccl_job nccl_job_real))
 PARITY    := $(BUILD)/tests/parity_batch
+FOR_FAULTS := $(BUILD)/tests/libfile_faults.so $(BUILD)/tests/newest_state
 BENCHES   := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*_bench.cpp))
 SUPPORT       := $(filter-out %_main.cpp tests/support/torch_%,$(wildcard tests/support/*.cpp))
 SUPPORT_TORCH := $(wildcard tests/support/torch_*.cpp)
@@ -161,7 +162,7 @@ $(call track,$(BUILD)/lists/libtest_support_torch,$(SUPPORT_TORCH))
 endif
 
 # ---- targets ----
-.PHONY: help found build tests test run-tests test-golden run-golden parity run-parity bench demo lint format tidy install bundle gpu-test-bundle clean
+.PHONY: help found build tests test run-tests test-faults run-faults test-golden run-golden parity run-parity bench demo lint format tidy install bundle gpu-test-bundle clean
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
 	@printf '%s\n' 'Paths: LIBTORCH= (a LibTorch, or the directory a torch wheel is in)  MPICXX=  CUDA_HOME=  BLIP_DEPS= (shared cache)' \
@@ -173,7 +174,7 @@ found: ## what was found on this machine: versions and paths
 	  '$(NCCL_LIB)' '$(NCCL_INCLUDE)' '$(CUDART_LIB)' '$(CUDA_ARCHS)'
 
 build: found $(PROGRAMS) ## the programs, in build/bin
-tests: found $(UNIT) $(WIDE) $(GPU_TESTS) $(PARITY) # the test programs
+tests: found $(UNIT) $(WIDE) $(GPU_TESTS) $(PARITY) $(FOR_FAULTS) # the test programs
 
 # What is found is decided when make starts, so that tests run in a second make, after the set-up.
 test: ## set up, build, all tests; ONLY=unit_text, ONLY=ranks, ONLY=faults ... runs some
@@ -181,6 +182,12 @@ test: ## set up, build, all tests; ONLY=unit_text, ONLY=ranks, ONLY=faults ... r
 	@$(MAKE) --no-print-directory run-tests
 run-tests: build tests
 	@BUILD=$(BUILD) tests/run_all.sh '$(ONLY)'
+
+test-faults: ## the fault suite in its long form (FAULTS=short: as in make test); ONLY=train_kills ... runs some
+	@env/setup.sh
+	@$(MAKE) --no-print-directory run-faults
+run-faults: build tests
+	@BUILD=$(BUILD) FAULTS=$(or $(FAULTS),long) tests/run_all.sh 'faults/($(or $(ONLY),.*))'
 
 test-golden: ## the tests on golden data and COCO pictures (BLIP_GOLDEN_DIR, BLIP_COCO_DIR, BLIP_CAPTIONS)
 	@env/setup.sh
@@ -272,7 +279,7 @@ $(eval $(call object_rules,$(wide_objects),test_torch,$(TORCH_FLAGS)))
 $(eval $(call object_rules,$(call obj,$(wildcard tests/gpu/*_test.cpp)),test_torch,$(TORCH_FLAGS) $(CUDA_FLAGS)))
 $(eval $(call object_rules,$(call obj,$(wildcard tests/support/*_main.cpp) $(SUPPORT)),test,))
 $(eval $(call object_rules,$(call obj,$(wildcard tests/bench/*_bench.cpp)),torch,$(TORCH_FLAGS)))
-$(eval $(call object_rules,$(call obj,tests/parity/evaluate_batch.cpp),torch,$(TORCH_FLAGS)))
+$(eval $(call object_rules,$(call obj,tests/parity/evaluate_batch.cpp tests/faults/files/newest_state.cpp),torch,$(TORCH_FLAGS)))
 $(eval $(call object_rules,$(call obj,$(wildcard data_prep/*.cpp)),plain,))
 $(eval $(call object_rules,$(call obj,$(filter-out tests/nccl/fake_%,$(wildcard tests/nccl/*.cpp))),test,$(CUDA_FLAGS)))
 
@@ -355,6 +362,13 @@ $(eval $(call nccl_program_rules,$(BUILD)/tests/nccl_job_real,$(call obj,tests/n
 endif
 $(eval $(call program_rules,$(PARITY),$(call obj,tests/parity/evaluate_batch.cpp),$(LAYERS)))
 $(foreach b,$(BENCHES),$(eval $(call program_rules,$(b),$(call obj,$(b:$(BUILD)/bench/%=tests/bench/%.cpp)),$(LAYERS),$(SUPPORT_LIB) $(SUPPORT_TORCH_LIB),-lbenchmark_main -lbenchmark)))
+
+# For the tests of faults: a library that records and disturbs file operations, and what the program makes of a run folder.
+$(firstword $(FOR_FAULTS)): $(addprefix tests/faults/files/,file_faults.cpp settings.cpp settings.h) $(BUILD)/lists/flags
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -fPIC -shared $(filter %.cpp,$^) -ldl $(whole)
+$(eval $(call program_rules,$(lastword $(FOR_FAULTS)),$(call obj,tests/faults/files/newest_state.cpp),$(LAYERS)))
 
 # Fuzzers of what reads files and captions of strangers: only sources free of LibTorch, compiled a second time with checks.
 FUZZERS     := $(patsubst tests/faults/fuzz/%_fuzz.cpp,$(BUILD)/fuzz/%,$(wildcard tests/faults/fuzz/*_fuzz.cpp))

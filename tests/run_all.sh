@@ -5,6 +5,7 @@
 # One line per program; the output of one that fails is shown in full. Each must end with "N passed, N failed, N skipped";
 # a missing summary or a crash counts as a failure. What was skipped, and how much was compared with golden data, is shown.
 # The last line sums them; exit 1 if anything failed.
+# FAULTS=long runs the fault scripts that have one in their long form (make test-faults; tests/faults/README.md).
 # REQUIRE_GPU=1 turns tests skipped for want of a GPU into failures.
 set -u
 cd "$(dirname "$0")/.." || exit 70
@@ -75,6 +76,7 @@ done
 for script in tests/faults/*.sh; do
     case $script in *lib.sh) continue ;; esac # sourced by the others
     limit=900
+    [ "${FAULTS:-short}" = short ] || limit=7200
     [ "${script##*/}" != parity.sh ] || limit=1800 # two networks of full size on however few cores
     [ -e "$script" ] && run "faults/$(basename "$script")" $limit bash "$script"
 done

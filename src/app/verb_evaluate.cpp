@@ -94,7 +94,7 @@ ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_pt
     load_model(options.init, *arena, communicator.get());
     run_together(*communicator, [&] {
         if (communicator->rank() == 0 && !options.dry_run)
-            std::filesystem::create_directories(options.checkpoint.output / "result");
+            make_folders(options.checkpoint.output / "result");
     });
     print_run(options, changed, describe_device(placement.device), *dataset, *communicator);
     if (options.dry_run) {

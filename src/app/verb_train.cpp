@@ -34,10 +34,8 @@ void prepare_output(const Options& options) {
             ExitCode::usage,
             fmt::format("--fresh: {} is not empty; give another --output, or remove it yourself", output.string()));
     if (options.dry_run) return;
-    std::filesystem::create_directories(output, problem);
-    if (!problem) write_file_durably(output / ".writable", "");
-    if (problem)
-        throw Error(ExitCode::io, fmt::format("cannot create --output {}: {}", output.string(), problem.message()));
+    make_folders(output);
+    write_file_durably(output / ".writable", "");
     std::filesystem::remove(output / ".writable", problem);
 }
 

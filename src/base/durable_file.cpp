@@ -93,6 +93,24 @@ void sync_directory(const fs::path& directory) {
     if (result != 0 && errno != EINVAL && errno != ENOTSUP) throw_io("bring to disk the folder", directory, errno);
 }
 
+void make_folders(const fs::path& folder) {
+    const fs::path parent = directory_of(folder);
+    if (folder.empty() || folder == parent) return;
+    std::error_code problem;
+    const bool was_there = fs::is_directory(folder, problem);
+    if (!was_there) {
+        make_folders(parent);
+        if (::mkdir(folder.c_str(), 0777) != 0 && errno != EEXIST) throw_io("create the folder", folder, errno);
+        if (!fs::is_directory(folder, problem)) throw_io("create the folder", folder, ENOTDIR);
+    }
+    try {
+        // One that was there may have been made a moment ago by a process that was killed before it could do this.
+        sync_directory(parent);
+    } catch (const Error&) {
+        if (!was_there) throw;    // else most likely other people's folder, which this user may only pass
+    }
+}
+
 void publish_file(const fs::path& temporary, const fs::path& path) {
     {
         const FileDescriptor fd(::open(temporary.c_str(), O_RDONLY | O_CLOEXEC));

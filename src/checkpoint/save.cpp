@@ -173,7 +173,7 @@ bool CheckpointWriter::Impl::publish() {
 CheckpointWriter::CheckpointWriter(fs::path run_directory, int keep, Communicator& communicator)
     : impl_(std::make_unique<Impl>(std::move(run_directory), keep, communicator)) {
     const std::string error = impl_->on_rank_0("make the folder of the checkpoints", [&] {
-        fs::create_directories(impl_->checkpoints);
+        make_folders(impl_->checkpoints);
         remove_unfinished(impl_->checkpoints);
     });
     if (!error.empty()) {

@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "blip/base/durable_file.h"
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/weights/export.h"
 #include "src/checkpoint/json_fields.h"
@@ -19,7 +20,7 @@ constexpr const char* kWordEmbeddings = "text_decoder.bert.embeddings.word_embed
 // values: of all parameters by id, fp32 in host memory
 void write_model(const fs::path& directory, const Layout& layout, std::vector<at::Tensor> values,
                  const ModelOptions& model, const std::string& note_json) {
-    fs::create_directories(directory);
+    make_folders(directory);
     write_reference_folder(directory,
                            {layout, std::move(values), model, model_config_text(layout, model, note_json), "", {}});
 }

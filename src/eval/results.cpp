@@ -20,7 +20,7 @@ void write_results(const std::filesystem::path& file, const std::vector<CaptionR
     for (const CaptionResult& result : captions)
         rows.push_back(
             {{"image_id", result.image_id}, {"caption", result.caption}, {"log_probability", result.log_probability}});
-    std::filesystem::create_directories(file.parent_path());
+    make_folders(file.parent_path());
     write_file_durably(file, rows.dump(1) + "\n");
 }
 

@@ -114,7 +114,7 @@ bool EpochEvaluation::run(int epoch, std::int64_t global_step, RunLog* log,
         }
     }
     if (communicator_.rank() == 0) {
-        std::filesystem::create_directories(file(epoch).parent_path());
+        make_folders(file(epoch).parent_path());
         write_file_durably(file(epoch), record.dump(1) + "\n");
         if (log != nullptr) log->event("evaluation", record.dump());
     }

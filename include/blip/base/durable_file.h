@@ -49,6 +49,9 @@ class DurableFile {
 void write_file_durably(const std::filesystem::path& path, std::string_view content);
 // fsync of a directory, so that renames and removals in it last.
 void sync_directory(const std::filesystem::path& directory);
+// Creates what is missing of a folder's path, so that it lasts: what is written durably into a folder is lost with the
+// folder's own name. Errors: Error(io) naming the folder.
+void make_folders(const std::filesystem::path& folder);
 // fsync of a finished file and its rename; for files that a library wrote (HDF5).
 void publish_file(const std::filesystem::path& temporary, const std::filesystem::path& path);
 // The whole file. Errors: missing_input if absent, io otherwise, naming the file.

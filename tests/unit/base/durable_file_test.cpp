@@ -111,6 +111,18 @@ BOOST_AUTO_TEST_CASE(free_space_of_a_folder_to_come) {
     BOOST_TEST(free_bytes((folder / "not") / "yet" / "there") > 0u);
 }
 
+BOOST_AUTO_TEST_CASE(folders_are_made_along_the_path) {
+    const TempDir folder;
+    make_folders(folder / "a" / "b" / "c/");
+    BOOST_TEST(std::filesystem::is_directory(folder / "a" / "b" / "c"));
+    make_folders(folder / "a" / "b");    // is there
+    make_folders(".");
+    make_folders("");
+    write_file_durably(folder / "file", "");
+    expect_error(ExitCode::io, (folder / "file" / "under").string(), [&] { make_folders(folder / "file" / "under"); });
+    expect_error(ExitCode::io, (folder / "file").string(), [&] { make_folders(folder / "file"); });
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }    // namespace blip::test
