@@ -93,8 +93,7 @@ ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_pt
         *communicator);
     load_model(options.init, *arena, communicator.get());
     run_together(*communicator, [&] {
-        if (communicator->rank() == 0 && !options.dry_run)
-            make_folders(options.checkpoint.output / "result");
+        if (communicator->rank() == 0 && !options.dry_run) make_folders(options.checkpoint.output / "result");
     });
     print_run(options, changed, describe_device(placement.device), *dataset, *communicator);
     if (options.dry_run) {

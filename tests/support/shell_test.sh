@@ -9,6 +9,10 @@ cd "$root" || exit 70
 # shellcheck source=env/mpi.sh
 . "$root/env/mpi.sh"
 export build=${BLIP_BUILD:-build}
+# in_memory, set before: no test waits for a disk, where there is room for it in memory
+if [ -n "${in_memory:-}" ] && [ "$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 {print $4}')" -gt 2000000 ] 2>/dev/null; then
+    export TMPDIR=/dev/shm
+fi
 scratch=$(mktemp -d) || exit 74
 trap 'rm -rf "$scratch"' EXIT
 # The same on every machine: a GPU is hidden from all scripts but those that set uses_gpu before.

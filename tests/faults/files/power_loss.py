@@ -6,16 +6,14 @@ What is taken to last: a file's bytes when it is synced, a folder's names when t
 anything may be lost: each pending change of a name alone or with others, in any order; bytes as they were at the last
 sync, zeros in their place, their first half, or all of them. A file's sync does not keep its name.
 
-    power_loss.py run  RECORD FOLDER RUN CHECKER [--every N] [--seed S] [--keep DIR COUNT] [--initial DIR]
-        RUN: the run's folder, relative to FOLDER. Claims: once the log says that a checkpoint is saved, the newest one found
+    power_loss.py run  RECORD FOLDER RUN [OPTION...] -- CHECKER
+        CHECKER: newest_state.cpp's program. RUN: the run's folder, relative to FOLDER. Claims: once the log says that a checkpoint is saved, the newest one found
         is never older; before, there is one or none, but never a refusal. An evaluation that is there has its best weights.
-    power_loss.py file RECORD FOLDER NAME COMMAND... [--every N] [--seed S] [--initial DIR]
+    power_loss.py file RECORD FOLDER NAME [OPTION...] -- COMMAND...
         Claim: NAME, where it is there, passes COMMAND ({} is its path); after the last operation it is there.
 Called by tests/faults/power_loss*.sh. The last line counts states; exit 1 if a claim does not hold.
 """
 import argparse
-import hashlib
-import itertools
 import json
 import os
 import pathlib
@@ -26,208 +24,7 @@ import subprocess
 import sys
 import tempfile
 
-O_TRUNC = os.O_TRUNC
-RENAME_EXCHANGE = 2
-
-
-class File:
-    def __init__(self, content=b""):
-        self.content = bytearray(content)
-        self.durable = bytes(content)
-        self.version = 0    # of the content
-        self.synced = 0     # the version that lasts
-        self.cache = {}
-
-    def change(self):
-        self.version += 1
-        self.cache = {}
-
-    def after_loss(self, mode):
-        """The bytes that are left; mode: synced, zeros, half, all."""
-        if mode not in self.cache:
-            if self.synced == self.version or mode == "all":
-                data = bytes(self.content)
-            elif mode == "synced":
-                data = self.durable
-            elif mode == "zeros":
-                data = self.durable[:len(self.content)] + bytes(max(0, len(self.content) - len(self.durable)))
-            else:
-                data = bytes(self.content[:len(self.content) // 2])
-            self.cache[mode] = (hashlib.blake2b(data, digest_size=16).hexdigest(), data)
-        return self.cache[mode]
-
-
-class Folder:
-    def __init__(self):
-        self.names, self.durable = {}, {}
-
-
-def apply(names, change):
-    """One change of names within a folder: [(name, node or None), ...], all at once."""
-    for name, node in change:
-        if node is None:
-            names.pop(name, None)
-        else:
-            names[name] = node
-
-
-class Disk:
-    """What is in memory and what lasts, of one folder."""
-
-    def __init__(self, below, initial=None):
-        self.below = below
-        self.root = Folder()
-        self.open = {}       # (pid, fd) -> node
-        self.pending = []    # (folder, change) in order, not synced
-        self.said = bytearray()    # all that was appended to log.jsonl
-        if initial:
-            self.load(self.root, pathlib.Path(initial))
-
-    def load(self, folder, path):
-        for entry in path.iterdir():
-            node = Folder() if entry.is_dir() else File(entry.read_bytes())
-            if entry.is_dir():
-                self.load(node, entry)
-            folder.names[entry.name] = folder.durable[entry.name] = node
-
-    def find(self, path):
-        node = self.root
-        for part in os.path.relpath(path, self.below).split("/"):
-            if part != ".":
-                node = node.names.get(part) if isinstance(node, Folder) else None
-        return node
-
-    def place(self, path):
-        return self.find(os.path.dirname(path)), os.path.basename(path)
-
-    def rename_to(self, folder, change):
-        apply(folder.names, change)
-        self.pending.append((folder, change))
-
-    def carry_out(self, record, data):
-        operation, pid, fd, path, second, offset, length, at, flags = record
-        node = self.open.get((pid, fd))
-        if operation in ("create", "open"):
-            folder, name = self.place(path) if path != self.below else (None, None)
-            node = self.find(path)
-            if node is None:
-                node = File()
-                self.rename_to(folder, [(name, node)])
-            elif flags & O_TRUNC and node.content:
-                node.content.clear()
-                node.change()
-            self.open[pid, fd] = node
-        elif operation == "write":
-            bytes_ = data[at:at + length]
-            start = len(node.content) if offset == -1 else offset
-            if start > len(node.content):
-                node.content.extend(bytes(start - len(node.content)))
-            node.content[start:start + length] = bytes_
-            node.change()
-            if path.endswith("log.jsonl"):
-                self.said += bytes_
-        elif operation == "truncate":
-            node = node or self.find(path)
-            del node.content[offset:]
-            node.content.extend(bytes(offset - len(node.content)))
-            node.change()
-        elif operation in ("fsync", "fdatasync"):
-            if isinstance(node, Folder):
-                for folder, change in self.pending:
-                    if folder is node:
-                        apply(folder.durable, change)
-                self.pending = [entry for entry in self.pending if entry[0] is not node]
-            elif node.synced != node.version:
-                node.durable, node.synced, node.cache = bytes(node.content), node.version, {}
-        elif operation == "close":
-            self.open.pop((pid, fd), None)
-        elif operation == "mkdir":
-            folder, name = self.place(path)
-            self.rename_to(folder, [(name, Folder())])
-        elif operation == "unlink":
-            folder, name = self.place(path)
-            self.rename_to(folder, [(name, None)])
-        elif operation == "link":
-            folder, name = self.place(second)
-            self.rename_to(folder, [(name, self.find(path))])
-        elif operation == "rename":
-            folder, name = self.place(path)
-            target, new_name = self.place(second)
-            if folder is not target:
-                raise SystemExit(f"a rename between folders is not modelled: {path} -> {second}")
-            back = self.find(second) if flags & RENAME_EXCHANGE else None
-            self.rename_to(folder, [(name, back), (new_name, self.find(path))])
-        else:
-            raise SystemExit(f"unknown operation {operation}")
-
-    def choices(self, rng):
-        """Which pending changes of names made it: index tuples."""
-        everything = range(len(self.pending))
-        if len(self.pending) <= 4:
-            for count in range(len(self.pending) + 1):
-                yield from itertools.combinations(everything, count)
-            return
-        chosen = {tuple(everything[:count]) for count in range(len(self.pending) + 1)}
-        chosen |= {tuple(i for i in everything if i != left) for left in everything}
-        chosen |= {(i,) for i in everything}
-        chosen |= {tuple(i for i in everything if rng.random() < 0.5) for _ in range(8)}
-        yield from sorted(chosen)
-
-    def tree(self, chosen, mode):
-        """{path: (digest, bytes)}, and None for an empty folder."""
-        changes = [self.pending[i] for i in chosen]
-        found = {}
-
-        def visit(folder, prefix):
-            names = dict(folder.durable)
-            for of, change in changes:
-                if of is folder:
-                    apply(names, change)
-            if not names:
-                found[prefix] = None
-            for name, node in names.items():
-                path = f"{prefix}/{name}" if prefix else name
-                if isinstance(node, Folder):
-                    visit(node, path)
-                else:
-                    found[path] = node.after_loss(mode)
-
-        visit(self.root, "")
-        return found
-
-
-def read_records(record):
-    for line in open(record):
-        operation, pid, fd, path, second, offset, length, at, flags = line.rstrip("\n").split("\t")
-        yield operation, int(pid), int(fd), path, second, int(offset), int(length), int(at), int(flags)
-
-
-def states(arguments):
-    """Yields (point, operation, description, tree, disk) for every state that is new; and the last with nothing lost."""
-    disk = Disk(os.path.realpath(arguments.folder), arguments.initial)
-    data = open(arguments.record + ".data", "rb").read()
-    rng = random.Random(arguments.seed)
-    seen = set()
-    writes = 0
-    records = list(read_records(arguments.record))
-    for point, record in enumerate(records):
-        disk.carry_out(record, data)
-        if record[0] in ("open", "close"):    # nothing changes
-            continue
-        writes += record[0] == "write"
-        if record[0] == "write" and writes % arguments.every and point + 1 < len(records):
-            continue
-        for chosen in disk.choices(rng):
-            for mode in ("synced", "zeros", "half", "all"):
-                tree = disk.tree(chosen, mode)
-                key = hashlib.blake2b(repr([(path, part and part[0]) for path, part in sorted(tree.items())]).encode()).digest()
-                if key in seen:
-                    continue
-                seen.add(key)
-                what = f"after operation {point + 1} ({record[0]} {os.path.relpath(record[3], disk.below)}), names {chosen} of " \
-                       f"{len(disk.pending)} pending, unsynced bytes: {mode}"
-                yield what, tree, disk, point + 1 == len(records)
-
+from disk import read_records, states
 
 class Rebuilder:
     """Trees as folders; a file with the same bytes is stored once."""
@@ -286,11 +83,12 @@ def check_run(arguments):
     published = [int(re.search(r"/step-0*(\d+)", record[4]).group(1)) for record in records
                  if record[0] == "rename" and record[4].endswith("/manifest.json")]
     initial = arguments.told
-    program = subprocess.Popen([arguments.checker], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    program = subprocess.Popen(arguments.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                stderr=subprocess.DEVNULL, text=True)
     rebuilder, rng = Rebuilder(), random.Random(arguments.seed + 1)
     count, bad, kept = 0, [], []
-    for what, tree, disk, _ in states(arguments):
+    for what, tree, disk, _ in states(arguments.record, arguments.folder, arguments.initial, arguments.every,
+                                         arguments.seed):
         count += 1
         root = rebuilder.build(tree)
         program.stdin.write(f"{root}/{arguments.run}\n")
@@ -322,7 +120,8 @@ def check_run(arguments):
 def check_file(arguments):
     rebuilder = Rebuilder()
     count, there, bad, answers = 0, 0, [], {}
-    for what, tree, _, last in states(arguments):
+    for what, tree, _, last in states(arguments.record, arguments.folder, arguments.initial, arguments.every,
+                                         arguments.seed):
         count += 1
         mine = {path: part for path, part in tree.items() if path == arguments.run or path.startswith(arguments.run + "/")}
         if not any(mine.values()):
@@ -350,14 +149,14 @@ def main():
     parser.add_argument("kind", choices=["run", "file"])
     for name in ("record", "folder", "run"):
         parser.add_argument(name)
-    parser.add_argument("command", nargs="+")
     parser.add_argument("--every", type=int, default=1, help="a state after every Nth write")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--told", type=int, default=0, help="the step of the checkpoint that was there before")
-    parser.add_argument("--initial", help="what the folder held before")
+    parser.add_argument("--initial", help="a copy of what the folder held before")
     parser.add_argument("--keep", nargs=2, help="folder and count: leaves so many states there")
-    arguments = parser.parse_args()
-    arguments.checker = arguments.command[0]
+    at = sys.argv.index("--")
+    arguments = parser.parse_args(sys.argv[1:at])
+    arguments.command = sys.argv[at + 1:]
     count, bad, more = (check_run if arguments.kind == "run" else check_file)(arguments)
     for line in bad[:10]:
         print(line)
