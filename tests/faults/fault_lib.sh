@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # Sourced by the scripts that lose ranks, files or power: what run_lib.sh has, a network so small that its checkpoints
 # are a few hundred KB, drawn moments, and file_faults.cpp around a run. What must hold is in README.md beside this.
 #   FAULTS=long      more of everything (make test-faults)
@@ -7,7 +7,6 @@ if [ "${BASH_SOURCE[0]}" = "$0" ]; then    # run_all.sh meets it among the scrip
     echo "0 passed, 0 failed, 0 skipped"
     exit 0
 fi
-# shellcheck disable=SC2034
 in_memory=1
 # shellcheck source=tests/faults/run_lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/run_lib.sh"
@@ -24,7 +23,6 @@ is_long() { [ "${FAULTS:-short}" != short ]; }
 # by_form SHORT LONG: the one of this form
 by_form() { if is_long; then echo "$2"; else echo "$1"; fi; }
 # drawn FROM TO: a number from the seed, in $draw (a subshell would draw the same again and again)
-# shellcheck disable=SC2034
 drawn() { draw=$(($1 + (RANDOM * 32768 + RANDOM) % ($2 - $1 + 1))); }
 
 # faulty_train RANKS OUTPUT NAME=VALUE... -- ARGUMENT...: `train` with file_faults.cpp on what lies below OUTPUT (or
