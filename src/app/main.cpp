@@ -13,6 +13,7 @@
 #include "blip/base/log.h"
 #include "blip/comm/mpi_communicator.h"
 #include "blip/comm/mpi_session.h"
+#include "blip/comm/watchdog.h"
 #include "blip/options/parse.h"
 #include "src/app/device_choice.h"
 #include "src/app/error_text.h"
@@ -40,6 +41,7 @@ void tell(const std::vector<std::string>& notes) {
 
 int run_with_mpi(const ParsedCommandLine& command, const DeviceChoice& choice, int argc, char** argv) {
     const Options& options = command.options;
+    const Watchdog watchdog(options.comm.timeout_s);
     // Outside the try block: a rank that unwinds into MPI_Finalize would hang with the others.
     MpiSession session(&argc, &argv);
     init_log(session.rank());

@@ -122,7 +122,7 @@ ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_pt
     }
     if (communicator->rank() == 0)
         write_file_durably(options.checkpoint.output / "evaluate.json", report.dump(1) + "\n");
-    communicator->barrier("end of the evaluation", true);
+    communicator->barrier("end of the evaluation");
     return ExitCode::ok;
 }
 

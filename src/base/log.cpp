@@ -73,6 +73,7 @@ void add_log_file(const std::filesystem::path& path) {
 void log_info_text(const std::string& text) { write_line(spdlog::level::info, text); }
 void log_warning_text(const std::string& text) { write_line(spdlog::level::warn, text); }
 void log_error_text(const std::string& text) { write_line(spdlog::level::err, text); }
+void log_notice_text(const std::string& text) { write_line(spdlog::level::critical, text); }
 
 void set_before_log_line(void (*hook)()) { before_line = hook; }
 

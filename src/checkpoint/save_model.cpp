@@ -6,6 +6,7 @@
 
 #include "blip/base/durable_file.h"
 #include "blip/checkpoint/checkpoints.h"
+#include "blip/comm/run_together.h"
 #include "blip/weights/export.h"
 #include "src/checkpoint/json_fields.h"
 
@@ -23,6 +24,12 @@ void write_model(const fs::path& directory, const Layout& layout, std::vector<at
     make_folders(directory);
     write_reference_folder(directory,
                            {layout, std::move(values), model, model_config_text(layout, model, note_json), "", {}});
+}
+
+std::vector<at::Tensor> host_values(const Arena& arena) {
+    std::vector<at::Tensor> values;
+    for (const at::Tensor& weight : arena.weights()) values.push_back(weight.detach().to(at::kCPU, at::kFloat));
+    return values;
 }
 
 // The masters of all ranks as parameters by id, on rank 0 (elsewhere nothing). Collective.
@@ -61,19 +68,19 @@ std::string model_config_text(const Layout& layout, const ModelOptions& model, c
 
 void save_model(const fs::path& directory, const Arena& arena, const ModelOptions& model,
                 const std::string& note_json) {
-    std::vector<at::Tensor> values;
-    for (const at::Tensor& weight : arena.weights()) values.push_back(weight.detach().to(at::kCPU, at::kFloat));
-    write_model(directory, arena.layout(), values, model, note_json);
+    write_model(directory, arena.layout(), host_values(arena), model, note_json);
 }
 
 void save_model(const fs::path& directory, const Arena& arena, const ShardedAdamW& optimizer,
                 Communicator& communicator, const ModelOptions& model, const std::string& note_json) {
-    if (arena.placement().dtype == at::kFloat) {    // its own masters, the same on every rank
-        if (communicator.rank() == 0) save_model(directory, arena, model, note_json);
-        return;
-    }
-    const std::vector<at::Tensor> values = gather_masters(arena, optimizer, communicator);
-    if (communicator.rank() == 0) write_model(directory, arena.layout(), values, model, note_json);
+    // fp32 weights are their own masters, the same on every rank
+    std::vector<at::Tensor> values;
+    if (arena.placement().dtype != at::kFloat)
+        values = gather_masters(arena, optimizer, communicator);
+    else if (communicator.rank() == 0)
+        values = host_values(arena);
+    first_rank_works(communicator, "write the best weights",
+                     [&] { write_model(directory, arena.layout(), values, model, note_json); });
 }
 
 }    // namespace blip

@@ -8,21 +8,22 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "blip/base/error.h"
+#include "src/comm/hang_report.h"
 #include "src/comm/mpi_check.h"
 #include "src/comm/mpi_requests.h"
 #include "src/comm/packed_strings.h"
+#include "src/comm/rank_sum.h"
 
 namespace blip {
 namespace {
 
-constexpr double kNoDeadline = std::numeric_limits<double>::infinity();
 // Parts go in messages of 4 MiB: far below what MPI's int counts allow, and each arrival shows the waiting rank that
 // more is on its way.
 constexpr std::int64_t kMessageFloats = std::int64_t{1} << 20;
@@ -52,27 +53,6 @@ struct MpiWork : Work {
     }
 };
 
-// receive[i] = sum over r = 0..N-1 in this order; parts: the other ranks' [N-1, count] in rank order. own may be
-// receive.
-void sum_in_rank_order(const float* own, const float* parts, int rank, int size, float* receive, std::int64_t count) {
-    constexpr std::int64_t kBlock = 1024;
-    std::array<float, kBlock> sum;
-    for (std::int64_t begin = 0; begin < count; begin += kBlock) {
-        const std::int64_t length = std::min(kBlock, count - begin);
-        for (int r = 0; r < size; ++r) {
-            const float* __restrict part = r == rank ? own + begin : parts + (r - (r > rank)) * count + begin;
-            if (r == 0) {
-                std::copy_n(part, length, sum.data());
-            } else if (length == kBlock) {
-                for (std::int64_t i = 0; i < kBlock; ++i) sum[static_cast<std::size_t>(i)] += part[i];
-            } else {
-                for (std::int64_t i = 0; i < length; ++i) sum[static_cast<std::size_t>(i)] += part[i];
-            }
-        }
-        std::copy_n(sum.data(), length, receive + begin);
-    }
-}
-
 int int_count(std::size_t bytes, const char* what) {
     if (bytes > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
         throw Error(ExitCode::internal,
@@ -83,8 +63,10 @@ int int_count(std::size_t bytes, const char* what) {
 
 class MpiCommunicator final : public Communicator {
   public:
-    MpiCommunicator(const CommOptions& options, int ranks_per_node) : options_(options) {
+    MpiCommunicator(const CommOptions& options, int ranks_per_node) {
         mpi_check(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "ask for the rank");
+        patience_.timeout_s = options.timeout_s;
+        patience_.rank = rank_;
         mpi_check(MPI_Comm_size(MPI_COMM_WORLD, &size_), "ask for the number of ranks");
         MPI_Request request = MPI_REQUEST_NULL;
         mpi_check(MPI_Comm_idup(MPI_COMM_WORLD, &comm_, &request), "duplicate the communicator");
@@ -97,6 +79,9 @@ class MpiCommunicator final : public Communicator {
         mpi_check(MPI_Comm_set_errhandler(node_, MPI_ERRORS_RETURN), "set the error handler");
         mpi_check(MPI_Comm_rank(node_, &node_rank_), what);
         mpi_check(MPI_Comm_size(node_, &node_size_), what);
+        hang_.emplace(comm_, node_, patience_);
+        patience_.answer = [this] { hang_->answer(); };
+        patience_.facts = [this](const std::vector<int>& late) { return hang_->tell(late); };
     }
     // comm_ and node_ are left to MPI_Finalize: freeing it is collective, and a destructor must not wait for other
     // ranks.
@@ -111,9 +96,9 @@ class MpiCommunicator final : public Communicator {
     WorkPtr start_all_gather(void* buffer, std::int64_t bytes, const char* what) override;
     void wait(WorkPtr work) override;
     void wait_until(const std::function<bool()>& reached, const char* what) override {
-        poll_until(reached, what, options_.timeout_s, rank_, [] { return std::string(); });
+        poll_until(reached, what, patience_);
     }
-    void finish_exchanges() override { barrier("end of an exchange", false); }
+    void finish_exchanges() override { barrier("end of an exchange"); }
     WorkPtr start_host_sum(std::span<double> values, const char* what) override;
     void broadcast(std::string& bytes, const char* what) override;
     void node_broadcast(std::span<std::byte> bytes, const char* what) override {
@@ -121,13 +106,15 @@ class MpiCommunicator final : public Communicator {
     }
     std::vector<std::string> gather(const std::string& bytes, const char* what) override;
     std::vector<std::string> all_gather_strings(const std::string& bytes, const char* what) override;
-    void barrier(const char* what, bool without_deadline) override;
+    void barrier(const char* what) override;
+    HangFacts hang_facts(const std::vector<int>& late) override { return hang_->tell(late); }
+    void answer_ranks() override { hang_->answer(); }
 
   private:
     void finish(MPI_Request request, const char* what) {
         MpiRequests requests;
         requests.add(request, -1);
-        requests.wait(what, options_.timeout_s, rank_);
+        requests.wait(what, patience_);
     }
     // From rank 0 of the group.
     void broadcast_bytes(void* bytes, std::size_t length, MPI_Comm group, const char* what);
@@ -141,7 +128,8 @@ class MpiCommunicator final : public Communicator {
     // this rank's size in, everyone's out (on all ranks)
     std::vector<std::uint64_t> all_sizes(std::size_t bytes, const char* what);
 
-    CommOptions options_;
+    Patience patience_;
+    std::optional<HangReport> hang_;
     MPI_Comm comm_ = MPI_COMM_NULL, node_ = MPI_COMM_NULL;
     int rank_ = 0, size_ = 1, node_rank_ = 0, node_size_ = 1;
     std::vector<std::unique_ptr<Buffer>> free_scratch_;
@@ -254,7 +242,7 @@ WorkPtr MpiCommunicator::start_all_gather(void* buffer, std::int64_t bytes, cons
 void MpiCommunicator::wait(WorkPtr work) {
     if (!work) return;
     auto& mpi = static_cast<MpiWork&>(*work);
-    mpi.requests.wait(mpi.what, options_.timeout_s, rank_);
+    mpi.requests.wait(mpi.what, patience_);
     if (mpi.scratch) {
         sum_in_rank_order(mpi.own, mpi.scratch->data(), rank_, size_, mpi.receive, mpi.count);
         free_scratch_.push_back(std::move(mpi.scratch));
@@ -299,7 +287,7 @@ std::vector<std::uint64_t> MpiCommunicator::all_sizes(std::size_t bytes, const c
     std::vector<std::uint64_t> sizes(static_cast<std::size_t>(size_));
     MpiRequests requests;
     exchange(requests, &own, sizes.data(), sizeof own, sizes_tag, what);
-    requests.wait(what, options_.timeout_s, rank_);
+    requests.wait(what, patience_);
     // refused by every rank, not only by those that would have to hold it
     static_cast<void>(int_count(std::accumulate(sizes.begin(), sizes.end(), std::size_t{0}), what));
     return sizes;
@@ -328,11 +316,11 @@ std::vector<std::string> MpiCommunicator::all_gather_strings(const std::string& 
     return packed.split();
 }
 
-void MpiCommunicator::barrier(const char* what, bool without_deadline) {
+void MpiCommunicator::barrier(const char* what) {
     if (size_ == 1) return;
     MpiRequests requests;
     exchange(requests, nullptr, nullptr, 0, barrier_tag, what);
-    requests.wait(what, without_deadline ? kNoDeadline : options_.timeout_s, rank_);
+    requests.wait(what, patience_);
 }
 
 }    // namespace

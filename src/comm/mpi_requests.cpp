@@ -6,10 +6,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "blip/base/error.h"
+#include "blip/base/phase.h"
 #include "src/comm/mpi_check.h"
 
 namespace blip {
@@ -19,6 +22,7 @@ using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
 constexpr auto kOwnPause = 500ms;    // pauses between polls are far shorter
+constexpr auto kBeforeAnswers = 100ms;
 
 // idle: since anything last arrived. At first the core is only offered to others, since data that is on its way moves a
 // little with every question; then pauses grow with the time, so that a rank that shares our core gets it, and nothing
@@ -33,24 +37,39 @@ void pause_after(Clock::duration idle) {
     std::this_thread::sleep_for(pause);
 }
 
+[[noreturn]] void fail_late(const std::string& what, const Patience& patience, std::vector<int> late) {
+    HangFacts facts{std::move(late), ""};
+    const std::string remark = patience.remark ? patience.remark() : "";
+    try {
+        if (patience.facts) facts = patience.facts(facts.late);
+    } catch (const std::exception& failure) {
+        facts.table = fmt::format("\n(what each rank was doing could not be found out: {})", failure.what());
+    }
+    throw Error(ExitCode::internal,
+                fmt::format("rank {} on {} has waited {:g} s for '{}' (--comm-timeout){}{}: a rank hangs, has died, or "
+                            "needs more time than that.{}",
+                            patience.rank, host_name(), patience.timeout_s, what, remark,
+                            facts.late.empty() ? "" : fmt::format("; late: rank {}", fmt::join(facts.late, ", ")),
+                            facts.table));
+}
+
 }    // namespace
 
-void poll_until(const std::function<bool()>& reached, const std::string& what, double timeout_s, int rank,
-                const std::function<std::string()>& late) {
+void poll_until(const std::function<bool()>& reached, const std::string& what, const Patience& patience,
+                const std::function<std::vector<int>()>& late) {
+    if (reached()) return;
+    const PhaseWait marked(what);
     auto start = Clock::now();
     auto last_poll = start;
     while (!reached()) {
+        beat();
         const auto now = Clock::now();
         // A rank that was itself stopped for a while (a debugger, a suspended job) has no right to call others late.
         if (now - last_poll > kOwnPause) start += now - last_poll;
         last_poll = now;
-        if (std::chrono::duration<double>(now - start).count() > timeout_s) {
-            throw Error(
-                ExitCode::internal,
-                fmt::format("rank {} on {} has waited {:g} s for '{}' (--comm-timeout){}: a rank hangs, has died, or "
-                            "needs more time than that",
-                            rank, host_name(), timeout_s, what, late()));
-        }
+        if (std::chrono::duration<double>(now - start).count() > patience.timeout_s)
+            fail_late(what, patience, late ? late() : std::vector<int>());
+        if (patience.answer && now - start > kBeforeAnswers) patience.answer();
         pause_after(now - start);
     }
 }
@@ -60,7 +79,7 @@ void MpiRequests::add(MPI_Request request, int peer) {
     peers_.push_back(peer);
 }
 
-void MpiRequests::wait(const std::string& what, double timeout_s, int rank) {
+void MpiRequests::wait(const std::string& what, const Patience& patience) {
     finished_.resize(requests_.size());
     const auto some_finished = [&] {
         int finished = 0;    // MPI_UNDEFINED once none is left
@@ -71,17 +90,17 @@ void MpiRequests::wait(const std::string& what, double timeout_s, int rank) {
         return finished != 0;
     };
     all_finished_ = false;
-    while (!all_finished_) poll_until(some_finished, what, timeout_s, rank, [this] { return late_ranks(); });
+    while (!all_finished_) poll_until(some_finished, what, patience, [this] { return late_ranks(); });
     requests_.clear();
     peers_.clear();
 }
 
-std::string MpiRequests::late_ranks() const {
+std::vector<int> MpiRequests::late_ranks() const {
     std::set<int> late;
     for (std::size_t i = 0; i < requests_.size(); ++i) {
         if (requests_[i] != MPI_REQUEST_NULL && peers_[i] >= 0) late.insert(peers_[i]);
     }
-    return late.empty() ? "" : fmt::format("; late: rank {}", fmt::join(late, ", "));
+    return {late.begin(), late.end()};
 }
 
 }    // namespace blip

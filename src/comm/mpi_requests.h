@@ -7,12 +7,25 @@
 #include <string>
 #include <vector>
 
+#include "blip/comm/communicator.h"
+
 namespace blip {
 
-// Polls reached() with back-off until it is true. Throws Error(internal) after timeout_s seconds (infinite: never),
-// naming the operation, this rank and host, the seconds, and what late() says of the ranks it waits for.
-void poll_until(const std::function<bool()>& reached, const std::string& what, double timeout_s, int rank,
-                const std::function<std::string()>& late);
+// How a rank waits.
+struct Patience {
+    double timeout_s = 0;
+    int rank = 0;
+    // What follows may be left out. answer: called now and then while waiting. facts: what is known of all ranks, once
+    // time has run out, given those that are known to be late. remark: what else belongs into the message.
+    std::function<void()> answer;
+    std::function<HangFacts(const std::vector<int>& late)> facts;
+    std::function<std::string()> remark;
+};
+
+// Polls reached() with back-off until it is true. Throws Error(internal) after timeout_s seconds, naming the operation,
+// this rank and host, the seconds, the ranks it waits for (late()) and what each rank was doing.
+void poll_until(const std::function<bool()>& reached, const std::string& what, const Patience& patience,
+                const std::function<std::vector<int>()>& late = {});
 
 class MpiRequests {
   public:
@@ -20,10 +33,10 @@ class MpiRequests {
     void add(MPI_Request request, int peer);
     bool empty() const { return requests_.empty(); }
     // poll_until all have finished; the deadline counts from the last arrival.
-    void wait(const std::string& what, double timeout_s, int rank);
+    void wait(const std::string& what, const Patience& patience);
 
   private:
-    std::string late_ranks() const;
+    std::vector<int> late_ranks() const;
 
     std::vector<MPI_Request> requests_;
     std::vector<int> peers_;

@@ -11,10 +11,14 @@
 #include <cstdlib>
 
 #include "blip/base/error.h"
+#include "blip/base/phase.h"
+#include "blip/comm/watchdog.h"
 #include "src/comm/mpi_check.h"
 
 namespace blip {
 namespace {
+
+constexpr double kAbort_s = 10;
 
 void set_default(const char* name, const char* value) { ::setenv(name, value, 0); }
 
@@ -46,6 +50,7 @@ void set_environment_defaults() {
 }    // namespace
 
 MpiSession::MpiSession(int* argc, char*** argv) {
+    enter_phase(Phase::starting_mpi);
     set_environment_defaults();
     int provided = 0;
     const int code = MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided);
@@ -65,11 +70,18 @@ MpiSession::MpiSession(int* argc, char*** argv) {
     mpi_check(MPI_Comm_rank(host, &local_rank_), "ask for the rank on this host");
     mpi_check(MPI_Comm_size(host, &local_size_), "ask for the number of ranks on this host");
     mpi_check(MPI_Comm_free(&host), "find this host's ranks");
+    enter_phase(Phase::starting);
 }
 
-MpiSession::~MpiSession() { MPI_Finalize(); }
+MpiSession::~MpiSession() {
+    enter_phase(Phase::ending_mpi);
+    MPI_Finalize();
+}
 
 void MpiSession::abort(int exit_code) {
+    // A full pipe or a launcher that no longer answers must not keep the process alive.
+    end_process_after(kAbort_s, exit_code,
+                      fmt::format("rank {} on {}: MPI_Abort did not end the job", rank_, host_name()));
     std::fflush(nullptr);
     // alone there is nobody to end, and MPI_Abort would add ten lines of its own to the message
     if (size_ == 1) {

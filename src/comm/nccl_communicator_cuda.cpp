@@ -87,7 +87,9 @@ class NcclCommunicator final : public Communicator {
     std::vector<std::string> all_gather_strings(const std::string& bytes, const char* what) override {
         return host_->all_gather_strings(bytes, what);
     }
-    void barrier(const char* what, bool without_deadline) override { host_->barrier(what, without_deadline); }
+    void barrier(const char* what) override { host_->barrier(what); }
+    HangFacts hang_facts(const std::vector<int>& late) override { return host_->hang_facts(late); }
+    void answer_ranks() override { host_->answer_ranks(); }
 
   private:
     // Also for the threads in which backward runs its hooks.

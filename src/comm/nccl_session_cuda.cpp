@@ -7,13 +7,12 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <thread>
 
 #include "blip/base/cuda.h"
 #include "blip/comm/run_together.h"
+#include "blip/comm/watchdog.h"
 #include "src/comm/mpi_requests.h"
 
 namespace blip {
@@ -51,15 +50,6 @@ void check_version() {
                                 host_name(), version_text(version), library_path(), version_text(NCCL_VERSION_CODE)));
 }
 
-// Ends the process if unwinding hangs, which waits for a device whose kernels never end.
-void end_process_after(double seconds, const std::string& message) {
-    std::thread([seconds, message] {
-        std::this_thread::sleep_for(Seconds(seconds));
-        std::fprintf(stderr, "error: %s; the process did not end by itself and is ended\n", message.c_str());
-        std::_Exit(static_cast<int>(ExitCode::internal));
-    }).detach();
-}
-
 // In a thread of its own, since it may not return.
 void abort_within(double seconds, ncclComm_t comm, int device) {
     const auto done = std::make_shared<std::atomic<bool>>(false);
@@ -76,7 +66,7 @@ void abort_within(double seconds, ncclComm_t comm, int device) {
 }    // namespace
 
 NcclSession::NcclSession(const CommOptions& options, int device, Communicator& host)
-    : options_(options), device_(device), rank_(host.rank()), size_(host.size()) {
+    : options_(options), host_(host), device_(device), rank_(host.rank()), size_(host.size()) {
     ncclUniqueId id = {};
     // All or none go on: a rank that never learned the id would wait for ever.
     run_together(host, [&] {
@@ -137,7 +127,12 @@ void NcclSession::settle(ncclResult_t result, const char* what) {
 void NcclSession::check(const char* what) { static_cast<void>(async_state(what)); }
 
 void NcclSession::poll(const std::function<bool()>& reached, const char* what) {
-    const auto late = [this] {
+    Patience patience{options_.timeout_s,
+                      rank_,
+                      [this] { host_.answer_ranks(); },
+                      [this](const std::vector<int>& late) { return host_.hang_facts(late); },
+                      {}};
+    patience.remark = [this] {
         const char* last = ncclGetLastError(comm_);
         return fmt::format(" on GPU {}{}; NCCL_DEBUG=INFO prints what NCCL does", device_,
                            last != nullptr && *last != '\0' ? fmt::format(", NCCL says: {}", last) : "");
@@ -148,7 +143,7 @@ void NcclSession::poll(const std::function<bool()>& reached, const char* what) {
                 check(what);
                 return reached();
             },
-            what, options_.timeout_s, rank_, late);
+            what, patience);
     } catch (const std::exception& error) {
         abandon(error.what());
         throw;
@@ -168,7 +163,9 @@ void NcclSession::abandon(const std::string& message) {
     if (state_ == State::failed) return;
     state_ = State::failed;
     const double deadline_s = std::min(10.0, options_.timeout_s);
-    end_process_after(3 * deadline_s, message);
+    // Unwinding can hang, waiting for a device whose kernels never end.
+    end_process_after(3 * deadline_s, static_cast<int>(ExitCode::internal),
+                      message + "; the process did not end by itself and is ended");
     if (comm_ != nullptr) abort_within(deadline_s, std::exchange(comm_, nullptr), device_);
 }
 

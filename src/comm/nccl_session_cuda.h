@@ -14,7 +14,7 @@ namespace blip {
 
 class NcclSession {
   public:
-    // Collective over host. The calling thread's device must be `device`.
+    // Collective over host, which must live as long as NCCL runs. The calling thread's device must be `device`.
     NcclSession(const CommOptions& options, int device, Communicator& host);
     // Frees nothing: NCCL's own ways to free wait for other ranks, or for the device. finish() does, after success.
     ~NcclSession() = default;
@@ -44,6 +44,7 @@ class NcclSession {
     void abandon(const std::string& message);
 
     CommOptions options_;
+    Communicator& host_;
     int device_, rank_, size_;
     ncclComm_t comm_ = nullptr;
     State state_ = State::starting;

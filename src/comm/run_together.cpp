@@ -4,11 +4,14 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <chrono>
+#include <future>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
 
+#include "blip/base/cpu_progress.h"
 #include "blip/base/error.h"
 
 namespace blip {
@@ -55,6 +58,28 @@ std::string run_on_first_rank(Communicator& communicator, const std::function<st
     answer.erase(0, 1);
     if (code != ExitCode::ok) throw AgreedError(code, answer);
     return answer;
+}
+
+void first_rank_works(Communicator& communicator, const char* what, const std::function<void()>& work) {
+    using namespace std::chrono_literals;
+    constexpr auto between_signs = 200ms;
+    if (communicator.size() == 1) return work();
+    const std::string busy = "busy", done = "done";
+    std::string sign;
+    if (communicator.rank() != 0) {
+        while (sign != done) communicator.broadcast(sign, what);
+        return;
+    }
+    std::future<void> result = std::async(std::launch::async, work);
+    CpuProgress progress;
+    while (result.wait_for(between_signs) != std::future_status::ready) {
+        if (!progress.moved()) continue;
+        sign = busy;
+        communicator.broadcast(sign, what);
+    }
+    result.get();
+    sign = done;
+    communicator.broadcast(sign, what);
 }
 
 }    // namespace blip

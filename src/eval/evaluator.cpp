@@ -10,6 +10,8 @@
 #include <nlohmann/json.hpp>
 
 #include "blip/base/error.h"
+#include "blip/base/phase.h"
+#include "blip/comm/run_together.h"
 #include "blip/eval/batch_feed.h"
 #include "blip/metrics/coco_eval.h"
 #include "blip/report/progress.h"
@@ -81,12 +83,14 @@ Evaluator::Evaluator(const Captioner& captioner, const Weights& weights, c10::De
 
 std::vector<CaptionResult> Evaluator::generate_own(const SplitTables& split, std::int64_t images,
                                                    const std::function<bool()>& stop_requested, bool& stopped) const {
+    const PhaseScope captioning(Phase::captioning);
     BatchFeed feed(dataset_, split, data_, AugmentOptions{}, captioner_.options().image_size, loader_threads_, device_,
                    strided_images(communicator_.rank(), communicator_.size(), images, evaluate_.batch));
     const bool shown = communicator_.rank() == 0 && progress_;
     Progress progress(fmt::format("captions of {}", split.name), images, shown);
     std::vector<CaptionResult> own;
     while (const std::optional<FedBatch> fed = feed.next()) {
+        enter_phase(Phase::captioning);
         stopped = stopped || stop_requested();
         if (stopped) break;
         std::vector<PictureRequest> requests;
@@ -103,6 +107,7 @@ std::vector<CaptionResult> Evaluator::generate_own(const SplitTables& split, std
                 {row, split.image_ids_I[static_cast<std::size_t>(row)], caption.text, caption.log_probability});
         }
         // Rank 0's share stands for all: the ranks are dealt equal numbers.
+        enter_phase(Phase::reading_batch);
         progress.update(std::min(static_cast<std::int64_t>(own.size()) * communicator_.size(), images), "");
     }
     return own;
@@ -123,7 +128,9 @@ SplitEvaluation Evaluator::run(const std::string& split_name, const std::functio
     if (evaluation.interrupted) return evaluation;
     const std::vector<std::string> parts = communicator_.gather(pack(own), "captions of all ranks");
     evaluation.generate_s = seconds_since(start);
-    if (communicator_.rank() == 0) {
+    const PhaseScope scoring(Phase::scoring);
+    const int threads = at::get_num_threads();    // a thread of its own would not know
+    first_rank_works(communicator_, "scoring on rank 0", [&] {
         const auto score_start = Clock::now();
         evaluation.captions = merge(parts, images);
         std::vector<std::vector<std::string>> references(static_cast<std::size_t>(split.image_count()));
@@ -137,13 +144,11 @@ SplitEvaluation Evaluator::run(const std::string& split_name, const std::functio
         }
         if (!scored.empty()) {
             CocoEvalOptions options;
-            options.threads = at::get_num_threads();
+            options.threads = threads;
             evaluation.scores = corpus_scores(coco_scores(scored, options));
         }
         evaluation.score_s = seconds_since(score_start);
-    }
-    // Scoring happens on rank 0 alone and may take longer than a collective is allowed to.
-    communicator_.barrier("end of scoring", true);
+    });
     return evaluation;
 }
 

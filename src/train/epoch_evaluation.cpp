@@ -7,6 +7,7 @@
 
 #include "blip/base/durable_file.h"
 #include "blip/base/log.h"
+#include "blip/base/phase.h"
 #include "blip/checkpoint/checkpoints.h"
 
 namespace blip {
@@ -101,10 +102,10 @@ bool EpochEvaluation::run(int epoch, std::int64_t global_step, RunLog* log,
     }
     std::string is_best;
     if (communicator_.rank() == 0) is_best = selection_score(record) > best_score() ? "yes" : "no";
-    communicator_.barrier("scores of the epoch", true);
     communicator_.broadcast(is_best, "whether the epoch is the best so far");
     // best/ first: if the job dies in between, the epoch is evaluated again, with the same result.
     if (is_best == "yes") {
+        const PhaseScope saving(Phase::saving_best);
         const std::filesystem::path best = options_.checkpoint.output / "best";
         const std::string note = communicator_.rank() == 0 ? origin_note(record, dataset_.prompt()) : "";
         save_model(best, arena_, optimizer_, communicator_, options_.model, note);
@@ -118,7 +119,7 @@ bool EpochEvaluation::run(int epoch, std::int64_t global_step, RunLog* log,
         write_file_durably(file(epoch), record.dump(1) + "\n");
         if (log != nullptr) log->event("evaluation", record.dump());
     }
-    communicator_.barrier("end of the epoch's evaluation", true);
+    communicator_.barrier("end of the epoch's evaluation");
     return true;
 }
 

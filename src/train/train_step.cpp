@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "blip/base/error.h"
+#include "blip/base/phase.h"
 #include "blip/base/random.h"
 #include "blip/kernels/drop_path.h"
 #include "blip/train/caption_loss.h"
@@ -86,20 +87,24 @@ RunningStep TrainStep::run(BatchFeed& feed, const TrainState& state, double lr) 
     const at::Tensor loss_sum = at::zeros({}, at::TensorOptions().dtype(at::kDouble).device(device));
     reducer_.begin_step();
     for (int left = plan_.sampler().micro_batch_count(); left > 0; --left) {
+        enter_phase(Phase::reading_batch);
         const auto wait_start = Clock::now();
         const std::optional<FedBatch> fed = feed.next();
         record.data_ms += ms_since(wait_start);
         if (!fed) throw Error(ExitCode::internal, "the loader ended before the epoch did");
         if (left == 1) reducer_.arm();
         running.micro_batches_.push_back(point_now(device));
+        enter_phase(Phase::forward);
         const at::Tensor loss = micro_batch_loss(*fed, state.global_step, record.tokens);
         running.micro_batches_.push_back(point_now(device));
+        enter_phase(Phase::backward);
         loss.backward();
         running.micro_batches_.push_back(point_now(device));
         loss_sum.add_(loss.detach());
         const std::vector<std::int64_t>& rows = fed->batch.request.captions;
         running.outcome_.samples.insert(running.outcome_.samples.end(), rows.begin(), rows.end());
     }
+    enter_phase(Phase::updating);
     reducer_.finish();
     const ShardedAdamW::StepResult result = optimizer_.step(reducer_, lr, loss_sum);
     record.reduce_ms = reducer_.waited_s() * 1000;

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "blip/base/log.h"
+#include "blip/base/phase.h"
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/comm/run_together.h"
 #include "blip/optim/adamw.h"
@@ -97,6 +98,7 @@ struct Trainer::Impl {
 };
 
 void Trainer::Impl::start_or_resume() {
+    const PhaseScope loading(Phase::loading);
     state.seed = options.train.seed;
     const auto found = find_newest_checkpoint(options.checkpoint.output, communicator);
     if (found) {
@@ -206,6 +208,7 @@ bool Trainer::Impl::checkpoint_due() const {
 
 // Writes the state after the last step, once that is known to be good on all ranks.
 void Trainer::Impl::save() {
+    const PhaseScope saving(Phase::saving);
     settle_all();
     save_agreed = false;
     last_save = Clock::now();
@@ -222,6 +225,7 @@ void Trainer::Impl::save() {
 }
 
 void Trainer::Impl::wait_for_save() {
+    const PhaseScope saving(Phase::saving);
     const bool saved = writer.finish_save();
     if (!saved) saved_step = -1;
     if (log) log->event("checkpoint", nlohmann::json{{"saved", saved}, {"stall_s", writer.stall_s()}}.dump());
@@ -270,6 +274,7 @@ ExitCode Trainer::Impl::run() {
         const double lr = cosine_lr(options.optim, state.epoch, options.train.epochs);
         const int epoch = state.epoch;
         while (state.epoch == epoch) {
+            enter_step(state.epoch, state.global_step);
             RunningStep queued = step.run(feed, state, lr);
             ++state.global_step;
             ++state.step_in_epoch;

@@ -177,9 +177,9 @@ BOOST_AUTO_TEST_CASE(deadline_names_operation_rank_and_seconds) {
             impatient->wait(impatient->start_reduce_scatter(send.data(), receive.data(), 100, "bucket 7")), Error,
             names_late_rank);
         BOOST_CHECK_EXCEPTION(impatient->barrier("end of epoch"), Error, says("end of epoch"));
-        BOOST_TEST(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() < 2.0);
+        BOOST_TEST(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() < 8.0);
     }
-    world().barrier("test", true);
+    world().barrier("test");
     if (impatient->rank() == late) {
         impatient->wait(impatient->start_reduce_scatter(send.data(), receive.data(), 100, "bucket 7"));
         BOOST_TEST(receive[99] == static_cast<float>(impatient->size()));

@@ -38,7 +38,7 @@ class SelfCommunicator : public Communicator {
     void node_broadcast(std::span<std::byte>, const char*) override {}
     std::vector<std::string> gather(const std::string& bytes, const char*) override { return {bytes}; }
     std::vector<std::string> all_gather_strings(const std::string& bytes, const char*) override { return {bytes}; }
-    void barrier(const char*, bool) override {}
+    void barrier(const char*) override {}
 };
 
 }    // namespace blip::test

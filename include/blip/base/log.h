@@ -18,6 +18,7 @@ void add_log_file(const std::filesystem::path& path);
 void log_info_text(const std::string& text);       // rank 0 only
 void log_warning_text(const std::string& text);    // any rank
 void log_error_text(const std::string& text);      // any rank
+void log_notice_text(const std::string& text);     // any rank, which the text names: what somebody asked it for
 // Clears the terminal's progress line before a log line is printed; installed by report/progress.
 void set_before_log_line(void (*hook)());
 

@@ -3,7 +3,8 @@
 //  NCCL;
 //  - small host messages (decisions, agreement, gathering results): always MPI.
 // All calls are made by one thread of each rank, in the same order on all ranks. Every wait has a deadline
-// (CommOptions::timeout_s): when it passes, Error(internal) names the operation, the rank and the seconds.
+// (CommOptions::timeout_s): when it passes, Error(internal) names the operation, the ranks that are late, and what each
+// rank was doing. What one rank does alone while the others wait goes through run_together.h.
 #pragma once
 
 #include <cstddef>
@@ -22,6 +23,13 @@ class Work {
     virtual ~Work() = default;
 };
 using WorkPtr = std::unique_ptr<Work>;
+
+// What is known when a wait has run out of time. late: the ranks that others wait for, as far as it can be told.
+// table: a headline and a line for each rank, with its phase and step; may be empty.
+struct HangFacts {
+    std::vector<int> late;
+    std::string table;
+};
 
 class Communicator {
   public:
@@ -68,8 +76,14 @@ class Communicator {
     virtual std::vector<std::string> gather(const std::string& bytes, const char* what) = 0;
     // Every rank's bytes on every rank, in rank order.
     virtual std::vector<std::string> all_gather_strings(const std::string& bytes, const char* what) = 0;
-    // No rank passes before all have come. without_deadline: others wait as long as rank 0 scores.
-    virtual void barrier(const char* what, bool without_deadline = false) = 0;
+    // No rank passes before all have come.
+    virtual void barrier(const char* what) = 0;
+
+    // After a wait has run out of time, given the ranks known to be late: what each rank of the job was doing. One rank
+    // gets to tell it; the others come back only if that one fails to end the job. Takes seconds at most.
+    virtual HangFacts hang_facts(const std::vector<int>& late) { return {late, ""}; }
+    // Called now and then in long waits, so that ranks of other hosts get answers for their hang_facts.
+    virtual void answer_ranks() {}
 
     // convenience: start_host_sum and wait
     void host_sum(std::span<double> values, const char* what) { wait(start_host_sum(values, what)); }

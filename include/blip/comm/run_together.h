@@ -15,5 +15,10 @@ void run_together(Communicator& communicator, const std::function<void()>& work)
 // Runs work on rank 0 and returns its text on all ranks; if it throws an Error, all throw it as an AgreedError.
 // Collective.
 std::string run_on_first_rank(Communicator& communicator, const std::function<std::string()>& work);
+// Runs work on rank 0, in a thread of its own, while the others wait for it, however long it takes: as long as it uses
+// the processor, rank 0 tells them so, and --comm-timeout counts from the last time it did. Returns on all ranks once
+// it is done; if it throws, rank 0 throws the same and the others are not told. what: names the work in messages.
+// work must not use the communicator. Collective.
+void first_rank_works(Communicator& communicator, const char* what, const std::function<void()>& work);
 
 }    // namespace blip

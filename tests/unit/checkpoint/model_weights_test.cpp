@@ -95,7 +95,7 @@ BOOST_AUTO_TEST_CASE(bf16_runs_save_and_load_fp32_masters) {
                 ToyRun toy(comm, 700, placement);
                 toy.fill(size);
                 save_model(dir / "best", toy.arena, toy.optimizer, comm, toy_model(), "");
-                comm.barrier("test", false);
+                comm.barrier("test");
                 ToyRun back(comm, 300, bf16), expected(comm, 300, bf16);
                 load_model(dir / "best", back.arena, back.optimizer);
                 expected.fill(size);

@@ -112,7 +112,7 @@ class ThreadCommunicator final : public Communicator {
     std::vector<std::string> all_gather_strings(const std::string& bytes, const char*) override {
         return board_.exchange(rank_, bytes);
     }
-    void barrier(const char*, bool) override { board_.exchange(rank_, ""); }
+    void barrier(const char*) override { board_.exchange(rank_, ""); }
 
   private:
     static std::string as_bytes(const float* data, std::int64_t count) {

@@ -1,0 +1,41 @@
+// A thread that ends this process when its main thread is stuck: in an MPI or NCCL call, in a file system that no
+// longer answers, in a start-up to which another rank never comes. Never calls MPI. Its pulse in the phase slot tells
+// other ranks that the process is not stopped. SIGUSR2 makes it print what the rank is doing. Made by src/app/main.cpp.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+
+namespace blip {
+
+class Watchdog {
+  public:
+    // Stuck: for timeout_s and a little, the main thread (the one that makes the watchdog) entered no phase and looked
+    // at no request, and the process did not compute either; or it computed, but in one phase, ten times as long. Waits
+    // for other ranks have deadlines of their own, which come first.
+    // on_stuck: what to do with the message, instead of printing it and ending the process with ExitCode::internal.
+    explicit Watchdog(double timeout_s, std::function<void(const std::string& message)> on_stuck = {});
+    ~Watchdog();
+    Watchdog(const Watchdog&) = delete;
+
+  private:
+    void run();
+    void look(double passed_s);
+
+    double timeout_s_;
+    std::function<void(const std::string&)> on_stuck_;
+    struct State;
+    std::unique_ptr<State> state_;
+    std::mutex mutex_;
+    std::condition_variable ending_;
+    bool ended_ = false;
+    std::thread thread_;
+};
+
+// Ends the process with this code if it is still there after so many seconds: for a way out that may hang itself.
+void end_process_after(double seconds, int exit_code, const std::string& message);
+
+}    // namespace blip

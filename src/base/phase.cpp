@@ -1,0 +1,184 @@
+// See phase.h.
+#include "blip/base/phase.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <fstream>
+
+#include "blip/base/error.h"
+
+namespace blip {
+namespace {
+
+constexpr auto relaxed = std::memory_order_relaxed;
+
+PhaseSlot private_slot;
+std::atomic<PhaseSlot*> current_slot{&private_slot};
+
+void write_operation(PhaseSlot& slot, std::string_view operation) {
+    char text[PhaseSlot::kOperationBytes] = {};
+    std::memcpy(text, operation.data(), std::min(operation.size(), sizeof text - 1));
+    for (std::size_t i = 0; i < slot.operation.size(); ++i) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, text + i * sizeof word, sizeof word);
+        slot.operation[i].store(word, relaxed);
+    }
+}
+
+// Another process may be writing it: only what can be printed is taken over.
+std::string read_operation(const PhaseSlot& slot) {
+    char text[PhaseSlot::kOperationBytes + 1] = {};
+    for (std::size_t i = 0; i < slot.operation.size(); ++i) {
+        const std::uint64_t word = slot.operation[i].load(relaxed);
+        std::memcpy(text + i * sizeof word, &word, sizeof word);
+    }
+    std::string operation(text);
+    std::replace_if(
+        operation.begin(), operation.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+    return operation;
+}
+
+void advance(PhaseSlot& slot) { slot.beats.store(slot.beats.load(relaxed) + 1, relaxed); }
+
+// The third field of /proc/PID/stat; the second, in parentheses, may hold anything.
+std::string process_state(int pid) {
+    std::ifstream file(fmt::format("/proc/{}/stat", pid));
+    std::string line;
+    if (!std::getline(file, line)) return "gone";
+    const auto name_end = line.rfind(')');
+    if (name_end == std::string::npos || name_end + 2 >= line.size()) return "";
+    switch (line[name_end + 2]) {
+        case 'T':
+            return "stopped";
+        case 't':
+            return "in a debugger";
+        case 'D':
+            return "in the kernel";
+        case 'Z':
+        case 'X':
+            return "dead";
+        default:
+            return "running";
+    }
+}
+
+}    // namespace
+
+const char* phase_name(Phase phase) {
+    switch (phase) {
+        case Phase::starting_mpi:
+            return "starting MPI";
+        case Phase::starting:
+            return "starting up";
+        case Phase::loading:
+            return "loading weights";
+        case Phase::reading_batch:
+            return "reading a batch";
+        case Phase::forward:
+            return "forward";
+        case Phase::backward:
+            return "backward";
+        case Phase::updating:
+            return "updating";
+        case Phase::saving:
+            return "saving a checkpoint";
+        case Phase::captioning:
+            return "captioning";
+        case Phase::scoring:
+            return "scoring";
+        case Phase::saving_best:
+            return "saving the best weights";
+        case Phase::ending_mpi:
+            return "ending MPI";
+    }
+    return "unknown";
+}
+
+std::int64_t steady_now_ns() {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+}
+
+PhaseSlot& own_slot() { return *current_slot.load(relaxed); }
+
+void enter_phase(Phase phase) {
+    PhaseSlot& slot = own_slot();
+    slot.phase.store(static_cast<std::int32_t>(phase), relaxed);
+    slot.phase_since_ns.store(steady_now_ns(), relaxed);
+    advance(slot);
+}
+
+void enter_step(std::int64_t epoch, std::int64_t step) {
+    PhaseSlot& slot = own_slot();
+    slot.epoch.store(static_cast<std::int32_t>(epoch), relaxed);
+    slot.step.store(step, relaxed);
+    advance(slot);
+}
+
+void beat() { advance(own_slot()); }
+
+PhaseWait::PhaseWait(std::string_view operation) {
+    PhaseSlot& slot = own_slot();
+    write_operation(slot, operation);
+    slot.waiting_since_ns.store(steady_now_ns(), relaxed);
+    advance(slot);
+}
+
+PhaseWait::~PhaseWait() {
+    PhaseSlot& slot = own_slot();
+    slot.waiting_since_ns.store(0, relaxed);
+    advance(slot);
+}
+
+PhaseScope::PhaseScope(Phase phase) : before_(static_cast<Phase>(own_slot().phase.load(relaxed))) {
+    enter_phase(phase);
+}
+
+PhaseScope::~PhaseScope() { enter_phase(before_); }
+
+void keep_phase_in(PhaseSlot* slot) {
+    PhaseSlot& from = own_slot();
+    PhaseSlot& to = slot != nullptr ? *slot : private_slot;
+    if (&from == &to) return;
+    to.pid.store(::getpid(), relaxed);
+    to.rank.store(launcher_rank(), relaxed);
+    to.phase.store(from.phase.load(relaxed), relaxed);
+    to.epoch.store(from.epoch.load(relaxed), relaxed);
+    to.step.store(from.step.load(relaxed), relaxed);
+    to.phase_since_ns.store(from.phase_since_ns.load(relaxed), relaxed);
+    to.waiting_since_ns.store(0, relaxed);
+    to.pulse_ns.store(steady_now_ns(), relaxed);
+    to.beats.store(from.beats.load(relaxed) + 1, relaxed);
+    current_slot.store(&to, std::memory_order_release);
+}
+
+PhaseRow read_slot(const PhaseSlot& slot) {
+    PhaseRow row;
+    row.rank = slot.rank.load(relaxed);
+    row.pid = slot.pid.load(relaxed);    // 0: nobody has said yet
+    row.host = host_name();
+    row.process = row.pid > 0 ? process_state(row.pid) : "";
+    row.epoch = slot.epoch.load(relaxed);
+    row.step = slot.step.load(relaxed);
+    const std::int64_t now = steady_now_ns(), waiting_since = slot.waiting_since_ns.load(relaxed);
+    const auto seconds_since = [now](std::int64_t then) {
+        return then == 0 ? 0.0 : std::max(0.0, static_cast<double>(now - then) * 1e-9);
+    };
+    row.doing = phase_name(static_cast<Phase>(slot.phase.load(relaxed)));
+    row.waiting = waiting_since != 0;
+    if (row.waiting) row.doing += fmt::format(", waiting for '{}'", read_operation(slot));
+    row.doing_for_s = seconds_since(row.waiting ? waiting_since : slot.phase_since_ns.load(relaxed));
+    row.silent_for_s = seconds_since(slot.pulse_ns.load(relaxed));
+    return row;
+}
+
+std::string describe(const PhaseRow& row) {
+    const std::string where = row.step < 0 ? "" : fmt::format("epoch {}, after step {}: ", row.epoch, row.step);
+    return fmt::format("{}{} for {:.1f} s", where, row.doing, row.doing_for_s);
+}
+
+}    // namespace blip

@@ -1,0 +1,187 @@
+// See watchdog.h.
+#include "blip/comm/watchdog.h"
+
+#include <cxxabi.h>
+#include <dlfcn.h>
+#include <execinfo.h>
+#include <fmt/format.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string_view>
+
+#include "blip/base/cpu_progress.h"
+#include "blip/base/error.h"
+#include "blip/base/log.h"
+#include "blip/base/phase.h"
+
+namespace blip {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kTick = 250ms;
+constexpr double kMargin_s = 3;       // the waits' own deadlines come first
+constexpr double kComputing = 10;     // so many timeouts for a phase that computes
+constexpr double kLastWords_s = 2;    // a full pipe must not keep the process alive
+constexpr int kMaxFrames = 64;
+
+volatile std::sig_atomic_t dump_wanted = 0;
+void on_dump_signal(int) { dump_wanted = 1; }
+
+// The main thread's stack, written by the main thread in a signal handler.
+struct Stack {
+    void* frames[kMaxFrames];
+    std::atomic<int> count{0};
+};
+Stack stack;
+
+int stack_signal() { return SIGRTMIN + 7; }
+void on_stack_signal(int) { stack.count = ::backtrace(stack.frames, kMaxFrames); }
+
+void handle(int signal, void (*handler)(int)) {
+    struct sigaction action = {};
+    action.sa_handler = handler;
+    action.sa_flags = SA_RESTART;
+    ::sigaction(signal, &action, nullptr);
+}
+
+// "libmpi.so.40+0x123: MPI_Testsome"; the number is what addr2line takes.
+std::string describe_frame(void* address) {
+    Dl_info info = {};
+    if (::dladdr(address, &info) == 0 || info.dli_fname == nullptr) return fmt::format("{}", address);
+    const std::string_view file(info.dli_fname);
+    std::string text = fmt::format("{}+{:#x}", file.substr(file.rfind('/') + 1),
+                                   static_cast<char*>(address) - static_cast<char*>(info.dli_fbase));
+    if (info.dli_sname == nullptr) return text;
+    int failed = 0;
+    const std::unique_ptr<char, void (*)(void*)> plain(abi::__cxa_demangle(info.dli_sname, nullptr, nullptr, &failed),
+                                                       std::free);
+    const std::string name = plain ? plain.get() : info.dli_sname;
+    return text + ": " + name.substr(0, name.find('('));
+}
+
+// One line a frame; says so where the main thread cannot answer (it is in a system call that nothing interrupts).
+std::string stack_of(pthread_t thread) {
+    stack.count = 0;
+    if (::pthread_kill(thread, stack_signal()) != 0) return "\n  (no stack)";
+    for (int i = 0; i < 50 && stack.count == 0; ++i) std::this_thread::sleep_for(10ms);
+    const int count = stack.count;
+    if (count == 0) return "\n  (no stack: the main thread does not answer, so it is inside the kernel)";
+    std::string text;
+    // The first two are the handler and what calls handlers.
+    for (int i = std::min(2, count - 1); i < count; ++i) text += "\n  " + describe_frame(stack.frames[i]);
+    return text;
+}
+
+// In a thread of its own, since neither memory nor standard error may be had any more.
+void try_for(double seconds, const std::function<void()>& work) {
+    const auto done = std::make_shared<std::atomic<bool>>(false);
+    std::thread([done, work] {
+        work();
+        *done = true;
+    }).detach();
+    const auto end = Clock::now() + std::chrono::duration<double>(seconds);
+    while (!*done && Clock::now() < end) std::this_thread::sleep_for(10ms);
+}
+
+bool computes(Phase phase) { return phase != Phase::starting_mpi && phase != Phase::ending_mpi; }
+
+std::string who() { return fmt::format("rank {} on {}", launcher_rank(), host_name()); }
+
+}    // namespace
+
+struct Watchdog::State {
+    pthread_t main_thread = ::pthread_self();
+    CpuProgress cpu;
+    std::uint64_t beats = 0;
+    double without_progress_s = 0, without_beat_s = 0;
+};
+
+Watchdog::Watchdog(double timeout_s, std::function<void(const std::string&)> on_stuck)
+    : timeout_s_(timeout_s), on_stuck_(std::move(on_stuck)), state_(std::make_unique<State>()) {
+    void* frame = nullptr;
+    static_cast<void>(::backtrace(&frame, 1));    // loads what it needs: a signal handler must not
+    handle(stack_signal(), on_stack_signal);
+    handle(SIGUSR2, on_dump_signal);
+    own_slot().pid = ::getpid();
+    own_slot().rank = launcher_rank();
+    sigset_t all, before;
+    sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before);    // signals are for the main thread
+    thread_ = std::thread([this] { run(); });
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+Watchdog::~Watchdog() {
+    {
+        const std::lock_guard lock(mutex_);
+        ended_ = true;
+    }
+    ending_.notify_all();
+    thread_.join();
+}
+
+void Watchdog::run() {
+    std::unique_lock lock(mutex_);
+    auto last = Clock::now();
+    while (!ending_.wait_for(lock, kTick, [this] { return ended_; })) {
+        const auto now = Clock::now();
+        // Time in which the whole process was stopped does not count.
+        look(std::chrono::duration<double>(std::min<Clock::duration>(now - last, 2 * kTick)).count());
+        last = now;
+    }
+}
+
+void Watchdog::look(double passed_s) {
+    State& state = *state_;
+    PhaseSlot& slot = own_slot();
+    slot.pulse_ns = steady_now_ns();
+    if (dump_wanted != 0) {
+        dump_wanted = 0;
+        try_for(kLastWords_s, [] { log_notice_text(fmt::format("{}: {}", who(), describe(read_slot(own_slot())))); });
+    }
+    if (slot.stack_wanted.exchange(0) != 0)
+        try_for(kLastWords_s, [thread = state.main_thread] {
+            log_notice_text(
+                fmt::format("{}, asked by a rank that waits: stack of the main thread:{}", who(), stack_of(thread)));
+        });
+    const bool beaten = slot.beats != state.beats;
+    state.beats = slot.beats;
+    const bool computed =
+        state.cpu.moved() && slot.waiting_since_ns == 0 && computes(static_cast<Phase>(slot.phase.load()));
+    state.without_beat_s = beaten ? 0 : state.without_beat_s + passed_s;
+    state.without_progress_s = beaten || computed ? 0 : state.without_progress_s + passed_s;
+    if (state.without_progress_s < timeout_s_ + kMargin_s && state.without_beat_s < kComputing * timeout_s_) return;
+    const auto last_words = [this, &state] {
+        const std::string message =
+            fmt::format("{} is stuck and is ended ({} s without progress, --comm-timeout): {}{}", who(),
+                        static_cast<int>(state.without_beat_s), describe(read_slot(own_slot())),
+                        "; stack of the main thread:" + stack_of(state.main_thread));
+        if (on_stuck_)
+            on_stuck_(message);
+        else
+            log_error_text(message);
+    };
+    try_for(kLastWords_s, last_words);
+    if (!on_stuck_) std::_Exit(static_cast<int>(ExitCode::internal));
+    state.without_progress_s = state.without_beat_s = 0;
+}
+
+void end_process_after(double seconds, int exit_code, const std::string& message) {
+    std::thread([seconds, exit_code, message] {
+        std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+        try_for(kLastWords_s, [&] { std::fprintf(stderr, "error: %s\n", message.c_str()); });
+        std::_Exit(exit_code);
+    }).detach();
+}
+
+}    // namespace blip
