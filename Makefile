@@ -202,6 +202,11 @@ parity: ## the same weights in Hugging Face transformers, side by side, ViT-B an
 run-parity: build $(PARITY)
 	@env/parity.sh tests/parity/parity.py --build $(BUILD) $(if $(ONLY),--rows $(ONLY))
 
+.PHONY: metrics-oracle
+metrics-oracle: build ## the metrics beside pycocoevalcap's on the same captions (a minute or two; Java 8+ and a Python 3.11 of its own)
+	@env/oracle.sh
+	@env/oracle.sh tests/oracle/oracle.py --build $(BUILD)
+
 bench: build $(BENCHES) ## speed: kernels, data path, training step
 	@BUILD=$(BUILD) tests/bench/run_all.sh '$(ONLY)'
 

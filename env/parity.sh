@@ -25,25 +25,10 @@ fail() {
     exit "$code"
 }
 . "$here/wheels.sh"
+. "$here/python311.sh"
+python=    # found below
 packages=$deps/parity-$(wheels_mark "$requirements" | cut -c1-12)
 
-# The torch wheel is compiled for one Python.
-is_python_311() { [ "$("$1" -c 'import sys; print(*sys.version_info[:2], sep=".")' 2>/dev/null)" = 3.11 ]; }
-find_python() {
-    local name
-    if [ -n "${PARITY_PYTHON:-}" ]; then
-        is_python_311 "$PARITY_PYTHON" || fail 66 "PARITY_PYTHON=$PARITY_PYTHON is no Python 3.11: the pinned torch wheel is for that one"
-        python=$PARITY_PYTHON
-        return
-    fi
-    for name in python3.11 python3; do
-        if is_python_311 "$name"; then
-            python=$name
-            return
-        fi
-    done
-    fail 66 "no Python 3.11 here (python3 is $(python3 --version 2>/dev/null || echo absent)): the pinned torch wheel is for that one; name one with PARITY_PYTHON="
-}
 # Only these packages: neither the user's nor the interpreter's site-packages, no network, no GPU.
 isolated() {
     local site=$1
@@ -60,7 +45,7 @@ assert torch.__version__.split("+")[0].startswith("2.11."), torch.__version__' >
 
 check_only=
 if [ "${1:-}" = --check ]; then check_only=1; fi
-find_python
+find_python PARITY_PYTHON "the pinned torch wheel is for that one"
 compgen -G "$torch_dir/torch/_C.cpython-311-*.so" >/dev/null ||
     fail 66 "no torch wheel for Python 3.11 in $torch_dir: run env/setup.sh, or name one with LIBTORCH="
 if ! have_wheels "$packages" "$requirements"; then

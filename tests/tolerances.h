@@ -51,6 +51,15 @@ inline constexpr double scores_of_raw_captions = 1e-4;
 // hard, more than 99.9 % of others of that make.
 inline constexpr double equal_caption_tokens = 0.999;
 inline constexpr double equal_hard_tokens = 0.995;
+// The same scores of freshly drawn hard lines, five to an image, of which up to one in 200 may have other tokens: then
+// an image in 40 differs, and CIDEr's document frequencies carry it to others. Read by tests/oracle.
+inline constexpr double scores_of_hard_lines = 5e-3;
+inline constexpr double equal_hard_scores = 0.9;
+// METEOR: of a corpus, of an image, and the least share of images within that. Alignments that score the same may be
+// chosen differently. Read by tests/oracle.
+inline constexpr double meteor_corpus = 1e-4;
+inline constexpr double meteor_of_image = 1e-3;
+inline constexpr double meteor_equal_images = 0.99;
 
 // Losses of 20 steps at other numbers of ranks: the same products, summed in another order. Read by
 // tests/faults/train_ranks.sh.

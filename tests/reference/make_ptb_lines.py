@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes lines that are hard to tokenise to ptb_lines_drawn.txt: odd words in, at and between captions, drawn anew.
 
-make_ptb_tokens.py gives them the oracle's tokens. Usage: make_ptb_lines.py [seed] [lines]
+make_ptb_tokens.py gives them the oracle's tokens. Usage: make_ptb_lines.py [seed] [lines] [file]
 """
 import pathlib
 import random
@@ -50,7 +50,8 @@ def main():
     rng = random.Random(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
     lines = [draw(rng) for _ in range(int(sys.argv[2]) if len(sys.argv) > 2 else 600)]
     text = "\n".join(lines) + "\n"
-    (pathlib.Path(__file__).parent / "ptb_lines_drawn.txt").write_text(text, encoding="utf-8", newline="\n")
+    file = pathlib.Path(sys.argv[3]) if len(sys.argv) > 3 else pathlib.Path(__file__).parent / "ptb_lines_drawn.txt"
+    file.write_text(text, encoding="utf-8", newline="\n")
 
 
 main()

@@ -1,0 +1,109 @@
+"""blip_mpi score beside pycocoevalcap on the same captions: every key, every image, and the times. Run by `make
+metrics-oracle`, and with --times by `make bench`, through env/oracle.sh.
+
+oracle.py --build BUILD [--seed N]              compares; last line "N passed, N failed, N skipped"
+oracle.py --build BUILD --times IMAGES...       times of so many images with five references each, and what they compare to;
+                                                with --alone those of blip_mpi, in any Python
+"""
+import argparse
+import pathlib
+import re
+import sys
+import tempfile
+
+import caption_sets
+import sides
+
+
+def tolerance(name):
+    text = (caption_sets.ROOT / "tests/tolerances.h").read_text()
+    return float(re.search(rf"inline constexpr double {name} = ([^;]+);", text).group(1))
+
+
+# Of the corpus, of an image, and the least share of images that have to be within that.
+LIMITS = {
+    "captions": ("scores_of_raw_captions", "scores", "equal_caption_tokens"),
+    "hard": ("scores_of_hard_lines", "scores", "equal_hard_scores"),
+    "METEOR": ("meteor_corpus", "meteor_of_image", "meteor_equal_images"),
+}
+
+
+def compare(captions, ours, theirs, counts):
+    for metric in theirs.corpus:
+        name = f"{captions.name}: {metric}"
+        if metric not in ours.corpus:
+            counts["skipped"] += 1
+            print(f"skipped: {name} (blip_mpi score has not computed it)", flush=True)
+            continue
+        limits = LIMITS["METEOR"] if metric == "METEOR" and captions.kind == "captions" else LIMITS[captions.kind]
+        corpus, of_image, share = map(tolerance, limits)
+        difference = abs(ours.corpus[metric] - theirs.corpus[metric])
+        images = theirs.per_image[metric]
+        assert ours.per_image[metric].keys() == images.keys()
+        differences = [abs(ours.per_image[metric][i] - value) for i, value in images.items()]
+        equal = sum(value <= of_image for value in differences)
+        good = difference <= corpus and equal >= share * len(images)
+        counts["passed" if good else "failed"] += 1
+        print(
+            f"| {captions.name} | {len(images)} | {metric} | {theirs.corpus[metric]:.6f} | {ours.corpus[metric]:.6f} | "
+            f"{difference:.1e} | {equal} | {max(differences):.1e} |{'' if good else ' FAILED'}",
+            flush=True,
+        )
+
+
+def run_comparison(build, scratch, seed):
+    counts = {"passed": 0, "failed": 0, "skipped": 0}
+    print("| captions | images | metric | pycocoevalcap | blip_mpi | difference | images equal | largest difference |")
+    print("|---|---|---|---|---|---|---|---|", flush=True)
+    times = []
+    for captions in caption_sets.compared_sets(build, scratch, seed):
+        ours, theirs = sides.run_ours(build, scratch, captions), sides.run_oracle(captions, with_meteor=True)
+        compare(captions, ours, theirs, counts)
+        times.append(f"{captions.name}: pycocoevalcap {sum(theirs.seconds.values()):.1f} s "
+                     f"({', '.join(f'{k} {v:.1f}' for k, v in theirs.seconds.items())}), blip_mpi {ours.seconds['all']:.2f} s")
+    print("\n".join(times))
+    if caption_sets.coco_annotations() is None:
+        counts["skipped"] += 1
+        print("skipped: COCO captions (BLIP_CAPTIONS names their file)")
+    print(", ".join(f"{count} {what}" for what, count in counts.items()))
+    return 1 if counts["failed"] else 0
+
+
+def best_of_three(build, scratch, captions, metrics):
+    """The first one may read the program from disk."""
+    return min(sides.run_ours(build, scratch, captions, metrics).seconds["all"] for _ in range(3))
+
+
+def run_times(build, scratch, sizes, alone):
+    for size in sizes:
+        captions = caption_sets.repeated_set(build, scratch, size)
+        everything = sides.run_ours(build, scratch, captions)
+        theirs = None if alone else sides.run_oracle(captions, with_meteor="METEOR" in everything.corpus)
+        groups = [("tokens, BLEU, ROUGE-L, CIDEr", ("bleu", "rouge_l", "cider"))]
+        if "METEOR" in everything.corpus:
+            groups.append(("tokens, METEOR", ("meteor",)))
+        for title, metrics in groups:
+            own = best_of_three(build, scratch, captions, metrics)
+            line = f"{captions.name:12} {title:28}: blip_mpi {own:6.2f} s on one thread"
+            if theirs is not None:
+                other = theirs.seconds["tokens"] + sum(theirs.seconds[metric] for metric in metrics)
+                parts = ", ".join(f"{step} {theirs.seconds[step]:.1f}" for step in ("tokens", *metrics))
+                line += f", pycocoevalcap {other:7.1f} s ({parts}): {other / own:.0f} times"
+            print(line, flush=True)
+    return 0
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", type=pathlib.Path, required=True)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--times", type=int, nargs="+")
+    parser.add_argument("--alone", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        if options.times:
+            return run_times(options.build, pathlib.Path(scratch), options.times, options.alone)
+        return run_comparison(options.build, pathlib.Path(scratch), options.seed)
+
+
+sys.exit(main())

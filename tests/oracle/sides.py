@@ -1,0 +1,86 @@
+"""Scores and times of both sides. Used by oracle.py."""
+import contextlib
+import json
+import os
+import subprocess
+import tempfile
+import time
+
+
+@contextlib.contextmanager
+def quiet():
+    """What programs started within print, too, goes nowhere, but for a failure's."""
+    saved = os.dup(1), os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 1)
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            said.seek(0)
+            os.write(saved[1], said.read())
+            raise
+        finally:
+            os.dup2(saved[0], 1)
+            os.dup2(saved[1], 2)
+
+
+class Scores:
+    def __init__(self):
+        self.corpus, self.per_image, self.seconds = {}, {}, {}    # by metric; by image in each; by step
+
+    def add(self, metric, corpus, per_image, ids):
+        self.corpus[metric] = float(corpus)
+        self.per_image[metric] = dict(zip(ids, map(float, per_image), strict=True))
+
+
+def run_oracle(captions, with_meteor):
+    """pycocoevalcap's numbers. Both tokenizer runs count as "tokens", as its COCOEvalCap does them."""
+    from pycocoevalcap.bleu.bleu import Bleu
+    from pycocoevalcap.cider.cider import Cider
+    from pycocoevalcap.meteor.meteor import Meteor
+    from pycocoevalcap.rouge.rouge import Rouge
+    from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
+
+    scores = Scores()
+    ids = list(captions.references)
+
+    def timed(step, work):
+        start = time.perf_counter()
+        with quiet():
+            result = work()
+        scores.seconds[step] = time.perf_counter() - start
+        return result
+
+    def tokenise():
+        tokenizer = PTBTokenizer()
+        references = tokenizer.tokenize({i: [{"caption": c} for c in captions.references[i]] for i in ids})
+        return references, tokenizer.tokenize({i: [{"caption": captions.results[i]}] for i in ids})
+
+    references, results = timed("tokens", tokenise)
+    corpus, per_image = timed("bleu", lambda: Bleu().compute_score(references, results, verbose=0))
+    for n in range(4):
+        scores.add(f"Bleu_{n + 1}", corpus[n], per_image[n], ids)
+    scores.add("ROUGE_L", *timed("rouge_l", lambda: Rouge().compute_score(references, results)), ids)
+    scores.add("CIDEr", *timed("cider", lambda: Cider().compute_score(references, results)), ids)
+    if with_meteor:
+        scores.add("METEOR", *timed("meteor", lambda: Meteor().compute_score(references, results)), ids)
+    return scores
+
+
+def run_ours(build, scratch, captions, metrics=()):
+    """`blip_mpi score` on one thread, from its start to its end."""
+    captions.write(scratch)
+    out = scratch / "per_image.json"
+    command = [build / "bin/blip_mpi", "score", "--references", scratch / "references.json", "--results", scratch / "results.json"]
+    command += ["--threads", 1, "--json", "--per-image", out]
+    if metrics:
+        command += ["--metrics", ",".join(metrics)]
+    start = time.perf_counter()
+    done = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True)
+    scores = Scores()
+    scores.seconds["all"] = time.perf_counter() - start
+    rows = json.loads(out.read_text())
+    for metric, corpus in json.loads(done.stdout).items():
+        scores.add(metric, corpus, [row[metric] for row in rows], [row["image_id"] for row in rows])
+    return scores
