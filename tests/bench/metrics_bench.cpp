@@ -2,34 +2,30 @@
 // references each. Run by `make bench`. Captions: COCO's where they are (BLIP_CAPTIONS), repeated to get there.
 #include <benchmark/benchmark.h>
 
-#include <map>
+#include <cstdlib>
+#include <filesystem>
 
 #include "blip/metrics/caption_files.h"
 #include "blip/metrics/coco_eval.h"
 #include "blip/metrics/coco_tokens.h"
 #include "blip/metrics/ptb_tokenizer.h"
 #include "src/metrics/counted_captions.h"
-#include "tests/support/paths.h"
 
 namespace blip::test {
 namespace {
 
-// Captions of single images.
-const std::vector<std::vector<std::string>>& groups() {
-    static const std::vector<std::vector<std::string>> found = [] {
-        std::map<std::int64_t, std::vector<std::string>> by_image;
-        if (const auto file = captions_file()) {
-            for (const auto& row : read_json(*file).at("annotations"))
-                by_image[row.at("image_id")].push_back(row.at("caption"));
-        } else {
-            for (int i = 0; i < 500; ++i)
-                for (int k = 0; k < 5; ++k)
-                    by_image[i].push_back("A man in a red jacket number " + std::to_string(i * 5 + k) +
-                                          " rides his snowboard down a snow-covered slope next to two skiers.");
-        }
-        std::vector<std::vector<std::string>> result;
-        for (auto& [id, captions] : by_image) result.push_back(std::move(captions));
-        return result;
+// COCO's captions of single images, or as many drawn ones.
+const std::vector<ImageReferences>& groups() {
+    static const std::vector<ImageReferences> found = [] {
+        const char* set = std::getenv("BLIP_CAPTIONS");
+        const std::filesystem::path file = set != nullptr ? set : "../shared/data/coco_captions_half.json";
+        if (std::filesystem::exists(file)) return read_references(file, {});
+        std::vector<ImageReferences> drawn(500);
+        for (std::size_t i = 0; i < drawn.size(); ++i)
+            for (std::size_t k = 0; k < 5; ++k)
+                drawn[i].captions.push_back("A man in a red jacket number " + std::to_string(i * 5 + k) +
+                                            " rides his snowboard down a snow-covered slope next to two skiers.");
+        return drawn;
     }();
     return found;
 }
@@ -38,9 +34,9 @@ const std::vector<std::vector<std::string>>& groups() {
 std::vector<ScoredCaption> scored(std::size_t images) {
     std::vector<ScoredCaption> result(images);
     for (std::size_t i = 0; i < images; ++i) {
-        const auto& own = groups()[i % groups().size()];
+        const auto& own = groups()[i % groups().size()].captions;
         result[i].image_id = static_cast<std::int64_t>(i);
-        result[i].caption = groups()[(7 * i + 3) % groups().size()].front();
+        result[i].caption = groups()[(7 * i + 3) % groups().size()].captions.front();
         for (std::size_t k = 0; k < 5; ++k) result[i].references.push_back(own[k % own.size()]);
     }
     return result;
@@ -63,8 +59,8 @@ Tokenised tokenised(std::size_t images) {
 void ptb_tokens(benchmark::State& state) {
     std::vector<std::string_view> lines;
     std::int64_t bytes = 0;
-    for (const auto& captions : groups()) {
-        for (const std::string& caption : captions) {
+    for (const ImageReferences& image : groups()) {
+        for (const std::string& caption : image.captions) {
             lines.emplace_back(caption);
             bytes += static_cast<std::int64_t>(caption.size() + 1);
         }
