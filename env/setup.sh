@@ -4,6 +4,7 @@
 #
 #   env/setup.sh           system packages (apt, as root or with sudo), LibTorch, and a CUDA compiler where there is none
 #   env/setup.sh --check   only says what is missing; exit 66 if anything is
+#   env/setup.sh --with-meteor   also the tables that METEOR scores with, into $BLIP_DEPS/meteor-1.5
 #
 # Environment: BLIP_DEPS  cache for LibTorch and the CUDA compiler, shared by all clones (default ~/.cache/blip_mpi)
 #              LIBTORCH   a LibTorch of the site, version 2.11: the directory a torch wheel is in, or an unpacked libtorch
@@ -30,6 +31,7 @@ fail() {
 }
 . "$here/needs.sh"
 . "$here/wheels.sh"
+. "$here/meteor.sh"
 
 # ---- LibTorch --------------------------------------------------------------------------------------------------------
 have_torch() { [ -n "${LIBTORCH:-}" ] || have_wheels "$torch_dir" "$here/requirements-torch.txt"; }
@@ -98,10 +100,12 @@ check_site_nvcc() {
 
 # ---- main ------------------------------------------------------------------------------------------------------------
 check_only=
+with_meteor=
 case "$#:${1:-}" in
     0:) ;;
     1:--check) check_only=1 ;;
-    *) fail 64 "usage: env/setup.sh [--check]" ;;
+    1:--with-meteor) with_meteor=1 ;;
+    *) fail 64 "usage: env/setup.sh [--check | --with-meteor]" ;;
 esac
 [ "$(uname -sm)" = "Linux x86_64" ] || fail 66 "this is $(uname -sm); the pinned LibTorch is for Linux x86_64"
 [ -z "${LIBTORCH:-}" ] || check_site_torch
@@ -129,4 +133,5 @@ if [ ${#rows[@]} -gt 0 ]; then
 fi
 have_torch || install_torch
 have_nvcc || install_nvcc
+[ -z "$with_meteor" ] || have_meteor || install_meteor
 say "ready (LibTorch in ${LIBTORCH:-$torch_dir})"

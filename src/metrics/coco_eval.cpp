@@ -8,6 +8,7 @@
 
 #include "blip/base/error.h"
 #include "blip/metrics/coco_tokens.h"
+#include "blip/metrics/meteor.h"
 #include "src/metrics/counted_captions.h"
 
 namespace blip {
@@ -67,6 +68,8 @@ CocoScores coco_scores(const std::vector<ScoredCaption>& captions, const CocoEva
         if (options.rouge_l) scores["ROUGE_L"] = rouge_l(counted);
         if (options.cider) scores["CIDEr"] = cider(counted, options.frequencies.get());
     }
+    if (options.meteor != nullptr)
+        scores["METEOR"] = meteor(tokens.hypotheses, tokens.references, *options.meteor, options.threads);
     return scores;
 }
 

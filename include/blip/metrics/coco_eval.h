@@ -13,6 +13,8 @@
 
 namespace blip {
 
+class MeteorData;
+
 struct ScoredCaption {
     std::int64_t image_id = 0;    // for messages
     std::string caption;
@@ -23,12 +25,13 @@ struct ScoredCaption {
 
 struct CocoEvalOptions {
     bool bleu = true, rouge_l = true, cider = true;
-    int threads = 1;    // that tokenise; the scores do not depend on it
+    const MeteorData* meteor = nullptr;    // its tables; METEOR is left out without them
+    int threads = 1;                       // that tokenise; the scores do not depend on it
     // of CIDEr; null: those of the references that are scored
     std::shared_ptr<const DocumentFrequencies> frequencies{};
 };
 
-// By metric, as pycocoevalcap names them: "Bleu_1" .. "Bleu_4", "ROUGE_L", "CIDEr".
+// By metric, as pycocoevalcap names them: "Bleu_1" .. "Bleu_4", "METEOR", "ROUGE_L", "CIDEr".
 using CocoScores = std::map<std::string, CaptionScores>;
 
 // captions: in the order in which the evaluation would read them (sentence context crosses captions). Throws bad_data

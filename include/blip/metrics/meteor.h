@@ -1,0 +1,44 @@
+// METEOR 1.5 (Denkowski and Lavie 2014, "Meteor Universal") for English as the COCO evaluation computes it: words are
+// matched exactly, by stem, by WordNet synonym and by a table of paraphrases, and what is matched in few pieces counts
+// more. Called by coco_eval where the tables are.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "blip/metrics/caption_scores.h"
+
+namespace blip {
+
+class MeteorIndex;
+
+// The tables: synonyms, exceptions of inflection, function words, paraphrases. Cheap to copy; may be used by several
+// threads at once.
+class MeteorData {
+  public:
+    // dir: what `env/setup.sh --with-meteor` fetches (english.words, english.synsets, english.exceptions,
+    // paraphrase-en.gz). The first call compiles them into an index below $XDG_CACHE_HOME/blip_mpi or
+    // ~/.cache/blip_mpi (seconds); later ones map it. An index that is damaged or of other tables is made anew; where
+    // the cache cannot be written it lives in memory. Errors: missing_input for an absent file, bad_data for one that
+    // is not such a table, both naming it.
+    static MeteorData open(const std::filesystem::path& dir);
+
+    const MeteorIndex& index() const { return *index_; }
+
+  private:
+    explicit MeteorData(std::shared_ptr<const MeteorIndex> index) : index_(std::move(index)) {}
+    std::shared_ptr<const MeteorIndex> index_;
+};
+
+// $BLIP_DEPS/meteor-1.5, else ~/.cache/blip_mpi/meteor-1.5: where env/setup.sh puts the tables.
+std::filesystem::path default_meteor_dir();
+
+// hypotheses[i] against references[i] (at least one each): per image the best over its references, the corpus score
+// from these references' summed counts. Of each caption the first 512 words are aligned (the others count in its
+// length), so that work stays in bounds. threads: the scores do not depend on it. Throws bad_data on different sizes or
+// no references.
+CaptionScores meteor(const std::vector<Tokens>& hypotheses, const std::vector<std::vector<Tokens>>& references,
+                     const MeteorData& data, int threads = 1);
+
+}    // namespace blip

@@ -1,0 +1,113 @@
+// Scores from alignments. See meteor.h.
+#include "blip/metrics/meteor.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "blip/base/parallel_for.h"
+#include "src/metrics/meteor_align.h"
+#include "src/metrics/meteor_counts.h"
+#include "src/metrics/meteor_words.h"
+#include "src/metrics/ngrams.h"
+
+namespace blip {
+namespace {
+
+// Meteor Universal, table of parameters for English "rank": precision against recall, steepness and weight of the
+// penalty, content against function words.
+constexpr double alpha = 0.85, beta = 0.20, gamma = 0.60, delta = 0.75;
+
+double weigh(double words, double functions) { return delta * (words - functions) + (1 - delta) * functions; }
+
+double matched(const MeteorSide& side) {
+    double sum = 0;
+    for (std::size_t module = 0; module < meteor_weights.size(); ++module)
+        sum += meteor_weights[module] * (delta * side.content[module] + (1 - delta) * side.function[module]);
+    return sum;
+}
+
+}    // namespace
+
+MeteorCounts meteor_counts(std::span<const std::uint32_t> hypothesis, std::span<const std::uint32_t> reference,
+                           const MeteorLexicon& lexicon) {
+    MeteorCounts counts;
+    const auto count = [&](MeteorSide& side, std::span<const std::uint32_t> words) {
+        side.words = static_cast<double>(words.size());
+        for (const std::uint32_t word : words) side.functions += lexicon[word].function ? 1 : 0;
+    };
+    count(counts.hypothesis, hypothesis);
+    count(counts.reference, reference);
+    const auto add = [&](MeteorSide& side, std::uint32_t word, std::size_t module) {
+        ++(lexicon[word].function ? side.function : side.content)[module];
+        ++side.matched;
+    };
+    const MeteorAlignment alignment = meteor_align(hypothesis, reference, lexicon);
+    for (const MeteorMatch& match : alignment.matches) {
+        for (std::size_t i = match.hypothesis; i < match.hypothesis_end(); ++i)
+            add(counts.hypothesis, hypothesis[i], match.module);
+        for (std::size_t j = match.reference; j < match.reference_end(); ++j)
+            add(counts.reference, reference[j], match.module);
+    }
+    counts.chunks = static_cast<double>(alignment.chunks);
+    return counts;
+}
+
+double meteor_penalised_chunks(const MeteorCounts& counts) {
+    const bool whole = counts.chunks == 1 && counts.hypothesis.matched == counts.hypothesis.words &&
+                       counts.reference.matched == counts.reference.words;
+    return whole ? 0 : counts.chunks;
+}
+
+double meteor_score(const MeteorCounts& counts, double chunks) {
+    const double all_h = weigh(counts.hypothesis.words, counts.hypothesis.functions);
+    const double all_r = weigh(counts.reference.words, counts.reference.functions);
+    const double precision = all_h > 0 ? matched(counts.hypothesis) / all_h : 0;
+    const double recall = all_r > 0 ? matched(counts.reference) / all_r : 0;
+    if (precision <= 0 || recall <= 0) return 0;
+    const double mean = precision * recall / (alpha * precision + (1 - alpha) * recall);
+    const double fragments = chunks / ((counts.hypothesis.matched + counts.reference.matched) / 2);
+    return mean * (1 - gamma * std::pow(fragments, beta));
+}
+
+CaptionScores meteor(const std::vector<Tokens>& hypotheses, const std::vector<std::vector<Tokens>>& references,
+                     const MeteorData& data, int threads) {
+    check_references("METEOR", hypotheses.size(), references);
+    const auto images = static_cast<std::int64_t>(hypotheses.size());
+    // of each image: the hypothesis, then the references
+    std::vector<std::vector<std::vector<std::string>>> words(hypotheses.size());
+    parallel_for(images, threads, [&](std::int64_t image) {
+        const auto i = static_cast<std::size_t>(image);
+        words[i].push_back(meteor_words(hypotheses[i]));
+        for (const Tokens& reference : references[i]) words[i].push_back(meteor_words(reference));
+    });
+    MeteorLexicon lexicon(data.index());
+    std::vector<std::vector<std::vector<std::uint32_t>>> numbers(hypotheses.size());
+    for (std::size_t i = 0; i < words.size(); ++i)
+        for (const auto& caption : words[i]) numbers[i].push_back(lexicon.numbers(caption));
+
+    CaptionScores scores;
+    scores.per_image.resize(hypotheses.size());
+    std::vector<MeteorCounts> best(hypotheses.size());
+    std::vector<double> chunks(hypotheses.size());
+    parallel_for(images, threads, [&](std::int64_t image) {
+        const auto i = static_cast<std::size_t>(image);
+        for (std::size_t k = 1; k < numbers[i].size(); ++k) {
+            const MeteorCounts counts = meteor_counts(numbers[i].front(), numbers[i][k], lexicon);
+            const double penalised = meteor_penalised_chunks(counts), score = meteor_score(counts, penalised);
+            if (k > 1 && score <= scores.per_image[i]) continue;
+            scores.per_image[i] = score;
+            best[i] = counts;
+            chunks[i] = penalised;
+        }
+    });
+    MeteorCounts sum;
+    double all_chunks = 0;
+    for (std::size_t i = 0; i < best.size(); ++i) {
+        sum += best[i];
+        all_chunks += chunks[i];
+    }
+    scores.corpus = meteor_score(sum, all_chunks);
+    return scores;
+}
+
+}    // namespace blip

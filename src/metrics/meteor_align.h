@@ -1,0 +1,69 @@
+// Alignment of two captions: which words of the hypothesis stand for which of the reference. Internal to the metrics
+// layer.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "src/metrics/meteor_index.h"
+
+namespace blip {
+
+// How words can match, best first; the weights are those of the paper's English "rank" task.
+inline constexpr std::array<double, 4> meteor_weights = {1.0, 0.6, 0.8, 0.6};    // exact, stem, synonym, paraphrase
+
+struct MeteorWord {
+    std::uint32_t table = MeteorIndex::no_word;    // its number in the index
+    std::uint32_t stem = 0;                        // equal for words of equal stem
+    bool function = false;
+    std::vector<std::uint32_t> sets;    // synonym sets, ascending
+};
+
+// All words of the captions to score, numbered. Filled by one thread, then read by any number.
+class MeteorLexicon {
+  public:
+    explicit MeteorLexicon(const MeteorIndex& index);
+    ~MeteorLexicon();
+    MeteorLexicon(const MeteorLexicon&) = delete;
+    MeteorLexicon& operator=(const MeteorLexicon&) = delete;
+
+    std::vector<std::uint32_t> numbers(const std::vector<std::string>& words);
+    const MeteorWord& operator[](std::uint32_t number) const { return words_[number]; }
+    const MeteorIndex& index() const { return index_; }
+
+  private:
+    std::uint32_t number(const std::string& word);
+    const MeteorIndex& index_;
+    struct sb_stemmer* stemmer_;
+    std::vector<MeteorWord> words_;
+    std::unordered_map<std::string, std::uint32_t> known_, stems_;
+};
+
+// Words that match words: a range of the hypothesis and one of the reference.
+struct MeteorMatch {
+    std::uint16_t hypothesis = 0, hypothesis_words = 0, reference = 0, reference_words = 0;
+    std::uint8_t module = 0;    // index into meteor_weights
+    std::uint16_t hypothesis_end() const { return static_cast<std::uint16_t>(hypothesis + hypothesis_words); }
+    std::uint16_t reference_end() const { return static_cast<std::uint16_t>(reference + reference_words); }
+};
+
+inline constexpr std::size_t meteor_aligned_words = 512;    // of a caption; the words after them are not aligned
+
+// Every way in which words of one caption match words of the other, by position in the hypothesis.
+std::vector<std::vector<MeteorMatch>> meteor_matches(std::span<const std::uint32_t> hypothesis,
+                                                     std::span<const std::uint32_t> reference,
+                                                     const MeteorLexicon& lexicon);
+
+struct MeteorAlignment {
+    std::vector<MeteorMatch> matches;    // in the order of the hypothesis, none shares a word with another
+    std::size_t chunks = 0;              // runs that are adjacent and in the same order in both
+};
+
+MeteorAlignment meteor_align(std::span<const std::uint32_t> hypothesis, std::span<const std::uint32_t> reference,
+                             const MeteorLexicon& lexicon);
+
+}    // namespace blip
