@@ -52,6 +52,61 @@ double of(double p, double chunks, double matched) { return p * (1 - 0.6 * std::
 
 }    // namespace
 
+BOOST_AUTO_TEST_SUITE(words_of_meteor)
+
+// Seen in the oracle's word counts and exact matches.
+BOOST_AUTO_TEST_CASE(signs_stand_apart) {
+    BOOST_TEST(words("") == "");
+    BOOST_TEST(words("a dog") == "a|dog");
+    BOOST_TEST(words("tub/shower at&t $5 50% foo@bar.com #1") == "tub|/|shower|at|&|t|$|5|50|%|foo|@|bar.com|#|1");
+    BOOST_TEST(words("4:21 1/2 c++ 4x4") == "4|:|21|1|/|2|c|+|+|4x4");
+    BOOST_TEST(words("a‘b “c” – d—e …") == "a|'b|\"|c|\"|-|d|—|e|…");
+    BOOST_TEST(words("``a'' a’’b") == "\"|a|\"|a|\"|b");
+    BOOST_TEST(words("1,000,000.50 a,b 5, ,5 1,a") == "1,000,000.50|a|,|b|5|,|,|5|1|,|a");
+}
+
+BOOST_AUTO_TEST_CASE(letters_of_latin_and_cyrillic_script_make_words) {
+    BOOST_TEST(words("café jalapeño naïve привет") == "café|jalapeño|naïve|привет");
+    BOOST_TEST(words("日本 αβ a猫b ½ 😀😀") == "日|本|α|β|a|猫|b|½|😀|😀");
+    BOOST_TEST(words("-lrb-555-rrb-\u00A0123-4567") == "-lrb|555|rrb-|123|4567");
+    BOOST_TEST(words("a\u3000b \u00A0") == "a|b");
+    BOOST_TEST(words("a\xFF"
+                     "b") == "a|\uFFFD|b");
+}
+
+BOOST_AUTO_TEST_CASE(hyphens) {
+    BOOST_TEST(words("close-up 10-29-2011 b-25") == "close|up|10|29|2011|b|25");
+    BOOST_TEST(words("jack-o-lantern") == "jack|o-lantern");    // the "o" is the context of the first hyphen
+    BOOST_TEST(words("mother-in-law") == "mother|in|law");
+    BOOST_TEST(words("-5 a- a--b a---b") == "-5|a-|a|b|a--b");
+    BOOST_TEST(words("a.-b $-b") == "a.|b|$|-b");
+}
+
+BOOST_AUTO_TEST_CASE(apostrophes) {
+    BOOST_TEST(words("dog 's n't '80s ' ol'") == "dog|'|s|n|'t|'|80s|'|ol|'");
+    BOOST_TEST(words("o'clock d'oeuvre 1980's 1'a 1'2") == "o|'clock|d|'oeuvre|1980|'s|1'a|1|'|2");
+    BOOST_TEST(words("'n' a'b'c '1'") == "'|n|'|a|'b'c|'|1'");
+    BOOST_TEST(words("'.' ', '") == "'|.'|'|,|'");
+}
+
+BOOST_AUTO_TEST_CASE(periods) {
+    BOOST_TEST(words("u.s. u.s.a p.m. ph.d. 1.2.") == "us|u.s.a|pm|phd|1.2|.");
+    BOOST_TEST(words("st. and blvd.") == "st.|and|blvd|.");
+    BOOST_TEST(words("st. 5 st. é st. 's st.\u00A0a") == "st|.|5|st|.|é|st|.|'|s|st|.|a");
+    BOOST_TEST(words("a vs. 2 v. 3 rev. 4 pp. 5 pp.") == "a|vs.|2|v.|3|rev.|4|pp.|5|pp|.");
+    BOOST_TEST(words("a..b ... .5 3.14 ground.a . ..") == "a|..|b|...|.5|3.14|ground.a|.|..");
+}
+
+BOOST_AUTO_TEST_CASE(long_runs_take_linear_time) {    // minutes if it were quadratic
+    for (const std::string run : {"'", ".", ",", "-", "a-", "a'", "a.", "$", "\u00A0", "1,", "a"}) {
+        std::string text;
+        while (text.size() < 2'000'000) text += run;
+        BOOST_TEST(meteor_words({text}).size() <= text.size());
+    }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
 BOOST_AUTO_TEST_SUITE(meteor_of_small_tables)
 
 // content words weigh 3/4, function words 1/4
