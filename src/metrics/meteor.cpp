@@ -5,10 +5,10 @@
 #include <cmath>
 
 #include "blip/base/parallel_for.h"
+#include "src/metrics/counted_captions.h"
 #include "src/metrics/meteor_align.h"
 #include "src/metrics/meteor_counts.h"
 #include "src/metrics/meteor_words.h"
-#include "src/metrics/ngrams.h"
 
 namespace blip {
 namespace {
