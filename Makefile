@@ -162,7 +162,7 @@ $(call track,$(BUILD)/lists/libtest_support_torch,$(SUPPORT_TORCH))
 endif
 
 # ---- targets ----
-.PHONY: help found build tests test run-tests test-faults run-faults test-golden run-golden parity run-parity bench demo lint format tidy install bundle gpu-test-bundle clean
+.PHONY: help found build tests test run-tests test-faults run-faults test-golden run-golden parity run-parity soak bench demo lint format tidy install bundle gpu-test-bundle clean
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
 	@printf '%s\n' 'Paths: LIBTORCH= (a LibTorch, or the directory a torch wheel is in)  MPICXX=  CUDA_HOME=  BLIP_DEPS= (shared cache)' \
@@ -206,6 +206,11 @@ run-parity: build $(PARITY)
 metrics-oracle: build ## the metrics beside pycocoevalcap's on the same captions (a minute or two; Java 8+ and a Python 3.11 of its own)
 	@env/oracle.sh
 	@env/oracle.sh tests/oracle/oracle.py --build $(BUILD)
+
+FAULTS ?= 100
+SEED   ?= 1
+soak: build ## FAULTS=100 random faults (drawn from SEED=1) against a run of the tiny preset; the table goes to tests/faults/README.md
+	@. env/mpi.sh && CUDA_VISIBLE_DEVICES= python3 tests/faults/soak.py --build $(BUILD) --faults $(FAULTS) --seed $(SEED) --table tests/faults/README.md
 
 bench: build $(BENCHES) ## speed: kernels, data path, training step
 	@BUILD=$(BUILD) tests/bench/run_all.sh '$(ONLY)'
@@ -378,7 +383,7 @@ $(eval $(call program_rules,$(lastword $(FOR_FAULTS)),$(call obj,tests/faults/fi
 # Fuzzers of what reads files and captions of strangers: only sources free of LibTorch, compiled a second time with checks.
 FUZZERS     := $(patsubst tests/faults/fuzz/%_fuzz.cpp,$(BUILD)/fuzz/%,$(wildcard tests/faults/fuzz/*_fuzz.cpp))
 FUZZ_FLAGS  := -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -include tests/faults/fuzz/source_location.h
-FUZZED      := src/base/error.cpp $(addprefix src/weights/,element_type.cpp safetensors_header.cpp pickle_machine.cpp \
+FUZZED      := src/base/error.cpp src/base/digest.cpp $(addprefix src/weights/,element_type.cpp safetensors_header.cpp pickle_machine.cpp \
   pickle_steps.cpp pickle_calls.cpp tensor_view.cpp zip_archive.cpp pth_file.cpp weight_file.cpp) $(wildcard src/metrics/ptb_*.cpp)
 .PHONY: fuzzers
 fuzzers: $(FUZZERS) # tests/faults/fuzz_readers.sh runs them
@@ -388,7 +393,7 @@ $(BUILD)/fuzz/%.o: %.cpp Makefile
 	$(Q)$(FUZZ_CXX) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -MF $(@:.o=.d) -MT $@ -c $< $(whole)
 $(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/faults/fuzz/%_fuzz.o $(FUZZED:%.cpp=$(BUILD)/fuzz/%.o)
 	$(call say,LINK,$@)
-	$(Q)$(FUZZ_CXX) $(FUZZ_FLAGS) -fsanitize=fuzzer $^ $(shell pkg-config --libs libzip fmt icu-uc) $(whole)
+	$(Q)$(FUZZ_CXX) $(FUZZ_FLAGS) -fsanitize=fuzzer $^ $(shell pkg-config --libs libzip fmt icu-uc libxxhash) $(whole)
 
 -include $(wildcard $(BUILD)/fuzz/src/*/*.d $(BUILD)/fuzz/tests/faults/fuzz/*.d)
 -include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/obj/*/*/*.d $(BUILD)/obj/*/*/*/*.d)

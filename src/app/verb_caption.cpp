@@ -67,7 +67,7 @@ class CaptionRun {
           device_(placement.device),
           captioner_(options.model),
           arena_(weights_only_arena(captioner_.layout(), placement)),
-          vocabulary_(Vocabulary::from_file(find_vocabulary(options.init))),
+          vocabulary_(read_vocabulary(options.init)),
           tokenizer_(vocabulary_),
           prompts_(options.generate, tokenizer_) {
         load_model(options.init, arena_);

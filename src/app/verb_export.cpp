@@ -55,9 +55,8 @@ void fill(Arena& arena, const Options& options) {
 }
 
 // As vocab.txt of every form: a word a line, whatever ends lines in the source.
-std::string vocabulary_text(const fs::path& file) {
-    const Vocabulary checked = Vocabulary::from_file(file);
-    std::string text = checked.text();
+std::string vocabulary_text(const fs::path& init) {
+    std::string text = read_vocabulary(init).text();
     std::erase(text, '\r');
     return text;
 }
@@ -107,7 +106,7 @@ ExitCode run_export(const Options& given) {
     set_threads(options);
     options.init = given.export_to.from == random_word ? fs::path() : given.export_to.from;
     adopt_model_shape(options);
-    const std::string vocabulary = vocabulary_text(find_vocabulary(options.init));
+    const std::string vocabulary = vocabulary_text(options.init);
     const Captioner captioner(options.model);
     const at::ScalarType dtype = dtype_of(options.export_to.dtype);
     const auto value_bytes = static_cast<std::uint64_t>(captioner.layout().element_count()) * c10::elementSize(dtype);

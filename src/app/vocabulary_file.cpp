@@ -3,9 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "blip/base/error.h"
+#include "blip/checkpoint/checkpoints.h"
 
 namespace blip {
 
@@ -21,6 +23,20 @@ fs::path find_vocabulary(const fs::path& init) {
         if (fs::exists(place)) return place;
     throw Error(ExitCode::missing_input,
                 fmt::format("no vocabulary: put the BERT vocabulary at {}", places.front().string()));
+}
+
+Vocabulary read_vocabulary(const fs::path& init) {
+    const fs::path file = find_vocabulary(init);
+    const nlohmann::json note = init.empty() ? nlohmann::json() : nlohmann::json::parse(read_model_note(init));
+    Vocabulary vocabulary = Vocabulary::from_file(file);
+    const auto noted = note.is_object() ? note.find("vocabulary_xxh3") : note.end();
+    if (noted != note.end() && *noted != vocabulary_digest(vocabulary.text()))
+        throw Error(
+            ExitCode::bad_data,
+            fmt::format("{} is damaged, or is not the vocabulary that the weights in {} were trained with: copy "
+                        "the vocab.txt that was beside them",
+                        file.string(), init.string()));
+    return vocabulary;
 }
 
 }    // namespace blip

@@ -3,10 +3,14 @@
 
 #include <filesystem>
 
+#include "blip/text/wordpiece.h"
+
 namespace blip {
 
 // Beside the weights, else the program's own: installed in share/, or in the source tree it was built in. init may be
 // empty. Throws missing_input.
 std::filesystem::path find_vocabulary(const std::filesystem::path& init);
+// That vocabulary; throws bad_data if the weights note the digest of another.
+Vocabulary read_vocabulary(const std::filesystem::path& init);
 
 }    // namespace blip

@@ -94,6 +94,8 @@ InitSource open_init(const fs::path& init) {
                             init.string(), kWeightsName, kManifestName));
 }
 
+void check_model(const fs::path& init) { check_own_digest(open_init(init)); }
+
 void check_own_digest(const InitSource& source) {
     if (!source.is_ours()) return;
     const auto expected = source.file->metadata().find("xxh3");

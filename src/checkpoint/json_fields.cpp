@@ -1,6 +1,7 @@
 // See json_fields.h.
 #include "src/checkpoint/json_fields.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace blip {
@@ -28,7 +29,11 @@ json parse_object(const std::string& text, const std::string& origin) {
     try {
         value = json::parse(text);
     } catch (const json::exception& error) {
-        throw Error(ExitCode::bad_data, fmt::format("{} is damaged: {}", origin, error.what()));
+        // the parser quotes all that it has read of a text
+        const std::string reason = error.what();
+        throw Error(ExitCode::bad_data,
+                    fmt::format("{} is damaged: {}", origin,
+                                reason.substr(0, std::min(reason.find("; last read"), std::size_t{200}))));
     }
     if (!value.is_object())
         throw Error(ExitCode::bad_data, fmt::format("{} is damaged: it holds no JSON object", origin));

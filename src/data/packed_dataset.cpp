@@ -16,6 +16,7 @@
 #include "blip/base/error.h"
 #include "blip/data/packed_format.h"
 #include "blip/image/jpeg.h"
+#include "blip/text/wordpiece.h"
 #include "packed_tables.h"
 
 namespace blip {
@@ -96,6 +97,10 @@ PackedDataset PackedDataset::open(const std::filesystem::path& path) {
     PackedDataset dataset = open_for_check(path);
     if (!dataset.data_digest_matches())
         dataset.impl_->damaged("the data digest does not match (table of digests, vocabulary or prompt)");
+    // Tables that are used before or without a batch: lengths for the token counts of a step, texts as references.
+    // A tenth of a second for all of COCO.
+    for (const SplitTables& split : dataset.splits())
+        for (std::int64_t row = 0; row < split.caption_count(); ++row) dataset.verify_caption(split, row);
     return dataset;
 }
 
@@ -108,6 +113,7 @@ const std::filesystem::path& PackedDataset::path() const { return impl_->path; }
 const std::string& PackedDataset::data_digest() const { return impl_->data_digest; }
 bool PackedDataset::data_digest_matches() const { return impl_->digest_matches; }
 const std::string& PackedDataset::vocabulary_text() const { return impl_->vocabulary_text; }
+std::string PackedDataset::vocabulary_digest() const { return blip::vocabulary_digest(impl_->vocabulary_text); }
 const std::string& PackedDataset::prompt() const { return impl_->prompt; }
 int PackedDataset::prompt_length() const { return impl_->prompt_length; }
 PackedEncoding PackedDataset::encoding() const { return impl_->encoding; }

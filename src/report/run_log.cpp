@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -10,6 +11,7 @@
 #include <system_error>
 
 #include "blip/base/error.h"
+#include "blip/base/log.h"
 
 namespace blip {
 namespace {
@@ -25,18 +27,28 @@ std::string utc_now() {
     return text;
 }
 
-// A killed run can leave half a line; what is appended must not be glued to it.
-void drop_half_line(const std::filesystem::path& file) {
+// A killed run can leave half a record; what is appended must not be glued to it. Whatever else the file ends with
+// stays, in a line of its own.
+void end_last_line(const std::filesystem::path& file) {
+    constexpr std::streamoff longest_record = 1 << 20;
     std::ifstream stream(file, std::ios::binary | std::ios::ate);
     if (!stream) return;    // a new log
     const std::streamoff size = stream.tellg();
-    std::streamoff end = size;
-    for (char last = 0; end > 0; --end) {
-        stream.seekg(end - 1);
-        if (!stream.get(last) || last == '\n') break;
-    }
+    std::string tail(static_cast<std::size_t>(std::min(size, longest_record)), '\0');
+    stream.seekg(size - static_cast<std::streamoff>(tail.size()));
+    if (!stream.read(tail.data(), static_cast<std::streamsize>(tail.size())) || tail.empty() || tail.back() == '\n')
+        return;
     stream.close();
-    if (end < size) std::filesystem::resize_file(file, static_cast<std::uintmax_t>(end));
+    const std::size_t line = tail.rfind('\n') + 1;    // npos + 1 = 0
+    const std::string last = tail.substr(line);
+    if (last.starts_with("{\"kind\":") && !Json::accept(last)) {
+        std::filesystem::resize_file(file, static_cast<std::uintmax_t>(size) - last.size());
+        log_info("{} ended within a record, as a killed run leaves it: the {} bytes were dropped", file.string(),
+                 last.size());
+    } else {
+        std::ofstream(file, std::ios::binary | std::ios::app) << '\n';
+        log_info("{} did not end with a whole line: what follows begins a new one", file.string());
+    }
 }
 
 // One line, or an error: a full disk must not pass unnoticed. NaN and infinities become null.
@@ -51,7 +63,7 @@ void append(std::ofstream& stream, const Json& record, const std::filesystem::pa
 RunLog::RunLog(const std::filesystem::path& file) : path_(file) {
     try {
         if (file.has_parent_path()) std::filesystem::create_directories(file.parent_path());
-        drop_half_line(file);
+        end_last_line(file);
     } catch (const std::filesystem::filesystem_error& problem) {
         throw Error(ExitCode::io,
                     fmt::format("cannot write the run log {}: {}", file.string(), problem.code().message()));

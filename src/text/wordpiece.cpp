@@ -10,6 +10,7 @@
 #include <array>
 #include <utility>
 
+#include "blip/base/digest.h"
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
 #include "unicode.h"
@@ -145,6 +146,11 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
 }
 
 }    // namespace
+
+std::string vocabulary_digest(std::string text) {
+    std::erase(text, '\r');
+    return digest_of(text);
+}
 
 Vocabulary Vocabulary::from_file(const std::filesystem::path& path) {
     return from_text(read_file(path), path.string());

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "blip/eval/evaluator.h"
@@ -18,15 +19,22 @@ class EpochEvaluation {
     EpochEvaluation(const Options& options, const PackedDataset& dataset, const Captioner& captioner,
                     const Arena& arena, const ShardedAdamW& optimizer, Communicator& communicator);
 
-    // Whether epoch-N.json is there (rank 0 looks, all get the same answer). Collective.
+    // On a run that goes on: names evaluations of earlier epochs, and best weights, that are damaged or gone. Rank 0
+    // looks; the others do nothing.
+    void inspect(int epochs);
+    // Whether epoch-N.json is there, whole (rank 0 looks, all get the same answer). Collective.
     bool done(int epoch) const;
     // Collective. false: interrupted by a signal, nothing written.
     bool run(int epoch, std::int64_t global_step, RunLog* log, const std::function<bool()>& stop_requested);
 
   private:
     std::filesystem::path file(int epoch) const;
-    // of all epochs evaluated so far, -1 if none
-    double best_score() const;
+    struct Best {
+        int epoch = -1;
+        double score = -1;
+    };
+    // By what the best weights say of themselves; none if there are none or they are damaged. Read once, on rank 0.
+    const Best& best();
 
     const Options& options_;
     const PackedDataset& dataset_;
@@ -35,6 +43,7 @@ class EpochEvaluation {
     Communicator& communicator_;
     std::vector<std::string> splits_;
     Evaluator evaluator_;
+    std::optional<Best> best_;    // once it is known
 };
 
 }    // namespace blip

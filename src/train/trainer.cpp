@@ -106,6 +106,7 @@ void Trainer::Impl::start_or_resume() {
         run_together(communicator, [&] { load_checkpoint(*found, arena, optimizer); });
         state = found->manifest.state;
         saved_step = state.global_step;
+        evaluation.inspect(state.epoch);
         log_info("resuming after step {} (epoch {}, step {} of {}) from {}", state.global_step, state.epoch,
                  state.step_in_epoch, plan.sampler().steps_per_epoch(), found->directory.string());
         if (found->manifest.world_size != communicator.size() || found->manifest.threads != options.runtime.threads)

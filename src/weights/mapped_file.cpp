@@ -29,6 +29,10 @@ MappedFile MappedFile::open(const std::filesystem::path& path) {
     file.size_ = static_cast<std::size_t>(status.st_size);
     if (file.size_ == 0) return file;
     void* memory = ::mmap(nullptr, file.size_, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+    if (memory == MAP_FAILED && errno == ENOMEM)
+        throw Error(ExitCode::internal,
+                    fmt::format("out of memory (address space, ulimit -v) for reading {} of {} bytes", path.string(),
+                                file.size_));
     if (memory == MAP_FAILED) {
         throw Error(ExitCode::io,
                     fmt::format("cannot read {}: {}", path.string(), std::generic_category().message(errno)));

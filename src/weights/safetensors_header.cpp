@@ -10,6 +10,7 @@
 #include <set>
 #include <utility>
 
+#include "blip/base/digest.h"
 #include "blip/base/error.h"
 #include "blip/weights/element_type.h"
 
@@ -115,6 +116,15 @@ json parse_header(const char* begin, const char* end, const std::string& file) {
 
 }    // namespace
 
+std::string header_digest(const SafetensorsHeader& header) {
+    json facts = json::object();
+    for (const auto& [name, entry] : header.entries)
+        facts["tensors"][name] = {entry.dtype, entry.shape, entry.begin, entry.end};
+    for (const auto& [key, value] : header.metadata)
+        if (key != kHeaderDigestName) facts["metadata"][key] = value;
+    return digest_of(facts.dump(-1, ' ', false, json::error_handler_t::replace));
+}
+
 SafetensorsHeader parse_safetensors_header(std::span<const std::byte> file_bytes, const std::string& file) {
     if (file_bytes.size() < 8) bad(file, fmt::format("{} bytes are too few", file_bytes.size()));
     std::uint64_t header_bytes = 0;
@@ -139,6 +149,9 @@ SafetensorsHeader parse_safetensors_header(std::span<const std::byte> file_bytes
         }
     }
     check_coverage(header.entries, data_bytes, file);
+    const auto digest = header.metadata.find(kHeaderDigestName);
+    if (digest != header.metadata.end() && digest->second != header_digest(header))
+        bad(file, "its header does not fit its digest: it is damaged or was edited");
     return header;
 }
 

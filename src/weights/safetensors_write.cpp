@@ -46,7 +46,8 @@ const char* dtype_name(const NamedTensor& named) {
 std::string make_header(const std::vector<const NamedTensor*>& order,
                         const std::map<std::string, std::string>& metadata) {
     json header = json::object();
-    if (!metadata.empty()) header["__metadata__"] = metadata;
+    SafetensorsHeader facts;
+    facts.metadata = metadata;
     std::uint64_t at = 0;
     for (const NamedTensor* named : order) {
         const std::uint64_t end = at + named->tensor.nbytes();
@@ -54,8 +55,14 @@ std::string make_header(const std::vector<const NamedTensor*>& order,
         if (!entry.is_null() || named->name == "__metadata__") {
             throw Error(ExitCode::internal, fmt::format("tensor '{}' is written twice", named->name));
         }
-        entry = {{"dtype", dtype_name(*named)}, {"shape", named->tensor.sizes().vec()}, {"data_offsets", {at, end}}};
+        const std::vector<std::int64_t> shape = named->tensor.sizes().vec();
+        entry = {{"dtype", dtype_name(*named)}, {"shape", shape}, {"data_offsets", {at, end}}};
+        facts.entries[named->name] = {dtype_name(*named), shape, at, end};
         at = end;
+    }
+    if (!metadata.empty()) {
+        header["__metadata__"] = metadata;
+        header["__metadata__"][kHeaderDigestName] = header_digest(facts);
     }
     std::string text = header.dump(-1, ' ', false, json::error_handler_t::replace);
     text.resize((text.size() + 7) / 8 * 8, ' ');

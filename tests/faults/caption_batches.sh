@@ -15,7 +15,7 @@ import array, json, struct, sys
 raw = open(sys.argv[1], 'rb').read()
 length = struct.unpack('<Q', raw[:8])[0]
 header = json.loads(raw[8:8 + length])
-header['__metadata__'].pop('xxh3')    # of other values
+for digest in ('xxh3', 'header_xxh3'): header['__metadata__'].pop(digest)    # of other values
 values = array.array('f', raw[8 + length:])
 for name, entry in header.items():
     if name.endswith(('crossattention.output.dense.weight', 'patch_embed.proj.weight')):

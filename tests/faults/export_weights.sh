@@ -185,7 +185,7 @@ length = struct.unpack("<Q", raw[:8])[0]
 header = json.loads(raw[8:8 + length])
 begin = 8 + length + header["visual_encoder.cls_token"]["data_offsets"][0]
 raw[begin:begin + 4] = struct.pack("<f", 70000)
-header["__metadata__"].pop("xxh3")
+for digest in ("xxh3", "header_xxh3"): header["__metadata__"].pop(digest)
 text = json.dumps(header, separators=(",", ":")).encode()
 text += b" " * (length - len(text))
 open(sys.argv[2], "wb").write(raw[:8] + text + raw[8 + length:])

@@ -96,7 +96,7 @@ import json, struct, sys
 data = bytearray(open(sys.argv[1], 'rb').read())
 length = struct.unpack('<Q', data[:8])[0]
 header = json.loads(data[8:8 + length])
-del header['__metadata__']['xxh3']    # whoever edits weights on purpose drops their digest
+for digest in ('xxh3', 'header_xxh3'): del header['__metadata__'][digest]    # whoever edits weights on purpose drops their digests
 at = header['visual_encoder.norm.weight']['data_offsets'][0]
 struct.pack_into('<f', data, 8 + length + at, float('inf'))
 text = json.dumps(header).encode()

@@ -69,6 +69,9 @@ void save_model(const std::filesystem::path& directory, const Arena& arena, cons
 // The same from the arena's weights, as they are, by one rank.
 void save_model(const std::filesystem::path& directory, const Arena& arena, const ModelOptions& model,
                 const std::string& note_json);
+// Throws bad_data if the weights in init (as for read_model_options) do not fit the digests that are noted with them:
+// reads every byte, keeps none.
+void check_model(const std::filesystem::path& init);
 // The text of the configuration that goes with such weights (one line of JSON): shape, vocabulary size, prompt, note.
 std::string model_config_text(const Layout& layout, const ModelOptions& model, const std::string& note_json);
 // The note (with the prompt) of a model of ours, as model_config_text takes it; "{}" for weights of others.

@@ -83,6 +83,7 @@ class PackedDataset {
     const std::string& data_digest() const;
     bool data_digest_matches() const;
     const std::string& vocabulary_text() const;
+    std::string vocabulary_digest() const;    // as text/wordpiece.h says
     const std::string& prompt() const;
     int prompt_length() const;    // tokens of [DEC] + prompt; targets before it are not trained
     PackedEncoding encoding() const;

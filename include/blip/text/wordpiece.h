@@ -20,6 +20,9 @@ struct SpecialTokens {
 inline constexpr int vocabulary_size = 30524;    // with [DEC] and [ENC]
 inline constexpr int max_caption_tokens = 40;    // [DEC]/[CLS] and [SEP] included
 
+// xxh3-64 of a word list's text, whatever ends its lines. Weights note it, so that no other list is read with them.
+std::string vocabulary_digest(std::string text);
+
 // The word list, one word a line, id = line number; must hold exactly 30,522 words with the special ones in place.
 class Vocabulary {
   public:

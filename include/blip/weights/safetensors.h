@@ -45,7 +45,8 @@ struct NamedTensor {
 // Called after each piece with the bytes just written; what it throws ends the writing and leaves nothing behind.
 using WriteObserver = std::function<void(std::uint64_t bytes)>;
 
-// Writes durably, tensors by element size and name, nothing copied; throws io naming the file. Returns the file's size
+// Writes durably, tensors by element size and name, nothing copied; beside metadata, if there is any, a digest of the
+// header. Throws io naming the file. Returns the file's size
 // and xxh3-64 digest.
 std::pair<std::uint64_t, std::string> write_safetensors(const std::filesystem::path& path,
                                                         const std::vector<NamedTensor>& tensors,

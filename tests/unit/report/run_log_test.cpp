@@ -69,9 +69,22 @@ BOOST_AUTO_TEST_CASE(reopened_log_is_appended_to_without_the_half_line) {
     const auto all = records(file);
     BOOST_REQUIRE(all.size() == 2U);
     BOOST_TEST(all[1]["kind"] == "resume");
+    // what is no record of ours stays, in a line of its own
     test::write_bytes(file, "no line end at all");
     RunLog(file).event("run", "{}");
-    BOOST_TEST(records(file).size() == 1U);
+    const std::string text = test::read_bytes(file);
+    BOOST_TEST(text.starts_with("no line end at all\n{"));
+    BOOST_TEST(text.ends_with("}\n"));
+    for (const std::string& garbage :
+         {std::string(5'000'000, 'x'), std::string(1000, '\0'), std::string("\n\n"), std::string()}) {
+        test::write_bytes(file, garbage);
+        RunLog(file).event("run", "{}");
+        BOOST_TEST(test::read_bytes(file).starts_with(garbage));
+    }
+    // a whole record whose line end was lost
+    test::write_bytes(file, whole.substr(0, whole.size() - 1));
+    RunLog(file).event("resume", "{}");
+    BOOST_TEST(records(file).size() == 2U);
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_written_is_an_error) {
