@@ -178,7 +178,7 @@ tests: found $(UNIT) $(WIDE) $(GPU_TESTS) $(PARITY) $(FOR_FAULTS) # the test pro
 
 # What is found is decided when make starts, so that tests run in a second make, after the set-up.
 test: ## set up, build, all tests; ONLY=unit_text, ONLY=ranks, ONLY=faults ... runs some
-	@env/setup.sh
+	@env/setup.sh --with-slurm
 	@$(MAKE) --no-print-directory run-tests
 run-tests: build tests
 	@BUILD=$(BUILD) tests/run_all.sh '$(ONLY)'
@@ -194,6 +194,13 @@ test-golden: ## the tests on golden data and COCO pictures (BLIP_GOLDEN_DIR, BLI
 	@$(MAKE) --no-print-directory run-golden
 run-golden: build $(filter %/golden,$(WIDE))
 	@BUILD=$(BUILD) tests/run_all.sh 'golden|coco_pack_input|train_kill'
+
+.PHONY: test-slurm run-slurm
+test-slurm: ## jobs/ under a real Slurm of two nodes on this machine (installed by apt; as root), stopped and resumed
+	@env/setup.sh --with-slurm
+	@$(MAKE) --no-print-directory run-slurm
+run-slurm: build
+	@BUILD=$(BUILD) tests/run_all.sh 'slurm/'
 
 parity: ## the same weights in Hugging Face transformers, side by side, ViT-B and ViT-L (minutes; a Python 3.11 of its own)
 	@env/setup.sh
@@ -234,7 +241,8 @@ install: build ## programs, job files and vocabulary into PREFIX= (default /usr/
 	install $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(wildcard data_prep/*.txt) $(DESTDIR)$(PREFIX)/share/blip_mpi
 	install -m 644 $(wildcard jobs/*) $(DESTDIR)$(PREFIX)/share/blip_mpi/jobs
-	sed -i 's|$$BLIP_HOME/build/bin/|$(PREFIX)/bin/|' $(DESTDIR)$(PREFIX)/share/blip_mpi/jobs/*.sbatch
+	sed -i 's|$$BLIP_HOME/build/bin/|$(PREFIX)/bin/|' $(foreach e,sbatch flux pbs,$(DESTDIR)$(PREFIX)/share/blip_mpi/jobs/*.$(e))
+	chmod 755 $(DESTDIR)$(PREFIX)/share/blip_mpi/jobs/chain.sh
 
 bundle: build ## a folder and archive in build/bundle that run on other x86-64 Linux machines with LibTorch 2.11
 	@env/bundle.sh $(BUILD) $(BUILD)/bundle

@@ -104,8 +104,8 @@ done
 # ---- the rest --------------------------------------------------------------------------------------------------------
 cp data_prep/*vocab* "$bundle/share/blip_mpi"
 cp jobs/* "$bundle/jobs"
-sed -i -e 's|\$BLIP_HOME/build/bin/blip_mpi|$BLIP_HOME/bin/blip_mpi|' -e 's|:=mpirun}|:=$BLIP_HOME/bin/mpirun}|' \
-    -e 's|holds jobs/ and build/|holds jobs/ and bin/|' "$bundle"/jobs/*.sbatch
+sed -i -e 's|\$BLIP_HOME/build/bin/blip_mpi|$BLIP_HOME/bin/blip_mpi|' -e 's|MPIRUN:=mpirun}|MPIRUN:=$BLIP_HOME/bin/mpirun}|' \
+    -e 's|holds jobs/ and build/|holds jobs/ and bin/|' "$bundle"/jobs/*.{sbatch,flux,pbs}
 cp LICENSE "$bundle"
 install -m 755 env/bundle_launch.sh "$bundle/libexec/launch"
 names=(blip_mpi coco_pack make_sample mpirun orted)

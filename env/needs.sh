@@ -56,12 +56,20 @@ missing_headers() {
     done
 }
 
-# Rows of all that is missing, judged by what the shell and the compiler really find.
+# Rows of all that is missing, judged by what the shell and the compiler really find. With the argument `slurm` those of a
+# Slurm for the tests instead, without it all others.
 missing_needs() {
-    local use kind what module debian spack conda number=0 headers
+    local only=${1:-} use kind what module debian spack conda number=0 headers
+    if [ "$only" = slurm ]; then
+        while read -r use kind what module debian spack conda; do
+            [ "$use" != slurm ] || command -v "$what" >/dev/null 2>&1 || echo "$use $what $debian $spack $conda"
+        done <"$needs_table"
+        return
+    fi
     headers=" $(missing_headers | tr '\n' ' ')"
     while read -r use kind what module debian spack conda; do
         number=$((number + 1))
+        [ "$use" != slurm ] || continue
         case $kind in
             command) ! command -v "$what" >/dev/null 2>&1 || continue ;;
             header)
@@ -131,4 +139,25 @@ install_packages() { # PACKAGE...
         set -- "${kept[@]}"
     fi
     "${apt[@]}" install --no-install-recommends "$@" >&2 || fail 74 "apt-get install failed: $*"
+}
+
+# A Slurm for the tests, none of whose daemons the installation starts. Without it its tests say that they are skipped: no
+# reason to stop here.
+install_slurm() {
+    local rows policy=/usr/sbin/policy-rc.d packages
+    mapfile -t rows < <(missing_needs slurm)
+    [ ${#rows[@]} -gt 0 ] || return 0
+    read -ra packages <<<"$(column 3 "${rows[@]}")"
+    if ! can_install; then
+        say "going on without ${packages[*]}: only tests need it, and it cannot be installed here (no root, or no apt)"
+        return 0
+    fi
+    (
+        if [ ! -e $policy ]; then
+            trap '"${as_root[@]}" rm -f $policy' EXIT
+            printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee $policy >/dev/null
+            "${as_root[@]}" chmod 755 $policy
+        fi
+        install_packages "${packages[@]}"
+    ) || say "going on without ${packages[*]}: only tests need it"
 }

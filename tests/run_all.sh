@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.." || exit 70
 build=${BUILD:-build}
 pattern=${1:-} filter=
 case $pattern in
-    faults/* | */*.sh) ;;
+    faults/* | slurm/* | */*.sh) ;;
     */*) filter=${pattern#*/} pattern=${pattern%%/*} ;;
 esac
 export BLIP_ROOT=$PWD BLIP_BUILD=$build BOOST_TEST_COLOR_OUTPUT=no BOOST_TEST_CATCH_SYSTEM_ERRORS=yes
@@ -79,6 +79,10 @@ for script in tests/faults/*.sh; do
     [ "${FAULTS:-short}" = short ] || limit=7200
     [ "${script##*/}" != parity.sh ] || limit=1800 # two networks of full size on however few cores
     [ -e "$script" ] && run "faults/$(basename "$script")" $limit bash "$script"
+done
+for script in tests/slurm/*.sh; do
+    case $script in *lib.sh) continue ;; esac
+    run "slurm/$(basename "$script")" 900 bash "$script"
 done
 
 if [ $programs -eq 0 ]; then

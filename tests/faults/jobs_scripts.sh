@@ -133,6 +133,42 @@ for script in single_node multi_node; do
     is "$(wc -l <"$scratch/scontrol")" 1 "calls of scontrol"
 done
 
+# The commands of Flux and PBS that train.flux and train.pbs use, as far as a single node goes.
+cat >"$scratch/fake/flux" <<'FLUX'
+#!/bin/sh
+case "$*" in
+    "getattr size") echo 1 ;;
+    "job timeleft") echo 305 ;;
+    "job killall --force --signal=SIGUSR1") kill -USR1 $(cat "$FAKE/launcher") ;;
+    run*)
+        echo "$@" | tail -n 1 >>"$FAKE/called"
+        echo $$ >"$FAKE/launcher"
+        while [ "$1" != -n ]; do shift; done
+        shift 2
+        exec env -u FLUX_JOB_ID mpirun -np 2 "$@" # it looks for a real Flux otherwise
+        ;;
+    *) echo "$@" >>"$FAKE/called" ;;
+esac
+FLUX
+printf '#!/bin/sh\necho "$@" >>"%s/fake/called"\n' "$scratch" >"$scratch/fake/qsub"
+chmod +x "$scratch/fake/flux" "$scratch/fake/qsub"
+printf '%s\n' localhost localhost >"$scratch/nodes"
+# other_queue SCRIPT NAME=VALUE...: outside Slurm, with a run too long for the time that is left
+other_queue() {
+    rm -f "$scratch/fake/called"
+    run env -u SLURM_JOB_ID -u SLURM_NNODES -u SLURM_NTASKS_PER_NODE -u SLURM_SUBMIT_DIR -C "$scratch" FAKE="$scratch/fake" \
+        BLIP_HOME="$root" RANKS_PER_NODE=2 INIT="$weights" OPTIONS="$tiny --epochs 1000" "${@:2}" timeout -k 5 240 bash "$root/jobs/$1"
+    exits 85; says "back into the queue"
+}
+new_case "train.flux: flux run, stopped before its time is over, submitted again"
+other_queue train.flux FLUX_JOB_ID=f1 OUTPUT="$scratch/flux"
+grep -q -- "^run .* -N 1 -n 2 $blip train .* --micro-batch 2 " "$scratch/fake/called" || fail "$(cat "$scratch/fake/called")"
+is "$(tail -n 1 "$scratch/fake/called")" "--parent batch -N 1 $root/jobs/train.flux" "how it is submitted again"
+new_case "train.pbs: mpirun over the nodes of the job, stopped before its time is over, submitted again"
+other_queue train.pbs PBS_JOBID=1.pbs PBS_O_WORKDIR="$scratch" PBS_NODEFILE="$scratch/nodes" STOP_AFTER_S=5 OUTPUT=pbs
+is "$(cat "$scratch/fake/called")" "-V $root/jobs/train.pbs" "how it is submitted again"
+[ -s "$scratch/pbs/log.txt" ] || fail "not in the folder it was submitted from"
+
 new_case "evaluate: scores and captions"
 submit evaluate INIT="$scratch/single_node/best" OUTPUT="$scratch/scores" OPTIONS="${shape[*]} --threads 1"
 exits 0

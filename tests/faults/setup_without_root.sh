@@ -9,7 +9,7 @@
 passes "Spack's list names what the table names" python3 - <<'PYTHON'
 import re
 rows = [line.split() for line in open('env/needs.txt') if not line.startswith('#')]
-assert len(rows) > 20 and all(len(row) == 7 and row[0] in ('build', 'tests', 'bench', 'bundle', 'lint') for row in rows), rows
+assert len(rows) > 20 and all(len(row) == 7 and row[0] in ('build', 'tests', 'bench', 'bundle', 'lint', 'slurm') for row in rows), rows
 table = {row[5] for row in rows} - {'-'}
 spack = set(re.findall(r'^    - (\S+)', open('env/spack.yaml').read(), re.M))
 assert table == spack, table ^ spack
