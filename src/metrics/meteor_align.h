@@ -53,16 +53,18 @@ struct MeteorMatch {
 
 inline constexpr std::size_t meteor_aligned_words = 512;    // of a caption; the words after them are not aligned
 
-// Every way in which words of one caption match words of the other, by position in the hypothesis.
-std::vector<std::vector<MeteorMatch>> meteor_matches(std::span<const std::uint32_t> hypothesis,
-                                                     std::span<const std::uint32_t> reference,
-                                                     const MeteorLexicon& lexicon);
+// Every way in which words of one caption match words of the other, ordered by position in the reference, module,
+// position in the hypothesis. Two words can match in several ways at once.
+std::vector<MeteorMatch> meteor_matches(std::span<const std::uint32_t> hypothesis,
+                                        std::span<const std::uint32_t> reference, const MeteorLexicon& lexicon);
 
 struct MeteorAlignment {
-    std::vector<MeteorMatch> matches;    // in the order of the hypothesis, none shares a word with another
+    std::vector<MeteorMatch> matches;    // in the order of the reference, none shares a word with another
     std::size_t chunks = 0;              // runs that are adjacent and in the same order in both
 };
 
+// Of all selections of matches: most words covered, then fewest chunks (Denkowski and Lavie 2014, section 2.1), then as
+// the oracle was seen to decide among equals; see meteor_align.cpp.
 MeteorAlignment meteor_align(std::span<const std::uint32_t> hypothesis, std::span<const std::uint32_t> reference,
                              const MeteorLexicon& lexicon);
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <new>
+#include <tuple>
 
 #include "src/metrics/meteor_align.h"
 
@@ -77,23 +78,24 @@ std::vector<std::uint32_t> MeteorLexicon::numbers(const std::vector<std::string>
     return result;
 }
 
-std::vector<std::vector<MeteorMatch>> meteor_matches(std::span<const std::uint32_t> hypothesis,
-                                                     std::span<const std::uint32_t> reference,
-                                                     const MeteorLexicon& lexicon) {
-    std::vector<std::vector<MeteorMatch>> found(hypothesis.size());
+std::vector<MeteorMatch> meteor_matches(std::span<const std::uint32_t> hypothesis,
+                                        std::span<const std::uint32_t> reference, const MeteorLexicon& lexicon) {
+    std::vector<MeteorMatch> found;
     const auto add = [&](Module module, std::size_t i, std::size_t length, std::size_t j, std::size_t other) {
-        found[i].push_back({static_cast<std::uint16_t>(i), static_cast<std::uint16_t>(length),
-                            static_cast<std::uint16_t>(j), static_cast<std::uint16_t>(other), module});
+        found.push_back({static_cast<std::uint16_t>(i), static_cast<std::uint16_t>(length),
+                         static_cast<std::uint16_t>(j), static_cast<std::uint16_t>(other), module});
     };
     for (std::size_t i = 0; i < hypothesis.size(); ++i) {
         const MeteorWord& word = lexicon[hypothesis[i]];
-        for (std::size_t j = 0; j < reference.size(); ++j)
-            if (hypothesis[i] == reference[j]) add(exact, i, 1, j, 1);
-        for (std::size_t j = 0; j < reference.size(); ++j)
-            if (hypothesis[i] != reference[j] && word.stem == lexicon[reference[j]].stem) add(stem, i, 1, j, 1);
-        for (std::size_t j = 0; j < reference.size(); ++j)
-            if (hypothesis[i] != reference[j] && share_one(word.sets, lexicon[reference[j]].sets))
-                add(synonym, i, 1, j, 1);
+        for (std::size_t j = 0; j < reference.size(); ++j) {
+            if (hypothesis[i] == reference[j]) {
+                add(exact, i, 1, j, 1);
+                continue;
+            }
+            const MeteorWord& other = lexicon[reference[j]];
+            if (word.stem == other.stem) add(stem, i, 1, j, 1);
+            if (share_one(word.sets, other.sets)) add(synonym, i, 1, j, 1);
+        }
     }
     const std::vector<Phrase> others = phrases_in(reference, lexicon);
     for (const Phrase& own : phrases_in(hypothesis, lexicon)) {
@@ -104,6 +106,12 @@ std::vector<std::vector<MeteorMatch>> meteor_matches(std::span<const std::uint32
                 add(paraphrase, own.begin, own.words, other.begin, other.words);
         }
     }
+    const auto place = [](const MeteorMatch& match) {
+        return std::tuple(match.reference, match.module, match.hypothesis, match.hypothesis_words,
+                          match.reference_words);
+    };
+    std::sort(found.begin(), found.end(),
+              [&](const MeteorMatch& a, const MeteorMatch& b) { return place(a) < place(b); });
     return found;
 }
 
