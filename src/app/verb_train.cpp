@@ -1,11 +1,13 @@
 // blip_mpi train: checks everything that can be checked before the first step, then trains.
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <optional>
 
 #include "blip/base/durable_file.h"
 #include "blip/base/log.h"
 #include "blip/checkpoint/checkpoints.h"
+#include "blip/checkpoint/run_lock.h"
 #include "blip/comm/nccl_communicator.h"
 #include "blip/comm/run_together.h"
 #include "blip/data/shard_sampler.h"
@@ -35,8 +37,12 @@ void prepare_output(const Options& options) {
             fmt::format("--fresh: {} is not empty; give another --output, or remove it yourself", output.string()));
     if (options.dry_run) return;
     make_folders(output);
-    write_file_durably(output / ".writable", "");
-    std::filesystem::remove(output / ".writable", problem);
+}
+
+// Another job has the folder now: nothing of this one may reach it any more, whatever its ranks are at.
+void end_at_once(const std::string& reason) {
+    log_error("{}: this job ends without touching its checkpoints", reason);
+    std::_Exit(static_cast<int>(ExitCode::io));
 }
 
 void print_plan(const Options& options, const PackedDataset& dataset, int ranks) {
@@ -113,6 +119,8 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
         if (communicator->rank() == 0) prepare_output(options);
     });
     check_ranks_agree(run_identity(options, *dataset), *communicator);
+    std::unique_ptr<RunLock> lock;    // rank 0's
+    if (!options.dry_run) lock = take_run_lock(options.checkpoint.output, *communicator, end_at_once);
     if (communicator->rank() == 0 && !options.dry_run) add_log_file(options.checkpoint.output / "log.txt");
     print_run(options, changed, describe_device(placement.device), *dataset, *communicator);
     // In a dry run too: what keeps the GPUs from talking to each other shows here.
@@ -127,7 +135,9 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
         return ExitCode::ok;
     }
     const std::string config = print_config(options);
-    Trainer trainer(options, config, *dataset, placement, *communicator, stop_requested, memory.host.peak_bytes());
+    Trainer trainer(options, config, *dataset, placement, *communicator, stop_requested, memory.host.peak_bytes(), [&] {
+        if (lock) lock->check();
+    });
     const ExitCode code = trainer.run();
     communicator->finish();
     return code;

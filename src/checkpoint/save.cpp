@@ -14,6 +14,7 @@
 #include "blip/base/error.h"
 #include "blip/base/log.h"
 #include "blip/checkpoint/checkpoints.h"
+#include "blip/comm/run_together.h"
 #include "blip/weights/safetensors.h"
 #include "src/checkpoint/directories.h"
 
@@ -76,6 +77,7 @@ struct CheckpointWriter::Impl {
     std::atomic<bool> written{false};
     std::thread thread;
     double stall_s = 0;
+    std::function<void()> check;    // before_publishing
 
     Impl(fs::path run_directory, int a_keep, Communicator& a_communicator)
         : checkpoints(checkpoints_directory(run_directory)), keep(a_keep), communicator(a_communicator) {}
@@ -115,8 +117,7 @@ struct CheckpointWriter::Impl {
         std::string path;
         const std::string error = on_rank_0("make the checkpoint's folder", [&] {
             directory = new_step_directory(checkpoints, manifest.state.global_step);
-            fs::create_directories(directory.path);
-            sync_directory(checkpoints);
+            make_folders(directory.path);
             path = directory.path.string();
         });
         communicator.broadcast(path, "name of the checkpoint's folder");
@@ -217,11 +218,17 @@ bool CheckpointWriter::finish_save() {
     const auto start = Clock::now();
     if (impl_->thread.joinable()) impl_->thread.join();
     impl_->in_flight = false;
+    if (impl_->check)
+        run_on_first_rank(impl_->communicator, [&] {
+            impl_->check();
+            return std::string();
+        });
     const bool published = impl_->publish();
     impl_->stall_s += seconds_since(start);
     return published;
 }
 
+void CheckpointWriter::before_publishing(std::function<void()> check) { impl_->check = std::move(check); }
 bool CheckpointWriter::in_flight() const { return impl_->in_flight; }
 double CheckpointWriter::stall_s() const { return impl_->stall_s; }
 

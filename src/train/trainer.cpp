@@ -307,9 +307,11 @@ ExitCode Trainer::Impl::run() {
 
 Trainer::Trainer(const Options& options, const std::string& config, const PackedDataset& dataset,
                  ArenaPlacement placement, Communicator& communicator, std::function<bool()> stop_requested,
-                 double predicted_peak_bytes)
+                 double predicted_peak_bytes, std::function<void()> before_publishing)
     : impl_(std::make_unique<Impl>(options, config, dataset, placement, communicator, std::move(stop_requested),
-                                   predicted_peak_bytes)) {}
+                                   predicted_peak_bytes)) {
+    impl_->writer.before_publishing(std::move(before_publishing));
+}
 
 Trainer::~Trainer() = default;
 

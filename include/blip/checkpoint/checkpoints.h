@@ -5,6 +5,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +24,9 @@ class CheckpointWriter {
     // survive a save. Collective; throws io.
     CheckpointWriter(std::filesystem::path run_directory, int keep, Communicator& communicator);
     ~CheckpointWriter();    // joins the writing thread
+    // Called on rank 0 before a manifest is written and old checkpoints are removed. If it throws an Error,
+    // finish_save throws it on all ranks and changes nothing on disk: the folder is no longer this job's.
+    void before_publishing(std::function<void()> check);
 
     // Snapshot now (waits for the device), write in a background thread. At most one save is in flight: an earlier one
     // is finished first.
