@@ -145,7 +145,6 @@ void keep_phase_in(PhaseSlot* slot) {
     PhaseSlot& to = slot != nullptr ? *slot : private_slot;
     if (&from == &to) return;
     to.pid.store(::getpid(), relaxed);
-    to.rank.store(launcher_rank(), relaxed);
     to.phase.store(from.phase.load(relaxed), relaxed);
     to.epoch.store(from.epoch.load(relaxed), relaxed);
     to.step.store(from.step.load(relaxed), relaxed);

@@ -21,6 +21,7 @@
 #include "blip/train/run_identity.h"
 #include "src/train/decisions.h"
 #include "src/train/epoch_evaluation.h"
+#include "src/train/rank_times.h"
 #include "src/train/step_plan.h"
 #include "src/train/train_step.h"
 
@@ -48,6 +49,7 @@ struct Trainer::Impl {
     CheckpointWriter writer;
     EpochEvaluation evaluation;
     Decisions decisions;
+    RankTimes rank_times;
     std::unique_ptr<RunLog> log;    // rank 0
     std::unique_ptr<Progress> progress;
 
@@ -77,7 +79,8 @@ struct Trainer::Impl {
           step(o, d.prompt_length(), captioner, arena, plan, reducer, optimizer),
           writer(o.checkpoint.output, o.checkpoint.keep, comm),
           evaluation(o, d, captioner, arena, optimizer, comm),
-          decisions(comm) {}
+          decisions(comm),
+          rank_times(comm) {}
 
     std::int64_t last_step() const {
         const std::int64_t all = plan.sampler().steps_per_epoch() * options.train.epochs;
@@ -136,6 +139,7 @@ void Trainer::Impl::start_or_resume() {
 void Trainer::Impl::post() {
     if (!running) return;
     last = running->finish(communicator);
+    rank_times.add(last.record, plan.sampler().micro_batch_count());
     running.reset();
     const double minutes = std::chrono::duration<double>(Clock::now() - last_save).count() / 60;
     const bool save_by_clock = communicator.rank() == 0 && options.checkpoint.every_minutes > 0 &&
@@ -290,6 +294,7 @@ ExitCode Trainer::Impl::run() {
             if (stop_agreed) return stop();
             if (state.global_step >= last_step()) break;
         }
+        rank_times.tell(epoch, log.get());
         if (state.step_in_epoch > 0) break;    // --max-steps ended it within an epoch
     }
     settle_all();

@@ -8,7 +8,9 @@
 #include <thread>
 
 #include "blip/base/error.h"
+#include "blip/base/phase.h"
 #include "blip/comm/mpi_communicator.h"
+#include "blip/comm/run_together.h"
 #include "tests/support/ranks.h"
 
 namespace blip::test {
@@ -185,6 +187,51 @@ BOOST_AUTO_TEST_CASE(deadline_names_operation_rank_and_seconds) {
         BOOST_TEST(receive[99] == static_cast<float>(impatient->size()));
     }
     world().barrier("test");
+}
+
+// Each rank as on a host of its own: what the others were doing comes by messages, from those that wait as well.
+BOOST_AUTO_TEST_CASE(the_deadlines_message_tells_what_ranks_of_other_hosts_do) {
+    if (world().size() == 1) return;
+    CommOptions options;
+    options.timeout_s = 0.3;
+    const auto impatient = make_mpi_communicator(options, 1);
+    const int late = impatient->size() - 1, rank = impatient->rank();
+    std::string said;
+    if (rank != late) {
+        try {
+            enter_step(4, 40 + rank);
+            impatient->barrier("end of epoch");
+        } catch (const Error& error) {
+            said = error.what();
+        }
+    }
+    world().barrier("test");
+    if (rank == late) impatient->barrier("end of epoch");
+    if (rank == 0) {
+        BOOST_TEST_MESSAGE(said);
+        const auto says = [&](const std::string& part) { return said.find(part) != std::string::npos; };
+        BOOST_TEST(says("late: rank " + std::to_string(late) + ": "));
+        for (int r = 0; r < late; ++r) BOOST_TEST(says("4, " + std::to_string(40 + r)));
+        BOOST_TEST(says("waiting for 'end of epoch'"));
+        BOOST_TEST(says("no answer from rank " + std::to_string(late) + " (late)"));
+    }
+    world().barrier("test");
+}
+
+BOOST_AUTO_TEST_CASE(work_of_the_first_rank_may_take_longer_than_the_deadline_while_it_computes) {
+    using namespace std::chrono_literals;
+    CommOptions options;
+    options.timeout_s = 1;
+    const auto impatient = make_mpi_communicator(options);
+    const auto end = std::chrono::steady_clock::now() + 2500ms;
+    bool done = false;
+    first_rank_works(*impatient, "long work", [&] {
+        while (std::chrono::steady_clock::now() < end) {
+        }
+        done = true;
+    });
+    BOOST_TEST(done == (impatient->rank() == 0));
+    BOOST_TEST((std::chrono::steady_clock::now() >= end));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
