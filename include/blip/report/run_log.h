@@ -1,5 +1,6 @@
 // out/log.jsonl: one JSON object a line, for programs. Rank 0 only. Kinds: "run", "resume", "step", "checkpoint",
-// "ranks" (how long each takes, once an epoch), "evaluation", "stop". Appended to and flushed line by line; the last record of a step counts.
+// "ranks" (how long each takes, once an epoch), "evaluation", "stop". Appended to and flushed line by line; the last
+// record of a step counts.
 #pragma once
 
 #include <cstdint>
