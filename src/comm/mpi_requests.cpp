@@ -13,6 +13,7 @@
 
 #include "blip/base/error.h"
 #include "blip/base/phase.h"
+#include "blip/comm/watchdog.h"
 #include "src/comm/mpi_check.h"
 
 namespace blip {
@@ -45,12 +46,13 @@ void pause_after(Clock::duration idle) {
     } catch (const std::exception& failure) {
         facts.table = fmt::format("\n(what each rank was doing could not be found out: {})", failure.what());
     }
-    throw Error(ExitCode::internal,
-                fmt::format("rank {} on {} has waited {:g} s for '{}' (--comm-timeout){}{}: a rank hangs, has died, or "
-                            "needs more time than that.{}",
-                            patience.rank, host_name(), patience.timeout_s, what, remark,
-                            facts.late.empty() ? "" : fmt::format("; late: rank {}", fmt::join(facts.late, ", ")),
-                            facts.table));
+    const std::string message = fmt::format(
+        "rank {} on {} has waited {:g} s for '{}' (--comm-timeout){}{}: a rank hangs, has died, or "
+        "needs more time than that.{}",
+        patience.rank, host_name(), patience.timeout_s, what, remark,
+        facts.late.empty() ? "" : fmt::format("; late: rank {}", fmt::join(facts.late, ", ")), facts.table);
+    expect_end(message);
+    throw Error(ExitCode::internal, message);
 }
 
 }    // namespace

@@ -79,6 +79,7 @@ MpiSession::~MpiSession() {
 }
 
 void MpiSession::abort(int exit_code) {
+    expect_end("");    // from here on another deadline counts
     // A full pipe or a launcher that no longer answers must not keep the process alive.
     end_process_after(kAbort_s, exit_code,
                       fmt::format("rank {} on {}: MPI_Abort did not end the job", rank_, host_name()));

@@ -16,11 +16,13 @@
 #include <cstdlib>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include "blip/base/cpu_progress.h"
 #include "blip/base/error.h"
 #include "blip/base/log.h"
 #include "blip/base/phase.h"
+#include "src/comm/siblings.h"
 
 namespace blip {
 namespace {
@@ -32,6 +34,7 @@ constexpr auto kTick = 250ms;
 constexpr double kMargin_s = 3;       // the waits' own deadlines come first
 constexpr double kComputing = 10;     // so many timeouts for a phase that computes
 constexpr double kLastWords_s = 2;    // a full pipe must not keep the process alive
+constexpr auto kWayOut = 5s;
 constexpr int kMaxFrames = 64;
 
 volatile std::sig_atomic_t dump_wanted = 0;
@@ -91,6 +94,20 @@ void try_for(double seconds, const std::function<void()>& work) {
     }).detach();
     const auto end = Clock::now() + std::chrono::duration<double>(seconds);
     while (!*done && Clock::now() < end) std::this_thread::sleep_for(10ms);
+}
+
+// What expect_end was told.
+struct WayOut {
+    std::mutex mutex;
+    std::string message;    // empty: not on the way out
+    Clock::time_point deadline;
+};
+WayOut way_out;
+
+// The message, once, when its time has come.
+std::string overdue_message() {
+    const std::lock_guard lock(way_out.mutex);
+    return !way_out.message.empty() && Clock::now() > way_out.deadline ? std::exchange(way_out.message, "") : "";
 }
 
 bool computes(Phase phase) { return phase != Phase::starting_mpi && phase != Phase::ending_mpi; }
@@ -154,6 +171,7 @@ void Watchdog::look(double passed_s) {
             log_notice_text(
                 fmt::format("{}, asked by a rank that waits: stack of the main thread:{}", who(), stack_of(thread)));
         });
+    if (const std::string message = overdue_message(); !message.empty()) end_with([message] { return message; });
     const bool beaten = slot.beats != state.beats;
     state.beats = slot.beats;
     const bool computed =
@@ -161,19 +179,25 @@ void Watchdog::look(double passed_s) {
     state.without_beat_s = beaten ? 0 : state.without_beat_s + passed_s;
     state.without_progress_s = beaten || computed ? 0 : state.without_progress_s + passed_s;
     if (state.without_progress_s < timeout_s_ + kMargin_s && state.without_beat_s < kComputing * timeout_s_) return;
-    const auto last_words = [this, &state] {
-        const std::string message =
-            fmt::format("{} is stuck and is ended ({} s without progress, --comm-timeout): {}{}", who(),
-                        static_cast<int>(state.without_beat_s), describe(read_slot(own_slot())),
-                        "; stack of the main thread:" + stack_of(state.main_thread));
-        if (on_stuck_)
-            on_stuck_(message);
-        else
-            log_error_text(message);
-    };
-    try_for(kLastWords_s, last_words);
-    if (!on_stuck_) std::_Exit(static_cast<int>(ExitCode::internal));
+    end_with([thread = state.main_thread, seconds = state.without_beat_s] {
+        const bool mpi_starts = own_slot().phase == static_cast<int>(Phase::starting_mpi);
+        return fmt::format(
+            "{} is stuck and is ended ({:.0f} s without progress, --comm-timeout): {}{}; stack of the "
+            "main thread:{}",
+            who(), seconds, describe(read_slot(own_slot())), mpi_starts ? absent_siblings() : "", stack_of(thread));
+    });
     state.without_progress_s = state.without_beat_s = 0;
+}
+
+void Watchdog::end_with(const std::function<std::string()>& message) {
+    try_for(kLastWords_s, [this, message] { on_stuck_ ? on_stuck_(message()) : log_error_text(message()); });
+    if (!on_stuck_) std::_Exit(static_cast<int>(ExitCode::internal));
+}
+
+void expect_end(const std::string& message) {
+    const std::lock_guard lock(way_out.mutex);
+    way_out.message = message;
+    way_out.deadline = Clock::now() + kWayOut;
 }
 
 void end_process_after(double seconds, int exit_code, const std::string& message) {

@@ -151,7 +151,7 @@ chmod +x "$scratch/absent"
 start mpirun -np 2 "$scratch/absent" "$blip" train "${common[@]}" --output "$scratch/absents" --comm-timeout $timeout_s
 finish_job 30
 exits 70
-said_once "is stuck and is ended"; says "rank 0 on $(hostname)"; says "starting MPI"
+said_once "is stuck and is ended"; says "rank 0 on $(hostname)"; says "starting MPI"; says "; stopped: rank 1 (pid "
 
 new_case "SIGUSR2 to mpirun: each rank tells what it is doing, and goes on"
 start_train 2 "$scratch/asked" --epochs 3 --no-evaluate

@@ -5,6 +5,7 @@
 
 #include <condition_variable>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -24,6 +25,8 @@ class Watchdog {
   private:
     void run();
     void look(double passed_s);
+    // Says it, in its own time, and ends the process.
+    void end_with(const std::function<std::string()>& message);
 
     double timeout_s_;
     std::function<void(const std::string&)> on_stuck_;
@@ -34,6 +37,11 @@ class Watchdog {
     bool ended_ = false;
     std::thread thread_;
 };
+
+// From now on the main thread is on its way out, with this message for a person. If the way takes more than a few
+// seconds (it may wait for a thread that hangs in a file), the process' watchdog tells the message and ends the
+// process. Without a watchdog nothing happens. Empty: no longer.
+void expect_end(const std::string& message);
 
 // Ends the process with this code if it is still there after so many seconds: for a way out that may hang itself.
 void end_process_after(double seconds, int exit_code, const std::string& message);

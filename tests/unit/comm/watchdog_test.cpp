@@ -84,6 +84,21 @@ BOOST_AUTO_TEST_CASE(to_compute_is_no_progress_while_waiting_for_others) {
     BOOST_TEST(said.contains("waiting for 'reduce gradient bucket 3 of 7' for "));
 }
 
+BOOST_AUTO_TEST_CASE(a_way_out_that_hangs_is_cut_short_with_its_message) {
+    Said said;
+    enter_phase(Phase::saving);
+    const Watchdog dog(600, [&](const std::string& message) { said(message); });
+    expect_end("another");
+    expect_end("");    // taken back
+    std::this_thread::sleep_for(6s);
+    BOOST_TEST(said.text() == "");
+    expect_end("rank 1 waited in vain");
+    std::this_thread::sleep_for(4s);
+    BOOST_TEST(said.text() == "");
+    std::this_thread::sleep_for(2s);
+    BOOST_TEST(said.text() == "rank 1 waited in vain\n");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }    // namespace
