@@ -15,7 +15,7 @@ fi
 PATH=$PATH:/usr/sbin:/sbin
 # What a job would inherit of this script's or of another Slurm's environment.
 while read -r name; do unset "$name"; done < <(compgen -v | grep -E '^(SLURM|SBATCH|SRUN|SALLOC|SQUEUE|SCANCEL|PMIX?)_')
-unset OMPI_MCA_plm MODULES MPIRUN MPIRUN_OPTIONS LAUNCH SRUN_OPTIONS NODES RANKS_PER_NODE CONFIG INIT OUTPUT OPTIONS BLIP_HOME CUDA_VISIBLE_DEVICES
+unset MODULES MPIRUN MPIRUN_OPTIONS LAUNCH SRUN_OPTIONS NODES RANKS_PER_NODE CONFIG INIT OUTPUT OPTIONS BLIP_HOME CUDA_VISIBLE_DEVICES
 cluster=$scratch/cluster
 export SLURM_CONF=$cluster/slurm.conf
 
@@ -191,7 +191,8 @@ job_settings() {
     export MPIRUN_OPTIONS="--mca btl self,tcp --mca btl_tcp_if_include lo --mca oob_tcp_if_include lo"
 }
 submit() {
-    id=$(env -C "$scratch" sbatch --parsable "$@" 2>"$output")
+    # What env/mpi.sh sets where there is no ssh would keep mpirun to one node.
+    id=$(env -C "$scratch" -u OMPI_MCA_plm sbatch --parsable "$@" 2>"$output")
     [[ $id =~ ^[0-9]+$ ]] || fail "sbatch $*: $(cat "$output")"
     of_job "$id"
 }

@@ -93,7 +93,7 @@ assert logs[0].keys() == logs[1].keys() and len(logs[0]) == 60, (len(logs[0]), l
 assert all(logs[0][step]['loss'] != logs[1][step]['loss'] for step in logs[0])" "$scratch/seeds/seed-1" "$scratch/seeds/seed-2"
 
 new_case "chain.sh: jobs that may not go back into the queue follow one another until one finishes"
-run env -C "$scratch" OUTPUT="$scratch/chain" "$root/jobs/chain.sh" 3 --time=60 "$root/jobs/single_node.sbatch" --micro-batch 2
+run env -C "$scratch" -u OMPI_MCA_plm OUTPUT="$scratch/chain" "$root/jobs/chain.sh" 3 --time=60 "$root/jobs/single_node.sbatch" --micro-batch 2
 exits 0
 mapfile -t chain <"$output"
 is "${#chain[@]}" 3 "jobs"
