@@ -130,6 +130,12 @@ PREP      := $(patsubst data_prep/%.cpp,%,$(wildcard data_prep/coco_pack.cpp dat
 PROGRAMS  := $(BUILD)/bin/blip_mpi $(if $(WITH_CUDA),$(BUILD)/bin/blip_mpi_cuda) $(PREP:%=$(BUILD)/bin/%)
 UNIT      := $(TESTED:%=$(BUILD)/tests/unit_%)
 WIDE      := $(foreach d,golden ranks,$(if $(wildcard tests/$(d)/*_test.cpp),$(BUILD)/tests/$(d)))
+# Under TSan: the tests of what has threads of its own.
+ifeq ($(SANITIZE),thread)
+PROGRAMS :=
+UNIT     := $(addprefix $(BUILD)/tests/unit_,base data checkpoint)
+WIDE     :=
+endif
 GPU_TESTS := $(if $(WITH_CUDA),$(addprefix $(BUILD)/tests/,gpu nccl_gpu nccl_fake nccl_job nccl_job_real))
 PARITY    := $(BUILD)/tests/parity_batch
 FOR_FAULTS := $(BUILD)/tests/libfile_faults.so $(BUILD)/tests/newest_state
@@ -167,6 +173,7 @@ help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
 	@printf '%s\n' 'Paths: LIBTORCH= (a LibTorch, or the directory a torch wheel is in)  MPICXX=  CUDA_HOME=  BLIP_DEPS= (shared cache)' \
 	  'CUDA:  CUDA=0 without, CUDA=1 an error where it cannot be, CUDA_ARCHS="80 90 100"; make test REQUIRE_GPU=1 fails without a GPU' \
+	  'Tests: make test SANITIZE=1 under ASan and UBSan, SANITIZE=thread under TSan (a build of their own)' \
 	  'Also:  V=1 shows commands, ONLY=pattern picks tests, OPT="-O0 -g" for debugging, BUILD=dir for another build folder'
 
 found: ## what was found on this machine: versions and paths
@@ -174,14 +181,14 @@ found: ## what was found on this machine: versions and paths
 	  '$(NCCL_LIB)' '$(NCCL_INCLUDE)' '$(CUDART_LIB)' '$(CUDA_ARCHS)'
 
 build: found $(PROGRAMS) ## the programs, in build/bin
-tests: found $(UNIT) $(WIDE) $(GPU_TESTS) $(PARITY) $(FOR_FAULTS) # the test programs
+tests: found $(UNIT) $(WIDE) $(GPU_TESTS) $(if $(SANITIZE),,$(PARITY) $(FOR_FAULTS)) # the test programs
 
 # What is found is decided when make starts, so that tests run in a second make, after the set-up.
 test: ## set up, build, all tests; ONLY=unit_text, ONLY=ranks, ONLY=faults ... runs some
 	@env/setup.sh --with-slurm
 	@$(MAKE) --no-print-directory run-tests
 run-tests: build tests
-	@BUILD=$(BUILD) tests/run_all.sh '$(ONLY)'
+	@BUILD=$(BUILD) SANITIZE=$(SANITIZE) tests/run_all.sh '$(ONLY)'
 
 test-faults: ## the fault suite in its long form (FAULTS=short: as in make test); ONLY=train_kills ... runs some
 	@env/setup.sh
@@ -391,17 +398,25 @@ $(eval $(call program_rules,$(lastword $(FOR_FAULTS)),$(call obj,tests/faults/fi
 # Fuzzers of what reads files and captions of strangers: only sources free of LibTorch, compiled a second time with checks.
 FUZZERS     := $(patsubst tests/faults/fuzz/%_fuzz.cpp,$(BUILD)/fuzz/%,$(wildcard tests/faults/fuzz/*_fuzz.cpp))
 FUZZ_FLAGS  := -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -include tests/faults/fuzz/source_location.h
-FUZZED      := src/base/error.cpp src/base/digest.cpp $(addprefix src/weights/,element_type.cpp safetensors_header.cpp pickle_machine.cpp \
-  pickle_steps.cpp pickle_calls.cpp tensor_view.cpp zip_archive.cpp pth_file.cpp weight_file.cpp) $(wildcard src/metrics/ptb_*.cpp)
+FUZZED      := $(wildcard src/base/*.cpp src/options/*.cpp src/text/*.cpp src/metrics/ptb_*.cpp) src/image/jpeg.cpp \
+  $(addprefix src/weights/,element_type.cpp safetensors_header.cpp pickle_machine.cpp pickle_steps.cpp pickle_calls.cpp \
+  tensor_view.cpp zip_archive.cpp pth_file.cpp weight_file.cpp) src/metrics/caption_files.cpp \
+  $(addprefix src/data/,structure_bytes.cpp hdf5_structure.cpp hdf5_heap.cpp packed_dataset.cpp packed_tables.cpp packed_format.cpp) \
+  $(addprefix src/checkpoint/,manifest.cpp json_fields.cpp) $(addprefix data_prep/coco_pack_,readers.cpp source.cpp)
+FUZZED      := $(filter-out %_cuda.cpp,$(FUZZED))
 .PHONY: fuzzers
-fuzzers: $(FUZZERS) # tests/faults/fuzz_readers.sh runs them
+fuzzers: $(FUZZERS) $(BUILD)/fuzz/packed_seed # tests/faults/fuzz_readers.sh runs them
 $(BUILD)/fuzz/%.o: %.cpp Makefile
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$<)
 	$(Q)$(FUZZ_CXX) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -MF $(@:.o=.d) -MT $@ -c $< $(whole)
-$(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/faults/fuzz/%_fuzz.o $(FUZZED:%.cpp=$(BUILD)/fuzz/%.o)
+$(BUILD)/fuzz/libfuzzed.a: $(FUZZED:%.cpp=$(BUILD)/fuzz/%.o)
+	$(archive)
+$(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/faults/fuzz/%_fuzz.o $(BUILD)/fuzz/libfuzzed.a
 	$(call say,LINK,$@)
-	$(Q)$(FUZZ_CXX) $(FUZZ_FLAGS) -fsanitize=fuzzer $^ $(shell pkg-config --libs libzip fmt icu-uc libxxhash) $(whole)
+	$(Q)$(FUZZ_CXX) $(FUZZ_FLAGS) -fsanitize=fuzzer $^ $(LDFLAGS) $(SYS_LIBS) $(whole)
+$(eval $(call object_rules,$(call obj,tests/faults/fuzz/packed_seed.cpp),plain,))
+$(eval $(call program_rules,$(BUILD)/fuzz/packed_seed,$(call obj,tests/faults/fuzz/packed_seed.cpp),$(PREP_LAYERS)))
 
--include $(wildcard $(BUILD)/fuzz/src/*/*.d $(BUILD)/fuzz/tests/faults/fuzz/*.d)
+-include $(wildcard $(BUILD)/fuzz/src/*/*.d $(BUILD)/fuzz/data_prep/*.d $(BUILD)/fuzz/tests/faults/fuzz/*.d)
 -include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/obj/*/*/*.d $(BUILD)/obj/*/*/*/*.d)

@@ -14,6 +14,7 @@
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
 #include "blip/base/parallel_for.h"
+#include "blip/base/printable.h"
 #include "blip/data/packed_format.h"
 #include "blip/data/packed_writer.h"
 #include "blip/options/tool_options.h"
@@ -62,7 +63,7 @@ void check_out(const PackOptions& options) {
     for (const auto& entry : fs::directory_iterator(folder))
         if (entry.path().filename().string().starts_with(temporary))
             fmt::print(stderr, "coco_pack: {} is what a killed run left; remove it if none is running\n",
-                       entry.path().string());
+                       printable_line(entry.path().string()));
 }
 
 // Says what the file will take, and ends here if there is no room for it.
@@ -95,8 +96,8 @@ void pack(const PackOptions& options) {
     PictureOptions pictures{options.source.coco, PackedEncoding::raw, options.skip_bad, threads};
     encoding_from_name(options.encoding, pictures.encoding);
     Source source = read_source(options.source);
-    fmt::print("{}\n", source.description);
-    if (!source.note.empty()) fmt::print("{}\n", source.note);
+    fmt::print("{}\n", printable_line(source.description));
+    if (!source.note.empty()) fmt::print("{}\n", printable_line(source.note));
     check_signal();
     Tables tables = make_tables(source, pictures, tokenizer, options.prompt);
     for (const auto& split : tables.splits) print_split(split);

@@ -10,6 +10,7 @@
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
 #include "blip/base/parallel_for.h"
+#include "blip/base/printable.h"
 #include "blip/image/jpeg.h"
 #include "blip/text/caption_text.h"
 #include "coco_pack_problems.h"
@@ -183,7 +184,7 @@ void write_images(PackedWriter& writer, const Source& source, const PictureOptio
             }
         } catch (const Error& error) {
             if (error.code() == ExitCode::internal ||
-                std::string(error.what()).find(path.string()) == std::string::npos)
+                std::string(error.what()).find(printable(path.string(), LineEnds::stay)) == std::string::npos)
                 throw;
             problems.add(n, error, path);
         }

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "blip/base/printable.h"
+
 namespace blip {
 
 namespace {
@@ -23,7 +25,8 @@ std::string reason_of(std::string text, const std::string& path) {
 
 void PictureProblems::add(std::size_t number, const Error& error, const std::filesystem::path& path) {
     const std::lock_guard lock(mutex_);
-    problems_[number] = {error.what(), reason_of(error.what(), path.string()), error.code() == ExitCode::bad_data};
+    problems_[number] = {error.what(), reason_of(error.what(), printable(path.string(), LineEnds::stay)),
+                         error.code() == ExitCode::bad_data};
     found_ = true;
 }
 

@@ -11,6 +11,7 @@
 #include <unordered_set>
 
 #include "blip/base/error.h"
+#include "blip/base/printable.h"
 #include "blip/text/caption_text.h"
 #include "blip/text/json_file.h"
 
@@ -34,7 +35,9 @@ class SplitBuilder {
         const fs::path clean = fs::path(path).lexically_normal();
         if (path.empty() || clean.is_absolute() || *clean.begin() == ".." || !clean.has_filename() || clean == ".")
             bad_json(file_, where, fmt::format("path '{}' is not one of a file below the COCO folder", path));
-        if (path.find('\0') != std::string::npos) bad_json(file_, where, "path with a zero byte");
+        // on a terminal, or in a list of names, such a path would pass for something else
+        if (printable_line(path) != path)
+            bad_json(file_, where, fmt::format("path '{}' has a control character", path));
         const auto [found, added] = rows_.try_emplace(id, split_.images.size());
         is_new = added;
         if (added)

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "blip/base/error.h"
+#include "blip/base/printable.h"
 #include "blip/data/packed_check.h"
 #include "blip/data/packed_format.h"
 #include "coco_pack_progress.h"
@@ -35,7 +36,7 @@ void print_split(const SplitTables& split) {
         if (count == 0) continue;
         const auto known = std::find_if(source_decisions.begin(), source_decisions.end(),
                                         [&](const auto& decision) { return decision.first == name; });
-        fmt::print("  {} {} ({})\n", count, known == source_decisions.end() ? "" : known->second, name);
+        fmt::print("  {} {} ({})\n", count, known == source_decisions.end() ? "" : known->second, printable_line(name));
     }
 }
 
@@ -46,14 +47,15 @@ void print_info(const std::filesystem::path& path) {
                encoding_name(data.encoding()), human_bytes(std::filesystem::file_size(path)));
     fmt::print("data digest {}{}\n", data.data_digest(),
                data.data_digest_matches() ? "" : " DOES NOT MATCH the tables: run --check");
-    fmt::print("packed from: {}\n", data.source());
-    fmt::print("prompt '{}' ({} tokens with [DEC]), vocabulary of {} words\n", data.prompt(), data.prompt_length(),
+    fmt::print("packed from: {}\n", printable_line(data.source()));
+    fmt::print("prompt '{}' ({} tokens with [DEC]), vocabulary of {} words\n", printable_line(data.prompt()),
+               data.prompt_length(),
                std::count(words.begin(), words.end(), '\n') + (!words.empty() && words.back() != '\n'));
     for (const auto& split : data.splits()) {
         print_split(split);
         for (std::size_t i = 0; i < std::min(split.skipped.size(), most_skipped_shown); ++i)
-            fmt::print("    skipped image {}: {}: {}\n", split.skipped[i].id, split.skipped[i].file,
-                       split.skipped[i].reason);
+            fmt::print("    skipped image {}: {}: {}\n", split.skipped[i].id, printable_line(split.skipped[i].file),
+                       printable_line(split.skipped[i].reason));
         if (split.skipped.size() > most_skipped_shown)
             fmt::print("    and {} more in the file's dataset {}/skipped\n", split.skipped.size() - most_skipped_shown,
                        split.name);

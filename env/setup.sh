@@ -99,6 +99,26 @@ check_site_nvcc() {
         say "warning: $nvcc is of CUDA $release, LibTorch of CUDA 13: name a 13 with CUDA_HOME=, or set CUDA=0"
 }
 
+# ---- whom the cache belongs to ----------------------------------------------------------------------------------------
+# Libraries that anyone else could replace are never loaded. Root's are as good as one's own: a site's shared cache.
+check_cache() {
+    local dir depth found self owners=()
+    self=$(id -u)
+    owners=(! -user "$self" ! -user 0)
+    # root in a container often works in a home that belongs to the user outside of it
+    [ "$self" != 0 ] || owners+=(! -user "$(stat -c %u "$HOME" 2>/dev/null || echo 0)")
+    for dir in "$deps" "$torch_dir" "$nvcc_dir"; do
+        [ -e "$dir" ] || continue
+        # the cache's own entries, and in an installation as deep as its libraries lie
+        depth=4
+        [ "$dir" != "$deps" ] || depth=1
+        found=$(find -H "$dir" -maxdepth $depth \
+            \( ! -type l -perm -0002 -o "${owners[@]}" \) -print -quit)
+        [ -z "$found" ] ||
+            fail 66 "$found belongs to another user or can be written by anyone ($(stat -c 'owner %U, mode %a' "$found")): nothing in $deps is used. If you trust what is there: chown -R and chmod -R o-w; else remove it, or set BLIP_DEPS to a folder of your own"
+    done
+}
+
 # ---- main ------------------------------------------------------------------------------------------------------------
 check_only='' with_meteor='' with_slurm=''
 for argument in "$@"; do
@@ -110,6 +130,7 @@ for argument in "$@"; do
     esac
 done
 [ "$(uname -sm)" = "Linux x86_64" ] || fail 66 "this is $(uname -sm); the pinned LibTorch is for Linux x86_64"
+check_cache
 [ -z "${LIBTORCH:-}" ] || check_site_torch
 check_site_nvcc
 mapfile -t rows < <(missing_needs)

@@ -6,6 +6,7 @@
 # a missing summary or a crash counts as a failure. What was skipped, and how much was compared with golden data, is shown.
 # The last line sums them; exit 1 if anything failed.
 # FAULTS=long runs the fault scripts that have one in their long form (make test-faults; tests/faults/README.md).
+# SANITIZE=1 or thread: the programs of BUILD are of such a build (tests/sanitize).
 # REQUIRE_GPU=1 turns tests skipped for want of a GPU into failures.
 set -u
 cd "$(dirname "$0")/.." || exit 70
@@ -17,16 +18,23 @@ case $pattern in
     */*) filter=${pattern#*/} pattern=${pattern%%/*} ;;
 esac
 export BLIP_ROOT=$PWD BLIP_BUILD=$build BOOST_TEST_COLOR_OUTPUT=no BOOST_TEST_CATCH_SYSTEM_ERRORS=yes
+rank_counts="1 2 3"
+left_out() { return 1; }
+# shellcheck source=tests/sanitize/env.sh
+[ -z "${SANITIZE:-}" ] || . tests/sanitize/env.sh
 log=$(mktemp) || exit 74
 trap 'rm -f "$log"' EXIT
 passed=0 failed=0 skipped=0 programs=0
 
 # run NAME SECONDS COMMAND...: one program, at most SECONDS.
 run() {
-    local name=$1 limit=$2 rc start=$SECONDS summary p f s gpu
+    local name=$1 limit=$2 rc start=$SECONDS summary p f s gpu reason
     shift 2
     [[ $name =~ $pattern ]] || return 0
     programs=$((programs + 1))
+    if reason=$(left_out "$name"); then
+        set -- printf '%s\n' "skipped: $name ($reason)" '0 passed, 0 failed, 1 skipped'
+    fi
     timeout --kill-after=10 "$limit" "$@" >"$log" 2>&1
     rc=$?
     summary=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$log" | tail -n 1)
@@ -60,7 +68,7 @@ if [ -x "$build/tests/golden" ]; then
     run golden 900 "$build/tests/golden" --log_level=message "${boost[@]}" # says how much was compared
 fi
 if [ -x "$build/tests/ranks" ]; then
-    for np in 1 2 3; do
+    for np in $rank_counts; do
         run "ranks np=$np" 600 mpirun -np $np "$build/tests/ranks" "${boost[@]}"
     done
 fi

@@ -11,6 +11,7 @@
 
 #include "blip/base/digest.h"
 #include "blip/base/log.h"
+#include "blip/base/printable.h"
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/eval/caption_images.h"
 #include "blip/eval/picture_prompts.h"
@@ -35,14 +36,14 @@ namespace fs = std::filesystem;
 std::string lines_of(const StreamedPicture& picture, const std::vector<Caption>& captions, bool json) {
     const auto line = [](const nlohmann::ordered_json& row) {
         // a file's name may be any bytes; JSON is UTF-8
-        return row.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+        return printable_line(row.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)) + "\n";
     };
     const std::string file = picture.file.string();
     if (!picture.problem.empty()) return json ? line({{"file", file}, {"error", picture.problem}}) : "";
     std::string lines;
     for (std::size_t i = 0; i < captions.size(); ++i) {
         if (!json) {
-            lines += fmt::format("{}: {}\n", file, captions[i].text);
+            lines += printable_line(fmt::format("{}: {}", file, captions[i].text)) + "\n";
             continue;
         }
         nlohmann::ordered_json row = {{"file", file}};

@@ -121,7 +121,8 @@ ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_pt
                  scores);
     }
     if (communicator->rank() == 0)
-        write_file_durably(options.checkpoint.output / "evaluate.json", report.dump(1) + "\n");
+        write_file_durably(options.checkpoint.output / "evaluate.json",
+                           report.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
     communicator->barrier("end of the evaluation");
     return ExitCode::ok;
 }

@@ -13,6 +13,7 @@
 #include "blip/base/error.h"
 #include "blip/base/log.h"
 #include "blip/base/parallel_for.h"
+#include "blip/base/printable.h"
 #include "blip/metrics/caption_files.h"
 #include "blip/metrics/coco_eval.h"
 #include "blip/options/tool_options.h"
@@ -155,7 +156,7 @@ void print_json(const CocoScores& scores, const std::map<std::string, CocoScores
     nlohmann::ordered_json object;
     for (const auto& [name, value] : corpus_scores(scores)) object[name] = value;
     for (const auto& [domain, of_domain] : domains) object[domain] = corpus_scores(of_domain);
-    fmt::print("{}\n", object.dump());
+    fmt::print("{}\n", printable_line(object.dump()));
 }
 
 void print_table(const CocoScores& scores, const std::map<std::string, CocoScores>& domains, std::size_t images) {
@@ -165,7 +166,7 @@ void print_table(const CocoScores& scores, const std::map<std::string, CocoScore
         fmt::print("{}\n", line.substr(0, line.find_last_not_of(' ') + 1));
     };
     std::string heading = fmt::format("{:<20}", fmt::format("{:<10}all", ""));
-    for (const auto& [domain, of_domain] : domains) heading += fmt::format("{:<13}", domain);
+    for (const auto& [domain, of_domain] : domains) heading += fmt::format("{:<13}", printable_line(domain));
     if (!domains.empty()) fmt::print("{}\n", heading.substr(0, heading.find_last_not_of(' ') + 1));
     print_row("images", [&](const CocoScores& of) {
         return fmt::format("{}", &of == &scores ? images : of.begin()->second.per_image.size());

@@ -10,6 +10,7 @@
 
 #include "blip/base/error.h"
 #include "blip/base/parallel_for.h"
+#include "blip/base/printable.h"
 #include "blip/checkpoint/verify.h"
 #include "blip/data/packed_check.h"
 #include "blip/options/tool_options.h"
@@ -76,13 +77,6 @@ VerifiedItem verify_packed(const fs::path& path) {
     return item;
 }
 
-// A file's content may end up in a reason: line feeds and terminal controls stay out of the lines.
-std::string one_line(std::string text) {
-    std::replace_if(
-        text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
-    return text;
-}
-
 void print_json(const VerifyOptions& options, const std::vector<VerifiedItem>& items) {
     nlohmann::ordered_json list = nlohmann::ordered_json::array();
     nlohmann::ordered_json newest_good;
@@ -99,7 +93,7 @@ void print_json(const VerifyOptions& options, const std::vector<VerifiedItem>& i
                                            {"deep", options.deep},
                                            {"newest_good_checkpoint", newest_good},
                                            {"items", list}};
-    fmt::print("{}\n", object.dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print("{}\n", printable(object.dump(1, ' ', false, nlohmann::json::error_handler_t::replace), LineEnds::stay));
 }
 
 }    // namespace
@@ -115,7 +109,8 @@ ExitCode run_verify(const std::vector<std::string>& words) {
         print_json(options, items);
     else
         for (const VerifiedItem& item : items)
-            fmt::print("{:<10}  {}: {}\n", to_text(item.state), one_line(item.path.string()), one_line(item.text));
+            fmt::print("{:<10}  {}: {}\n", to_text(item.state), printable_line(item.path.string()),
+                       printable_line(item.text));
     const auto any = [&](VerifyState state) {
         return std::any_of(items.begin(), items.end(), [&](const VerifiedItem& item) { return item.state == state; });
     };

@@ -9,6 +9,8 @@
 #include <initializer_list>
 #include <string_view>
 
+#include "blip/base/printable.h"
+
 namespace blip {
 namespace {
 
@@ -49,7 +51,11 @@ const std::string& host_name() {
 }
 
 Error::Error(ExitCode code, const std::string& message, std::source_location where)
-    : std::runtime_error(message), code_(code), rank_(launcher_rank()), host_(host_name()), where_(where) {}
+    : std::runtime_error(printable(message, LineEnds::stay)),
+      code_(code),
+      rank_(launcher_rank()),
+      host_(host_name()),
+      where_(where) {}
 
 std::string Error::location() const { return fmt::format("{}:{}", where_.file_name(), where_.line()); }
 

@@ -47,8 +47,16 @@ std::string_view without_comment(std::string_view text) {
 
 }    // namespace
 
+std::string read_config_text(const std::filesystem::path& path) {
+    std::error_code none;
+    constexpr std::uintmax_t most_bytes = 1 << 20;
+    if (const auto bytes = std::filesystem::file_size(path, none); !none && bytes > most_bytes)
+        throw Error(ExitCode::usage, fmt::format("{}: {} bytes are no config file", path.string(), bytes));
+    return read_file(path);
+}
+
 std::vector<ConfigLine> read_config_file(const std::filesystem::path& path) {
-    const std::string content = read_file(path);
+    const std::string content = read_config_text(path);
     std::vector<ConfigLine> lines;
     int number = 0;
     constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";    // some editors put it in front

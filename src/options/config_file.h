@@ -14,6 +14,8 @@ struct ConfigLine {
     std::string value;
 };
 
+// The file's text. Throws usage for one of more than a MiB.
+std::string read_config_text(const std::filesystem::path& path);
 // Throws usage naming file and line if a line is neither empty, a comment nor `name = value`; missing_input without a
 // file. A value ends at " #"; one in double quotes keeps spaces and # (escapes: \" \\ \n \t).
 std::vector<ConfigLine> read_config_file(const std::filesystem::path& path);

@@ -10,8 +10,8 @@
 #include <charconv>
 #include <map>
 
-#include "blip/base/durable_file.h"
 #include "blip/base/error.h"
+#include "config_file.h"
 #include "nearest_word.h"
 
 namespace blip {
@@ -162,7 +162,7 @@ class Reader {
 
 }    // namespace
 
-YamlConfig read_yaml_config(const std::filesystem::path& path) { return Reader(path).read(read_file(path)); }
+YamlConfig read_yaml_config(const std::filesystem::path& path) { return Reader(path).read(read_config_text(path)); }
 
 bool is_yaml(const std::filesystem::path& path) { return path.extension() == ".yaml" || path.extension() == ".yml"; }
 

@@ -12,6 +12,7 @@
 
 #include "blip/base/error.h"
 #include "blip/base/log.h"
+#include "blip/base/printable.h"
 
 namespace blip {
 namespace {
@@ -54,7 +55,7 @@ void end_last_line(const std::filesystem::path& file) {
 // One line, or an error: a full disk must not pass unnoticed. NaN and infinities become null.
 void append(std::ofstream& stream, const Json& record, const std::filesystem::path& path) {
     errno = 0;
-    stream << record.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n' << std::flush;
+    stream << printable_line(record.dump(-1, ' ', false, Json::error_handler_t::replace)) + '\n' << std::flush;
     if (!stream) throw Error(ExitCode::io, fmt::format("cannot write to {}: {}", path.string(), std::strerror(errno)));
 }
 

@@ -12,6 +12,7 @@
 #include "blip/base/durable_file.h"
 #include "blip/base/handle.h"
 #include "blip/base/log.h"
+#include "blip/base/printable.h"
 
 namespace blip {
 namespace {
@@ -58,7 +59,7 @@ std::string first_columns(const std::string& text, std::size_t columns) {
 
 void draw_transient_line(const std::string& text) {
     // one column stays free: a full line would wrap, and \r would then return to its second half
-    const std::string fitting = first_columns(text, terminal_width() - 1);
+    const std::string fitting = first_columns(printable_line(text), terminal_width() - 1);
     set_before_log_line(&clear_transient_line);
     const std::lock_guard lock(drawing);
     put("\r" + fitting + "\x1b[K");

@@ -39,7 +39,9 @@ std::map<std::string, std::string> run_identity(const Options& options, const Pa
 }
 
 void check_ranks_agree(const std::map<std::string, std::string>& own, Communicator& communicator) {
-    const auto all = communicator.all_gather_strings(nlohmann::json(own).dump(), "comparison of the ranks' options");
+    // a path may hold bytes that are no UTF-8
+    const std::string text = nlohmann::json(own).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    const auto all = communicator.all_gather_strings(text, "comparison of the ranks' options");
     const std::map<std::string, std::string> first = nlohmann::json::parse(all.front());
     std::string problems;
     for (std::size_t rank = 1; rank < all.size(); ++rank) {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The readers of strangers' weight files and captions under libFuzzer, ASan and UBSan, all at the same time,
-# FUZZ_SECONDS (60) long.
+# All readers of strangers' files (weights, packed data, captions in JSON, manifests, configuration) and the captions'
+# tokenizer under libFuzzer, ASan and UBSan, FUZZ_SECONDS (60) each, as many at a time as there are cores.
 # A finding fails, and its input is kept. Called by tests/run_all.sh; needs clang with its run-time library.
 #   FUZZ_SECONDS=1800 tests/run_all.sh faults/fuzz_readers.sh    # longer; FUZZ_CORPUS=DIR keeps what the runs learn
 # shellcheck source=tests/faults/lib.sh
@@ -12,7 +12,7 @@ corpus=${FUZZ_CORPUS:-$scratch/corpus}
 
 echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }' >"$scratch/try.cpp"
 if ! "$cxx" -fsanitize=fuzzer,address,undefined -o "$scratch/try" "$scratch/try.cpp" 2>"$scratch/try.log"; then
-    skips "fuzzing the readers of weight files and captions" "no $cxx with libFuzzer: env/setup.sh"
+    skips "fuzzing the readers of files" "no $cxx with libFuzzer: env/setup.sh"
     finish
 fi
 # A make of its own: settings of the one that runs the tests must not reach it.
@@ -26,6 +26,9 @@ mkdir -p "$findings"
 python3 tests/faults/fuzz/make_seeds.py tests/unit/weights/data "$scratch/seeds" || exit 70
 mkdir -p "$scratch/seeds/ptb"
 split -l 4 tests/reference/ptb_lines.txt "$scratch/seeds/ptb/"
+mkdir -p "$scratch/seeds/packed"
+for form in raw jpeg; do "$build/fuzz/packed_seed" $form "$scratch/seeds/packed/$form" || exit 70; done
+export TMPDIR=$scratch    # where fuzzers leave their links
 
 # fuzz NAME LONGEST_INPUT: in the background, its words into a log
 fuzz() {
@@ -41,16 +44,23 @@ no_finding() {
     echo "a finding in $1: the input is $(ls -t "$findings/$1"-* 2>/dev/null | head -n 1); again: $build/fuzz/$1 FILE"
     return 1
 }
-fuzz pth 16384
-pth=$!
-fuzz ptb 4096
-ptb=$!
-fuzz safetensors 4096
-safetensors=$!
-passes "PyTorch's .pth: no input crashes its reader" no_finding pth $pth
-passes "safetensors: no input crashes its reader" no_finding safetensors $safetensors
-passes "captions: no input breaks the tokenizer" no_finding ptb $ptb
-for name in pth ptb safetensors; do
+cores=$(nproc)
+names=(packed pth annotations config manifest safetensors ptb)
+declare -A longest=([packed]=32768 [pth]=16384 [annotations]=4096 [config]=4096 [manifest]=4096 [safetensors]=4096 [ptb]=4096)
+declare -A claims=([packed]="packed files: no input crashes their reader, or is read but for what it says"
+    [pth]="PyTorch's .pth: no input crashes its reader" [annotations]="captions in JSON: no input breaks a reader, or leads it out of its folder"
+    [config]="config files, the reference job's among them: no input breaks their reader"
+    [manifest]="manifests: no input breaks their reader" [safetensors]="safetensors: no input crashes its reader"
+    [ptb]="captions: no input breaks the tokenizer")
+for ((first = 0; first < ${#names[@]}; first += cores)); do
+    wave=("${names[@]:first:cores}") pids=()
+    for name in "${wave[@]}"; do
+        fuzz "$name" "${longest[$name]}"
+        pids+=($!)
+    done
+    for i in "${!wave[@]}"; do passes "${claims[${wave[i]}]}" no_finding "${wave[i]}" "${pids[i]}"; done
+done
+for name in "${names[@]}"; do
     echo "$name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$scratch/$name.log") inputs in $seconds s, $(
         sed -n 's/.*cov: \([0-9]*\).*/\1/p' "$scratch/$name.log" | tail -n 1) edges covered"
 done

@@ -1,11 +1,12 @@
-// What both fuzzers share: an input is either refused with bad_data or read whole, and what is read is what was
-// promised.
+// What the fuzzers share: an input is either refused, in words, or read whole, and what is read is what was promised.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
+#include <initializer_list>
 #include <span>
 #include <string>
 
@@ -20,13 +21,13 @@ inline void require(bool holds) {
     if (!holds) std::abort();
 }
 
-// Runs body; it may refuse the input, but only as bad data and in words that a terminal can show.
+// Runs body; it may refuse the input, but only with these codes and in words that a terminal can show.
 template <class Body>
-void read_or_refuse(Body body) {
+void read_or_refuse(Body body, std::initializer_list<ExitCode> codes = {ExitCode::bad_data}) {
     try {
         body();
     } catch (const Error& error) {
-        require(error.code() == ExitCode::bad_data);
+        require(std::find(codes.begin(), codes.end(), error.code()) != codes.end());
         for (const char c : std::string(error.what())) require(static_cast<unsigned char>(c) >= 0x20);
     }
 }

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Seeds for the fuzzers, made from the small files of the unit tests: make_seeds.py SAMPLES_DIR OUT_DIR
+"""Seeds for the fuzzers, some from the small files of the unit tests and the job files: make_seeds.py SAMPLES_DIR OUT_DIR
 
 OUT_DIR/safetensors: a few headers; OUT_DIR/pth: each sample as a zip (behind an odd byte) and its pickle alone (behind an
-even one), and pickles that ask for calls.
+even one), and pickles that ask for calls; OUT_DIR/annotations: each form of captions in JSON behind its reader's number;
+OUT_DIR/manifest, OUT_DIR/config: see their fuzzers. The packed file's seeds are written by packed_seed.cpp.
 """
 import json
 import pathlib
@@ -41,8 +42,53 @@ PICKLES = {
 }
 
 
+ANNOTATIONS = [    # by the number of the reader
+    [{"caption": "A cat.", "image": "val2014/COCO_val2014_000000000042.jpg", "image_id": "coco_42"}],
+    [{"image": "val2014/COCO_val2014_000000000042.jpg", "caption": ["A cat.", "caf\u00e9"]}],
+    {"images": [{"id": 42, "file_name": "a_42.jpg"}], "annotations": [{"id": 1, "image_id": 42, "caption": "A cat."}]},
+    {"images": [{"filepath": "val2014", "filename": "a_42.jpg", "cocoid": 42, "split": "restval",
+                 "sentids": [1], "sentences": [{"raw": "A cat.", "tokens": ["a", "cat"]}]}]},
+    {"images": [{"id": 42, "domain": "in-domain"}], "annotations": [{"image_id": 42, "caption": "A cat."}]},
+    {"images": [{"imgid": 0, "split": "test", "sentences": [{"raw": "A cat."}]}]},
+    [{"image_id": 42, "caption": "A cat."}, {"image_id": "x", "caption": ""}],
+]
+REFERENCES = [{"42": ["A cat.", "Two cats."], "a": []}, ANNOTATIONS[0], ANNOTATIONS[1]]
+MODEL = ("text_hidden", "text_heads", "text_intermediate", "text_layers", "text_positions", "vision_width", "vision_depth",
+         "vision_heads", "image_size", "patch_size")
+MANIFEST = {"kind": "blip_mpi checkpoint", "format": 1, "digest": "0" * 16,
+            "state": {"global_step": 120, "epoch": 1, "step_in_epoch": 20, "seed": 2**64 - 1}, "update_count": 119,
+            "world_size": 1, "threads": 2, "model": {"preset": "tiny"} | {name: 16 for name in MODEL},
+            "identity": {"seed": "42"}, "config": "seed = 42\n",
+            "shards": [{"name": "shard-00000-of-00001.safetensors", "bytes": 5, "xxh3": "f" * 16}]}
+YAML = b"""image_root: '/data/coco/'
+pretrained: ''
+vit: 'base'  # or large
+vit_grad_ckpt: False
+vit_ckpt_layer: 0
+batch_size: 32
+init_lr: 1e-5
+prompt: 'a picture of '
+"""
+
+
+def write_texts(out):
+    for kind in "annotations", "manifest", "config":
+        (out / kind).mkdir(parents=True, exist_ok=True)
+    forms = list(enumerate(ANNOTATIONS)) + [(4, form) for form in REFERENCES] + [(5, ANNOTATIONS[3])]
+    for number, (reader, form) in enumerate(forms):
+        (out / "annotations" / str(number)).write_bytes(bytes([reader]) + json.dumps(form).encode())
+    text = json.dumps(MANIFEST, indent=2).encode() + b"\n"
+    (out / "manifest" / "whole").write_bytes(b"\1" + text)
+    (out / "manifest" / "another_kind").write_bytes(b"\0" + text.replace(b"checkpoint", b"model"))
+    (out / "config" / "yaml").write_bytes(b"\1" + YAML)
+    (out / "config" / "alias").write_bytes(b"\1a: &a [x, x]\nb: &b [*a, *a]\nbatch_size: *b\n")
+    for job in sorted(pathlib.Path(__file__).parents[3].glob("jobs/*.cfg")):
+        (out / "config" / job.stem).write_bytes(b"\0" + job.read_bytes())
+
+
 def main():
     samples, out = map(pathlib.Path, sys.argv[1:3])
+    write_texts(out)
     for kind, seeds in ("safetensors", HEADERS), ("pth", {name: b"\0" + text for name, text in PICKLES.items()}):
         (out / kind).mkdir(parents=True, exist_ok=True)
         for name, content in seeds.items():

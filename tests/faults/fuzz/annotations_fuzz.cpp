@@ -1,0 +1,54 @@
+// libFuzzer target: every reader of captions in JSON, coco_pack's and those of `blip_mpi score`, on arbitrary bytes;
+// the first byte chooses the reader. No path that they give leaves its folder. Run by tests/faults/fuzz_readers.sh.
+#include "blip/base/printable.h"
+#include "blip/metrics/caption_files.h"
+#include "data_prep/coco_pack_readers.h"
+#include "tests/faults/fuzz/input_file.h"
+
+namespace {
+
+using namespace blip;
+
+void check(const SourceSplit& split) {
+    fuzz::require(!split.images.empty());
+    for (const SourceImage& image : split.images) {
+        const std::string name = image.file.string();
+        fuzz::require(!image.captions.empty() && image.file.is_relative() && image.file.has_filename());
+        fuzz::require(printable_line(name) == name);
+        for (const auto& part : image.file) fuzz::require(part != "..");
+    }
+}
+
+void read(int reader, const std::string& path) {
+    switch (reader) {
+        case 0:
+            return check(read_karpathy_train(path, 0));
+        case 1:
+            return check(read_karpathy_evaluation(path, "val", 2));
+        case 2:
+            return check(read_annotations(path, "train", "train2014", 0));
+        case 3:
+            for (const SourceSplit& split : read_dataset_coco(path, {"train", "val", "test"}, 0)) check(split);
+            return;
+        case 4:
+            for (const ImageReferences& image : read_references(path, {})) fuzz::require(!image.captions.empty());
+            return;
+        case 5:
+            for (const ImageReferences& image : read_references(path, {"test"})) fuzz::require(!image.captions.empty());
+            return;
+        default:
+            read_results(path);
+    }
+}
+
+}    // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    static fuzz::InputFile file;
+    if (size == 0) return 0;
+    const int reader = data[0] % 7;
+    const std::string& path = file.holding(data + 1, size - 1);
+    fuzz::read_or_refuse([&] { read(reader, path); },
+                         {ExitCode::bad_data, reader == 4 || reader == 5 ? ExitCode::usage : ExitCode::bad_data});
+    return 0;
+}
