@@ -49,7 +49,7 @@ for launch in mpirun srun; do
 done
 INIT=$scratch/single/best OUTPUT=$scratch/scores OPTIONS="${shape[*]} --threads 1" submit "$root/jobs/evaluate.sbatch"
 job_of[evaluate]=$id
-OUTPUT=$scratch/seeds OPTIONS="${small[*]} --epochs 6" submit --array=1-2 "$root/jobs/seeds.sbatch" --micro-batch 2
+LAUNCH=srun OUTPUT=$scratch/seeds OPTIONS="${small[*]} --epochs 6" submit --array=1-2 "$root/jobs/seeds.sbatch" --micro-batch 2
 job_of[seeds]=$id
 
 for launch in mpirun srun; do
@@ -77,12 +77,12 @@ for file in evaluate.json result/val.json result/test.json; do
     [ -s "$scratch/scores/$file" ] || fail "no $file"
 done
 
-new_case "seeds.sbatch: an array, each from a seed of its own; one that is stopped comes back by itself"
+new_case "seeds.sbatch: an array, each from a seed of its own, by srun; one that is stopped comes back by itself"
 seeds=${job_of[seeds]}
 of_job "${seeds}_2" -seeds
 until_step 60 "$scratch/seeds/seed-2" 5
 scancel --batch --signal=USR1 "$id" >>"$output" 2>&1
-until_says 60 "back into the queue"
+until_says 60 "stopped by a signal after step" && until_says 60 "back into the queue"
 ends 120 COMPLETED 0
 says "resuming after step"; says "finished after step 60"; says " seed=2"
 of_job "${seeds}_1" -seeds
