@@ -119,6 +119,9 @@ void declare_options(ToolOptions& table, PackOptions& options) {
         "Karpathy's dataset_coco.json, or a folder with it or with coco_karpathy_{train,val,test}.json;\n"
         "                           else looked for in annotations and karpathy below --coco and in it; without any,\n"
         "                           train2014 is used for training and val2014 for validation");
+    table.add("nocaps", "FILE", options.source.nocaps,
+              "NoCaps' annotation file, captions in it: its pictures, which are in --coco DIR, become the\n"
+              "                           split val; evaluate --nocaps takes the same file");
     table.add("vocab", "FILE", options.vocabulary, "BERT word list; the one that came with the program if left out");
     table.add("out", "FILE", options.out, "the packed file");
     table.add_choice(
@@ -159,10 +162,13 @@ int run(const std::vector<std::string>& arguments) {
                                          : "--coco, --info and --check exclude each other; see coco_pack --help");
     if (!table.given("coco"))
         for (const char* name :
-             {"karpathy", "vocab", "out", "encoding", "splits", "skip-bad", "prompt", "limit", "overwrite"})
+             {"karpathy", "nocaps", "vocab", "out", "encoding", "splits", "skip-bad", "prompt", "limit", "overwrite"})
             if (table.given(name))
                 throw Error(ExitCode::usage,
                             fmt::format("--{} says how to pack and needs --coco; see coco_pack --help", name));
+    for (const char* name : {"karpathy", "splits"})
+        if (table.given("nocaps") && table.given(name))
+            throw Error(ExitCode::usage, fmt::format("--nocaps is all there is to pack, without --{}", name));
     if (table.given("info"))
         print_info(options.info);
     else if (table.given("check"))

@@ -127,6 +127,15 @@ Source read_own_split(const Names& wanted, const std::string& looked_in, const S
     return source;
 }
 
+// --nocaps FILE: a form of COCO's annotations, with the pictures in one folder.
+Source read_nocaps(const SourceOptions& options) {
+    if (!fs::exists(options.nocaps)) throw_missing(fmt::format("--nocaps {}: no such file", options.nocaps.string()));
+    Source source;
+    source.splits.push_back(read_annotations(options.nocaps, "val", ".", options.limit));
+    source.description = fmt::format("NoCaps: {} is val", options.nocaps.filename().string());
+    return source;
+}
+
 // --karpathy FILE
 Source read_given_file(const Names& wanted, const SourceOptions& options) {
     const std::string name = options.karpathy.filename().string();
@@ -190,6 +199,7 @@ Source read_source(const SourceOptions& options) {
     if (!fs::is_directory(options.coco))
         throw_missing(fmt::format("{}: no such folder; --coco names the one that holds train2014 and val2014",
                                   options.coco.string()));
+    if (!options.nocaps.empty()) return read_nocaps(options);
     if (!options.karpathy.empty() && !fs::exists(options.karpathy))
         throw_missing(fmt::format("--karpathy {}: no such file or folder", options.karpathy.string()));
     Names wanted;    // in the file's order, whatever that of the option

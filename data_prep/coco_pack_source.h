@@ -34,6 +34,8 @@ struct SourceOptions {
     std::filesystem::path coco;
     // dataset_coco.json, or a folder with it or with coco_karpathy_{train,val,test}.json; empty: looked for
     std::filesystem::path karpathy;
+    // NoCaps' annotation file: its pictures lie in `coco` and become the split val; empty: COCO's
+    std::filesystem::path nocaps;
     std::vector<std::string> splits;    // to pack, of train, val and test; empty: all there are
     std::int64_t limit = 0;             // images of a split, 0 = all
 };

@@ -50,6 +50,12 @@ void check_ids(const PicturePrompts& prompts, const Options& options, const std:
     if (speaks && !unknown.empty()) log_warning("{}", prompts.describe_unknown(unknown));
 }
 
+std::string show(const std::map<std::string, double>& scores) {
+    std::string text;
+    for (const auto& [name, value] : scores) text += fmt::format("  {} {:.4f}", name, value);
+    return text;
+}
+
 // What captions were made with, for evaluate.json.
 nlohmann::json describe_generation(const Options& options) {
     const GenerateOptions& generate = options.generate;
@@ -73,12 +79,15 @@ ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_pt
     ArenaPlacement placement;
     std::vector<std::string> splits;
     std::optional<PicturePrompts> prompts;
+    ScoringFiles files;
     run_together(*communicator, [&] {
         dataset = PackedDataset::open(options.data.file);
         set_loader_threads(options, own_cores, dataset->encoding() == PackedEncoding::jpeg);
         splits = present_splits(options, *dataset, communicator->rank() == 0);
         const Vocabulary vocabulary = Vocabulary::from_text(dataset->vocabulary_text(), dataset->path().string());
         prompts.emplace(options.generate, WordPieceTokenizer(vocabulary));
+        files = read_scoring_files(options.evaluate);
+        check_nocaps_images(files, options.evaluate, splits, *dataset);
         check_ids(*prompts, options, splits, *dataset, communicator->rank() == 0);
     });
     check_same_options(options, *communicator);
@@ -100,9 +109,10 @@ ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_pt
         log_info("dry run: everything needed is there and fits together; nothing was evaluated or written");
         return ExitCode::ok;
     }
-    const Evaluator evaluator(*captioner, arena->weights(), arena->placement().device, *dataset, options.generate,
-                              *prompts, options.train.seed, options.evaluate, options.data, options.data.loader_threads,
-                              options.runtime.progress, *communicator);
+    Evaluator evaluator(*captioner, arena->weights(), arena->placement().device, *dataset, options.generate, *prompts,
+                        options.train.seed, options.evaluate, options.data, options.data.loader_threads,
+                        options.runtime.progress, *communicator);
+    evaluator.use(files);
     nlohmann::json report = {
         {"init", options.init.string()}, {"data", options.data.file.string()}, {"data_digest", dataset->data_digest()}};
     report.update(describe_generation(options));
@@ -113,12 +123,13 @@ ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_pt
             return ExitCode::stopped;
         }
         if (communicator->rank() != 0) continue;
-        write_results(options.checkpoint.output / "result" / (split + ".json"), evaluation.captions);
+        write_results(options.checkpoint.output / "result" / (split + ".json"), evaluation.captions, files.nocaps);
         report["splits"][split] = summary(evaluation);
-        std::string scores;
-        for (const auto& [name, value] : evaluation.scores) scores += fmt::format("  {} {:.4f}", name, value);
         log_info("{}: {} images in {}{}", split, evaluation.captions.size(), format_duration(evaluation.generate_s),
-                 scores);
+                 show(evaluation.scores));
+        for (const auto& [domain, of_domain] : evaluation.domains)
+            log_info("  {}: {} images{}", domain, of_domain.images, show(of_domain.scores));
+        for (const std::string& line : beside_published(evaluation, *dataset)) log_info_text(line);
     }
     if (communicator->rank() == 0)
         write_file_durably(options.checkpoint.output / "evaluate.json",

@@ -13,7 +13,6 @@
 #include "blip/base/phase.h"
 #include "blip/comm/run_together.h"
 #include "blip/eval/batch_feed.h"
-#include "blip/metrics/coco_eval.h"
 #include "blip/report/progress.h"
 
 namespace blip {
@@ -130,23 +129,15 @@ SplitEvaluation Evaluator::run(const std::string& split_name, const std::functio
     evaluation.generate_s = seconds_since(start);
     const PhaseScope scoring(Phase::scoring);
     const int threads = at::get_num_threads();    // a thread of its own would not know
+    const auto score_start = Clock::now();
+    const ReferenceLines references(split, images);
+    const std::vector<std::string> tokens = communicator_.gather(
+        references.tokens_of_share(communicator_.rank(), communicator_.size(), threads), "references' tokens");
     first_rank_works(communicator_, "scoring on rank 0", [&] {
-        const auto score_start = Clock::now();
         evaluation.captions = merge(parts, images);
-        std::vector<std::vector<std::string>> references(static_cast<std::size_t>(split.image_count()));
-        for (std::int64_t c = 0; c < split.caption_count(); ++c)
-            references[static_cast<std::size_t>(split.image_index_C[static_cast<std::size_t>(c)])].emplace_back(
-                split.text(c));
-        std::vector<ScoredCaption> scored;
-        for (const CaptionResult& result : evaluation.captions) {
-            auto& own_references = references[static_cast<std::size_t>(result.image_row)];
-            if (!own_references.empty()) scored.push_back({result.image_id, result.caption, std::move(own_references)});
-        }
-        if (!scored.empty()) {
-            CocoEvalOptions options;
-            options.threads = threads;
-            evaluation.scores = corpus_scores(coco_scores(scored, options));
-        }
+        CocoEvalOptions options;
+        options.threads = threads;
+        score_split(evaluation, references.by_image(tokens), files_, options);
         evaluation.score_s = seconds_since(score_start);
     });
     return evaluation;

@@ -9,17 +9,21 @@
 namespace blip {
 
 nlohmann::json summary(const SplitEvaluation& evaluation) {
-    return {{"scores", evaluation.scores},
-            {"images", evaluation.captions.size()},
-            {"generate_s", evaluation.generate_s},
-            {"score_s", evaluation.score_s}};
+    nlohmann::json result = {{"scores", evaluation.scores},
+                             {"images", evaluation.captions.size()},
+                             {"generate_s", evaluation.generate_s},
+                             {"score_s", evaluation.score_s}};
+    for (const auto& [domain, of_domain] : evaluation.domains)
+        result["domains"][domain] = {{"images", of_domain.images}, {"scores", of_domain.scores}};
+    return result;
 }
 
-void write_results(const std::filesystem::path& file, const std::vector<CaptionResult>& captions) {
+void write_results(const std::filesystem::path& file, const std::vector<CaptionResult>& captions, bool plain) {
     nlohmann::json rows = nlohmann::json::array();
-    for (const CaptionResult& result : captions)
-        rows.push_back(
-            {{"image_id", result.image_id}, {"caption", result.caption}, {"log_probability", result.log_probability}});
+    for (const CaptionResult& result : captions) {
+        rows.push_back({{"image_id", result.image_id}, {"caption", result.caption}});
+        if (!plain) rows.back()["log_probability"] = result.log_probability;
+    }
     make_folders(file.parent_path());
     write_file_durably(file, rows.dump(1) + "\n");
 }

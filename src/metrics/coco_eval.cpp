@@ -57,7 +57,7 @@ void add_bleu(const CountedCaptions& captions, CocoScores& scores) {
 CocoScores coco_scores(const std::vector<ScoredCaption>& captions, const CocoEvalOptions& options) {
     if (captions.empty()) throw Error(ExitCode::bad_data, "there are no captions to score");
     for (const ScoredCaption& scored : captions)
-        if (scored.references.empty())
+        if (scored.references.empty() && scored.reference_tokens.empty())
             throw Error(ExitCode::bad_data,
                         fmt::format("image {} has no reference captions to score against", scored.image_id));
     const Tokenised tokens = tokenise(captions, options.threads);

@@ -103,6 +103,17 @@ void add_captions(TableBuilder& table) {
     table.number("eval-batch", "N", "pictures a rank captions at once", at_least(1), FIELD(options.evaluate.batch))
         .verbs = for_computing;
     table
+        .path("cider-df", "FILE",
+              "document frequencies of CIDEr, as score --write-cider-df makes them, instead of the references' own",
+              FIELD(options.evaluate.cider_df))
+        .verbs = for_evaluate;
+    table
+        .path("nocaps", "FILE",
+              "NoCaps' annotation file, for its pictures: results in the form its server takes, and scores of in-, "
+              "near- and out-of-domain pictures",
+              FIELD(options.evaluate.nocaps))
+        .verbs = for_evaluate;
+    table
         .flag(
             "json",
             "one JSON object a line: file, caption and log_probability (natural logarithm), with several captions of a "

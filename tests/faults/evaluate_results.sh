@@ -39,12 +39,14 @@ for a, b in zip(one, other):
 PYTHON
     exits 0
 }
+scores_of() { python3 -c 'import json, sys; print({k: v["scores"] for k, v in json.load(open(sys.argv[1]))["splits"].items()})' "$1/evaluate.json"; }
 for np in 2 3 8; do
     new_case "$np ranks, other batches: the same captions"
     evaluate $np "$scratch/np$np" --eval-batch $np
     exits 0
     same_captions "$scratch/np$np/result/val.json" "$scratch/one/result/val.json"
     same_captions "$scratch/np$np/result/test.json" "$scratch/one/result/test.json"
+    is "$(scores_of "$scratch/np$np")" "$(scores_of "$scratch/one")" "scores, whose references are tokenised in $np shares"
 done
 new_case "2 ranks, one picture at a time, as one rank does: every bit of the results"
 evaluate 1 "$scratch/single" --eval-batch 1
@@ -61,6 +63,94 @@ run mpirun -np 2 "$blip" --evaluate --data "$data" --init "$scratch/run/best/mod
 exits 0; says "test: 3 images"
 leaves_nothing_like "$scratch/less/result/val.json"
 is "$(grep -c image_id "$scratch/less/result/test.json")" 3 "captions"
+
+new_case "the scores are those of the verb score, with --cider-df, too"
+sample_references() { # SPLIT: {"ID": [captions]}
+    python3 - "$scratch/coco/karpathy/coco_karpathy_$1.json" <<'PYTHON'
+import json, re, sys
+print(json.dumps({re.search(r'_0*(\d+)\.jpg$', row['image']).group(1): row['caption'] for row in json.load(open(sys.argv[1]))}))
+PYTHON
+}
+sample_references val >"$scratch/val_references.json"
+sample_references test >"$scratch/test_references.json"
+"$blip" score --references "$scratch/test_references.json" --write-cider-df "$scratch/df.json" >/dev/null 2>&1
+for df in "" "--cider-df $scratch/df.json"; do
+    # shellcheck disable=SC2086 # an option and its value, or none
+    evaluate 2 "$scratch/df" --split val $df
+    exits 0
+    # shellcheck disable=SC2086
+    run "$blip" score --references "$scratch/val_references.json" --results "$scratch/df/result/val.json" --json $df
+    exits 0
+    cp "$output" "$scratch/score.json"
+    run python3 - "$scratch/score.json" "$scratch/df/evaluate.json" <<'PYTHON'
+import json, sys
+score, evaluate = json.load(open(sys.argv[1])), json.load(open(sys.argv[2]))['splits']['val']['scores']
+assert len(evaluate) >= 6 and all(score[name] == value for name, value in evaluate.items()), (score, evaluate)
+PYTHON
+    exits 0
+done
+run python3 - "$scratch" <<'PYTHON'
+import json, sys
+own, other = (json.load(open(f'{sys.argv[1]}/{out}/evaluate.json'))['splits']['val']['scores'] for out in ('one', 'df'))
+assert own.pop('CIDEr') != other.pop('CIDEr') and own == other, (own, other)
+PYTHON
+exits 0
+
+new_case "NoCaps: results with the two keys that its server takes, scores of each domain"
+python3 - "$scratch/val_references.json" >"$scratch/domains.json" <<'PYTHON'
+import json, sys
+ids = [int(i) for i in json.load(open(sys.argv[1]))]
+domains = ('in-domain', 'near-domain', 'out-domain')
+images = [{'id': i, 'file_name': f'{i}.jpg', 'domain': domains[n % 3]} for n, i in enumerate(ids)]
+print(json.dumps({'info': {}, 'images': images, 'annotations': []}))
+PYTHON
+evaluate 2 "$scratch/domains" --split val --nocaps "$scratch/domains.json"
+exits 0; says "in-domain: 2 images"; says "near-domain: 2 images"; says "out-domain: 2 images"
+run python3 - "$scratch" <<'PYTHON'
+import json, subprocess, sys
+scratch = sys.argv[1]
+rows, plain = (json.load(open(f'{scratch}/{out}/result/val.json')) for out in ('domains', 'one'))
+assert all(set(row) == {'image_id', 'caption'} for row in rows), rows
+assert rows == [{key: row[key] for key in ('image_id', 'caption')} for row in plain], (rows, plain)
+val = json.load(open(f'{scratch}/domains/evaluate.json'))['splits']['val']
+assert val['scores'] == json.load(open(f'{scratch}/one/evaluate.json'))['splits']['val']['scores']
+for domain, of_domain in val['domains'].items():
+    assert of_domain['images'] == 2 and len(of_domain['scores']) == len(val['scores']), val
+assert abs(sum(d['scores']['ROUGE_L'] for d in val['domains'].values()) / 3 - val['scores']['ROUGE_L']) < 1e-12, val
+PYTHON
+exits 0
+# packed from a file of that form, all pictures in one folder
+mkdir "$scratch/pictures"
+cp "$scratch"/coco/val2014/*.jpg "$scratch/pictures"
+run python3 - "$scratch" <<'PYTHON'
+import json, os, re, sys
+scratch = sys.argv[1]
+names = {int(re.search(r'_0*(\d+)\.jpg$', n).group(1)): n for n in os.listdir(f'{scratch}/pictures')}
+file, captions = json.load(open(f'{scratch}/domains.json')), json.load(open(f'{scratch}/val_references.json'))
+for image in file['images']:
+    image['file_name'] = names[image['id']]
+file['annotations'] = [{'id': 100 * i['id'] + n, 'image_id': i['id'], 'caption': c} for i in file['images'] for n, c in enumerate(captions[str(i['id'])])]
+json.dump(file, open(f'{scratch}/full_domains.json', 'w'))
+PYTHON
+exits 0
+run "$bin/coco_pack" --coco "$scratch/pictures" --nocaps "$scratch/full_domains.json" --out "$scratch/domains.h5"
+exits 0; says "NoCaps: full_domains.json is val"
+data=$scratch/domains.h5 evaluate 2 "$scratch/packed" --nocaps "$scratch/full_domains.json"
+exits 0; says "out-domain: 2 images"
+same_file "$scratch/packed/result/val.json" "$scratch/domains/result/val.json" "results"
+is "$(scores_of "$scratch/packed")" "$(scores_of "$scratch/domains")" "scores"
+run "$bin/coco_pack" --coco "$scratch/pictures" --nocaps "$scratch/absent.json" --out "$scratch/no.h5"
+exits 66; says "--nocaps $scratch/absent.json: no such file"
+run "$bin/coco_pack" --coco "$scratch/pictures" --nocaps "$scratch/domains.json" --splits val --out "$scratch/no.h5"
+exits 64; says "without --splits"
+evaluate 2 "$scratch/no" --nocaps "$scratch/domains.json"
+exits 65; said_once "domains.json: lacks image"
+evaluate 2 "$scratch/no" --nocaps "$scratch/absent.json"
+exits 66; said_once "absent.json"
+echo '{"documents": 1, "df": {"a": 2}}' >"$scratch/bad_df.json"
+evaluate 2 "$scratch/no" --cider-df "$scratch/bad_df.json"
+exits 65; said_once "bad_df.json: 'a': in 2 of 1 documents"
+leaves_nothing_like "$scratch/no"
 
 new_case "--dry-run captions and writes nothing"
 evaluate 2 "$scratch/dry" --dry-run

@@ -16,6 +16,7 @@
 #include "blip/data/packed_dataset.h"
 #include "blip/eval/caption_images.h"
 #include "blip/eval/picture_prompts.h"
+#include "blip/eval/scoring.h"
 #include "blip/model/captioner.h"
 #include "blip/options/options.h"
 
@@ -28,12 +29,18 @@ struct CaptionResult {
     double log_probability = 0;    // as Generated::log_probability in model/beam_search.h
 };
 
+struct DomainScores {
+    std::size_t images = 0;
+    std::map<std::string, double> scores{};
+};
+
 // Filled on rank 0 only, but for interrupted.
 struct SplitEvaluation {
     std::string split;
-    std::vector<CaptionResult> captions;     // in the file's order of images, each image once
-    std::map<std::string, double> scores;    // "Bleu_1" ...; empty if the split has no references
-    double generate_s = 0;                   // wall time of the slowest rank
+    std::vector<CaptionResult> captions;            // in the file's order of images, each image once
+    std::map<std::string, double> scores;           // "Bleu_1" ...; empty if the split has no references
+    std::map<std::string, DomainScores> domains;    // NoCaps' "in-domain", ...; empty for other data
+    double generate_s = 0;                          // wall time of the slowest rank
     double score_s = 0;
     bool interrupted = false;    // stop_requested said so on some rank: nothing else is valid
 };
@@ -47,6 +54,8 @@ class Evaluator {
               const EvaluateOptions& evaluate, const DataOptions& data, int loader_threads, bool progress,
               Communicator& communicator);
 
+    // Scores need these, too; the default is nothing.
+    void use(ScoringFiles files) { files_ = std::move(files); }
     // Collective. Images are dealt to the ranks by stride; every image of the split (or the first `limit`) is captioned
     // once. stop_requested is asked between batches and may differ between ranks.
     SplitEvaluation run(const std::string& split, const std::function<bool()>& stop_requested) const;
@@ -63,6 +72,7 @@ class Evaluator {
     PicturePrompts prompts_;
     std::uint64_t seed_;
     EvaluateOptions evaluate_;
+    ScoringFiles files_{};
     DataOptions data_;
     int loader_threads_;
     bool progress_;
@@ -74,7 +84,8 @@ class Evaluator {
 // Scores, number of images and times, as the evaluation files hold them for each split.
 nlohmann::json summary(const SplitEvaluation& evaluation);
 // COCO result form with one key more: [{"image_id": ..., "caption": ..., "log_probability": ...}], durable. Rank 0.
-void write_results(const std::filesystem::path& file, const std::vector<CaptionResult>& captions);
+// plain: without that key, as NoCaps' server wants it.
+void write_results(const std::filesystem::path& file, const std::vector<CaptionResult>& captions, bool plain = false);
 // The picture's captions beside what people wrote, for the log.
 std::vector<std::string> sample_lines(const PackedDataset& dataset, const SplitEvaluation& evaluation, int count);
 

@@ -19,7 +19,8 @@ struct ScoredCaption {
     std::int64_t image_id = 0;    // for messages
     std::string caption;
     std::vector<std::string> references;
-    // Their tokens, where these were made elsewhere: for each of them, and in all captions that are scored together.
+    // Their tokens, where these were made elsewhere: then in all captions that are scored together; references may be
+    // empty.
     std::vector<Tokens> reference_tokens{};
 };
 

@@ -127,6 +127,8 @@ struct EvaluateOptions {
     std::vector<std::string> splits = {"val", "test"};    // the first one decides which weights are best
     int batch = 16;                                       // images generated at once, per rank
     int limit = 0;                                        // only the first N images of a split; 0 = all
+    std::filesystem::path cider_df;                       // CIDEr's document frequencies; empty: the references' own
+    std::filesystem::path nocaps;                         // NoCaps' annotation file, for its images' domains
 
     bool operator==(const EvaluateOptions&) const = default;
 };
