@@ -62,7 +62,7 @@ inline constexpr double meteor_of_image = 1e-3;
 inline constexpr double meteor_equal_images = 0.99;
 
 // Losses of 20 steps at other numbers of ranks: the same products, summed in another order. Read by
-// tests/faults/train_ranks.sh.
+// tests/faults/train_ranks.sh and train_elastic.sh.
 inline constexpr double loss_over_ranks = 1e-5;
 // Losses of 20 steps with bf16 weights and activations (8 bits of mantissa: each product is off by up to 0.4 %) against
 // fp32, and the norm of the difference of all gradients over their norm. Read by tests/faults/train_precision.sh.

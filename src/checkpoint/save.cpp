@@ -77,6 +77,7 @@ struct CheckpointWriter::Impl {
     std::atomic<bool> written{false};
     std::thread thread;
     double stall_s = 0;
+    double write_s = 0;             // belongs to the thread, as result does
     std::function<void()> check;    // before_publishing
 
     Impl(fs::path run_directory, int a_keep, Communicator& a_communicator)
@@ -98,6 +99,7 @@ struct CheckpointWriter::Impl {
     }
 
     void write(std::vector<NamedTensor> tensors) {
+        const auto start = Clock::now();
         try {
             const std::map<std::string, std::string> metadata = {{"format", "blip_mpi checkpoint shard 1"},
                                                                  {"rank", std::to_string(communicator.rank())},
@@ -109,6 +111,7 @@ struct CheckpointWriter::Impl {
             result.error = failure.what();
         }
         tensors.clear();    // the memory goes back before anybody asks
+        write_s = seconds_since(start);
         written = true;
     }
 
@@ -231,5 +234,12 @@ bool CheckpointWriter::finish_save() {
 void CheckpointWriter::before_publishing(std::function<void()> check) { impl_->check = std::move(check); }
 bool CheckpointWriter::in_flight() const { return impl_->in_flight; }
 double CheckpointWriter::stall_s() const { return impl_->stall_s; }
+double CheckpointWriter::write_s() const { return impl_->write_s; }
+
+std::uint64_t CheckpointWriter::bytes() const {
+    std::uint64_t sum = 0;
+    for (const ShardFile& file : impl_->manifest.shards) sum += file.bytes;
+    return sum;
+}
 
 }    // namespace blip

@@ -124,6 +124,11 @@ void add_captions(TableBuilder& table) {
         .number("log-samples", "N", "captions shown after each evaluation", at_least(0),
                 FIELD(options.train.log_samples))
         .verbs = for_train;
+    table
+        .flag("log-sample-ids",
+              "log.jsonl gets the rows of the captions that each step trained on, as its ranks report them", true,
+              FIELD(options.train.log_sample_ids))
+        .verbs = for_train;
     table.flag("no-evaluate", "no evaluation after each epoch", false, FIELD(options.train.evaluate)).verbs = for_train;
 }
 

@@ -22,6 +22,7 @@
 #include "src/train/decisions.h"
 #include "src/train/epoch_evaluation.h"
 #include "src/train/rank_times.h"
+#include "src/train/samples_of_step.h"
 #include "src/train/step_plan.h"
 #include "src/train/train_step.h"
 
@@ -57,8 +58,9 @@ struct Trainer::Impl {
     std::optional<RunningStep> running;    // the newest step, which the device may still be at
     StepOutcome last;                      // the step before it, whose decision is in flight
     bool stop_agreed = false, save_agreed = false;
-    std::int64_t saved_step = -1;
+    std::int64_t saved_step = -1, step_in_flight = -1;
     Clock::time_point last_save = Clock::now();
+    double settled_s = 0;    // until all ranks knew that the state to be saved is good
 
     Impl(const Options& o, const std::string& c, const PackedDataset& d, ArenaPlacement placement, Communicator& comm,
          std::function<bool()> stop, double peak)
@@ -92,7 +94,6 @@ struct Trainer::Impl {
     void post();
     void settle();
     void settle_all();
-    [[noreturn]] void fail_non_finite();
     bool checkpoint_due() const;
     void save();
     void wait_for_save();
@@ -154,10 +155,14 @@ void Trainer::Impl::post() {
 void Trainer::Impl::settle() {
     if (!decisions.in_flight()) return;
     const Decision all = decisions.read();
-    if (all.non_finite > 0) fail_non_finite();
+    if (all.non_finite > 0) {
+        if (writer.in_flight()) wait_for_save();    // of an earlier step, known to be good
+        fail_non_finite(last, split, options.checkpoint.output, communicator);
+    }
     stop_agreed = stop_agreed || all.stop > 0;
     save_agreed = save_agreed || all.save > 0;
     if (all.written == communicator.size() && writer.in_flight()) wait_for_save();
+    if (options.train.log_sample_ids) log_sample_rows(last, log.get(), communicator);
     if (communicator.rank() != 0) return;
     StepRecord& record = last.record;
     record.loss = all.loss;
@@ -173,36 +178,10 @@ void Trainer::Impl::settle() {
 // Afterwards every step so far is known to be good on all ranks.
 void Trainer::Impl::settle_all() {
     settle();
-    post();
+    post();    // until here the ranks compute
+    const auto start = Clock::now();
     settle();
-}
-
-// Collective: the decision told all ranks.
-void Trainer::Impl::fail_non_finite() {
-    if (writer.in_flight()) wait_for_save();    // of an earlier step, known to be good
-    std::vector<std::string> ids;
-    for (std::int64_t caption : last.samples) {
-        const auto image = static_cast<std::size_t>(split.image_index_C[static_cast<std::size_t>(caption)]);
-        ids.push_back(fmt::format("image {} (caption row {})", split.image_ids_I[image], caption));
-    }
-    const bool own_loss = !std::isfinite(last.own.loss);
-    const auto all =
-        communicator.all_gather_strings(nlohmann::json{own_loss, fmt::format("{}", fmt::join(ids, ", "))}.dump(),
-                                        "samples of the step that is not finite");
-    // A reduced gradient holds all ranks' samples: any of them may be to blame, unless a loss tells.
-    std::string culprits, everyone;
-    for (std::size_t rank = 0; rank < all.size(); ++rank) {
-        const auto report = nlohmann::json::parse(all[rank]);
-        const std::string line = fmt::format("\n  rank {}: {}", rank, report[1].get<std::string>());
-        if (report[0].get<bool>()) culprits += line;
-        everyone += line;
-    }
-    throw AgreedError(
-        ExitCode::internal,
-        fmt::format("{} of step {} is not finite; the last good state is the newest checkpoint in {}; a smaller "
-                    "--init-lr may help. Its samples by rank:{}",
-                    culprits.empty() ? "a gradient" : "the loss", last.record.step,
-                    (options.checkpoint.output / "checkpoints").string(), culprits.empty() ? everyone : culprits));
+    settled_s = std::chrono::duration<double>(Clock::now() - start).count();
 }
 
 bool Trainer::Impl::checkpoint_due() const {
@@ -226,14 +205,21 @@ void Trainer::Impl::save() {
     manifest.identity = run_identity(options, dataset);
     manifest.config = config;
     writer.start_save(manifest, arena, optimizer);
-    saved_step = state.global_step;
+    saved_step = step_in_flight = state.global_step;
 }
 
 void Trainer::Impl::wait_for_save() {
     const PhaseScope saving(Phase::saving);
     const bool saved = writer.finish_save();
     if (!saved) saved_step = -1;
-    if (log) log->event("checkpoint", nlohmann::json{{"saved", saved}, {"stall_s", writer.stall_s()}}.dump());
+    if (!log) return;
+    // stall_s: all that training waited for
+    log->event("checkpoint", nlohmann::json{{"saved", saved},
+                                            {"step", step_in_flight},
+                                            {"stall_s", settled_s + writer.stall_s()},
+                                            {"write_s", writer.write_s()},
+                                            {"bytes", writer.bytes()}}
+                                 .dump());
 }
 
 void Trainer::Impl::log_end(bool finished) {

@@ -38,8 +38,11 @@ class CheckpointWriter {
     // Collective. Returns false (with a warning that says why) if any rank failed: that checkpoint is then removed.
     bool finish_save();
     bool in_flight() const;
-    // seconds the last start_save and finish_save held up training
+    // Of the last save: seconds for which start_save and finish_save held up training, and for which this rank wrote
+    // its file in the background; bytes of all ranks' files.
     double stall_s() const;
+    double write_s() const;
+    std::uint64_t bytes() const;
 
   private:
     struct Impl;

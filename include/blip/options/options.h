@@ -119,6 +119,8 @@ struct TrainOptions {
     int recomputed_blocks() const { return vit_grad_ckpt ? vit_ckpt_layer : 0; }
     bool evaluate = true;    // after each epoch, on val and test (--no-evaluate)
     int log_samples = 3;     // captions printed after each evaluation
+    // log.jsonl gets the caption rows that each step trained on (--log-sample-ids); one more message a step
+    bool log_sample_ids = false;
 
     bool operator==(const TrainOptions&) const = default;
 };

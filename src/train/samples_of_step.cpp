@@ -1,0 +1,51 @@
+// See samples_of_step.h.
+#include "src/train/samples_of_step.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "blip/base/error.h"
+
+namespace blip {
+
+void log_sample_rows(const StepOutcome& step, RunLog* log, Communicator& communicator) {
+    nlohmann::json rows = nlohmann::json::array();
+    for (const std::string& of_rank :
+         communicator.all_gather_strings(nlohmann::json(step.samples).dump(), "caption rows of a step"))
+        for (const auto& row : nlohmann::json::parse(of_rank)) rows.push_back(row);
+    if (log == nullptr) return;
+    log->event("samples",
+               nlohmann::json{{"step", step.record.step}, {"epoch", step.record.epoch}, {"rows", rows}}.dump());
+}
+
+void fail_non_finite(const StepOutcome& step, const SplitTables& split, const std::filesystem::path& output,
+                     Communicator& communicator) {
+    std::vector<std::string> ids;
+    for (std::int64_t caption : step.samples) {
+        const auto image = static_cast<std::size_t>(split.image_index_C[static_cast<std::size_t>(caption)]);
+        ids.push_back(fmt::format("image {} (caption row {})", split.image_ids_I[image], caption));
+    }
+    const bool own_loss = !std::isfinite(step.own.loss);
+    const auto all =
+        communicator.all_gather_strings(nlohmann::json{own_loss, fmt::format("{}", fmt::join(ids, ", "))}.dump(),
+                                        "samples of the step that is not finite");
+    // A reduced gradient holds all ranks' samples: any of them may be to blame, unless a loss tells.
+    std::string culprits, everyone;
+    for (std::size_t rank = 0; rank < all.size(); ++rank) {
+        const auto report = nlohmann::json::parse(all[rank]);
+        const std::string line = fmt::format("\n  rank {}: {}", rank, report[1].get<std::string>());
+        if (report[0].get<bool>()) culprits += line;
+        everyone += line;
+    }
+    throw AgreedError(
+        ExitCode::internal,
+        fmt::format("{} of step {} is not finite; the last good state is the newest checkpoint in {}; a smaller "
+                    "--init-lr may help. Its samples by rank:{}",
+                    culprits.empty() ? "a gradient" : "the loss", step.record.step, (output / "checkpoints").string(),
+                    culprits.empty() ? everyone : culprits));
+}
+
+}    // namespace blip
