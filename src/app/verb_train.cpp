@@ -36,7 +36,11 @@ void prepare_output(const Options& options) {
             ExitCode::usage,
             fmt::format("--fresh: {} is not empty; give another --output, or remove it yourself", output.string()));
     if (options.dry_run) return;
-    make_folders(output);
+    try {
+        make_folders(output);
+    } catch (const Error& failure) {
+        throw Error(failure.code(), fmt::format("--output {}: {}", output.string(), failure.what()));
+    }
 }
 
 // Another job has the folder now: nothing of this one may reach it any more, whatever its ranks are at.
