@@ -39,8 +39,7 @@ std::string usage_text(Verb verb) {
                    "goes on from the newest checkpoint in --output.\n\n"
                    "  mpirun -np N blip_mpi [train] --data FILE [--init PATH] [--output DIR] [--config FILE] "
                    "[options]\n\n"
-                   "Other verbs: blip_mpi evaluate --help, blip_mpi caption --help, blip_mpi export --help, blip_mpi "
-                   "score --help, blip_mpi verify --help\n";
+                   "Other verbs (each has a --help): evaluate, caption, export, score, verify\n";
         case Verb::evaluate:
             return "Captions the pictures of a packed data set and scores the captions; writes DIR/result/SPLIT.json "
                    "and\n"

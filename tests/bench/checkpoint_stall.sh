@@ -43,7 +43,7 @@ case ${1:-tiny} in
         row tiny 1 32 16 41 5
         row tiny 2 32 16 41 5
         ;;
-    base) row base 1 4 4 13 2 ;;
+    base) row base 1 4 4 9 2 ;;
     *)
         echo "usage: tests/bench/checkpoint_stall.sh [tiny|base]" >&2
         exit 64

@@ -84,7 +84,7 @@ BOOST_AUTO_TEST_CASE(a_damaged_checkpoint_is_bad_and_names_the_file) {
         {"shard of another step", "belongs to another checkpoint: its step is 100 instead of 200", true,
          [&](const fs::path& s) { fs::copy_file(other(s) / name, s / name, fs::copy_options::overwrite_existing); }},
         {"header flipped", name, true, [&](const fs::path& s) { flip_byte(s / name, 3); }},
-        {"a parameter of another name", "master of 'sezond.bias' has elements", true,
+        {"a parameter of another name", "its header does not fit its digest", true,
          [&](const fs::path& s) { replace_text(s / name, "master/second", "master/sezond"); }},
         {"data flipped", name + " is damaged", false,
          [&](const fs::path& s) { flip_byte(s / name, fs::file_size(s / name) - 9); }},
@@ -127,7 +127,7 @@ BOOST_AUTO_TEST_CASE(damaged_best_weights_are_bad) {
          [](const fs::path& b) {
              fs::resize_file(b / "model.safetensors", fs::file_size(b / "model.safetensors") - 1);
          }},
-        {"no digest", "carries no digest", true,
+        {"no digest", "its header does not fit its digest", true,
          [](const fs::path& b) { replace_text(b / "model.safetensors", "\"xxh3\"", "\"xxh4\""); }},
         {"data flipped", "do not fit their digest", false,
          [](const fs::path& b) { flip_byte(b / "model.safetensors", fs::file_size(b / "model.safetensors") - 9); }},
