@@ -1,10 +1,14 @@
 // blip_mpi: parse, choose the device, start MPI where the verb needs it, run the verb, turn errors into exit codes.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <torch/headeronly/version.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +17,7 @@
 #include "blip/base/log.h"
 #include "blip/comm/mpi_communicator.h"
 #include "blip/comm/mpi_session.h"
+#include "blip/comm/run_together.h"
 #include "blip/comm/watchdog.h"
 #include "blip/options/parse.h"
 #include "src/app/device_choice.h"
@@ -39,7 +44,9 @@ void tell(const std::vector<std::string>& notes) {
     for (const std::string& note : notes) log_info_text(note);
 }
 
-int run_with_mpi(const ParsedCommandLine& command, const DeviceChoice& choice, int argc, char** argv) {
+// problem: why this rank's command line could not be understood; those of other ranks may be in order, and would wait.
+int run_with_mpi(const ParsedCommandLine& command, const DeviceChoice& choice, int argc, char** argv,
+                 const std::optional<Error>& problem = {}) {
     const Options& options = command.options;
     const Watchdog watchdog(options.comm.timeout_s);
     // Outside the try block: a rank that unwinds into MPI_Finalize would hang with the others.
@@ -48,6 +55,9 @@ int run_with_mpi(const ParsedCommandLine& command, const DeviceChoice& choice, i
     try {
         tell(command.notes);
         std::unique_ptr<Communicator> communicator = make_mpi_communicator(options.comm);
+        run_together(*communicator, [&] {
+            if (problem) throw Error(*problem);
+        });
         agree_on_device(options, choice, *communicator);
         const ExitCode code = options.verb == Verb::train ? run_train(options, session, std::move(communicator))
                                                           : run_evaluate(options, session, std::move(communicator));
@@ -85,7 +95,8 @@ int run(int argc, char** argv) {
     try {
         command = parse_command_line({argv + 1, argv + argc});
     } catch (const Error& error) {
-        if (launcher_rank() == 0) fmt::print(stderr, "blip_mpi: {}\n", error.what());
+        if (launcher_size() > 1) return run_with_mpi(command, {}, argc, argv, error);
+        fmt::print(stderr, "blip_mpi: {}\n", error.what());
         return static_cast<int>(error.code());
     }
     if (command.help || command.version || command.options.print_config) return answer_without_mpi(command);
@@ -99,10 +110,29 @@ int run(int argc, char** argv) {
     });
 }
 
+// A file opened on a closed stderr would receive the log's lines.
+void open_standard_streams() {
+    for (int fd = 0; fd <= 2; ++fd) {
+        if (::fcntl(fd, F_GETFD) == -1 && errno == EBADF) (void)::open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY);
+    }
+}
+
+// Libraries that look for files of their own fail in ways of their own without one.
+bool has_working_directory() {
+    std::error_code problem;
+    (void)std::filesystem::current_path(problem);
+    return !problem;
+}
+
 }    // namespace
 }    // namespace blip
 
 int main(int argc, char** argv) {
+    blip::open_standard_streams();
+    if (!blip::has_working_directory()) {
+        fmt::print(stderr, "blip_mpi: the working directory is gone or cannot be read: cd to one that exists\n");
+        return static_cast<int>(blip::ExitCode::missing_input);
+    }
     blip::tune_allocator();
     blip::install_stop_signals();
     return blip::run(argc, argv);

@@ -18,6 +18,7 @@
 #include "blip/options/parse.h"
 #include "blip/train/run_identity.h"
 #include "src/app/affinity.h"
+#include "src/app/build_ids.h"
 
 namespace blip {
 
@@ -100,6 +101,7 @@ void install_stop_signals() {
     action.sa_handler = on_stop_signal;
     action.sa_flags = SA_RESTART;
     for (int signal : {SIGUSR1, SIGTERM, SIGINT}) sigaction(signal, &action, nullptr);
+    std::signal(SIGXFSZ, SIG_IGN);    // ulimit -f: the write fails, as on a full disk
 }
 
 bool stop_requested() { return stop_flag != 0; }
@@ -110,6 +112,9 @@ void check_same_options(const Options& options, Communicator& communicator) {
         own.erase(of_one_rank);
     own["verb"] = options.verb == Verb::train ? "train" : "evaluate";
     own["program"] = program_version;
+    own["build of the program"] = program_build_id();
+    own["LibTorch"] = fmt::format("{} ({})", TORCH_VERSION, torch_build_id());
+    own["precision"] = options.runtime.precision;
     check_ranks_agree(own, communicator);
 }
 

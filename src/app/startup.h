@@ -30,8 +30,8 @@ void set_loader_threads(Options& options, int own_cores, bool decodes);
 void install_stop_signals();
 bool stop_requested();
 
-// Throws AgreedError (usage) unless all ranks were started with the same options, but for those that concern one rank's
-// own machine. Collective.
+// Throws AgreedError (usage) unless all ranks are the same build of this program with the same LibTorch, and were
+// started with the same options, but for those that concern one rank's own machine. Collective.
 void check_same_options(const Options& options, Communicator& communicator);
 
 // Options that differ from their defaults, in one line.

@@ -98,7 +98,9 @@ class Soak:
 
     def disturb(self, number, name, function, rng):
         begin = time.monotonic()
+        self.instead = None
         code, promised, must_say = function(self, rng)
+        name = self.instead or name
         text = self.job.text()
         row = {"name": name, "code": code, "from": self.resumed, "to": self.run.logged_step() or self.resumed}
         self.rows.append(row)

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 
 new_case "ten random faults, and the bits of an undisturbed run"
-run timeout -k 10 600 python3 "$root/tests/faults/soak.py" --build "$root/$build" --faults 10 --seed 1 --small
+run timeout -k 10 600 python3 "$root/tests/faults/soak.py" --build "$(dirname "$bin")" --faults 10 --seed 2 --small
 exits 0; says "the undisturbed run's, bit for bit"
 is "$(grep -cE '^ *[0-9]+  .* exit ' "$output")" 10 "faults"
 summary

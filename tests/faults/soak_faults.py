@@ -6,7 +6,7 @@ import shutil
 import signal
 import time
 
-from soak_job import Failure
+
 
 KINDS = []    # (name, function)
 
@@ -63,6 +63,12 @@ def kill_rank(soak, rng):
     at_work(soak, rng, job)
     job.signal_rank(rng.randrange(2), signal.SIGKILL)
     return job.end(), {137}, None
+
+
+def instead(soak, rng):
+    """For a fault that cannot be had here or now."""
+    soak.instead = "kill -9 of one rank"
+    return kill_rank(soak, rng)
 
 
 @fault("kill -9 of all processes at once")
@@ -148,7 +154,7 @@ def spoil(path, how, rng):
 def spoil_checkpoint(soak, rng, part, how):
     whole = soak.run.checkpoints()
     if len(whole) < 2:
-        return kill_rank(soak, rng)
+        return instead(soak, rng)
     step, folder = whole[0]
     names = sorted(n for n in os.listdir(folder) if n.startswith(part))
     spoil(os.path.join(folder, rng.choice(names)), how, rng)
@@ -253,7 +259,7 @@ def injected(soak, what):
 @fault("an error from fsync or rename")
 def disk_error(soak, rng):
     if not soak.can_trace:
-        return kill_rank(soak, rng)
+        return instead(soak, rng)
     error, call = rng.choice(["EIO", "ENOSPC", "EDQUOT"]), rng.choice(["fsync", "rename"])
     tight = injected(soak, f"{call}:error={error}:when={rng.randint(3, 8)}")
     job = soak.start(first=tight) if call == "rename" or rng.random() < 0.5 else soak.start(second=tight)
@@ -266,7 +272,7 @@ def disk_error(soak, rng):
 @fault("killed inside a system call of a checkpoint")
 def killed_in_call(soak, rng):
     if not soak.can_trace:
-        return kill_rank(soak, rng)
+        return instead(soak, rng)
     call = rng.choice(["fsync", "rename", "unlink,unlinkat,rmdir", "mkdir"])
     killed = injected(soak, f"{call}:signal=KILL:when={rng.randint(2, 8)}")
     job = soak.start(first=killed)
@@ -278,7 +284,7 @@ def killed_in_call(soak, rng):
 @fault("disk full")
 def full_disk(soak, rng):
     if not soak.own_disk:
-        return kill_rank(soak, rng)
+        return instead(soak, rng)
     job = soak.start()
     reach(soak, rng, job)
     filler = soak.run.folder("filler")

@@ -66,6 +66,32 @@ BOOST_AUTO_TEST_CASE(bad_lines_of_a_config_file_are_named) {
     check_refused(train({"--config", config.path(), "--epochs", "3"}), {"run.cfg:1:"});
 }
 
+// What a flipped bit turns into another value is another run, which a resume refuses by name.
+BOOST_AUTO_TEST_CASE(damaged_files_are_refused_by_name_or_are_other_settings) {
+    for (const char* name : {"caption_coco.cfg", "caption_coco_large.cfg"}) {
+        const std::string whole = read_bytes(repository_root() / "jobs" / name);
+        int refused = 0;
+        const auto check = [&](const std::string& text, const std::string& how) {
+            const ConfigFile config(text);
+            try {
+                parse(train({"--config", config.path()}));
+            } catch (const Error& error) {
+                ++refused;
+                const std::string message = error.what();
+                BOOST_TEST((error.code() == ExitCode::usage), how << ": " << message);
+                BOOST_TEST(message.find("run.cfg:") != std::string::npos, how << ": " << message);
+            }
+        };
+        for (std::size_t at = 0; at < whole.size(); ++at) {
+            std::string text = whole;
+            text[at] = static_cast<char>(text[at] ^ (1 << (at * 5 % 8)));
+            check(text, "byte " + std::to_string(at));
+        }
+        BOOST_TEST(refused > 100);
+        for (std::size_t k = 0; k < 20; ++k) check(whole.substr(0, whole.size() * k / 20), "cut " + std::to_string(k));
+    }
+}
+
 BOOST_AUTO_TEST_CASE(printed_configuration_gives_the_same_options_again) {
     const std::vector<Words> runs = {
         {"train", "--data", "coco.h5"},
