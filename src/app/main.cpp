@@ -1,11 +1,12 @@
 // blip_mpi: parse, choose the device, start MPI where the verb needs it, run the verb, turn errors into exit codes.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/syscall.h>
 #include <torch/headeronly/version.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -117,22 +118,22 @@ void open_standard_streams() {
     }
 }
 
-// Libraries that look for files of their own fail in ways of their own without one.
-bool has_working_directory() {
-    std::error_code problem;
-    (void)std::filesystem::current_path(problem);
-    return !problem;
+// A library of LibTorch's ends the process in a way of its own, before main, where the working directory was deleted.
+// What stands in .preinit_array runs before all libraries have started: only system calls are safe.
+void require_working_directory() {
+    char path[4096];
+    if (::syscall(SYS_getcwd, path, sizeof path) > 0 || errno != ENOENT) return;
+    constexpr std::string_view text = "blip_mpi: the working directory is gone: cd to one that exists\n";
+    (void)!::syscall(SYS_write, 2, text.data(), text.size());
+    ::syscall(SYS_exit_group, static_cast<int>(ExitCode::missing_input));
 }
+[[gnu::section(".preinit_array"), gnu::used]] void (*const before_libraries)() = require_working_directory;
 
 }    // namespace
 }    // namespace blip
 
 int main(int argc, char** argv) {
     blip::open_standard_streams();
-    if (!blip::has_working_directory()) {
-        fmt::print(stderr, "blip_mpi: the working directory is gone or cannot be read: cd to one that exists\n");
-        return static_cast<int>(blip::ExitCode::missing_input);
-    }
     blip::tune_allocator();
     blip::install_stop_signals();
     return blip::run(argc, argv);
