@@ -66,6 +66,11 @@ void add_log_file(const std::filesystem::path& path) {
         auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path.string());
         sink->set_pattern("%Y-%m-%d %H:%M:%S %v");
         log.logger->sinks().push_back(std::move(sink));
+        // A full disk: said once, the run and its lines on stderr go on.
+        log.logger->set_error_handler([path, told = false](const std::string& what) mutable {
+            if (!told) fmt::print(stderr, "warning: {} lacks lines from here on: {}\n", path.string(), what);
+            told = true;
+        });
     } catch (const spdlog::spdlog_ex& failure) {
         throw Error(ExitCode::io, fmt::format("cannot write the log file {}: {}", path.string(), failure.what()));
     }

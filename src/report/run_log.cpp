@@ -1,12 +1,15 @@
 // Appends JSON records to out/log.jsonl; used by the trainer and the app on rank 0.
 #include "blip/report/run_log.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <system_error>
 
@@ -52,12 +55,12 @@ void end_last_line(const std::filesystem::path& file) {
     }
 }
 
-// One line, or an error: a full disk must not pass unnoticed. NaN and infinities become null.
-void append(std::ofstream& stream, const Json& record, const std::filesystem::path& path) {
-    errno = 0;
-    stream << printable_line(record.dump(-1, ' ', false, Json::error_handler_t::replace)) + '\n' << std::flush;
-    if (!stream) throw Error(ExitCode::io, fmt::format("cannot write to {}: {}", path.string(), std::strerror(errno)));
+// NaN and infinities become null.
+std::string line_of(const Json& record) {
+    return printable_line(record.dump(-1, ' ', false, Json::error_handler_t::replace)) + '\n';
 }
+
+constexpr std::size_t kMostWaitingBytes = 64 << 20;    // some 200,000 steps
 
 }    // namespace
 
@@ -69,31 +72,60 @@ RunLog::RunLog(const std::filesystem::path& file) : path_(file) {
         throw Error(ExitCode::io,
                     fmt::format("cannot write the run log {}: {}", file.string(), problem.code().message()));
     }
-    errno = 0;
-    stream_.open(file, std::ios::binary | std::ios::app);
-    if (!stream_)
+    fd_ = FileDescriptor(::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+    if (!fd_)
         throw Error(ExitCode::io, fmt::format("cannot write the run log {}: {}", file.string(), std::strerror(errno)));
 }
 
+RunLog::~RunLog() {
+    if (!waiting_.empty()) write_waiting();
+    const std::int64_t lost = dropped_ + std::count(waiting_.begin(), waiting_.end(), '\n');
+    if (lost > 0) log_warning("{}: the last {} records could not be written and are lost", path_.string(), lost);
+}
+
+void RunLog::append(std::string line) {
+    if (waiting_.size() + line.size() > kMostWaitingBytes)
+        ++dropped_;
+    else
+        waiting_ += line;
+    write_waiting();
+}
+
+// What a full disk leaves half written is completed later: only this process appends.
+void RunLog::write_waiting() {
+    std::size_t done = 0;
+    while (done < waiting_.size()) {
+        const ssize_t count = ::write(fd_.get(), waiting_.data() + done, waiting_.size() - done);
+        if (count < 0 && errno == EINTR) continue;
+        if (count <= 0) {
+            if (!failing_)
+                log_warning("cannot write to {}: {}; the run goes on, its records wait for room", path_.string(),
+                            count == 0 ? "nothing is taken" : std::strerror(errno));
+            break;
+        }
+        done += static_cast<std::size_t>(count);
+    }
+    waiting_.erase(0, done);
+    failing_ = !waiting_.empty();
+}
+
 void RunLog::step(const StepRecord& record) {
-    append(stream_,
-           Json{{"kind", "step"},
-                {"time", utc_now()},
-                {"step", record.step},
-                {"epoch", record.epoch},
-                {"step_in_epoch", record.step_in_epoch},
-                {"loss", record.loss},
-                {"lr", record.lr},
-                {"gradient_norm", record.gradient_norm},
-                {"tokens", record.tokens},
-                {"samples", record.samples},
-                {"data_ms", record.data_ms},
-                {"forward_ms", record.forward_ms},
-                {"backward_ms", record.backward_ms},
-                {"reduce_ms", record.reduce_ms},
-                {"update_ms", record.update_ms},
-                {"step_ms", record.step_ms}},
-           path_);
+    append(line_of(Json{{"kind", "step"},
+                        {"time", utc_now()},
+                        {"step", record.step},
+                        {"epoch", record.epoch},
+                        {"step_in_epoch", record.step_in_epoch},
+                        {"loss", record.loss},
+                        {"lr", record.lr},
+                        {"gradient_norm", record.gradient_norm},
+                        {"tokens", record.tokens},
+                        {"samples", record.samples},
+                        {"data_ms", record.data_ms},
+                        {"forward_ms", record.forward_ms},
+                        {"backward_ms", record.backward_ms},
+                        {"reduce_ms", record.reduce_ms},
+                        {"update_ms", record.update_ms},
+                        {"step_ms", record.step_ms}}));
 }
 
 void RunLog::event(const std::string& kind, const std::string& json_object) {
@@ -102,7 +134,7 @@ void RunLog::event(const std::string& kind, const std::string& json_object) {
         throw Error(ExitCode::internal, fmt::format("the '{}' record is not a JSON object: {}", kind, json_object));
     Json record = {{"kind", kind}, {"time", utc_now()}};
     record.update(members);
-    append(stream_, record, path_);
+    append(line_of(record));
 }
 
 }    // namespace blip

@@ -1,12 +1,13 @@
 // out/log.jsonl: one JSON object a line, for programs. Rank 0 only. Kinds: "run", "resume", "step", "checkpoint",
-// "ranks" (how long each takes, once an epoch), "evaluation", "stop". Appended to and flushed line by line; the last
-// record of a step counts.
+// "ranks" (how long each takes, once an epoch), "evaluation", "stop". Appended to and written line by line; the last
+// record of a step counts. A full disk does not end a run: records wait in memory until there is room again.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <string>
+
+#include "blip/base/durable_file.h"
 
 namespace blip {
 
@@ -25,15 +26,24 @@ struct StepRecord {
 
 class RunLog {
   public:
-    // Opens for appending, creates the directory. Errors: io naming the file.
+    // Opens for appending, creates the directory. Errors: io naming the file. Later failures are warnings, one each
+    // time it begins to fail.
     explicit RunLog(const std::filesystem::path& file);
+    RunLog(const RunLog&) = delete;
+    ~RunLog();    // says how many records were lost, if any
     void step(const StepRecord& record);
     // Any other record: kind and the members of a JSON object given as text, e.g. {"path": "..."}.
     void event(const std::string& kind, const std::string& json_object);
 
   private:
+    void append(std::string line);
+    void write_waiting();
+
     std::filesystem::path path_;
-    std::ofstream stream_;
+    FileDescriptor fd_;
+    std::string waiting_;    // whole lines, the first maybe without what was written of it
+    bool failing_ = false;
+    std::int64_t dropped_ = 0;    // records for which even memory was not meant
 };
 
 }    // namespace blip
