@@ -55,7 +55,10 @@ std::vector<StepDirectory> list_steps(const fs::path& checkpoints) {
         std::error_code ignored;
         if (!directory || !fs::is_directory(entries->path(), ignored)) continue;
         directory->path = entries->path();
-        directory->has_manifest = fs::exists(entries->path() / kManifestName, ignored);
+        // Only what is surely not there is missing: a disk that cannot say must not make a checkpoint look unfinished,
+        // since those are removed.
+        directory->has_manifest =
+            fs::status(entries->path() / kManifestName, ignored).type() != fs::file_type::not_found;
         found.push_back(*directory);
     }
     if (error) throw Error(ExitCode::io, fmt::format("cannot list {}: {}", checkpoints.string(), error.message()));

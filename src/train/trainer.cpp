@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -99,6 +100,7 @@ struct Trainer::Impl {
     void wait_for_save();
     void log_end(bool finished);
     ExitCode stop();
+    bool stop_before_first_step();
 };
 
 void Trainer::Impl::start_or_resume() {
@@ -239,6 +241,10 @@ ExitCode Trainer::Impl::stop() {
     if (writer.in_flight()) wait_for_save();
     log_end(false);
     communicator.barrier("end of the run, every rank's files written");
+    if (state.global_step == 0) {
+        log_info("stopped by a signal before the first step: there is nothing to save; run the same command again");
+        return ExitCode::stopped;
+    }
     if (saved_step != state.global_step)
         throw AgreedError(ExitCode::io,
                           fmt::format("the checkpoint after step {} could not be written to {}: the run can go on "
@@ -248,8 +254,15 @@ ExitCode Trainer::Impl::stop() {
     return ExitCode::stopped;
 }
 
+// Whether any rank got a signal while the run was starting: loading weights can take minutes. Collective.
+bool Trainer::Impl::stop_before_first_step() {
+    const auto all = communicator.all_gather_strings(stop_requested() ? "stop" : "", "whether to start training");
+    return std::any_of(all.begin(), all.end(), [](const std::string& own) { return !own.empty(); });
+}
+
 ExitCode Trainer::Impl::run() {
     start_or_resume();
+    if (stop_before_first_step()) return stop();
     while (true) {
         // The checkpoint of an epoch's end is there; its evaluation may not be.
         if (state.step_in_epoch == 0 && state.epoch > 0 && options.train.evaluate &&

@@ -25,10 +25,14 @@ by_form() { if is_long; then echo "$2"; else echo "$1"; fi; }
 # drawn FROM TO: a number from the seed, in $draw (a subshell would draw the same again and again)
 drawn() { draw=$(($1 + (RANDOM * 32768 + RANDOM) % ($2 - $1 + 1))); }
 
+# newest OUTPUT: the step of the checkpoint that a run would go on from
+newest() { "$newest_state" <<<"$1" 2>/dev/null | grep -o '"step":[0-9a-z]*' | cut -d : -f 2; }
+
 # faulty_train RANKS OUTPUT NAME=VALUE... -- ARGUMENT...: `train` with file_faults.cpp on what lies below OUTPUT (or
 # BELOW=), set up by the variables BLIP_FILES_NAME. start_faulty_train: the same in the background, as start_train.
 faulty() {
-    local how=$1 ranks=$2 out=$3 settings=(-x "LD_PRELOAD=$file_faults") below=$3
+    local how=$1 ranks=$2 out=$3 settings=(-x "LD_PRELOAD=$file_faults") below=$3 limit=(timeout -k 5 240)
+    [ "$how" = run ] || limit=() # $job is mpirun itself
     shift 3
     while [ "$1" != -- ]; do
         case $1 in
@@ -38,7 +42,7 @@ faulty() {
         shift
     done
     shift
-    "$how" timeout -k 5 240 mpirun -np "$ranks" "${settings[@]}" -x "BLIP_FILES_BELOW=$below" "$blip" train \
+    "$how" "${limit[@]}" mpirun -np "$ranks" "${settings[@]}" -x "BLIP_FILES_BELOW=$below" "$blip" train \
         --data "$data" --output "$out" "${small[@]}" --micro-batch "${micro:-2}" "$@"
 }
 faulty_train() { faulty run "$@"; }

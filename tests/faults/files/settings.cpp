@@ -77,7 +77,11 @@ std::vector<FileFaults::Rule> FileFaults::rules(const char* variable) {
 
 bool FileFaults::Rule::applies(const Operation& of) {
     if (of.name != operation) return false;
-    if (of.path.find(text) == std::string::npos && of.second_path.find(text) == std::string::npos) return false;
+    const auto fits = [&](const std::string& path) {
+        if (text.ends_with('$')) return path.ends_with(text.substr(0, text.size() - 1));
+        return path.find(text) != std::string::npos;
+    };
+    if (!fits(of.path) && !fits(of.second_path)) return false;
     ++seen;
     return nth == 0 || seen == nth;
 }
