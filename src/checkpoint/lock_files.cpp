@@ -26,6 +26,18 @@ double seconds_of(const timespec& time) {
     return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
+// All of it; false with errno.
+bool write_all(int fd, std::string_view text) {
+    while (!text.empty()) {
+        const ssize_t count = ::write(fd, text.data(), text.size());
+        if (count < 0 && errno == EINTR) continue;
+        if (count == 0) errno = EIO;
+        if (count <= 0) return false;
+        text.remove_prefix(static_cast<std::size_t>(count));
+    }
+    return true;
+}
+
 // Calls use(path, name) for each entry. Throws io.
 template <class Use>
 void for_each_entry(const fs::path& folder, const Use& use) {
@@ -73,7 +85,7 @@ LockCandidate::LockCandidate(const fs::path& folder) : text_(LockHolder::self().
     path_ = folder / fmt::format("{}{}.{}.{}", kCandidate, host_name(), ::getpid(), count++);
     fd_ = FileDescriptor(::open(path_.c_str(), O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0644));
     if (!fd_) fail("create");
-    if (::write(fd_.get(), text_.data(), text_.size()) != static_cast<ssize_t>(text_.size())) fail("write");
+    if (!write_all(fd_.get(), text_)) fail("write");
     if (::fsync(fd_.get()) != 0) fail("bring to disk");
 }
 
@@ -99,7 +111,7 @@ bool LockCandidate::become(const fs::path& lock) {
     // a file system without links: whoever looks between these two lines judges by the file's time
     FileDescriptor fd(::open(lock.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0644));
     if (!fd && errno == EEXIST) return false;
-    if (!fd || ::write(fd.get(), text_.data(), text_.size()) != static_cast<ssize_t>(text_.size())) fail("write");
+    if (!fd || !write_all(fd.get(), text_)) fail("write");
     fd_ = std::move(fd);
     return true;
 }

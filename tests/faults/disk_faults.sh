@@ -15,8 +15,8 @@ train 2 "$scratch/whole3" "${options[@]}" --max-steps 3
 exits 0
 
 # Which rank, the operation, and what it is done to. Rank 0 makes the folder and the manifest.
-shard=step-00000002/shard-0000
-manifest=step-00000002/manifest
+shard="step-00000002/shard-0000"
+manifest="step-00000002/manifest"
 faults=("1 create $shard" "1 write $shard" "1 fsync $shard" "1 close $shard" "1 rename $shard" "1 fsync step-00000002\$"
     "0 create $shard" "0 mkdir checkpoints/step-00000002" "0 create $manifest" "0 write $manifest" "0 fsync $manifest"
     "0 close $manifest" "0 rename $manifest")
@@ -125,7 +125,7 @@ fi
 
 new_case "every fsync of a rank fails: no checkpoint, 74, and no descriptor is used again after it (from strace's log)"
 if strace -qq -o "$scratch/calls" true 2>/dev/null; then
-    common=(train --data "$data" --output "$scratch/no-fsync" "${small[@]}" --micro-batch $micro "${options[@]}")
+    common=(train --data "$data" --output "$scratch/no-fsync" "${small[@]}" --micro-batch "$micro" "${options[@]}")
     run timeout -k 5 120 mpirun -np 1 "$blip" "${common[@]}" : -np 1 strace -f -qq -o "$scratch/calls" \
         -e trace=openat,write,pwrite64,fsync,fdatasync,close,rename,ftruncate -e inject=fsync:error=EIO "$blip" "${common[@]}"
     exits 74; says "no checkpoint at step 1: rank 1: cannot bring to disk"; says "the last checkpoint could not be written"

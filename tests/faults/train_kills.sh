@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # kill -9 of a random rank at a random moment, many times in one run: it ends with the bytes of an undisturbed one.
-# Moments are drawn from the seed: while the job starts, so and so many steps after the newest checkpoint, while an epoch
+# Moments are drawn from the seed: while the job starts, so and so many steps later, while an epoch
 # is evaluated. Called by tests/run_all.sh.
 # shellcheck source=tests/faults/fault_lib.sh
 . "$(dirname "$0")/fault_lib.sh"
@@ -20,16 +20,16 @@ newest_step() {
     [ -n "$found" ] || found=step-0/
     sed -E 's/.*step-0*([0-9]+).*/\1/' <<<"$found"
 }
-last_logged() { grep -o '"kind":"step".*"step":[0-9]*' "$1/log.jsonl" 2>/dev/null | tail -n 1 | grep -o '[0-9]*$'; }
+steps_logged() { cat "$1/log.jsonl" 2>/dev/null | grep -c '"kind":"step"'; }
 started() { [ -n "$(rank_of "$job" 0)" ]; }
-reached() { [ "$(last_logged "$out")" -ge "$1" ]; }
+reached() { [ "$(steps_logged "$out")" -ge "$1" ]; }
 
 new_case "kill -9 of a random rank at a random moment, $kills times in one run (seed $seed)"
 out=$scratch/killed
 killed=0
 : >"$scratch/moments"
 for ((at = 1; at <= kills; ++at)); do
-    before=$(newest_step "$out")
+    before=$(steps_logged "$out")
     drawn 0 3
     kind=$draw
     drawn 0 $((ranks - 1))
@@ -43,10 +43,11 @@ for ((at = 1; at <= kills; ++at)); do
     else
         drawn 1 8
         wait_for 60 reached $((before + draw))
-        moment="step $((before + draw)) or later"
+        moment="after $draw of its steps or a few more"
         drawn 0 40
         sleep "0.$(printf %03d "$draw")"
     fi
+    wait_for 60 started
     victim=$(rank_of "$job" "$rank")
     if [ -n "$victim" ] && kill -9 "$victim" 2>/dev/null; then killed=$((killed + 1)); fi
     finish_job 30

@@ -20,12 +20,13 @@ held() {
 }
 # to SIGNAL WHOM: mpirun, a rank's number, or all ranks
 to() {
+    local pids
     case $2 in
-        mpirun) kill "-$1" "$job" ;;
-        # shellcheck disable=SC2046
-        all) kill "-$1" $(ranks_of "$job") ;;
-        *) kill "-$1" "$(rank_of "$job" "$2")" ;;
+        mpirun) pids=("$job") ;;
+        all) mapfile -t pids < <(ranks_of "$job") ;;
+        *) pids=("$(rank_of "$job" "$2")") ;;
     esac
+    kill "-$1" "${pids[@]}"
 }
 goes_on() { # OUTPUT ARGUMENT...: to the bytes of an undisturbed run
     train 2 "$1" "${options[@]}"
@@ -38,7 +39,7 @@ for sent in "USR1 mpirun" "TERM 1" "INT 0" "TERM all"; do
     read -r signal whom <<<"$sent"
     new_case "$signal to $whom while the job starts: 85, and that there is nothing to save"
     out=$scratch/start-$signal-$whom
-    held "$out" create .writable 2 1 "${options[@]}"
+    held "$out" create .run-lock.new. 2 1 "${options[@]}"
     to "$signal" "$whom"
     finish_job 30
     exits 85; said_once "stopped by a signal before the first step: there is nothing to save"; says_not "error"
@@ -50,7 +51,7 @@ new_case "a signal while a job starts that goes on from a checkpoint: 85, and th
 out=$scratch/start-again
 train 2 "$out" "${options[@]}" --max-steps 6
 exits 0
-held "$out" create .writable 2 1 "${options[@]}"
+held "$out" create .run-lock.new. 2 1 "${options[@]}"
 to TERM 1
 finish_job 30
 exits 85; says "resuming after step 6"; said_once "stopped by a signal after step 6"
