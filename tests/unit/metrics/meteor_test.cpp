@@ -43,7 +43,12 @@ struct Tables {
     double score(const std::string& hypothesis, const std::string& reference) const {
         return meteor({split(hypothesis)}, {{split(reference)}}, MeteorData::open(dir)).corpus;
     }
-    Path index() const { return std::filesystem::directory_iterator(scratch.path() / "cache" / "blip_mpi")->path(); }
+    Path cache() const { return scratch.path() / "cache" / "blip_mpi"; }
+    Path index() const {
+        for (const auto& entry : std::filesystem::directory_iterator(cache()))
+            if (entry.path().extension() == ".index") return entry.path();
+        return cache() / "none";
+    }
 };
 
 bool close(double a, double b) { return std::abs(a - b) <= tolerance::scores; }
