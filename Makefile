@@ -183,9 +183,13 @@ found: ## what was found on this machine: versions and paths
 build: found $(PROGRAMS) ## the programs, in build/bin
 tests: found $(UNIT) $(WIDE) $(GPU_TESTS) $(if $(SANITIZE),,$(PARITY) $(FOR_FAULTS)) # the test programs
 
+# Where they cannot be had, tests that need them are skipped.
+meteor_tables = @env/setup.sh --with-meteor || echo "no tables for METEOR here: tests of its scores will be skipped" >&2
+
 # What is found is decided when make starts, so that tests run in a second make, after the set-up.
 test: ## set up, build, all tests; ONLY=unit_text, ONLY=ranks, ONLY=faults ... runs some
 	@env/setup.sh --with-slurm
+	$(meteor_tables)
 	@$(MAKE) --no-print-directory run-tests
 run-tests: build tests
 	@BUILD=$(BUILD) SANITIZE=$(SANITIZE) tests/run_all.sh '$(ONLY)'
@@ -198,6 +202,7 @@ run-faults: build tests
 
 test-golden: ## the tests on golden data and COCO pictures (BLIP_GOLDEN_DIR, BLIP_COCO_DIR, BLIP_CAPTIONS)
 	@env/setup.sh
+	$(meteor_tables)
 	@$(MAKE) --no-print-directory run-golden
 run-golden: build $(filter %/golden,$(WIDE))
 	@BUILD=$(BUILD) tests/run_all.sh 'golden|coco_pack_input|train_kill'

@@ -11,6 +11,7 @@
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/comm/run_together.h"
 #include "blip/eval/evaluator.h"
+#include "blip/metrics/meteor.h"
 #include "blip/params/arena.h"
 #include "blip/report/progress.h"
 #include "blip/train/run_identity.h"
@@ -89,6 +90,8 @@ ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_pt
         files = read_scoring_files(options.evaluate);
         check_nocaps_images(files, options.evaluate, splits, *dataset);
         check_ids(*prompts, options, splits, *dataset, communicator->rank() == 0);
+        if (communicator->rank() == 0 && !options.evaluate.meteor_data.empty())
+            require_meteor_tables(options.evaluate.meteor_data);
     });
     check_same_options(options, *communicator);
     adopt_model_shape(options, communicator.get());

@@ -16,6 +16,7 @@
 #include "blip/base/printable.h"
 #include "blip/metrics/caption_files.h"
 #include "blip/metrics/coco_eval.h"
+#include "blip/metrics/meteor.h"
 #include "blip/options/tool_options.h"
 #include "src/app/verbs.h"
 
@@ -25,13 +26,13 @@ namespace {
 namespace fs = std::filesystem;
 
 struct ScoreOptions {
-    fs::path references, results, per_image, cider_df, write_cider_df;
+    fs::path references, results, per_image, cider_df, write_cider_df, meteor_data;
     std::vector<std::string> splits, metrics;
     bool json = false, allow_missing = false;
     std::int64_t threads = 0;
 };
 
-const std::vector<std::string> metric_names = {"bleu", "rouge_l", "cider"};
+const std::vector<std::string> metric_names = {"bleu", "meteor", "rouge_l", "cider"};
 
 void declare_options(ToolOptions& table, ScoreOptions& options) {
     table.add(
@@ -40,7 +41,11 @@ void declare_options(ToolOptions& table, ScoreOptions& options) {
         "                           reference job's coco_karpathy_{val,test}.json, or {\"ID\": [\"caption\", ...]}");
     table.add("results", "FILE", options.results, "captions to score: [{\"image_id\": ID, \"caption\": TEXT}, ...]");
     table.add_names("split", "A,B", options.splits, {"train", "val", "test"}, "of dataset_coco.json, one or several");
-    table.add_names("metrics", "A,B", options.metrics, metric_names, "which of bleu,rouge_l,cider; all if left out");
+    table.add_names("metrics", "A,B", options.metrics, metric_names,
+                    "which of bleu,meteor,rouge_l,cider; all if left out");
+    table.add("meteor-data", "DIR", options.meteor_data,
+              "METEOR's tables, instead of where env/setup.sh --with-meteor puts them;\n"
+              "                           where there are none, METEOR is not computed");
     table.add("per-image", "FILE", options.per_image,
               "write each image's scores: [{\"image_id\", \"Bleu_1\", ...}, ...]");
     table.add("cider-df", "FILE", options.cider_df,
@@ -159,7 +164,9 @@ void print_json(const CocoScores& scores, const std::map<std::string, CocoScores
     fmt::print("{}\n", printable_line(object.dump()));
 }
 
-void print_table(const CocoScores& scores, const std::map<std::string, CocoScores>& domains, std::size_t images) {
+// without_meteor: why it was not computed; empty if it was or is not wanted.
+void print_table(const CocoScores& scores, const std::map<std::string, CocoScores>& domains, std::size_t images,
+                 const std::string& without_meteor) {
     const auto print_row = [&](const std::string& name, const auto& cell) {
         std::string line = fmt::format("{:<10}{:<10}", name, cell(scores));
         for (const auto& [domain, of_domain] : domains) line += fmt::format("{:<13}", cell(of_domain));
@@ -173,7 +180,16 @@ void print_table(const CocoScores& scores, const std::map<std::string, CocoScore
     });
     for (const auto& [name, values] : scores)
         print_row(name, [&name = name](const CocoScores& of) { return fmt::format("{:.4f}", of.at(name).corpus); });
-    for (const char* name : {"METEOR", "SPICE"}) fmt::print("{:<10}not computed\n", name);
+    if (!without_meteor.empty()) fmt::print("METEOR not computed: {}\n", without_meteor);
+    fmt::print("SPICE     not computed\n");
+}
+
+// Whoever asks for METEOR by an option gets an error where it cannot be computed, others its reason.
+MeteorTables meteor_tables(const ScoreOptions& options, const ToolOptions& given) {
+    if (!wanted(options, "meteor")) return {};
+    if (!options.metrics.empty() || given.given("meteor-data"))
+        return {MeteorData::open(options.meteor_data.empty() ? default_meteor_dir() : options.meteor_data), ""};
+    return find_meteor({});
 }
 
 }    // namespace
@@ -181,7 +197,7 @@ void print_table(const CocoScores& scores, const std::map<std::string, CocoScore
 ExitCode run_score(const std::vector<std::string>& words) {
     ScoreOptions options;
     ToolOptions table("blip_mpi score",
-                      "Scores captions as pycocoevalcap does: Bleu_1..4, ROUGE_L and CIDEr, without Java.\n"
+                      "Scores captions as pycocoevalcap does: Bleu_1..4, METEOR, ROUGE_L and CIDEr, without Java.\n"
                       "  blip_mpi score --references captions_val2014.json --results results.json\n"
                       "Exit codes: 0 done, 64 wrong options, 65 bad data, 66 missing files, 74 I/O.");
     declare_options(table, options);
@@ -207,16 +223,19 @@ ExitCode run_score(const std::vector<std::string>& words) {
     chosen.bleu = wanted(options, "bleu");
     chosen.rouge_l = wanted(options, "rouge_l");
     chosen.cider = wanted(options, "cider");
+    const MeteorTables meteor = meteor_tables(options, table);
+    if (meteor.data) chosen.meteor = &*meteor.data;
     chosen.threads = threads;
     if (table.given("cider-df"))
         chosen.frequencies = std::make_shared<const DocumentFrequencies>(read_document_frequencies(options.cider_df));
     const CocoScores scores = coco_scores(scored, chosen);
     if (table.given("per-image")) write_per_image(options.per_image, references, scores);
     const std::map<std::string, CocoScores> domains = domain_scores(references, scored, chosen);
+    if (options.json && !meteor.problem.empty()) log_warning("METEOR not computed: {}", meteor.problem);
     if (options.json)
         print_json(scores, domains);
     else
-        print_table(scores, domains, scored.size());
+        print_table(scores, domains, scored.size(), meteor.problem);
     return ExitCode::ok;
 }
 

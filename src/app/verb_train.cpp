@@ -12,6 +12,7 @@
 #include "blip/comm/run_together.h"
 #include "blip/data/shard_sampler.h"
 #include "blip/kernels/device.h"
+#include "blip/metrics/meteor.h"
 #include "blip/model/captioner.h"
 #include "blip/options/parse.h"
 #include "blip/params/arena.h"
@@ -120,6 +121,8 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
     run_together(*communicator, [&] {
         ShardSampler(dataset->split("train").caption_count(), options.train.global_batch, options.train.micro_batch,
                      options.train.seed, communicator->rank(), communicator->size());
+        if (communicator->rank() == 0 && !options.evaluate.meteor_data.empty())
+            require_meteor_tables(options.evaluate.meteor_data);
         if (communicator->rank() == 0) prepare_output(options);
     });
     check_ranks_agree(run_identity(options, *dataset), *communicator);

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "blip/base/error.h"
+#include "blip/base/log.h"
 #include "blip/base/phase.h"
 #include "blip/comm/run_together.h"
 #include "blip/eval/batch_feed.h"
@@ -137,6 +138,11 @@ SplitEvaluation Evaluator::run(const std::string& split_name, const std::functio
         evaluation.captions = merge(parts, images);
         CocoEvalOptions options;
         options.threads = threads;
+        if (!meteor_ && split.caption_count() > 0) {
+            meteor_ = find_meteor(evaluate_.meteor_data);
+            if (!meteor_->data) log_info("METEOR not computed: {}", meteor_->problem);
+        }
+        if (meteor_ && meteor_->data) options.meteor = &*meteor_->data;
         score_split(evaluation, references.by_image(tokens), files_, options);
         evaluation.score_s = seconds_since(score_start);
     });

@@ -97,7 +97,8 @@ fs::path user_cache() {
     return home != nullptr && *home != '\0' ? fs::path(home) / ".cache" : fs::temp_directory_path();
 }
 
-MeteorCache::MeteorCache(std::vector<fs::path> tables) : tables_(std::move(tables)), folder_(user_cache() / "blip_mpi") {
+MeteorCache::MeteorCache(std::vector<fs::path> tables)
+    : tables_(std::move(tables)), folder_(user_cache() / "blip_mpi") {
     for (const fs::path& table : tables_) {
         struct stat status {};
         const FileDescriptor fd(::open(table.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));

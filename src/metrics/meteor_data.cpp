@@ -19,10 +19,30 @@ fs::path default_meteor_dir() {
     return fs::path(home != nullptr ? home : "") / ".cache" / "blip_mpi" / "meteor-1.5";
 }
 
-MeteorData MeteorData::open(const fs::path& dir) {
+namespace {
+
+MeteorCache cache_of(const fs::path& dir) {
     std::vector<fs::path> tables;
     for (const char* name : meteor_table_names) tables.push_back(dir / name);
-    MeteorCache cache(tables);
+    return MeteorCache(tables);
+}
+
+}    // namespace
+
+void require_meteor_tables(const fs::path& dir) { cache_of(dir); }
+
+MeteorTables find_meteor(const fs::path& dir) {
+    MeteorTables found;
+    try {
+        found.data = MeteorData::open(dir.empty() ? default_meteor_dir() : dir);
+    } catch (const Error& error) {
+        found.problem = error.what();
+    }
+    return found;
+}
+
+MeteorData MeteorData::open(const fs::path& dir) {
+    MeteorCache cache = cache_of(dir);
     std::optional<MeteorIndex> index = cache.open();
     if (!index) {
         log_info("compiling METEOR's tables in {} (once)", dir.string());

@@ -100,6 +100,10 @@ void add_captions(TableBuilder& table) {
     };
     table.number("limit", "N", "only the first N pictures of each split; 0 = all", at_least(0),
                  FIELD(options.evaluate.limit));
+    table.path("meteor-data", "DIR",
+               "tables for METEOR, which env/setup.sh --with-meteor fetches to its default, "
+               "~/.cache/blip_mpi/meteor-1.5; without them METEOR is not computed",
+               FIELD(options.evaluate.meteor_data));
     table.number("eval-batch", "N", "pictures a rank captions at once", at_least(1), FIELD(options.evaluate.batch))
         .verbs = for_computing;
     table

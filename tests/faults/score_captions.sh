@@ -5,6 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 score() { run "$bin/blip_mpi" score "$@"; }
 cd "$scratch" || exit 70
+export BLIP_DEPS=$scratch/nothing XDG_CACHE_HOME=$scratch/cache # without METEOR's tables, but where a case has some
 
 cat >coco.json <<'JSON'
 {"images": [{"id": 7}, {"id": 42}, {"id": 9}],
@@ -27,11 +28,11 @@ echo '[{"image_id": 42, "caption": "a red dog runs", "log_probability": -3.5}, {
 new_case "every form of references gives the same scores"
 score --references coco.json --results results.json --json
 exits 0; says '"Bleu_1":'; says '"ROUGE_L":'; says '"CIDEr":'
-cp "$output" first
+tail -1 "$output" >first
 for form in "karpathy.json --split val" job.json plain.json; do
     # shellcheck disable=SC2086 # a form may have an option
     score --references $form --results results.json --json
-    exits 0; is "$(cat "$output")" "$(cat first)" "scores from $form"
+    exits 0; is "$(tail -1 "$output")" "$(cat first)" "scores from $form"
 done
 
 new_case "closed form: unigrams in common, the brevity penalty, and what is not computed"
@@ -39,7 +40,40 @@ echo '[{"image_id": 7, "caption": "two cats"}, {"image_id": 42, "caption": "a re
 score --references coco.json --results short.json
 exits 0
 # 5 of 5 words are right; closest references: 2 and 4 words; exp(1 - 6/5)
-says "Bleu_1    0.8187"; says "images    2"; says "METEOR    not computed"; says "SPICE     not computed"
+says "Bleu_1    0.8187"; says "images    2"; says "METEOR not computed: cannot read "; says "env/setup.sh --with-meteor"; says "SPICE     not computed"
+
+new_case "METEOR with tables of a few words, from --meteor-data or from where env/setup.sh puts them"
+mkdir -p tables nothing
+printf 'the\na\n' >tables/english.words
+printf 'couch\n1 2\nsofa\n2\n' >tables/english.synsets
+printf 'run\nran\n' >tables/english.exceptions
+printf '0.5\nin front of\nbefore\n' | gzip >tables/paraphrase-en.gz
+score --references coco.json --results short.json --meteor-data tables
+exits 0; says "compiling METEOR's tables in tables (once)"
+# "two cats" of "Two cats sleep.": precision 1, recall 2/3, one piece of two words; "a red dog" of "A red dog runs.": 1, 7/10,
+# three words, with 1/4 for "a"; sums: precision 1, recall 3.25 of 4.75, two pieces of five words
+says "METEOR    0.3595"; says_not "METEOR not"; says "SPICE     not computed"
+score --references coco.json --results short.json --meteor-data tables --json --metrics meteor --per-image per.json
+exits 0; is "$(tr -d '0-9.' <"$output")" '{"METEOR":}' "the second start has nothing to compile and nothing to say"
+run python3 -c "
+import json
+rows = json.load(open('per.json'))
+f = lambda p, r, c, m: p * r / (.85 * p + .15 * r) * (1 - .6 * (c / m) ** .2)
+want = [f(1, 2 / 3, 1, 2), f(1, 1.75 / 2.5, 1, 3)]
+assert all(abs(row['METEOR'] - w) < 1e-12 for row, w in zip(rows, want)), (rows, want)
+assert abs(json.load(open('$output'))['METEOR'] - f(1, 3.25 / 4.75, 2, 5)) < 1e-12"
+exits 0
+ln -s ../tables nothing/meteor-1.5
+score --references coco.json --results short.json
+exits 0; says "METEOR    0.3595"
+rm nothing/meteor-1.5
+score --references coco.json --results short.json --metrics meteor
+exits 66; says "nothing/meteor-1.5/english.words"; says "env/setup.sh --with-meteor"
+score --references coco.json --results short.json --meteor-data absent
+exits 66; says "absent/english.words"
+echo "no numbers" >tables/english.synsets
+score --references coco.json --results short.json --meteor-data tables
+exits 65; says "english.synsets"
 
 new_case "CIDEr's document frequencies: written from references, as counted by other means, and used"
 score --references coco.json --write-cider-df df.json
@@ -115,7 +149,7 @@ score --references nocaps.json --results results.json
 exits 0; says "all       in-domain    out-domain"; says "images    2         1            1"
 score --references nocaps.json --results results.json --json
 exits 0
-cp "$output" domains
+tail -1 "$output" >domains
 run python3 -c "
 import json
 all, domains = json.load(open('first')), json.load(open('domains'))
@@ -195,9 +229,10 @@ for row in captions['annotations']:
 json.dump({'images': [{'id': i} for i in golden['image_ids']], 'annotations': others}, open('references.json', 'w'))
 json.dump([{'image_id': i, 'caption': c} for i, c in first.items()], open('hypotheses.json', 'w'))
 PYTHON
+    # (METEOR is in tests/golden)
     score --references references.json --results hypotheses.json --json --per-image per.json
     exits 0
-    cp "$output" scores.json
+    tail -1 "$output" >scores.json
     run python3 - "$golden" scores.json <<'PYTHON'
 import gzip, json, sys
 golden, scores, per = json.load(gzip.open(sys.argv[1])), json.load(open(sys.argv[2])), json.load(open('per.json'))

@@ -7,6 +7,7 @@
 #include "blip/metrics/bleu.h"
 #include "blip/metrics/cider.h"
 #include "blip/metrics/coco_eval.h"
+#include "blip/metrics/meteor.h"
 #include "blip/metrics/ptb_tokenizer.h"
 #include "blip/metrics/rouge_l.h"
 #include "tests/support/paths.h"
@@ -82,6 +83,45 @@ std::size_t count_equal(const std::vector<std::string>& lines, const std::vector
     return equal;
 }
 
+boost::test_tools::assertion_result has_meteor(boost::unit_test::test_unit_id) {
+    boost::test_tools::assertion_result result(!find_meteor({}).problem.size());
+    if (!result) result.message() << "no tables in " << default_meteor_dir().string() << ": env/setup.sh --with-meteor";
+    return result;
+}
+
+// Compares; tells the images beyond the tolerance and returns how many they are.
+std::size_t expect_meteor(const std::string& name, const CaptionScores& scores, const nlohmann::json& golden) {
+    const nlohmann::json& wanted = golden.at("per_image").at("METEOR");
+    BOOST_REQUIRE_EQUAL(scores.per_image.size(), wanted.size());
+    std::size_t apart = 0;
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+        const double want = wanted[i].get<double>();
+        if (std::abs(scores.per_image[i] - want) <= tolerance::meteor_of_image) continue;
+        ++apart;
+        BOOST_TEST_MESSAGE(name << ", image " << i << ": " << scores.per_image[i] << " instead of " << want);
+    }
+    const double difference = scores.corpus - golden.at("scores").at("METEOR").get<double>();
+    BOOST_TEST_MESSAGE("compared: " << wanted.size() - apart << " of " << wanted.size() << " images' METEOR, " << name
+                                    << "; corpus off by " << difference);
+    BOOST_TEST(std::abs(difference) <= tolerance::meteor_corpus, name << ": corpus off by " << difference);
+    return apart;
+}
+
+void expect_most_equal(std::size_t apart, std::size_t images) {
+    const double equal = 1 - static_cast<double>(apart) / static_cast<double>(images);
+    BOOST_TEST(equal >= tolerance::meteor_equal_images);
+}
+
+std::vector<std::vector<Tokens>> golden_references(const nlohmann::json& golden, const nlohmann::json& image_ids) {
+    std::vector<std::vector<Tokens>> references;
+    for (const auto& id : image_ids) {
+        auto& list = references.emplace_back();
+        for (const auto& reference : golden.at("references_tokenized").at(std::to_string(id.get<std::int64_t>())))
+            list.push_back(split(reference));
+    }
+    return references;
+}
+
 }    // namespace
 
 BOOST_AUTO_TEST_SUITE(metrics)
@@ -99,6 +139,36 @@ BOOST_AUTO_TEST_CASE(scores_of_golden_tokens, *boost::unit_test::precondition(ha
     expect_scores(hypotheses, references, golden);
 }
 
+BOOST_AUTO_TEST_CASE(meteor_of_golden_tokens,
+                     *boost::unit_test::precondition(has_golden) * boost::unit_test::precondition(has_meteor)) {
+    const nlohmann::json golden = read_json(golden_file("metrics.json.gz"));
+    std::vector<Tokens> hypotheses;
+    for (const auto& id : golden.at("image_ids"))
+        hypotheses.push_back(split(golden.at("hypotheses_tokenized").at(std::to_string(id.get<std::int64_t>())).at(0)));
+    const MeteorTables tables = find_meteor({});
+    const CaptionScores scores =
+        meteor(hypotheses, golden_references(golden, golden.at("image_ids")), tables.data.value(), 2);
+    expect_most_equal(expect_meteor("captions", scores, golden), hypotheses.size());
+}
+
+BOOST_AUTO_TEST_CASE(meteor_of_odd_hypotheses,
+                     *boost::unit_test::precondition(has_golden) * boost::unit_test::precondition(has_meteor)) {
+    const nlohmann::json golden = read_json(golden_file("metrics.json.gz"));
+    const nlohmann::json hard = read_json(golden_file("metrics_hard.json.gz"));
+    const MeteorTables tables = find_meteor({});
+    std::size_t apart = 0, images = 0;
+    for (const auto& variant : hard.at("variants")) {
+        std::vector<Tokens> hypotheses;
+        for (const auto& text : variant.at("hypotheses_tokenized")) hypotheses.push_back(split(text));
+        const CaptionScores scores =
+            meteor(hypotheses, golden_references(golden, variant.at("image_ids")), tables.data.value(), 2);
+        apart += expect_meteor(variant.at("variant"), scores, variant);
+        images += hypotheses.size();
+    }
+    BOOST_REQUIRE_GT(images, 0);
+    expect_most_equal(apart, images);
+}
+
 BOOST_AUTO_TEST_CASE(scores_of_odd_hypotheses, *boost::unit_test::precondition(has_golden)) {
     const nlohmann::json golden = read_json(golden_file("metrics.json.gz"));
     const nlohmann::json hard = read_json(golden_file("metrics_hard.json.gz"));
@@ -106,16 +176,8 @@ BOOST_AUTO_TEST_CASE(scores_of_odd_hypotheses, *boost::unit_test::precondition(h
     for (const auto& variant : hard.at("variants")) {
         BOOST_TEST_CONTEXT(variant.at("variant").get<std::string>()) {
             std::vector<Tokens> hypotheses;
-            std::vector<std::vector<Tokens>> references;
             for (const auto& text : variant.at("hypotheses_tokenized")) hypotheses.push_back(split(text));
-            for (const auto& id : variant.at("image_ids")) {
-                auto& list = references.emplace_back();
-                for (const auto& reference :
-                     golden.at("references_tokenized").at(std::to_string(id.get<std::int64_t>()))) {
-                    list.push_back(split(reference));
-                }
-            }
-            expect_scores(hypotheses, references, variant);
+            expect_scores(hypotheses, golden_references(golden, variant.at("image_ids")), variant);
         }
     }
 }

@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "blip/eval/caption_images.h"
 #include "blip/eval/picture_prompts.h"
 #include "blip/eval/scoring.h"
+#include "blip/metrics/meteor.h"
 #include "blip/model/captioner.h"
 #include "blip/options/options.h"
 
@@ -79,6 +81,7 @@ class Evaluator {
     Communicator& communicator_;
     Vocabulary vocabulary_;
     WordPieceTokenizer tokenizer_;
+    mutable std::optional<MeteorTables> meteor_;    // opened on rank 0 when captions are scored first
 };
 
 // Scores, number of images and times, as the evaluation files hold them for each split.

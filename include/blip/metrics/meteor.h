@@ -5,6 +5,8 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "blip/metrics/caption_scores.h"
@@ -30,6 +32,16 @@ class MeteorData {
     explicit MeteorData(std::shared_ptr<const MeteorIndex> index) : index_(std::move(index)) {}
     std::shared_ptr<const MeteorIndex> index_;
 };
+
+// The tables in `dir`, or in default_meteor_dir() if it is empty; where they are absent or no good: what is wrong, and
+// the remedy.
+struct MeteorTables {
+    std::optional<MeteorData> data;
+    std::string problem;
+};
+MeteorTables find_meteor(const std::filesystem::path& dir);
+// Throws missing_input unless all tables are in `dir`. Does not read them.
+void require_meteor_tables(const std::filesystem::path& dir);
 
 // $BLIP_DEPS/meteor-1.5, else ~/.cache/blip_mpi/meteor-1.5: where env/setup.sh puts the tables.
 std::filesystem::path default_meteor_dir();

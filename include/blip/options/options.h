@@ -131,6 +131,7 @@ struct EvaluateOptions {
     int limit = 0;                                        // only the first N images of a split; 0 = all
     std::filesystem::path cider_df;                       // CIDEr's document frequencies; empty: the references' own
     std::filesystem::path nocaps;                         // NoCaps' annotation file, for its images' domains
+    std::filesystem::path meteor_data;                    // METEOR's tables; empty: where env/setup.sh puts them
 
     bool operator==(const EvaluateOptions&) const = default;
 };

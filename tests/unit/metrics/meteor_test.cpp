@@ -1,6 +1,10 @@
 // METEOR over small tables made here, against the formulas of Denkowski and Lavie 2014.
 #include "blip/metrics/meteor.h"
 
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <cstdlib>
@@ -152,6 +156,83 @@ BOOST_FIXTURE_TEST_CASE(an_index_that_is_damaged_is_made_anew, Tables) {
     write_bytes(index(), whole.substr(0, whole.size() / 2));
     BOOST_TEST(score("couch x", "sofa y") == before);
     BOOST_TEST((read_bytes(index()) == whole));
+}
+
+// Somebody else may have written it, and may change it while it is mapped.
+BOOST_FIXTURE_TEST_CASE(an_index_that_others_can_write_is_made_anew, Tables) {
+    const double before = score("couch x", "sofa y");
+    namespace fs = std::filesystem;
+    for (const fs::perms open_to : {fs::perms::others_write, fs::perms::group_write}) {
+        fs::permissions(index(), open_to, fs::perm_options::add);
+        BOOST_TEST(score("couch x", "sofa y") == before);
+        BOOST_TEST((fs::status(index()).permissions() & open_to) == fs::perms::none);    // another file now
+    }
+    if (::geteuid() == 0) {
+        const std::string whole = read_bytes(index());
+        BOOST_TEST(::chown(index().c_str(), 65534, 65534) == 0);
+        BOOST_TEST(score("couch x", "sofa y") == before);
+        struct stat status {};
+        BOOST_TEST(::stat(index().c_str(), &status) == 0);
+        BOOST_TEST(status.st_uid == 0);
+        BOOST_TEST((read_bytes(index()) == whole));
+    } else {
+        BOOST_TEST_MESSAGE("skipped: a file of another user (needs root)");
+    }
+}
+
+BOOST_FIXTURE_TEST_CASE(nothing_is_stored_where_all_may_write, Tables) {
+    namespace fs = std::filesystem;
+    fs::create_directories(cache());
+    fs::permissions(cache(), fs::perms::others_write, fs::perm_options::add);
+    BOOST_TEST(score("couch x", "sofa y") > 0);
+    BOOST_TEST(fs::is_empty(cache()));
+}
+
+BOOST_FIXTURE_TEST_CASE(other_tables_have_an_index_of_their_own, Tables) {
+    const double before = score("couch x", "sofa y");
+    BOOST_TEST(before > 0);
+    BOOST_TEST(score("couch x", "sofa y") == before);    // the second start leaves its note
+    write_bytes(dir / "english.synsets", "couch\n1 2\nsofa\n4\nrun\n3\njog\n3\n");    // of the same size
+    BOOST_TEST(score("couch x", "sofa y") == 0);
+    BOOST_TEST(find_meteor(dir).data.has_value());
+}
+
+// Both find nothing, compile, and store: either file is whole, and nothing else is left.
+BOOST_FIXTURE_TEST_CASE(processes_that_compile_at_the_same_time, Tables) {
+    const double expected = score("couch x", "sofa y");
+    for (int round = 0; round < 5; ++round) {
+        std::filesystem::remove_all(cache());
+        std::vector<pid_t> children;
+        for (int child = 0; child < 4; ++child) {
+            const pid_t pid = ::fork();
+            if (pid == 0) {
+                int code = 1;
+                try {
+                    code = score("couch x", "sofa y") == expected ? 0 : 2;
+                } catch (...) {
+                }
+                ::_exit(code);
+            }
+            children.push_back(pid);
+        }
+        for (const pid_t pid : children) {
+            int status = -1;
+            BOOST_TEST(::waitpid(pid, &status, 0) == pid);
+            BOOST_TEST(status == 0);
+        }
+        BOOST_TEST(score("couch x", "sofa y") == expected);
+        for (const auto& entry : std::filesystem::directory_iterator(cache()))
+            BOOST_TEST((entry.path().extension() == ".index" || entry.path().extension() == ".note"), entry.path());
+    }
+}
+
+BOOST_FIXTURE_TEST_CASE(absent_tables_are_told, Tables) {
+    std::filesystem::remove(dir / "paraphrase-en.gz");
+    const MeteorTables found = find_meteor(dir);
+    BOOST_TEST(!found.data.has_value());
+    BOOST_TEST(found.problem.find("paraphrase-en.gz") != std::string::npos);
+    BOOST_TEST(found.problem.find("env/setup.sh --with-meteor") != std::string::npos);
+    BOOST_CHECK_THROW(require_meteor_tables(dir), Error);
 }
 
 BOOST_FIXTURE_TEST_CASE(tables_that_cannot_be_used, Tables) {
