@@ -165,7 +165,7 @@ BOOST_FIXTURE_TEST_CASE(an_index_that_others_can_write_is_made_anew, Tables) {
     for (const fs::perms open_to : {fs::perms::others_write, fs::perms::group_write}) {
         fs::permissions(index(), open_to, fs::perm_options::add);
         BOOST_TEST(score("couch x", "sofa y") == before);
-        BOOST_TEST((fs::status(index()).permissions() & open_to) == fs::perms::none);    // another file now
+        BOOST_TEST(((fs::status(index()).permissions() & open_to) == fs::perms::none));    // another file now
     }
     if (::geteuid() == 0) {
         const std::string whole = read_bytes(index());
