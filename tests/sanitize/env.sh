@@ -5,9 +5,8 @@ sanitize_dir=$PWD/tests/sanitize
 export OMP_NUM_THREADS=1    # LibTorch's own threads are not instrumented
 case $SANITIZE in
 1)
-    # alloc_dealloc_mismatch: LibTorch's allocator frees by free() what its operator new got.
     # detect_odr_violation: Open MPI's plugins define the same names on purpose.
-    export ASAN_OPTIONS="detect_odr_violation=0:strict_string_checks=1:detect_stack_use_after_return=0:abort_on_error=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
+    export ASAN_OPTIONS="detect_odr_violation=0:strict_string_checks=1${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
     export LSAN_OPTIONS="suppressions=$sanitize_dir/leaks.txt:print_suppressions=0"
     export UBSAN_OPTIONS=print_stacktrace=1
     ;;
