@@ -139,10 +139,13 @@ class Search {
     void keep_best() {
         ranks_.clear();
         for (std::size_t p = 0; p < longer_.size(); ++p) ranks_.emplace_back(longer_[p].order(), p);
-        const std::size_t kept = std::min(beam_width, ranks_.size());
-        std::partial_sort(ranks_.begin(), ranks_.begin() + static_cast<std::ptrdiff_t>(kept), ranks_.end());
+        if (ranks_.size() > beam_width) {
+            std::nth_element(ranks_.begin(), ranks_.begin() + beam_width, ranks_.end());
+            ranks_.resize(beam_width);
+        }
+        if (!std::is_sorted(ranks_.begin(), ranks_.end())) std::sort(ranks_.begin(), ranks_.end());
         paths_.clear();
-        for (std::size_t rank = 0; rank < kept; ++rank) paths_.push_back(longer_[ranks_[rank].second]);
+        for (const auto& [order, p] : ranks_) paths_.push_back(longer_[p]);
     }
 
     const std::vector<MeteorMatch>& matches_;

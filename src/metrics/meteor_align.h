@@ -21,6 +21,7 @@ struct MeteorWord {
     std::uint32_t stem = 0;                        // equal for words of equal stem
     bool function = false;
     std::vector<std::uint32_t> sets;    // synonym sets, ascending
+    std::uint64_t set_bits = 0;         // bit s % 64 for each: words without a common bit share no set
 };
 
 // All words of the captions to score, numbered. Filled by one thread, then read by any number.

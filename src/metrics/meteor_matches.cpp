@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <new>
-#include <tuple>
 
 #include "src/metrics/meteor_align.h"
 
@@ -26,6 +25,7 @@ bool share_one(const std::vector<std::uint32_t>& a, const std::vector<std::uint3
 struct Phrase {
     std::uint32_t number = 0;    // in the index
     std::uint16_t begin = 0, words = 0;
+    std::span<const std::uint32_t> meanings;    // phrases that mean the same, ascending
 };
 
 // Every phrase of the caption that has paraphrases.
@@ -38,9 +38,9 @@ std::vector<Phrase> phrases_in(std::span<const std::uint32_t> caption, const Met
             if (word == MeteorIndex::no_word) break;
             phrase = lexicon.index().longer_phrase(phrase, word);
             if (phrase == 0) break;
-            if (!lexicon.index().paraphrases(phrase).empty())
+            if (const auto meanings = lexicon.index().paraphrases(phrase); !meanings.empty())
                 found.push_back(
-                    {phrase, static_cast<std::uint16_t>(begin), static_cast<std::uint16_t>(end + 1 - begin)});
+                    {phrase, static_cast<std::uint16_t>(begin), static_cast<std::uint16_t>(end + 1 - begin), meanings});
         }
     }
     return found;
@@ -61,6 +61,7 @@ std::uint32_t MeteorLexicon::number(const std::string& word) {
     entry.table = index_.word(word);
     entry.function = index_.is_function(entry.table);
     entry.sets = index_.synonym_sets(word);
+    for (const std::uint32_t set : entry.sets) entry.set_bits |= std::uint64_t{1} << set % 64;
     const sb_symbol* stemmed =
         sb_stemmer_stem(stemmer_, reinterpret_cast<const sb_symbol*>(word.data()), static_cast<int>(word.size()));
     if (stemmed == nullptr) throw std::bad_alloc();
@@ -94,24 +95,29 @@ std::vector<MeteorMatch> meteor_matches(std::span<const std::uint32_t> hypothesi
             }
             const MeteorWord& other = lexicon[reference[j]];
             if (word.stem == other.stem) add(stem, i, 1, j, 1);
-            if (share_one(word.sets, other.sets)) add(synonym, i, 1, j, 1);
+            if ((word.set_bits & other.set_bits) != 0 && share_one(word.sets, other.sets)) add(synonym, i, 1, j, 1);
         }
     }
     const std::vector<Phrase> others = phrases_in(reference, lexicon);
     for (const Phrase& own : phrases_in(hypothesis, lexicon)) {
-        const std::span<const std::uint32_t> meanings = lexicon.index().paraphrases(own.number);
         for (const Phrase& other : others) {
-            const auto [first, last] = std::equal_range(meanings.begin(), meanings.end(), other.number);
+            // Each is listed with the other equally often: the shorter list is searched.
+            const bool in_own = own.meanings.size() < other.meanings.size();
+            const std::span<const std::uint32_t> meanings = in_own ? own.meanings : other.meanings;
+            const std::uint32_t wanted = in_own ? other.number : own.number;
+            if (wanted < meanings.front() || wanted > meanings.back()) continue;
+            const auto [first, last] = std::equal_range(meanings.begin(), meanings.end(), wanted);
             for (auto listed = first; listed != last; ++listed)    // twice if the table has both directions
                 add(paraphrase, own.begin, own.words, other.begin, other.words);
         }
     }
-    const auto place = [](const MeteorMatch& match) {
-        return std::tuple(match.reference, match.module, match.hypothesis, match.hypothesis_words,
-                          match.reference_words);
+    const auto place = [](const MeteorMatch& match) {    // captions have at most meteor_aligned_words words
+        return std::uint64_t{match.reference} << 48 | std::uint64_t{match.module} << 40 |
+               std::uint64_t{match.hypothesis} << 24 | std::uint64_t{match.hypothesis_words} << 12 |
+               match.reference_words;
     };
     std::sort(found.begin(), found.end(),
-              [&](const MeteorMatch& a, const MeteorMatch& b) { return place(a) < place(b); });
+              [&](const MeteorMatch& x, const MeteorMatch& y) { return place(x) < place(y); });
     return found;
 }
 
