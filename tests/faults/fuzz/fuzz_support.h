@@ -28,7 +28,8 @@ void read_or_refuse(Body body, std::initializer_list<ExitCode> codes = {ExitCode
         body();
     } catch (const Error& error) {
         require(std::find(codes.begin(), codes.end(), error.code()) != codes.end());
-        for (const char c : std::string(error.what())) require(static_cast<unsigned char>(c) >= 0x20);
+        // base/printable.h escapes all control characters but the tab
+        for (const char c : std::string(error.what())) require(static_cast<unsigned char>(c) >= 0x20 || c == '\t');
     }
 }
 
