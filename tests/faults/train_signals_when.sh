@@ -104,7 +104,7 @@ for sent in "TERM write log.jsonl 12" "INT write log.jsonl 9" "TERM fsync step-0
 done
 
 # One picture at a time and many beams: there is time to be interrupted.
-slow=(--epochs 1 --checkpoint-every 4 --eval-batch 1 --num-beams 32 --max-length 39)
+slow=(--epochs 1 --checkpoint-every 4 --eval-batch 1 --num-beams 256 --max-length 39)
 train 2 "$scratch/whole-evaluated" "${slow[@]}"
 evaluating() { whole_checkpoint "$1" 5 && [ ! -e "$1/evaluations/epoch-0.json" ]; }
 stops=("INT 0 85" "TERM mpirun any")
