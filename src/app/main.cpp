@@ -7,8 +7,11 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
+#include <exception>
 #include <functional>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -118,6 +121,23 @@ void open_standard_streams() {
     }
 }
 
+// Memory that ends within a destructor (JSON's allocate) or on a thread of a library's own: no signal and no core, but
+// a message and a code of ours. The launcher ends the other ranks.
+[[noreturn]] void on_terminate() noexcept {
+    std::set_terminate(std::abort);    // what follows may need memory too
+    char line[1024] = "an error that nothing could catch";
+    try {
+        if (const auto error = std::current_exception()) std::rethrow_exception(error);
+    } catch (const std::bad_alloc&) {
+        std::snprintf(line, sizeof line, "out of memory: use more ranks, a smaller --micro-batch or a smaller --model");
+    } catch (const std::exception& error) {
+        std::snprintf(line, sizeof line, "%s", error.what());
+    } catch (...) {
+    }
+    std::fprintf(stderr, "error: rank %d on %s: %s\n", launcher_rank(), host_name().c_str(), line);
+    std::_Exit(static_cast<int>(ExitCode::internal));
+}
+
 // A library of LibTorch's ends the process in a way of its own, before main, where the working directory was deleted.
 // What stands in .preinit_array runs before all libraries have started: only system calls are safe.
 void require_working_directory() {
@@ -134,6 +154,7 @@ void require_working_directory() {
 
 int main(int argc, char** argv) {
     blip::open_standard_streams();
+    std::set_terminate(blip::on_terminate);
     blip::tune_allocator();
     blip::install_stop_signals();
     return blip::run(argc, argv);

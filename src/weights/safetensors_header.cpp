@@ -117,12 +117,26 @@ json parse_header(const char* begin, const char* end, const std::string& file) {
 }    // namespace
 
 std::string header_digest(const SafetensorsHeader& header) {
-    json facts = json::object();
-    for (const auto& [name, entry] : header.entries)
-        facts["tensors"][name] = {entry.dtype, entry.shape, entry.begin, entry.end};
-    for (const auto& [key, value] : header.metadata)
-        if (key != kHeaderDigestName) facts["metadata"][key] = value;
-    return digest_of(facts.dump(-1, ' ', false, json::error_handler_t::replace));
+    Digest digest;
+    const auto number = [&](std::uint64_t value) { digest.add(std::as_bytes(std::span(&value, 1))); };
+    const auto text = [&](const std::string& value) {
+        number(value.size());
+        digest.add(std::as_bytes(std::span(value)));
+    };
+    for (const auto& [name, entry] : header.entries) {
+        text(name);
+        text(entry.dtype);
+        number(entry.shape.size());
+        for (const std::int64_t extent : entry.shape) number(static_cast<std::uint64_t>(extent));
+        number(entry.begin);
+        number(entry.end);
+    }
+    for (const auto& [key, value] : header.metadata) {
+        if (key == kHeaderDigestName) continue;
+        text(key);
+        text(value);
+    }
+    return digest.hex();
 }
 
 SafetensorsHeader parse_safetensors_header(std::span<const std::byte> file_bytes, const std::string& file) {
