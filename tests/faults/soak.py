@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A training run under random faults. `make soak FAULTS=100 SEED=1`, and in its short form tests/faults/soak.sh.
 
-    soak.py --build DIR [--faults N] [--seed S] [--small] [--table FILE]
+    soak.py --build DIR [--faults N] [--seed S] [--small] [--only PART] [--table FILE]
 
 One run of the tiny preset is started again after each fault with the same command until it is done. After each fault: the
 exit code is one that is promised, nothing of the job is left, and the next start goes on from the newest checkpoint that
@@ -163,7 +163,7 @@ class Soak:
         if job.end(1800) != 0:
             raise Failure(f"the undisturbed run failed:\n{job.text()[-4000:]}")
         self.mount_disk()
-        for number, (name, function, rng) in enumerate(deal(self.arguments.seed, self.arguments.faults), 1):
+        for number, (name, function, rng) in enumerate(deal(self.arguments.seed, self.arguments.faults, self.arguments.only), 1):
             try:
                 self.disturb(number, name, function, rng)
             except Failure as failure:
@@ -203,6 +203,7 @@ def main():
     parser.add_argument("--build", default="build")
     parser.add_argument("--faults", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="faults whose names have this part")
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--table")
     arguments = parser.parse_args()

@@ -252,6 +252,7 @@ def memory(soak, rng):
 
 # ---- disks ----
 def injected(soak, what):
+    """Calls are counted for each thread by itself, and every checkpoint is written by a new one."""
     return ["strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", f"trace={what.split(':')[0]}", "-e",
             f"inject={what}", *soak.run.of_rank()]
 
@@ -261,7 +262,7 @@ def disk_error(soak, rng):
     if not soak.can_trace:
         return instead(soak, rng)
     error, call = rng.choice(["EIO", "ENOSPC", "EDQUOT"]), rng.choice(["fsync", "rename"])
-    tight = injected(soak, f"{call}:error={error}:when={rng.randint(3, 8)}")
+    tight = injected(soak, f"{call}:error={error}:when={rng.randint(1, 4)}")
     job = soak.start(first=tight) if call == "rename" or rng.random() < 0.5 else soak.start(second=tight)
     reach(soak, rng, job)
     # to the rank itself: a launcher's signal ends at strace
@@ -274,7 +275,7 @@ def killed_in_call(soak, rng):
     if not soak.can_trace:
         return instead(soak, rng)
     call = rng.choice(["fsync", "rename", "unlink,unlinkat,rmdir", "mkdir"])
-    killed = injected(soak, f"{call}:signal=KILL:when={rng.randint(2, 8)}")
+    killed = injected(soak, f"{call}:signal=KILL:when={rng.randint(1, 3)}")
     job = soak.start(first=killed)
     reach(soak, rng, job)
     job.signal_rank(1, signal.SIGUSR1)
@@ -311,11 +312,12 @@ def full_disk(soak, rng):
             os.remove(filler)
 
 
-def deal(seed, count):
-    """count of (name, function, random): all kinds in turn, in an order drawn anew for each round."""
+def deal(seed, count, only=""):
+    """count of (name, function, random): all kinds (with `only` in their names) in turn, in an order drawn anew for each
+    round."""
     order, dealt = random.Random(f"order {seed}"), []
     while len(dealt) < count:
-        round_of = list(KINDS)
+        round_of = [kind for kind in KINDS if only in kind[0]]
         order.shuffle(round_of)
         dealt += round_of
     return [(name, function, random.Random(f"{seed} {i}")) for i, (name, function) in enumerate(dealt[:count])]
