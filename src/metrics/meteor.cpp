@@ -28,8 +28,9 @@ double matched(const MeteorSide& side) {
 
 }    // namespace
 
-MeteorCounts meteor_counts(std::span<const std::uint32_t> hypothesis, std::span<const std::uint32_t> reference,
+MeteorCounts meteor_counts(const MeteorHypothesis& caption, std::span<const std::uint32_t> reference,
                            const MeteorLexicon& lexicon) {
+    const std::span<const std::uint32_t> hypothesis = caption.words();
     MeteorCounts counts;
     const auto count = [&](MeteorSide& side, std::span<const std::uint32_t> words) {
         side.words = static_cast<double>(words.size());
@@ -41,7 +42,7 @@ MeteorCounts meteor_counts(std::span<const std::uint32_t> hypothesis, std::span<
         ++(lexicon[word].function ? side.function : side.content)[module];
         ++side.matched;
     };
-    const MeteorAlignment alignment = meteor_align(hypothesis, reference, lexicon);
+    const MeteorAlignment alignment = meteor_align(caption, reference, lexicon);
     for (const MeteorMatch& match : alignment.matches) {
         for (std::size_t i = match.hypothesis; i < match.hypothesis_end(); ++i)
             add(counts.hypothesis, hypothesis[i], match.module);
@@ -91,8 +92,9 @@ CaptionScores meteor(const std::vector<Tokens>& hypotheses, const std::vector<st
     std::vector<double> chunks(hypotheses.size());
     parallel_for(images, threads, [&](std::int64_t image) {
         const auto i = static_cast<std::size_t>(image);
+        const MeteorHypothesis hypothesis(numbers[i].front(), lexicon);
         for (std::size_t k = 1; k < numbers[i].size(); ++k) {
-            const MeteorCounts counts = meteor_counts(numbers[i].front(), numbers[i][k], lexicon);
+            const MeteorCounts counts = meteor_counts(hypothesis, numbers[i][k], lexicon);
             const double penalised = meteor_penalised_chunks(counts), score = meteor_score(counts, penalised);
             if (k > 1 && score <= scores.per_image[i]) continue;
             scores.per_image[i] = score;

@@ -157,13 +157,12 @@ class Search {
 
 }    // namespace
 
-MeteorAlignment meteor_align(std::span<const std::uint32_t> hypothesis, std::span<const std::uint32_t> reference,
+MeteorAlignment meteor_align(const MeteorHypothesis& hypothesis, std::span<const std::uint32_t> reference,
                              const MeteorLexicon& lexicon) {
-    hypothesis = hypothesis.first(std::min(hypothesis.size(), meteor_aligned_words));
     reference = reference.first(std::min(reference.size(), meteor_aligned_words));
     const std::vector<MeteorMatch> matches = meteor_matches(hypothesis, reference, lexicon);
-    const std::vector<char> lone = lone_matches(matches, hypothesis.size(), reference.size());
-    if (hypothesis.size() <= 64) return Search<64>(matches, lone).run(reference.size());
+    const std::vector<char> lone = lone_matches(matches, hypothesis.aligned().size(), reference.size());
+    if (hypothesis.aligned().size() <= 64) return Search<64>(matches, lone).run(reference.size());
     return Search<meteor_aligned_words>(matches, lone).run(reference.size());
 }
 

@@ -35,7 +35,7 @@ struct MeteorCounts {
     }
 };
 
-MeteorCounts meteor_counts(std::span<const std::uint32_t> hypothesis, std::span<const std::uint32_t> reference,
+MeteorCounts meteor_counts(const MeteorHypothesis& hypothesis, std::span<const std::uint32_t> reference,
                            const MeteorLexicon& lexicon);
 
 // The chunks that count: none where all words of both are matched in one piece.

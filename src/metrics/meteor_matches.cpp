@@ -11,39 +11,18 @@ namespace {
 
 enum Module : std::uint8_t { exact, stem, synonym, paraphrase };
 
-bool share_one(const std::vector<std::uint32_t>& a, const std::vector<std::uint32_t>& b) {
-    for (auto i = a.begin(), j = b.begin(); i != a.end() && j != b.end();) {
-        if (*i == *j) return true;
-        if (*i < *j)
-            ++i;
-        else
-            ++j;
-    }
-    return false;
-}
-
-struct Phrase {
-    std::uint32_t number = 0;    // in the index
-    std::uint16_t begin = 0, words = 0;
-    std::span<const std::uint32_t> meanings;    // phrases that mean the same, ascending
-};
-
-// Every phrase of the caption that has paraphrases.
-std::vector<Phrase> phrases_in(std::span<const std::uint32_t> caption, const MeteorLexicon& lexicon) {
-    std::vector<Phrase> found;
+// Calls call with every phrase of the caption that the index knows, be it as the beginning of another one.
+template <class Call>
+void each_phrase(std::span<const std::uint32_t> caption, const MeteorLexicon& lexicon, Call call) {
     for (std::size_t begin = 0; begin < caption.size(); ++begin) {
-        std::uint32_t phrase = 0;
-        for (std::size_t end = begin; end < caption.size(); ++end) {
+        std::uint32_t phrase = lexicon[caption[begin]].phrase;
+        for (std::size_t end = begin + 1; phrase != 0; ++end) {
+            call(MeteorPhrase{phrase, static_cast<std::uint16_t>(begin), static_cast<std::uint16_t>(end - begin)});
+            if (end == caption.size()) break;
             const std::uint32_t word = lexicon[caption[end]].table;
-            if (word == MeteorIndex::no_word) break;
-            phrase = lexicon.index().longer_phrase(phrase, word);
-            if (phrase == 0) break;
-            if (const auto meanings = lexicon.index().paraphrases(phrase); !meanings.empty())
-                found.push_back(
-                    {phrase, static_cast<std::uint16_t>(begin), static_cast<std::uint16_t>(end + 1 - begin), meanings});
+            phrase = word != MeteorIndex::no_word ? lexicon.index().longer_phrase(phrase, word) : 0;
         }
     }
-    return found;
 }
 
 }    // namespace
@@ -60,8 +39,7 @@ std::uint32_t MeteorLexicon::number(const std::string& word) {
     MeteorWord entry;
     entry.table = index_.word(word);
     entry.function = index_.is_function(entry.table);
-    entry.sets = index_.synonym_sets(word);
-    for (const std::uint32_t set : entry.sets) entry.set_bits |= std::uint64_t{1} << set % 64;
+    if (entry.table != MeteorIndex::no_word) entry.phrase = index_.longer_phrase(0, entry.table);
     const sb_symbol* stemmed =
         sb_stemmer_stem(stemmer_, reinterpret_cast<const sb_symbol*>(word.data()), static_cast<int>(word.size()));
     if (stemmed == nullptr) throw std::bad_alloc();
@@ -69,7 +47,21 @@ std::uint32_t MeteorLexicon::number(const std::string& word) {
                            static_cast<std::size_t>(sb_stemmer_length(stemmer_)));
     entry.stem = stems_.try_emplace(text, static_cast<std::uint32_t>(stems_.size())).first->second;
     words_.push_back(std::move(entry));
+    add_synonyms(at->second, index_.synonym_sets(word));
     return at->second;
+}
+
+// The newest word is the last of every list that it gets into.
+void MeteorLexicon::add_synonyms(std::uint32_t number, const std::vector<std::uint32_t>& sets) {
+    std::vector<std::uint32_t>& own = words_[number].synonyms;
+    for (const std::uint32_t set : sets) {
+        std::vector<std::uint32_t>& words = words_of_set_[set];
+        own.insert(own.end(), words.begin(), words.end());
+        words.push_back(number);
+    }
+    std::sort(own.begin(), own.end());
+    own.erase(std::unique(own.begin(), own.end()), own.end());
+    for (const std::uint32_t other : own) words_[other].synonyms.push_back(number);
 }
 
 std::vector<std::uint32_t> MeteorLexicon::numbers(const std::vector<std::string>& words) {
@@ -79,8 +71,18 @@ std::vector<std::uint32_t> MeteorLexicon::numbers(const std::vector<std::string>
     return result;
 }
 
-std::vector<MeteorMatch> meteor_matches(std::span<const std::uint32_t> hypothesis,
-                                        std::span<const std::uint32_t> reference, const MeteorLexicon& lexicon) {
+MeteorHypothesis::MeteorHypothesis(std::span<const std::uint32_t> words, const MeteorLexicon& lexicon) : words_(words) {
+    each_phrase(aligned(), lexicon, [&](const MeteorPhrase& phrase) {
+        const std::span<const std::uint32_t> meanings = lexicon.index().paraphrases(phrase.number);
+        if (meanings.empty()) return;
+        phrases_.push_back(phrase);
+        for (const std::uint32_t meaning : meanings) meanings_.set(bit_of(meaning));
+    });
+}
+
+std::vector<MeteorMatch> meteor_matches(const MeteorHypothesis& caption, std::span<const std::uint32_t> reference,
+                                        const MeteorLexicon& lexicon) {
+    const std::span<const std::uint32_t> hypothesis = caption.aligned();
     std::vector<MeteorMatch> found;
     const auto add = [&](Module module, std::size_t i, std::size_t length, std::size_t j, std::size_t other) {
         found.push_back({static_cast<std::uint16_t>(i), static_cast<std::uint16_t>(length),
@@ -95,22 +97,19 @@ std::vector<MeteorMatch> meteor_matches(std::span<const std::uint32_t> hypothesi
             }
             const MeteorWord& other = lexicon[reference[j]];
             if (word.stem == other.stem) add(stem, i, 1, j, 1);
-            if ((word.set_bits & other.set_bits) != 0 && share_one(word.sets, other.sets)) add(synonym, i, 1, j, 1);
+            if (std::binary_search(word.synonyms.begin(), word.synonyms.end(), reference[j])) add(synonym, i, 1, j, 1);
         }
     }
-    const std::vector<Phrase> others = phrases_in(reference, lexicon);
-    for (const Phrase& own : phrases_in(hypothesis, lexicon)) {
-        for (const Phrase& other : others) {
-            // Each is listed with the other equally often: the shorter list is searched.
-            const bool in_own = own.meanings.size() < other.meanings.size();
-            const std::span<const std::uint32_t> meanings = in_own ? own.meanings : other.meanings;
-            const std::uint32_t wanted = in_own ? other.number : own.number;
-            if (wanted < meanings.front() || wanted > meanings.back()) continue;
-            const auto [first, last] = std::equal_range(meanings.begin(), meanings.end(), wanted);
+    each_phrase(reference, lexicon, [&](const MeteorPhrase& other) {
+        if (!caption.may_mean(other.number)) return;
+        // Each is listed with the other equally often.
+        const std::span<const std::uint32_t> meanings = lexicon.index().paraphrases(other.number);
+        for (const MeteorPhrase& own : caption.phrases()) {
+            const auto [first, last] = std::equal_range(meanings.begin(), meanings.end(), own.number);
             for (auto listed = first; listed != last; ++listed)    // twice if the table has both directions
                 add(paraphrase, own.begin, own.words, other.begin, other.words);
         }
-    }
+    });
     const auto place = [](const MeteorMatch& match) {    // captions have at most meteor_aligned_words words
         return std::uint64_t{match.reference} << 48 | std::uint64_t{match.module} << 40 |
                std::uint64_t{match.hypothesis} << 24 | std::uint64_t{match.hypothesis_words} << 12 |

@@ -48,6 +48,14 @@ void append(char32_t c, std::string& text) {
     }
 }
 
+// Letters and digits of ASCII alone: no rule below changes such a word, whatever stands beside it.
+bool is_plain(const std::string& token) {
+    return !token.empty() && std::all_of(token.begin(), token.end(), [](char c) {
+        const auto byte = static_cast<unsigned char>(c);
+        return is_latin(byte) || is_digit(byte);
+    });
+}
+
 // The caption with one space where there were several, every sign that no rule below looks at between spaces, and
 // two quotation marks as one.
 std::u32string spread(const Tokens& tokens) {
@@ -212,6 +220,7 @@ Stop stop_of(std::string_view piece, std::string_view next) {
 }    // namespace
 
 std::vector<std::string> meteor_words(const Tokens& tokens) {
+    if (std::all_of(tokens.begin(), tokens.end(), is_plain)) return tokens;
     std::vector<std::string> pieces = Splitter(spread(tokens)).pieces(), words;
     words.reserve(pieces.size());
     for (std::size_t i = 0; i < pieces.size(); ++i) {

@@ -38,7 +38,7 @@ struct OneChoice {
             return lexicon.numbers(words);
         };
         const auto h = numbers(hypothesis), r = numbers(reference);
-        return meteor_align(h, r, lexicon);
+        return meteor_align(MeteorHypothesis(h, lexicon), r, lexicon);
     }
 
     // For n = 0, 1, ...: '2' if "a" and the other word were matched in one piece, '1' if "a" alone was.
