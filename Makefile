@@ -112,7 +112,7 @@ NVCC_FLAGS := -std=c++20 -O3 -lineinfo -fmad=false -ccbin $(lastword $(CXX)) -Ii
 # ---- sources, objects, programs ----
 # Files named *.cu and *_cuda.cpp are in programs with CUDA only, *_nocuda.cpp in those without.
 obj      = $(patsubst %.cu,$(BUILD)/obj/%.cu.o,$(patsubst %.cpp,$(BUILD)/obj/%.o,$(1)))
-sources  = $(filter-out src/app/main.cpp %_cuda.cpp %_nocuda.cpp,$(wildcard src/$(1)/*.cpp))
+sources  = $(filter-out src/app/main.cpp src/app/score_main.cpp %_cuda.cpp %_nocuda.cpp,$(wildcard src/$(1)/*.cpp))
 sources_cuda   = $(wildcard src/$(1)/*.cu src/$(1)/*_cuda.cpp)
 sources_nocuda = $(wildcard src/$(1)/*_nocuda.cpp)
 HAVE    := $(foreach l,$(LAYERS),$(if $(call sources,$(l)),$(l)))
@@ -127,7 +127,8 @@ torchy   = $(filter $(TORCH_LAYERS),$(1))
 
 PREP_LAYERS := base options text image data
 PREP      := $(patsubst data_prep/%.cpp,%,$(wildcard data_prep/coco_pack.cpp data_prep/make_sample.cpp))
-PROGRAMS  := $(BUILD)/bin/blip_mpi $(if $(WITH_CUDA),$(BUILD)/bin/blip_mpi_cuda) $(PREP:%=$(BUILD)/bin/%)
+SCORE_LAYERS := base options text metrics
+PROGRAMS  := $(addprefix $(BUILD)/bin/,blip_mpi blip_mpi_score) $(if $(WITH_CUDA),$(BUILD)/bin/blip_mpi_cuda) $(PREP:%=$(BUILD)/bin/%)
 UNIT      := $(TESTED:%=$(BUILD)/tests/unit_%)
 WIDE      := $(foreach d,golden ranks,$(if $(wildcard tests/$(d)/*_test.cpp),$(BUILD)/tests/$(d)))
 # Under TSan: the tests of what has threads of its own.
@@ -354,6 +355,8 @@ TEST_LIBS := -lboost_unit_test_framework
 test_main := $(BUILD)/obj/tests/support/test_main.o
 $(eval $(call program_rules,$(BUILD)/bin/blip_mpi,$(call obj,src/app/main.cpp),$(LAYERS)))
 $(if $(WITH_CUDA),$(eval $(call cuda_program_rules,$(BUILD)/bin/blip_mpi_cuda,$(call obj,src/app/main.cpp))))
+# Of the layer app it takes what needs no LibTorch.
+$(eval $(call program_rules,$(BUILD)/bin/blip_mpi_score,$(call obj,src/app/score_main.cpp),$(SCORE_LAYERS),$(BUILD)/lib/libblip_app.a))
 $(foreach p,$(PREP),$(eval $(call program_rules,$(BUILD)/bin/$(p),$(call obj,$(wildcard data_prep/$(p).cpp data_prep/$(p)_*.cpp)),$(PREP_LAYERS),,,$(BUILD)/lists/$(p))))
 $(foreach l,$(TESTED),$(eval $(call program_rules,$(BUILD)/tests/unit_$(l),$(call obj,$(wildcard tests/unit/$(l)/*_test.cpp)) $(test_main),$(call closure,$(l)),$(SUPPORT_LIB) $(if $(call torchy,$(call closure,$(l))),$(SUPPORT_TORCH_LIB)),$(TEST_LIBS),$(BUILD)/lists/unit_$(l))))
 $(eval $(call program_rules,$(BUILD)/tests/golden,$(call obj,$(wildcard tests/golden/*_test.cpp)) $(test_main),$(LAYERS),$(SUPPORT_LIB) $(SUPPORT_TORCH_LIB),$(TEST_LIBS),$(BUILD)/lists/golden))

@@ -37,7 +37,7 @@ take() { # FILE... DIRECTORY-OR-NAME: copies, following links
 }
 
 # ---- programs and Open MPI -------------------------------------------------------------------------------------------
-programs=("$build"/bin/blip_mpi "$build"/bin/coco_pack "$build"/bin/make_sample)
+programs=("$build"/bin/blip_mpi "$build"/bin/blip_mpi_score "$build"/bin/coco_pack "$build"/bin/make_sample)
 [ ! -x "$build/bin/blip_mpi_cuda" ] || programs+=("$build/bin/blip_mpi_cuda")
 if [ -n "$with_gpu_tests" ]; then
     [ -x "$build/tests/gpu" ] || fail 66 "$build/tests/gpu is absent: make tests CUDA=1"

@@ -6,6 +6,9 @@ launch=$(readlink -f "$0")
 libexec=${launch%/*}
 bundle=${libexec%/*}
 name=${0##*/}
+case "$name ${1:-}" in
+"blip_mpi score") name=blip_mpi_score ;; # what needs no LibTorch
+esac
 refuse() {
     [ "${OMPI_COMM_WORLD_RANK:-${PMIX_RANK:-${SLURM_PROCID:-0}}}" != 0 ] || echo "$name: $*" >&2
     exit 66

@@ -1,5 +1,4 @@
 // blip_mpi: parse, choose the device, start MPI where the verb needs it, run the verb, turn errors into exit codes.
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/syscall.h>
 #include <torch/headeronly/version.h>
@@ -26,6 +25,7 @@
 #include "blip/options/parse.h"
 #include "src/app/device_choice.h"
 #include "src/app/error_text.h"
+#include "src/app/standalone.h"
 #include "src/app/startup.h"
 #include "src/app/verbs.h"
 
@@ -77,17 +77,6 @@ int run_with_mpi(const ParsedCommandLine& command, const DeviceChoice& choice, i
     }
 }
 
-int run_alone(const std::function<ExitCode()>& verb) {
-    init_log(0);
-    try {
-        return static_cast<int>(verb());
-    } catch (...) {
-        const auto [message, code] = describe_current_exception();
-        log_error_text(message);
-        return static_cast<int>(code);
-    }
-}
-
 int run(int argc, char** argv) {
     if (argc > 1 && std::string_view(argv[1]) == "score")
         return run_alone([&] { return run_score({argv + 2, argv + argc}); });
@@ -114,13 +103,6 @@ int run(int argc, char** argv) {
     });
 }
 
-// A file opened on a closed stderr would receive the log's lines.
-void open_standard_streams() {
-    for (int fd = 0; fd <= 2; ++fd) {
-        if (::fcntl(fd, F_GETFD) == -1 && errno == EBADF) (void)::open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY);
-    }
-}
-
 // Memory that ends within a destructor (JSON's allocate) or on a thread of a library's own: no signal and no core, but
 // a message and a code of ours. The launcher ends the other ranks.
 [[noreturn]] void on_terminate() noexcept {
@@ -138,16 +120,33 @@ void open_standard_streams() {
     std::_Exit(static_cast<int>(ExitCode::internal));
 }
 
+// What stands in .preinit_array runs before all libraries have started: only system calls are safe. Called with main's
+// arguments and the environment.
+using BeforeLibraries = void (*)(int, char**, char**);
+
 // A library of LibTorch's ends the process in a way of its own, before main, where the working directory was deleted.
-// What stands in .preinit_array runs before all libraries have started: only system calls are safe.
-void require_working_directory() {
+void require_working_directory(int, char**, char**) {
     char path[4096];
     if (::syscall(SYS_getcwd, path, sizeof path) > 0 || errno != ENOENT) return;
     constexpr std::string_view text = "blip_mpi: the working directory is gone: cd to one that exists\n";
     (void)!::syscall(SYS_write, 2, text.data(), text.size());
     ::syscall(SYS_exit_group, static_cast<int>(ExitCode::missing_input));
 }
-[[gnu::section(".preinit_array"), gnu::used]] void (*const before_libraries)() = require_working_directory;
+
+// `score` needs nothing of LibTorch, whose libraries take 0.2 s to start: it becomes blip_mpi_score of the same folder.
+// Where that is absent, this program goes on.
+void become_score_program(int argc, char** argv, char** environment) {
+    constexpr char name[] = "blip_mpi_score";
+    if (argc < 2 || std::string_view(argv[1]) != "score") return;
+    char path[4096];
+    long length = ::syscall(SYS_readlink, "/proc/self/exe", path, sizeof path - sizeof name);
+    while (length > 0 && path[length - 1] != '/') --length;
+    if (length <= 0) return;
+    for (std::size_t i = 0; i < sizeof name; ++i) path[static_cast<std::size_t>(length) + i] = name[i];
+    ::syscall(SYS_execve, path, argv, environment);
+}
+[[gnu::section(".preinit_array"), gnu::used]] const BeforeLibraries before_libraries[] = {require_working_directory,
+                                                                                          become_score_program};
 
 }    // namespace
 }    // namespace blip

@@ -72,6 +72,14 @@ run env -i HOME="$scratch" PATH=/usr/bin:/bin LIBTORCH="$torch" bash "$scratch/s
 worked "$scratch/place"
 first=$(sha256sum <"$scratch/place/out/best/model.safetensors")
 
+new_case "scores need no LibTorch"
+echo '{"1": ["a dog runs"]}' >"$scratch/references.json"
+echo '[{"image_id": 1, "caption": "a dog runs"}]' >"$scratch/results.json"
+run env -i PATH=/usr/bin:/bin "$bundle/bin/blip_mpi" score --references "$scratch/references.json" --results "$scratch/results.json" --metrics bleu
+exits 0; says "Bleu_1    1.0000"
+run env -i PATH=/usr/bin:/bin "$bundle/bin/blip_mpi" score --references "$scratch/absent.json" --results "$scratch/results.json"
+exits 66; says "absent.json"
+
 # A root with nothing but these tools and what they load. libstdc++ and libgcc_s are not among that.
 bare=$scratch/bare
 bare_root() {

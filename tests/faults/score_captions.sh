@@ -35,6 +35,16 @@ for form in "karpathy.json --split val" job.json plain.json; do
     exits 0; is "$(tail -1 "$output")" "$(cat first)" "scores from $form"
 done
 
+new_case "the same from blip_mpi_score, which blip_mpi becomes, and from blip_mpi where that is absent"
+run "$bin/blip_mpi_score" --references coco.json --results results.json --json
+exits 0; is "$(tail -1 "$output")" "$(cat first)" "scores of blip_mpi_score"
+if ldd "$bin/blip_mpi_score" | grep -E 'torch|c10|libmpi'; then fail "it loads LibTorch or MPI"; fi
+LD_DEBUG=files "$bin/blip_mpi" score --references coco.json --results results.json >/dev/null 2>loaded
+grep -q "calling init: .*libtorch_cpu" loaded && fail "blip_mpi started LibTorch to score"
+mkdir lonely && cp "$bin/blip_mpi" lonely
+run lonely/blip_mpi score --references coco.json --results results.json --json
+exits 0; is "$(tail -1 "$output")" "$(cat first)" "scores of a lonely blip_mpi"
+
 new_case "closed form: unigrams in common, the brevity penalty, and what is not computed"
 echo '[{"image_id": 7, "caption": "two cats"}, {"image_id": 42, "caption": "a red dog"}]' >short.json
 score --references coco.json --results short.json
