@@ -39,6 +39,11 @@ std::optional<StepDirectory> parse_name(const std::string& name) {
 
 }    // namespace
 
+bool is_there(const fs::path& path) {
+    std::error_code ignored;
+    return fs::exists(path, ignored);
+}
+
 fs::path checkpoints_directory(const fs::path& run_directory) { return run_directory / "checkpoints"; }
 
 std::string shard_name(int rank, int world_size) {

@@ -22,6 +22,8 @@ struct StepDirectory {
     auto order() const { return std::pair(step, repeat); }
 };
 
+// Whether something is there; false, too, where that cannot be told.
+bool is_there(const std::filesystem::path& path);
 std::filesystem::path checkpoints_directory(const std::filesystem::path& run_directory);
 std::string shard_name(int rank, int world_size);
 

@@ -20,11 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_there(const fs::path& path) {
-    std::error_code ignored;
-    return fs::exists(path, ignored);
-}
-
 // Throws bad_data if the manifest or a shard is damaged.
 FoundCheckpoint read_checkpoint(const fs::path& directory) {
     const fs::path path = directory / kManifestName;
