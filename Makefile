@@ -199,7 +199,7 @@ test-faults: ## the fault suite in its long form (FAULTS=short: as in make test)
 	@env/setup.sh
 	@$(MAKE) --no-print-directory run-faults
 run-faults: build tests
-	@BUILD=$(BUILD) FAULTS=$(or $(FAULTS),long) tests/run_all.sh 'faults/($(or $(ONLY),.*))'
+	@BUILD=$(BUILD) FAULTS=$(if $(filter short,$(FAULTS)),short,long) tests/run_all.sh 'faults/($(or $(ONLY),.*))'
 
 test-golden: ## the tests on golden data and COCO pictures (BLIP_GOLDEN_DIR, BLIP_COCO_DIR, BLIP_CAPTIONS)
 	@env/setup.sh
