@@ -1,10 +1,12 @@
 // CheckpointWriter: snapshot, write, publish. Called by the trainer; collective except written().
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/narrow.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstring>
 #include <exception>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -26,26 +28,42 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-// This rank's shards of the masters and moments, copied to the host: training goes on while they are written.
-std::vector<NamedTensor> take_snapshot(const Arena& arena, const ShardedAdamW& optimizer) {
-    std::vector<NamedTensor> tensors;
+// This rank's shards of the masters and moments, copied to the host: training goes on while they are written. What the
+// CPU holds is copied by the thread that writes, while the next step computes its gradients; the copy of what lies on a
+// GPU is queued behind the last step and made at once.
+struct Snapshot {
+    std::vector<NamedTensor> copies;
+    std::vector<at::Tensor> sources;    // of each copy that is not made yet
+
+    void copy() {
+        for (std::size_t i = 0; i < sources.size(); ++i)
+            std::memcpy(copies[i].tensor.mutable_data_ptr(), sources[i].const_data_ptr(), sources[i].nbytes());
+        sources.clear();
+    }
+};
+
+// The memory comes from the thread that trains: its allocator has what the step's activations left free.
+Snapshot prepare_snapshot(const Arena& arena, const ShardedAdamW& optimizer) {
+    Snapshot snapshot;
     for (std::size_t bucket = 0; bucket < arena.buckets().size(); ++bucket) {
         const Range own = arena.shard(static_cast<int>(bucket), optimizer.rank());
         const std::vector<ParamPiece> pieces = arena.pieces(own);
         const auto copy = [&](const char* kind, const at::Tensor& shard) {
-            // Piece by piece: on the CPU these fit into what the step's activations left free, whole shards do not.
+            // Piece by piece: on the CPU these fit into that memory, whole shards do not.
             for (const ParamPiece& piece : pieces) {
                 const at::Tensor part = at::narrow(shard, 0, piece.arena_offset - own.begin, piece.elements.length());
-                tensors.push_back({fmt::format("{}/{}[{}:{}]", kind, arena.layout().spec(piece.param).name,
-                                               piece.elements.begin, piece.elements.end),
-                                   part.to(at::kCPU, part.scalar_type(), /*non_blocking=*/false, /*copy=*/true)});
+                const bool later = part.is_cpu();
+                snapshot.copies.push_back({fmt::format("{}/{}[{}:{}]", kind, arena.layout().spec(piece.param).name,
+                                                       piece.elements.begin, piece.elements.end),
+                                           later ? at::empty_like(part) : part.to(at::kCPU)});
+                if (later) snapshot.sources.push_back(part);
             }
         };
         copy("master", optimizer.masters()[bucket]);
         copy("exp_avg", optimizer.exp_avg()[bucket]);
         copy("exp_avg_sq", optimizer.exp_avg_sq()[bucket]);
     }
-    return tensors;
+    return snapshot;
 }
 
 // What one rank tells the others after writing.
@@ -74,7 +92,7 @@ struct CheckpointWriter::Impl {
     Manifest manifest;
     StepDirectory directory;
     WriteResult result;    // belongs to the thread until it is joined
-    std::atomic<bool> written{false};
+    std::atomic<bool> copied{true}, written{false};
     std::thread thread;
     double stall_s = 0;
     double write_s = 0;             // belongs to the thread, as result does
@@ -98,7 +116,10 @@ struct CheckpointWriter::Impl {
         return error;
     }
 
-    void write(std::vector<NamedTensor> tensors) {
+    void write(Snapshot snapshot) {
+        snapshot.copy();
+        copied = true;
+        copied.notify_all();
         const auto start = Clock::now();
         try {
             const std::map<std::string, std::string> metadata = {{"format", "blip_mpi checkpoint shard 1"},
@@ -106,11 +127,11 @@ struct CheckpointWriter::Impl {
                                                                  {"world_size", std::to_string(communicator.size())},
                                                                  {"step", std::to_string(manifest.state.global_step)}};
             std::tie(result.file.bytes, result.file.xxh3) =
-                write_safetensors(directory.path / result.file.name, tensors, metadata);
+                write_safetensors(directory.path / result.file.name, snapshot.copies, metadata);
         } catch (const std::exception& failure) {
             result.error = failure.what();
         }
-        tensors.clear();    // the memory goes back before anybody asks
+        snapshot.copies.clear();    // the memory goes back before anybody asks
         write_s = seconds_since(start);
         written = true;
     }
@@ -204,14 +225,23 @@ void CheckpointWriter::start_save(const Manifest& manifest, const Arena& arena, 
     impl.result.error = impl.make_directory();
     if (impl.result.error.empty()) {
         try {
-            impl.thread = std::thread(
-                [&impl, tensors = take_snapshot(arena, optimizer)]() mutable { impl.write(std::move(tensors)); });
+            Snapshot snapshot = prepare_snapshot(arena, optimizer);
+            impl.copied = false;
+            impl.thread = std::thread([&impl, taken = std::move(snapshot)]() mutable { impl.write(std::move(taken)); });
         } catch (const std::exception& failure) {    // no memory for the copy, or no thread
+            impl.copied = true;
             impl.result.error = failure.what();
         }
     }
     if (!impl.thread.joinable()) impl.written = true;
     impl.stall_s = seconds_since(start);
+}
+
+void CheckpointWriter::wait_for_snapshot() {
+    if (impl_->copied) return;
+    const auto start = Clock::now();
+    impl_->copied.wait(false);
+    impl_->stall_s += seconds_since(start);
 }
 
 bool CheckpointWriter::written() const { return impl_->written; }

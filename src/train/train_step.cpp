@@ -73,7 +73,8 @@ at::Tensor TrainStep::micro_batch_loss(const FedBatch& fed, std::int64_t global_
            share;
 }
 
-RunningStep TrainStep::run(BatchFeed& feed, const TrainState& state, double lr) {
+RunningStep TrainStep::run(BatchFeed& feed, const TrainState& state, double lr,
+                           const std::function<void()>& before_update) {
     const c10::Device device = arena_.placement().device;
     RunningStep running(device);
     StepRecord& record = running.outcome_.record;
@@ -106,6 +107,7 @@ RunningStep TrainStep::run(BatchFeed& feed, const TrainState& state, double lr) 
     }
     enter_phase(Phase::updating);
     reducer_.finish();
+    before_update();
     const ShardedAdamW::StepResult result = optimizer_.step(reducer_, lr, loss_sum);
     record.reduce_ms = reducer_.waited_s() * 1000;
 

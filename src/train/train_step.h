@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -57,8 +58,9 @@ class TrainStep {
           reducer_(reducer),
           optimizer_(optimizer) {}
 
-    // state: where the run stands before this step. feed: gives this rank's micro-batches of it. Collective.
-    RunningStep run(BatchFeed& feed, const TrainState& state, double lr);
+    // state: where the run stands before this step. feed: gives this rank's micro-batches of it. before_update: called
+    // when the gradients are there, before weights and moments change. Collective.
+    RunningStep run(BatchFeed& feed, const TrainState& state, double lr, const std::function<void()>& before_update);
 
   private:
     at::Tensor micro_batch_loss(const FedBatch& fed, std::int64_t global_step, std::int64_t global_tokens) const;

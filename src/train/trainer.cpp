@@ -279,7 +279,7 @@ ExitCode Trainer::Impl::run() {
         const int epoch = state.epoch;
         while (state.epoch == epoch) {
             enter_step(state.epoch, state.global_step);
-            RunningStep queued = step.run(feed, state, lr);
+            RunningStep queued = step.run(feed, state, lr, [this] { writer.wait_for_snapshot(); });
             ++state.global_step;
             ++state.step_in_epoch;
             settle();

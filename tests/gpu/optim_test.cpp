@@ -168,6 +168,7 @@ BOOST_AUTO_TEST_CASE(checkpoints_serve_any_device_and_precision) {
         Manifest manifest;
         manifest.state.global_step = 4;
         writer.start_save(manifest, saved.arena, saved.optimizer);
+        writer.wait_for_snapshot();
         for (int step = 5; step <= 8; ++step) saved.update(saved.toy_gradients(step), {});    // while it is written
         BOOST_TEST(writer.finish_save());
     }

@@ -63,6 +63,7 @@ void check_resumption(ArenaPlacement placement) {
         CheckpointWriter writer(dir.path, 2, world());
         undisturbed.steps(0, 4);
         writer.start_save(toy_manifest(100), undisturbed.arena, undisturbed.optimizer);
+        writer.wait_for_snapshot();
         undisturbed.steps(4, 8);    // while it is written
         BOOST_TEST(writer.finish_save());
     }

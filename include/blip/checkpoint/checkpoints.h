@@ -28,18 +28,20 @@ class CheckpointWriter {
     // finish_save throws it on all ranks and changes nothing on disk: the folder is no longer this job's.
     void before_publishing(std::function<void()> check);
 
-    // Snapshot now (waits for the device), write in a background thread. At most one save is in flight: an earlier one
-    // is finished first.
+    // Snapshot (waits for the device), then write, in a background thread. At most one save is in flight: an earlier
+    // one is finished first. Weights and moments must stay as they are until wait_for_snapshot has returned.
     // Collective (rank 0 makes the directory). world_size, update_count and shards of the manifest are filled here.
     void start_save(const Manifest& manifest, const Arena& arena, const ShardedAdamW& optimizer);
+    // Returns once nothing of the arena and the optimizer is needed any more (no communication).
+    void wait_for_snapshot();
     // True once this rank's file is on disk or has failed (no communication).
     bool written() const;
     // Waits for this rank's file, agrees with the others, writes the manifest, removes old checkpoints.
     // Collective. Returns false (with a warning that says why) if any rank failed: that checkpoint is then removed.
     bool finish_save();
     bool in_flight() const;
-    // Of the last save: seconds for which start_save and finish_save held up training, and for which this rank wrote
-    // its file in the background; bytes of all ranks' files.
+    // Of the last save: seconds for which start_save, wait_for_snapshot and finish_save held up training, and for which
+    // this rank wrote its file in the background; bytes of all ranks' files.
     double stall_s() const;
     double write_s() const;
     std::uint64_t bytes() const;

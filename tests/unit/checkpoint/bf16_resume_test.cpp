@@ -42,6 +42,7 @@ BOOST_AUTO_TEST_CASE(a_bf16_run_goes_on_bit_for_bit_on_any_number_of_ranks) {
         training.steps(0, 4);
         CheckpointWriter writer(dir / "run", 2, comm);
         writer.start_save(toy_manifest(400), training.arena, training.optimizer);
+        writer.wait_for_snapshot();
         training.steps(4, 8);    // while it is written
         if (!writer.finish_save()) throw std::runtime_error("save failed");
         model_after(training, "undisturbed");

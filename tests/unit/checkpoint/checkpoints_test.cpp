@@ -23,6 +23,7 @@ void save(const fs::path& run, int size, std::int64_t bucket_bytes, const std::v
         for (const int version : versions) {
             toy.fill(version);
             writer.start_save(toy_manifest(100 * version), toy.arena, toy.optimizer);
+            writer.wait_for_snapshot();
             toy.fill(99);    // training goes on: the snapshot must not see it
             if (!writer.in_flight() || !writer.finish_save()) throw std::runtime_error("save failed");
             if (!writer.written() || writer.in_flight() || writer.stall_s() <= 0)
@@ -267,6 +268,7 @@ BOOST_AUTO_TEST_CASE(start_save_finishes_the_one_in_flight) {
         for (const int version : {1, 2, 3}) {
             toy.fill(version);
             writer.start_save(toy_manifest(100 * version), toy.arena, toy.optimizer);
+            writer.wait_for_snapshot();
         }
     });    // the third is never finished: it has no manifest
     BOOST_TEST(load(dir / "run", 3, 300) == 2);
