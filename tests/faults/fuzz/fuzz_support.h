@@ -8,9 +8,9 @@
 #include <exception>
 #include <initializer_list>
 #include <span>
-#include <string>
 
 #include "blip/base/error.h"
+#include "blip/base/printable.h"
 #include "blip/weights/element_type.h"
 #include "blip/weights/weight_file.h"
 
@@ -28,8 +28,7 @@ void read_or_refuse(Body body, std::initializer_list<ExitCode> codes = {ExitCode
         body();
     } catch (const Error& error) {
         require(std::find(codes.begin(), codes.end(), error.code()) != codes.end());
-        // base/printable.h escapes all control characters but the tab
-        for (const char c : std::string(error.what())) require(static_cast<unsigned char>(c) >= 0x20 || c == '\t');
+        require(printable(error.what(), LineEnds::indented) == error.what());
     }
 }
 

@@ -77,6 +77,12 @@ BOOST_AUTO_TEST_CASE(error_carries_its_origin) {
     BOOST_TEST(error.location().find("error_test.cpp:") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(no_line_of_an_error_passes_for_another_message) {
+    const Error quoted(ExitCode::bad_data, "a.yaml:3: unknown character '\n'; in 'x\n12:00:00 all is well\x1b[2J'");
+    BOOST_TEST(quoted.what() == "a.yaml:3: unknown character '\\u000a'; in 'x\\u000a12:00:00 all is well\\u001b[2J'");
+    BOOST_TEST(Error(ExitCode::internal, "ranks:\n  0 waits").what() == "ranks:\n  0 waits");
+}
+
 BOOST_AUTO_TEST_CASE(handle_closes_once) {
     closed.clear();
     {
