@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "blip/base/parallel_for.h"
 #include "src/metrics/counted_captions.h"
@@ -74,17 +75,31 @@ CaptionScores meteor(const std::vector<Tokens>& hypotheses, const std::vector<st
                      const MeteorData& data, int threads) {
     check_references("METEOR", hypotheses.size(), references);
     const auto images = static_cast<std::int64_t>(hypotheses.size());
-    // of each image: the hypothesis, then the references
-    std::vector<std::vector<std::vector<std::string>>> words(hypotheses.size());
+    // of each image: the hypothesis, then the references; nothing where the tokens are the words
+    std::vector<std::vector<std::optional<std::vector<std::string>>>> words(hypotheses.size());
+    const auto caption = [&](std::size_t i, std::size_t k) -> const Tokens& {
+        return k == 0 ? hypotheses[i] : references[i][k - 1];
+    };
     parallel_for(images, threads, [&](std::int64_t image) {
         const auto i = static_cast<std::size_t>(image);
-        words[i].push_back(meteor_words(hypotheses[i]));
-        for (const Tokens& reference : references[i]) words[i].push_back(meteor_words(reference));
+        words[i].resize(1 + references[i].size());
+        for (std::size_t k = 0; k < words[i].size(); ++k)
+            if (!are_meteor_words(caption(i, k))) words[i][k] = meteor_words(caption(i, k));
     });
     MeteorLexicon lexicon(data.index());
-    std::vector<std::vector<std::vector<std::uint32_t>>> numbers(hypotheses.size());
-    for (std::size_t i = 0; i < words.size(); ++i)
-        for (const auto& caption : words[i]) numbers[i].push_back(lexicon.numbers(caption));
+    std::vector<std::uint32_t> numbers;    // of all captions, one after the other
+    std::vector<std::vector<std::size_t>> ends(hypotheses.size());
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        for (std::size_t k = 0; k < words[i].size(); ++k) {
+            for (const std::string& word : words[i][k] ? *words[i][k] : caption(i, k))
+                numbers.push_back(lexicon.number(word));
+            ends[i].push_back(numbers.size());
+        }
+    }
+    const auto numbered = [&](std::size_t i, std::size_t k) {
+        const std::size_t begin = k > 0 ? ends[i][k - 1] : i > 0 ? ends[i - 1].back() : 0;
+        return std::span<const std::uint32_t>(numbers).subspan(begin, ends[i][k] - begin);
+    };
 
     CaptionScores scores;
     scores.per_image.resize(hypotheses.size());
@@ -92,9 +107,9 @@ CaptionScores meteor(const std::vector<Tokens>& hypotheses, const std::vector<st
     std::vector<double> chunks(hypotheses.size());
     parallel_for(images, threads, [&](std::int64_t image) {
         const auto i = static_cast<std::size_t>(image);
-        const MeteorHypothesis hypothesis(numbers[i].front(), lexicon);
-        for (std::size_t k = 1; k < numbers[i].size(); ++k) {
-            const MeteorCounts counts = meteor_counts(hypothesis, numbers[i][k], lexicon);
+        const MeteorHypothesis hypothesis(numbered(i, 0), lexicon);
+        for (std::size_t k = 1; k < ends[i].size(); ++k) {
+            const MeteorCounts counts = meteor_counts(hypothesis, numbered(i, k), lexicon);
             const double penalised = meteor_penalised_chunks(counts), score = meteor_score(counts, penalised);
             if (k > 1 && score <= scores.per_image[i]) continue;
             scores.per_image[i] = score;

@@ -34,12 +34,11 @@ class MeteorLexicon {
     MeteorLexicon(const MeteorLexicon&) = delete;
     MeteorLexicon& operator=(const MeteorLexicon&) = delete;
 
-    std::vector<std::uint32_t> numbers(const std::vector<std::string>& words);
+    std::uint32_t number(const std::string& word);
     const MeteorWord& operator[](std::uint32_t number) const { return words_[number]; }
     const MeteorIndex& index() const { return index_; }
 
   private:
-    std::uint32_t number(const std::string& word);
     void add_synonyms(std::uint32_t number, const std::vector<std::uint32_t>& sets);
     const MeteorIndex& index_;
     struct sb_stemmer* stemmer_;

@@ -64,13 +64,6 @@ void MeteorLexicon::add_synonyms(std::uint32_t number, const std::vector<std::ui
     for (const std::uint32_t other : own) words_[other].synonyms.push_back(number);
 }
 
-std::vector<std::uint32_t> MeteorLexicon::numbers(const std::vector<std::string>& words) {
-    std::vector<std::uint32_t> result;
-    result.reserve(words.size());
-    for (const std::string& word : words) result.push_back(number(word));
-    return result;
-}
-
 MeteorHypothesis::MeteorHypothesis(std::span<const std::uint32_t> words, const MeteorLexicon& lexicon) : words_(words) {
     each_phrase(aligned(), lexicon, [&](const MeteorPhrase& phrase) {
         const std::span<const std::uint32_t> meanings = lexicon.index().paraphrases(phrase.number);

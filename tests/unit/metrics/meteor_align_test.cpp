@@ -33,9 +33,9 @@ struct OneChoice {
         MeteorLexicon lexicon(data->index());
         const auto numbers = [&](const std::string& text) {
             std::istringstream stream(text);
-            std::vector<std::string> words;
-            for (std::string word; stream >> word;) words.push_back(word);
-            return lexicon.numbers(words);
+            std::vector<std::uint32_t> words;
+            for (std::string word; stream >> word;) words.push_back(lexicon.number(word));
+            return words;
         };
         const auto h = numbers(hypothesis), r = numbers(reference);
         return meteor_align(MeteorHypothesis(h, lexicon), r, lexicon);
