@@ -89,6 +89,12 @@ std::string GramTable::text(std::uint32_t gram) const {
 CountedCaptions::CountedCaptions(const char* metric, const std::vector<Tokens>& hypotheses,
                                  const std::vector<std::vector<Tokens>>& references) {
     check_references(metric, hypotheses.size(), references);
+    std::size_t tokens = 0;
+    for (const Tokens& hypothesis : hypotheses) tokens += hypothesis.size();
+    for (const auto& of_image : references)
+        for (const Tokens& reference : of_image) tokens += reference.size();
+    tokens_.reserve(tokens);
+    counts_.reserve(tokens * longest_gram);
     for (std::size_t i = 0; i < hypotheses.size(); ++i) {
         first_.push_back(places_.size());
         add(hypotheses[i]);

@@ -60,6 +60,7 @@ std::vector<std::string> ptb_tokenize(std::string_view caption, std::string_view
     text += U'\n';
     decode(next_caption.substr(0, context_bytes), text);
     std::vector<std::string> result;
+    result.reserve(std::min<std::size_t>(caption.size() / 4, 64));    // English has more than four characters a word
     PtbLexer(text, length).scan([&](std::u32string_view token) {
         if (!is_dropped(token)) result.push_back(lower_utf8(token));
     });
