@@ -75,7 +75,12 @@ std::vector<char> lone_matches(const std::vector<MeteorMatch>& matches, std::siz
 template <std::size_t Words>
 class Search {
   public:
-    Search(const std::vector<MeteorMatch>& matches, const std::vector<char>& lone) : matches_(matches), lone_(lone) {}
+    Search(const std::vector<MeteorMatch>& matches, const std::vector<char>& lone) : matches_(matches), lone_(lone) {
+        paths_.reserve(beam_width);
+        longer_.reserve(2 * beam_width);
+        ranks_.reserve(2 * beam_width);
+        steps_.reserve(4 * matches.size());
+    }
 
     MeteorAlignment run(std::size_t reference_words) {
         paths_.resize(1);

@@ -69,9 +69,9 @@ def run_comparison(build, scratch, seed):
     return 1 if counts["failed"] else 0
 
 
-def best_of_three(build, scratch, captions, metrics):
+def best_of_three(build, scratch, metrics, threads):
     """The first one may read the program from disk."""
-    return min(sides.run_ours(build, scratch, captions, metrics).seconds["all"] for _ in range(3))
+    return min(sides.seconds_of_ours(build, scratch, metrics, threads) for _ in range(3))
 
 
 def run_times(build, scratch, sizes, alone):
@@ -83,12 +83,12 @@ def run_times(build, scratch, sizes, alone):
         if "METEOR" in everything.corpus:
             groups.append(("tokens, METEOR", ("meteor",)))
         for title, metrics in groups:
-            own = best_of_three(build, scratch, captions, metrics)
-            line = f"{captions.name:12} {title:28}: blip_mpi {own:6.2f} s on one thread"
+            own, on_all = (best_of_three(build, scratch, metrics, threads) for threads in (1, 0))
+            line = f"{captions.name:12} {title:28}: blip_mpi {own:6.2f} s on one thread, {on_all:.2f} s on all"
             if theirs is not None:
                 other = theirs.seconds["tokens"] + sum(theirs.seconds[metric] for metric in metrics)
                 parts = ", ".join(f"{step} {theirs.seconds[step]:.1f}" for step in ("tokens", *metrics))
-                line += f", pycocoevalcap {other:7.1f} s ({parts}): {other / own:.0f} times"
+                line += f", pycocoevalcap {other:7.1f} s ({parts}): {other / own:.0f} and {other / on_all:.0f} times"
             print(line, flush=True)
     return 0
 

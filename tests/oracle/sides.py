@@ -68,17 +68,28 @@ def run_oracle(captions, with_meteor):
     return scores
 
 
-def run_ours(build, scratch, captions, metrics=()):
-    """`blip_mpi score` on one thread, from its start to its end."""
-    captions.write(scratch)
-    out = scratch / "per_image.json"
+def score_command(build, scratch, metrics=(), threads=1):
+    """threads: 0 for one on each core"""
     command = [build / "bin/blip_mpi", "score", "--references", scratch / "references.json", "--results", scratch / "results.json"]
-    command += ["--threads", 1, "--json", "--per-image", out]
+    command += ["--threads", threads, "--json"]
     if metrics:
         command += ["--metrics", ",".join(metrics)]
+    return [str(word) for word in command]
+
+
+def seconds_of_ours(build, scratch, metrics, threads):
+    """From its start to its end, on captions that were written to scratch."""
     start = time.perf_counter()
-    done = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True)
-    scores = Scores()
+    subprocess.run(score_command(build, scratch, metrics, threads), check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def run_ours(build, scratch, captions):
+    captions.write(scratch)
+    out = scratch / "per_image.json"
+    command = score_command(build, scratch) + ["--per-image", str(out)]
+    scores, start = Scores(), time.perf_counter()
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
     scores.seconds["all"] = time.perf_counter() - start
     rows = json.loads(out.read_text())
     for metric, corpus in json.loads(done.stdout).items():
