@@ -184,12 +184,13 @@ class Soak:
             BEGIN,
             f"`make soak FAULTS={self.arguments.faults} SEED={self.arguments.seed}`: {len(self.rows)} faults in "
             f"{'a run' if self.runs == 1 else f'{self.runs} runs'} of {self.last_step} steps, {seconds:.0f} s. After each, the same command went on from the newest whole "
-            "checkpoint; final weights, best weights and all losses are the undisturbed run's, bit for bit.", "",
+            "checkpoint; final weights, best weights and all losses are the undisturbed run's, bit for bit. (0: the run was "
+            "over before the fault could strike, and compared; a new one took the next fault.)", "",
             *lines, END])
 
     def write_table(self, seconds):
         for row, following in zip(self.rows, self.rows[1:] + [{"from": self.rows[-1]["to"]}]):
-            row["lost"] = max(0, row["to"] - following["from"])
+            row["lost"] = max(0, row["to"] - following["from"]) if row["code"] != 0 else 0
         path = self.arguments.table
         old = open(path).read() if os.path.exists(path) else f"# Faults\n\n{BEGIN}\n{END}\n"
         before, found, rest = old.partition(BEGIN)
