@@ -4,11 +4,14 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <optional>
+#include <sstream>
 
 #include "blip/base/error.h"
 #include "config_file.h"
@@ -47,16 +50,35 @@ constexpr Key keys[] = {
     {"max_epoch", "epochs"},
 };
 
+// Where the contents of a document begin, if it has any.
+struct Contents : YAML::EventHandler {
+    using Style = YAML::EmitterStyle::value;
+    std::optional<YAML::Mark> begin;
+
+    void starts(const YAML::Mark& mark) {
+        if (!begin) begin = mark;
+    }
+    void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { starts(mark); }
+    void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t, const std::string&) override {
+        starts(mark);
+    }
+    void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t, Style) override { starts(mark); }
+    void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t, Style) override { starts(mark); }
+    void OnDocumentStart(const YAML::Mark&) override {}
+    void OnDocumentEnd() override {}
+    void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+    void OnSequenceEnd() override {}
+    void OnMapEnd() override {}
+};
+
 class Reader {
   public:
     explicit Reader(const std::filesystem::path& path) : path_(path.string()) {}
 
     YamlConfig read(const std::string& text) {
         text_ = text;
-        const std::vector<YAML::Node> documents = load(text);
-        if (documents.empty() || documents.front().IsNull()) return {};    // comments only
-        if (documents.size() > 1) refuse(documents[1], "a second document begins here; one is expected");
-        const YAML::Node& root = documents.front();
+        const YAML::Node root = load(text);
+        if (root.IsNull()) return {};    // comments only
         if (!root.IsMap()) refuse(root, "`key: value` lines are expected");
         for (const auto& entry : root) read_entry(entry.first, entry.second);
         if (!in_packed_file_.empty())
@@ -70,12 +92,21 @@ class Reader {
   private:
     static int line_of(const YAML::Mark& mark) { return mark.line + 1; }
 
-    [[noreturn]] void refuse(const YAML::Node& at, const std::string& what) const {
-        throw Error(ExitCode::usage, fmt::format("{}:{}: {}", path_, line_of(at.Mark()), what));
+    [[noreturn]] void refuse(const YAML::Mark& at, const std::string& what) const {
+        throw Error(ExitCode::usage, fmt::format("{}:{}: {}", path_, line_of(at), what));
     }
+    [[noreturn]] void refuse(const YAML::Node& at, const std::string& what) const { refuse(at.Mark(), what); }
 
-    std::vector<YAML::Node> load(const std::string& text) const try {
-        return YAML::LoadAll(text);
+    // Not LoadAll, which goes on for ever, taking memory, at texts like `a{[{[ b: c`.
+    YAML::Node load(const std::string& text) const try {
+        std::istringstream stream(text);
+        YAML::Parser parser(stream);
+        Contents first, next;
+        parser.HandleNextDocument(first);
+        for (int count = 2; parser.HandleNextDocument(next); ++count)    // documents of nothing may follow
+            if (next.begin || count > 100)
+                refuse(next.begin.value_or(YAML::Mark()), "a second document begins here; one is expected");
+        return YAML::Load(text);
     } catch (const YAML::Exception& problem) {
         throw Error(ExitCode::usage, fmt::format("{}:{}: is no YAML: {}", path_, line_of(problem.mark), problem.msg));
     }

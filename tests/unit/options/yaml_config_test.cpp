@@ -136,6 +136,7 @@ BOOST_AUTO_TEST_CASE(bad_lines_are_named) {
     refused("max_epoch: 3\n  vit: base\n", {"run.yaml:2:", "is no YAML"});
     refused("- vit\n- base\n", {"run.yaml:1:", "`key: value`"});
     refused("max_epoch: 3\n---\nmax_epoch: 3\n", {"run.yaml:3:", "second document"});
+    refused("keep = 2\nmin-len{[{[x\ny: 'z'\n", {"run.yaml:"});    // yaml-cpp would never be done with it
     // options at odds: the file's lines
     refused("vit: base\nvit_grad_ckpt: True\nvit_ckpt_layer: 0\n",
             {"recomputes nothing", "run.yaml:2: vit_grad_ckpt", "run.yaml:3: vit_ckpt_layer"});
