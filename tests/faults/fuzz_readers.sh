@@ -2,11 +2,13 @@
 # All readers of strangers' files (weights, packed data, captions in JSON, manifests, configuration) and the captions'
 # tokenizer under libFuzzer, ASan and UBSan, FUZZ_SECONDS (60) each, as many at a time as there are cores.
 # A finding fails, and its input is kept. Called by tests/run_all.sh; needs clang with its run-time library.
-#   FUZZ_SECONDS=1800 tests/run_all.sh faults/fuzz_readers.sh    # longer; FUZZ_CORPUS=DIR keeps what the runs learn
+# FAULTS_SEED (1) is where their draws begin; 0: anywhere, as in the long form.
+#   FUZZ_SECONDS=1800 FAULTS_SEED=0 tests/run_all.sh faults/fuzz_readers.sh    # FUZZ_CORPUS=DIR keeps what the runs learn
 # shellcheck source=tests/faults/lib.sh
 . "$(dirname "$0")/lib.sh"
 cxx=${FUZZ_CXX:-clang++}
 seconds=${FUZZ_SECONDS:-60}
+seed=${FAULTS_SEED:-$([ "${FAULTS:-short}" = short ] && echo 1 || echo 0)}
 findings=$build/fuzz/findings
 corpus=${FUZZ_CORPUS:-$scratch/corpus}
 
@@ -33,7 +35,7 @@ export TMPDIR=$scratch    # where fuzzers leave their links
 # fuzz NAME LONGEST_INPUT: in the background, its words into a log
 fuzz() {
     mkdir -p "$corpus/$1"
-    "$build/fuzz/$1" -max_total_time="$seconds" -max_len="$2" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
+    "$build/fuzz/$1" -seed="$seed" -max_total_time="$seconds" -max_len="$2" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
         -dict="tests/faults/fuzz/$1.dict" -artifact_prefix="$findings/$1-" "$corpus/$1" "$scratch/seeds/$1" \
         >"$scratch/$1.log" 2>&1 &
 }
