@@ -120,12 +120,8 @@ int run(int argc, char** argv) {
     std::_Exit(static_cast<int>(ExitCode::internal));
 }
 
-// What stands in .preinit_array runs before all libraries have started: only system calls are safe. Called with main's
-// arguments and the environment.
-using BeforeLibraries = void (*)(int, char**, char**);
-
 // A library of LibTorch's ends the process in a way of its own, before main, where the working directory was deleted.
-void require_working_directory(int, char**, char**) {
+[[gnu::no_sanitize_address]] void require_working_directory() {
     char path[4096];
     if (::syscall(SYS_getcwd, path, sizeof path) > 0 || errno != ENOENT) return;
     constexpr std::string_view text = "blip_mpi: the working directory is gone: cd to one that exists\n";
@@ -135,9 +131,11 @@ void require_working_directory(int, char**, char**) {
 
 // `score` needs nothing of LibTorch, whose libraries take 0.2 s to start: it becomes blip_mpi_score of the same folder.
 // Where that is absent, this program goes on.
-void become_score_program(int argc, char** argv, char** environment) {
-    constexpr char name[] = "blip_mpi_score";
-    if (argc < 2 || std::string_view(argv[1]) != "score") return;
+[[gnu::no_sanitize_address]] void become_score_program(int argc, char** argv, char** environment) {
+    constexpr char verb[] = "score", name[] = "blip_mpi_score";
+    if (argc < 2) return;
+    for (std::size_t i = 0; i < sizeof verb; ++i)
+        if (argv[1][i] != verb[i]) return;
     char path[4096];
     long length = ::syscall(SYS_readlink, "/proc/self/exe", path, sizeof path - sizeof name);
     while (length > 0 && path[length - 1] != '/') --length;
@@ -145,8 +143,14 @@ void become_score_program(int argc, char** argv, char** environment) {
     for (std::size_t i = 0; i < sizeof name; ++i) path[static_cast<std::size_t>(length) + i] = name[i];
     ::syscall(SYS_execve, path, argv, environment);
 }
-[[gnu::section(".preinit_array"), gnu::used]] const BeforeLibraries before_libraries[] = {require_working_directory,
-                                                                                          become_score_program};
+
+// What stands in .preinit_array runs before all libraries have started, sanitizers' among them: only system calls are
+// safe, not even strlen.
+[[gnu::no_sanitize_address]] void before_libraries(int argc, char** argv, char** environment) {
+    require_working_directory();
+    become_score_program(argc, argv, environment);
+}
+[[gnu::section(".preinit_array"), gnu::used]] void (*const at_the_very_start)(int, char**, char**) = before_libraries;
 
 }    // namespace
 }    // namespace blip
