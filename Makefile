@@ -101,7 +101,7 @@ LDFLAGS  += -pthread -Wl,--as-needed
 ifneq ($(SANITIZE),)
 # A finding ends the program. Warnings are the plain build's: about inserted code, g++ 12 imagines overflows.
 CXXFLAGS += -fsanitize=$(SANITIZER) -fno-sanitize-recover=all -w
-LDFLAGS  += -fsanitize=$(SANITIZER)
+LDFLAGS  += -fsanitize=$(SANITIZER) -Wl,--export-dynamic-symbol=dlclose
 endif
 # The same source gives the same bits on the host and on the device: no contraction there either.
 NVCC_FLAGS := -std=c++20 -O3 -lineinfo -fmad=false -ccbin $(lastword $(CXX)) -Iinclude -I. -Werror all-warnings \
@@ -337,9 +337,10 @@ define link
 	$(call say,LINK,$@)
 	$(Q)$(CXX) $(LDFLAGS) $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LINK) $(SYS_LIBS) $(whole)
 endef
+KEEP_LIBRARIES := $(if $(filter 1,$(SANITIZE)),$(BUILD)/obj/tests/sanitize/keep_libraries.o)
 # $(1) program, $(2) its objects, $(3) layers, $(4) further archives, $(5) further libraries, $(6) list of sources
 define program_rules
-$(1): $(2) $(call libs,$(3)) $(4) $(6) $(BUILD)/lists/link
+$(1): $(2) $(KEEP_LIBRARIES) $(call libs,$(3)) $(4) $(6) $(BUILD)/lists/link
 $(1): private LINK := $(5) $(if $(call torchy,$(3)),$(TORCH_LIBS)) $(if $(filter comm,$(3)),$(MPI_LIBS))
 $(1):
 	$$(link)

@@ -17,7 +17,9 @@ fs::path find_vocabulary(const fs::path& init) {
     const fs::path folder = fs::is_directory(init) ? init : init.parent_path();
     const fs::path program = fs::read_symlink("/proc/self/exe").parent_path();
     constexpr const char* own = "bert-base-uncased-vocab.txt";
-    std::vector<fs::path> places = {program / "../share/blip_mpi" / own, program / "../../data_prep" / own};
+    // installed; built in build/; built in a folder below it, as sanitized programs are
+    std::vector<fs::path> places = {program / "../share/blip_mpi" / own, program / "../../data_prep" / own,
+                                    program / "../../../data_prep" / own};
     if (!init.empty()) places.insert(places.begin(), {folder / "vocab.txt", folder / "best" / "vocab.txt"});
     for (const fs::path& place : places)
         if (fs::exists(place)) return place;
