@@ -1,4 +1,5 @@
-// CheckpointWriter: snapshot, write, publish. Called by the trainer; collective except written() and wait_for_snapshot().
+// CheckpointWriter: snapshot, write, publish. Called by the trainer; collective except written() and
+// wait_for_snapshot().
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/narrow.h>
 #include <fmt/format.h>
