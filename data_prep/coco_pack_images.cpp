@@ -184,7 +184,7 @@ void write_images(PackedWriter& writer, const Source& source, const PictureOptio
             }
         } catch (const Error& error) {
             if (error.code() == ExitCode::internal ||
-                std::string(error.what()).find(printable(path.string(), LineEnds::indented)) == std::string::npos)
+                std::string(error.what()).find(printable_message(path.string())) == std::string::npos)
                 throw;
             problems.add(n, error, path);
         }

@@ -25,7 +25,7 @@ std::string reason_of(std::string text, const std::string& path) {
 
 void PictureProblems::add(std::size_t number, const Error& error, const std::filesystem::path& path) {
     const std::lock_guard lock(mutex_);
-    problems_[number] = {error.what(), reason_of(error.what(), printable(path.string(), LineEnds::indented)),
+    problems_[number] = {error.what(), reason_of(error.what(), printable_message(path.string())),
                          error.code() == ExitCode::bad_data};
     found_ = true;
 }

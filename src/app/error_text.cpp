@@ -39,7 +39,7 @@ std::pair<std::string, ExitCode> describe_current_exception() {
     } catch (const Error& error) {
         return {error.what(), error.code()};
     } catch (const std::bad_alloc&) {
-        return {"out of memory: use more ranks, a smaller --micro-batch or a smaller --model", ExitCode::internal};
+        return {out_of_memory, ExitCode::internal};
     } catch (const std::system_error& error) {
         const bool thread = error.code() == std::errc::resource_unavailable_try_again;
         return {(thread ? "cannot start a thread, out of memory or of processes (ulimit -u): " : "") +

@@ -8,6 +8,9 @@
 
 namespace blip {
 
+inline constexpr const char* out_of_memory =
+    "out of memory: use more ranks, a smaller --micro-batch or a smaller --model";
+
 // Inside a catch block: message and exit code of whatever was thrown, with a remedy where memory ran out.
 std::pair<std::string, ExitCode> describe_current_exception();
 

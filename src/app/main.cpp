@@ -111,7 +111,7 @@ int run(int argc, char** argv) {
     try {
         if (const auto error = std::current_exception()) std::rethrow_exception(error);
     } catch (const std::bad_alloc&) {
-        std::snprintf(line, sizeof line, "out of memory: use more ranks, a smaller --micro-batch or a smaller --model");
+        std::snprintf(line, sizeof line, "%s", out_of_memory);
     } catch (const std::exception& error) {
         std::snprintf(line, sizeof line, "%s", error.what());
     } catch (...) {

@@ -187,8 +187,7 @@ void print_table(const CocoScores& scores, const std::map<std::string, CocoScore
 // Whoever asks for METEOR by an option gets an error where it cannot be computed, others its reason.
 MeteorTables meteor_tables(const ScoreOptions& options, const ToolOptions& given) {
     if (!wanted(options, "meteor")) return {};
-    if (!options.metrics.empty() || given.given("meteor-data"))
-        return {MeteorData::open(options.meteor_data.empty() ? default_meteor_dir() : options.meteor_data), ""};
+    if (!options.metrics.empty() || given.given("meteor-data")) return {MeteorData::open(options.meteor_data), ""};
     return find_meteor({});
 }
 

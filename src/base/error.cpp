@@ -51,7 +51,7 @@ const std::string& host_name() {
 }
 
 Error::Error(ExitCode code, const std::string& message, std::source_location where)
-    : std::runtime_error(printable(message, LineEnds::indented)),
+    : std::runtime_error(printable_message(message)),
       code_(code),
       rank_(launcher_rank()),
       host_(host_name()),

@@ -46,7 +46,7 @@ void write_line(spdlog::level::level_enum level, const std::string& text) {
     if (log.rank != 0 && level == spdlog::level::warn) label = fmt::format("rank {} ", log.rank);
     if (level == spdlog::level::warn) label += "warning: ";
     if (level == spdlog::level::err) label += "error: ";
-    log.logger->log(level, "{}{}", label, printable(text, LineEnds::indented));
+    log.logger->log(level, "{}{}", label, printable_message(text));
 }
 
 }    // namespace

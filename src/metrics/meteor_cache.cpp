@@ -53,19 +53,14 @@ std::optional<Mapped> map_trusted(const fs::path& file) {
     return std::nullopt;
 }
 
-std::string times_of(const struct stat& status) {
-    return fmt::format("{} {}.{:09}", status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
-}
 // Differs after any change of the file by way of the file system, whatever its times are set to.
 std::string facts_of(const struct stat& status) {
-    return fmt::format("{} {} {}.{:09}", times_of(status), status.st_ino, status.st_ctim.tv_sec,
-                       status.st_ctim.tv_nsec);
+    return fmt::format("{} {}.{:09} {} {}.{:09}", status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec,
+                       status.st_ino, status.st_ctim.tv_sec, status.st_ctim.tv_nsec);
 }
 
-std::string digest_of_bytes(std::span<const std::byte> bytes) {
-    Digest digest;
-    digest.add(bytes);
-    return digest.hex();
+std::string_view text_of(std::span<const std::byte> bytes) {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 // Begins the index file; the digests are of the tables and of the image behind it.
@@ -84,7 +79,7 @@ std::optional<MeteorIndex> index_in(const Mapped& mapped, const std::string& tab
     if (std::memcmp(head.kind, file_kind, sizeof file_kind) != 0 || std::string_view(head.tables, 16) != tables ||
         image.size() % sizeof(std::uint32_t) != 0)
         return std::nullopt;
-    if (!whole && std::string_view(head.image, 16) != digest_of_bytes(image)) return std::nullopt;
+    if (!whole && std::string_view(head.image, 16) != digest_of(text_of(image))) return std::nullopt;
     const auto* numbers = reinterpret_cast<const std::uint32_t*>(image.data());
     return MeteorIndex::over({numbers, image.size() / sizeof(std::uint32_t)}, mapped.owner);
 }
@@ -130,7 +125,7 @@ std::optional<MeteorIndex> MeteorCache::open() {
     // the note of these tables: their digest, and the index that was found whole
     std::string whole;
     if (const std::optional<Mapped> noted = map_trusted(note_file())) {
-        const std::string note(reinterpret_cast<const char*>(noted->bytes.data()), noted->bytes.size());
+        const std::string note(text_of(noted->bytes));
         constexpr std::size_t kind_end = note_kind.size() + 1, digest_end = kind_end + 16 + 1;
         if (note.size() > digest_end && note.starts_with(note_kind)) {
             digest_ = note.substr(kind_end, 16);
@@ -175,7 +170,7 @@ void MeteorCache::store(const IndexImage& image) {
         FileHead head{};
         std::memcpy(head.kind, file_kind, sizeof file_kind);
         std::memcpy(head.tables, digest_.data(), sizeof head.tables);
-        std::memcpy(head.image, digest_of_bytes(std::as_bytes(std::span(image))).data(), sizeof head.image);
+        std::memcpy(head.image, digest_of(text_of(std::as_bytes(std::span(image)))).data(), sizeof head.image);
         DurableFile out(index_file());
         out.write(std::as_bytes(std::span(&head, 1)));
         out.write(std::as_bytes(std::span(image)));

@@ -34,14 +34,15 @@ void require_meteor_tables(const fs::path& dir) { cache_of(dir); }
 MeteorTables find_meteor(const fs::path& dir) {
     MeteorTables found;
     try {
-        found.data = MeteorData::open(dir.empty() ? default_meteor_dir() : dir);
+        found.data = MeteorData::open(dir);
     } catch (const Error& error) {
         found.problem = error.what();
     }
     return found;
 }
 
-MeteorData MeteorData::open(const fs::path& dir) {
+MeteorData MeteorData::open(const fs::path& given) {
+    const fs::path dir = given.empty() ? default_meteor_dir() : given;
     MeteorCache cache = cache_of(dir);
     std::optional<MeteorIndex> index = cache.open();
     if (!index) {

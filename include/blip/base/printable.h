@@ -16,5 +16,7 @@ enum class LineEnds { stay, indented, escaped };
 // (U+2028, U+2029) as \u001b, bytes that are no UTF-8 as \xff. JSON stays JSON of the same value, if it was valid.
 std::string printable(std::string_view text, LineEnds line_ends);
 inline std::string printable_line(std::string_view text) { return printable(text, LineEnds::escaped); }
+// As Error and the log make every message; of a part of one, what stands in it.
+inline std::string printable_message(std::string_view text) { return printable(text, LineEnds::indented); }
 
 }    // namespace blip

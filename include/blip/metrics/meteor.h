@@ -20,7 +20,8 @@ class MeteorIndex;
 class MeteorData {
   public:
     // dir: what `env/setup.sh --with-meteor` fetches (english.words, english.synsets, english.exceptions,
-    // paraphrase-en.gz). The first call compiles them into an index below $XDG_CACHE_HOME/blip_mpi or
+    // paraphrase-en.gz); empty: default_meteor_dir(). The first call compiles them into an index below
+    // $XDG_CACHE_HOME/blip_mpi or
     // ~/.cache/blip_mpi (seconds); later ones map it. An index that is damaged or of other tables is made anew; where
     // the cache cannot be written it lives in memory. Errors: missing_input for an absent file, bad_data for one that
     // is not such a table, both naming it.
@@ -33,7 +34,7 @@ class MeteorData {
     std::shared_ptr<const MeteorIndex> index_;
 };
 
-// The tables in `dir`, or in default_meteor_dir() if it is empty; where they are absent or no good: what is wrong, and
+// MeteorData::open(dir); where the tables are absent or no good: what is wrong, and
 // the remedy.
 struct MeteorTables {
     std::optional<MeteorData> data;

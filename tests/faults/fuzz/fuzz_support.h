@@ -28,7 +28,7 @@ void read_or_refuse(Body body, std::initializer_list<ExitCode> codes = {ExitCode
         body();
     } catch (const Error& error) {
         require(std::find(codes.begin(), codes.end(), error.code()) != codes.end());
-        require(printable(error.what(), LineEnds::indented) == error.what());
+        require(printable_message(error.what()) == error.what());
     }
 }
 
