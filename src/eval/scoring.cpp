@@ -62,9 +62,7 @@ std::string ReferenceLines::tokens_of_share(int rank, int ranks, int threads) co
     const auto begin_of = [&](int r) {
         return lines_.size() * static_cast<std::size_t>(r) / static_cast<std::size_t>(ranks);
     };
-    const std::size_t begin = begin_of(rank), end = begin_of(rank + 1);
-    const std::string_view next = end < lines_.size() ? lines_[end] : std::string_view();
-    return join_tokens(coco_tokens(std::span(lines_).subspan(begin, end - begin), next, threads));
+    return join_tokens(coco_tokens(lines_, begin_of(rank), begin_of(rank + 1), threads));
 }
 
 std::vector<std::vector<Tokens>> ReferenceLines::by_image(const std::vector<std::string>& shares) const {

@@ -27,10 +27,10 @@ Tokenised tokenise(const std::vector<ScoredCaption>& captions, int threads) {
         references.insert(references.end(), scored.references.begin(), scored.references.end());
     }
     Tokenised result;
-    result.hypotheses = coco_tokens(hypotheses, "", threads);
+    result.hypotheses = coco_tokens(hypotheses, threads);
     const bool given = !captions.front().reference_tokens.empty();
     std::vector<Tokens> flat;
-    if (!given) flat = coco_tokens(references, "", threads);
+    if (!given) flat = coco_tokens(references, threads);
     for (std::size_t i = 0, begin = 0; i < captions.size(); begin += captions[i++].references.size()) {
         auto& own = result.references.emplace_back();
         if (given)

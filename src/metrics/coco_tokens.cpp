@@ -1,10 +1,13 @@
 // See coco_tokens.h.
 #include "blip/metrics/coco_tokens.h"
 
+#include <unicode/utf8.h>
+
 #include <algorithm>
 
 #include "blip/base/parallel_for.h"
 #include "blip/metrics/ptb_tokenizer.h"
+#include "src/metrics/ptb_lexer.h"
 
 namespace blip {
 namespace {
@@ -17,16 +20,38 @@ Tokens tokens_of(std::string_view line, std::string_view next) {
     return ptb_tokenize(spaced, next);
 }
 
+// Without the white space before it; empty for a blank line.
+std::string_view from_first_word(std::string_view line) {
+    for (std::size_t at = 0; at < line.size();) {
+        const auto size = static_cast<std::int32_t>(std::min<std::size_t>(line.size() - at, U8_MAX_LENGTH));
+        std::int32_t length = 0;
+        UChar32 c = 0;
+        U8_NEXT_OR_FFFD(line.data() + at, length, size, c);
+        if (!is_space(static_cast<char32_t>(c))) return line.substr(at);
+        at += static_cast<std::size_t>(length);
+    }
+    return {};
+}
+
 }    // namespace
 
-std::vector<Tokens> coco_tokens(std::span<const std::string_view> lines, std::string_view next, int threads) {
-    std::vector<Tokens> tokens(lines.size());
+std::vector<Tokens> coco_tokens(std::span<const std::string_view> text, std::size_t begin, std::size_t end,
+                                int threads) {
+    std::vector<Tokens> tokens(end - begin);
+    // of each line what follows it: the next line that is not blank, from its first word on
+    std::vector<std::string_view> following(end - begin);
+    std::string_view next;
+    for (std::size_t i = end; next.empty() && i < text.size(); ++i) next = from_first_word(text[i]);
+    for (std::size_t i = end; i-- > begin;) {
+        following[i - begin] = next;
+        if (const std::string_view own = from_first_word(text[i]); !own.empty()) next = own;
+    }
     constexpr std::size_t run = 256;    // lines at a time, so that threads seldom meet
-    const std::size_t runs = (lines.size() + run - 1) / run;
+    const std::size_t runs = (tokens.size() + run - 1) / run;
     parallel_for(static_cast<std::int64_t>(runs), threads, [&](std::int64_t index) {
-        const std::size_t begin = static_cast<std::size_t>(index) * run;
-        for (std::size_t i = begin; i < std::min(begin + run, lines.size()); ++i)
-            tokens[i] = tokens_of(lines[i], i + 1 < lines.size() ? lines[i + 1] : next);
+        const std::size_t first = static_cast<std::size_t>(index) * run;
+        for (std::size_t i = first; i < std::min(first + run, tokens.size()); ++i)
+            tokens[i] = tokens_of(text[begin + i], following[i]);
     });
     return tokens;
 }

@@ -104,20 +104,43 @@ CountedCaptions::CountedCaptions(const char* metric, const std::vector<Tokens>& 
     places_.push_back({tokens_.size(), counts_.size(), 0});
 }
 
+namespace {
+
+// Bytes of the character at `at` if Python's str.split() splits there, 0 otherwise.
+std::size_t space_bytes(std::string_view text, std::size_t at) {
+    if (at >= text.size()) return 0;
+    const auto byte = [&](std::size_t k) { return static_cast<unsigned char>(text[at + k]); };
+    if (byte(0) < 0x80)
+        return byte(0) == 0x20 || (byte(0) >= 0x09 && byte(0) <= 0x0d) || (byte(0) >= 0x1c && byte(0) <= 0x1f);
+    for (const std::string_view space :
+         {"\u0085", "\u00a0", "\u1680", "\u2028", "\u2029", "\u202f", "\u205f", "\u3000"})
+        if (text.substr(at).starts_with(space)) return space.size();
+    return text.substr(at).starts_with("\xe2\x80") && text.size() > at + 2 && byte(2) <= 0x8a ? 3
+                                                                                              : 0;    // U+2000 to 200A
+}
+
+std::size_t word_end(std::string_view text, std::size_t at) {
+    while (at < text.size() && space_bytes(text, at) == 0) ++at;
+    return at;
+}
+
+}    // namespace
+
 void CountedCaptions::add(const Tokens& tokens) {
     const std::size_t begin = tokens_.size(), gram = counts_.size();
     scratch_.clear();
-    constexpr std::string_view no_break_space = "\u00a0";
+    // BLEU and CIDEr split the joined tokens at whatever Python takes for white space, which tokens may hold
     for (const std::string& token : tokens) {
         tokens_.push_back(table_.word(token));
-        if (token.find(no_break_space) == std::string::npos) {
+        const std::size_t end = word_end(token, 0);
+        if (end == token.size()) {
             if (!token.empty()) scratch_.push_back(tokens_.back());
             continue;
         }
-        for (std::size_t at = 0; at <= token.size();) {
-            const std::size_t end = std::min(token.find(no_break_space, at), token.size());
-            if (end > at) scratch_.push_back(table_.word(std::string_view(token).substr(at, end - at)));
-            at = end == token.size() ? end + 1 : end + no_break_space.size();
+        for (std::size_t at = 0; at < token.size();) {
+            const std::size_t stop = word_end(token, at);
+            if (stop > at) scratch_.push_back(table_.word(std::string_view(token).substr(at, stop - at)));
+            at = stop + space_bytes(token, stop);
         }
     }
     table_.count(scratch_, counts_);

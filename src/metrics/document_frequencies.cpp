@@ -100,7 +100,7 @@ bool is_gram(std::string_view text) {
 DocumentFrequencies document_frequencies(const std::vector<std::vector<std::string>>& references, int threads) {
     std::vector<std::string_view> lines;
     for (const auto& of_image : references) lines.insert(lines.end(), of_image.begin(), of_image.end());
-    std::vector<Tokens> flat = coco_tokens(lines, "", threads);
+    std::vector<Tokens> flat = coco_tokens(lines, threads);
     std::vector<std::vector<Tokens>> tokens;
     auto next = std::make_move_iterator(flat.begin());
     for (const auto& of_image : references) {

@@ -39,8 +39,7 @@ PtbLexer::Match PtbLexer::contraction(std::size_t i) const {
                                       Pair{U"wanna", 3},  Pair{U"gimme", 3}, Pair{U"lemme", 3}};
     for (const auto& [word, first] : pairs) {
         if (end - i != word.size() || lower_ascii(at(i)) != word[0]) continue;
-        const bool owns = apostrophe_at(end) && is_one_of(at(end + 1) | 0x20, U"sdmlrv");    // cannot's stays
-        if (!owns && starts_with(i, word)) return {end - i, 0, first};
+        if (contraction_size(end) == 0 && starts_with(i, word)) return {end - i, 0, first};    // cannot's stays
     }
     // d' l' j' y' stand apart from what follows; other rules take the common words whole
     const bool elision = is_one_of(lower_ascii(at(i)), U"dlj") || (lower_ascii(at(i)) == U'y' && word_at(end + 1));
@@ -74,7 +73,8 @@ PtbLexer::Match PtbLexer::apostrophe_word(std::size_t i) const {
     const std::size_t after = letters_end(end + 1);
     if (end == i + 1 && after == i + 3 && (at(i) | 0x20) == U'n' && (at(end + 1) | 0x20) == U't')
         return {3, 0, 0, Spelling::quoted};
-    for (const std::u32string_view word : {U"cap'n", U"c'mon", U"e'er", U"s'mores", U"ne'er", U"o'er"}) {
+    for (const std::u32string_view word :
+         {U"cap'n", U"c'mon", U"e'er", U"s'mores", U"ne'er", U"o'er", U"dunkin'", U"somethin'"}) {
         if (starts_with(i, word) && (word != U"s'mores" || at(end) == U'\'')) return whole(i, i + word.size());
     }
     if (end == i + 2 && starts_with(i, U"ol'")) return whole(i, end + 1);

@@ -5,7 +5,7 @@
 #include "ptb_lexer.h"
 
 namespace blip {
-// &quot; and its kin
+// &quot; and its kin, in small letters or capitals
 PtbLexer::Match PtbLexer::entity(std::size_t i) const {
     if (at(i) != U'&') return {};
     struct Entity {
@@ -15,11 +15,13 @@ PtbLexer::Match PtbLexer::entity(std::size_t i) const {
                                          Entity{U"&gt;", U">"},    Entity{U"&apos;", U"'"}, Entity{U"&mdash;", U"--"},
                                          Entity{U"&ndash;", U"--"}};
     for (const auto& [name, token] : entities) {
-        // (capitals, too, where the name is short)
-        if (text_.substr(i).starts_with(name) || (name.size() <= 5 && starts_with(i, name)))
-            return {name.size(), 0, 0, Spelling::literal, token};
+        if (!starts_with(i, name)) continue;
+        // quotation marks in capitals stand as they are
+        const bool quote = is_one_of(token.front(), U"'");
+        if (quote && !text_.substr(i).starts_with(name)) return whole(i, i + name.size());
+        return {name.size(), 0, 0, Spelling::literal, token};
     }
-    if (text_.substr(i).starts_with(U"&nbsp;")) return {6, 0, 0, Spelling::none};
+    if (starts_with(i, U"&nbsp;")) return {6, 0, 0, Spelling::none};
     if (at(i + 1) == U'#') {
         const std::size_t end = digits_end(i + 2);
         return end > i + 2 && at(end) == U';' ? whole(i, end + 1) : Match{};
@@ -27,7 +29,7 @@ PtbLexer::Match PtbLexer::entity(std::size_t i) const {
     // accented vowels
     if (!is_one_of(at(i + 1), U"aeiouAEIOU")) return {};
     for (const std::u32string_view accent : {U"acute;", U"grave;", U"uml;"}) {
-        if (text_.substr(i + 2).starts_with(accent)) return whole(i, i + 2 + accent.size());
+        if (starts_with(i + 2, accent)) return whole(i, i + 2 + accent.size());
     }
     return {};
 }

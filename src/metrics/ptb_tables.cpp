@@ -14,19 +14,22 @@ namespace {
 
 // Keep their period in any case: mr. Mr. MR.
 constexpr std::string_view titles =
-    "mr mrs ms dr prof rev hon gov sen rep gen col lt sgt capt cmdr maj cpl pvt adm st ste mt ft ave dept vs cf ph "
-    "asst "
-    "assoc natl messrs mme mlle elec cie pres supt insp det comdr brig adj adv treas";
+    "mr mrs ms dr drs prof profs rev hon gov govs sen sens rep reps gen col lt lieut sgt capt cmdr maj cpl pvt pfc sfc "
+    "spc ens adm st ste mt ft ave dept vs cf ph asst assoc natl messrs msgr mme mlle elec cie pres supt supts insp det "
+    "comdr brig adj adv treas atty attys invt alex jos wm";
 constexpr std::string_view abbreviations =
-    "blvd rd ct sq bldg est etc al inc co corp ltd bros jr sr esq md jan feb mar apr jun jul aug sep sept oct nov dec "
-    "mon "
-    "tue tues wed thu thurs fri mo ext tel assn univ intl ala ariz calif colo conn fla ga ind kan kans ky mich minn "
-    "mont "
-    "neb nev okla penn tenn vt va wis wisc wyo cos rt";
+    "blvd rd ct sq bldg est etc al inc co corp ltd plc bhd bros jr sr esq md "
+    "jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thurs fri mo ext tel seq sys assn univ intl "
+    "ala ariz calif colo conn dak fla ga ind kan kans ky mich minn mont neb nev okla penn tenn vt va wis wisc wyo cos "
+    "rt";
+// None of these in capitals: mfg. Mfg. but not MFG., since f or t has to be a small letter; likewise e or y of Pte.
+// Pty.
+constexpr std::string_view small_titles = "mfg mtg";
+constexpr std::string_view small_abbreviations = "pte ptes ppte pptes pty ptys ppty pptys";
 // Words of their own in lower case: Mass. but mass
-constexpr std::string_view capitalised_abbreviations = "ark del ill la mass miss ore pa tex wash";
+constexpr std::string_view capitalised_abbreviations = "ark az del ill la mass miss ore pa tex wash";
 // Keep it before a number only: no. 5
-constexpr std::string_view numeric_abbreviations = "fig figs no nos pp art ca prop";
+constexpr std::string_view numeric_abbreviations = "fig figs no nos op pp art ca prop";
 constexpr std::string_view sentence_starters =
     "a about according additionally after an as at but earlier he her here however if in it last many more now once "
     "one other our she since "
@@ -104,13 +107,16 @@ bool is_in(const std::array<Range, N>& ranges, char32_t c) {
 Abbreviation find_abbreviation(std::u32string_view letters) {
     static const WordSet title = split(titles);
     static const WordSet plain = split(abbreviations);
+    static const WordSet small_title = split(small_titles);
+    static const WordSet small_plain = split(small_abbreviations);
     static const WordSet capitalised = split(capitalised_abbreviations);
     static const WordSet numeric = split(numeric_abbreviations);
     const std::string lower = lower_word(letters);
     if (lower.empty()) return Abbreviation::none;
-    if (title.contains(lower) || (lower == "mfg" && letters != U"MFG")) return Abbreviation::title;
-    const bool is_lower = letters[0] >= U'a' && letters[0] <= U'z';
-    if (plain.contains(lower) || (!is_lower && capitalised.contains(lower))) return Abbreviation::plain;
+    const auto small = [&](std::size_t letter) { return letters[letter] >= U'a' && letters[letter] <= U'z'; };
+    if (title.contains(lower) || (small_title.contains(lower) && small(1))) return Abbreviation::title;
+    if (small_plain.contains(lower) && small(lower.find_first_of("ey"))) return Abbreviation::plain;
+    if (plain.contains(lower) || (!small(0) && capitalised.contains(lower))) return Abbreviation::plain;
     return numeric.contains(lower) ? Abbreviation::number : Abbreviation::none;
 }
 

@@ -94,11 +94,12 @@ PtbLexer::Match PtbLexer::dotted_hyphenated(std::size_t i) const {
     return end > first ? whole(i, end) : Match{};
 }
 
-// and/or, a/c, schoolbus/boat/house, also 1\/2: at most three parts, their hyphens before letters only
+// and/or, a/c, schoolbus/boat/house, also 1\/2: at most three parts, each with two hyphens at most, before letters only
 PtbLexer::Match PtbLexer::slashed(std::size_t i) const {
     const auto part_end = [&](std::size_t begin) {
         std::size_t end = latin_words_end(begin);
-        while (end > begin && at(end) == U'-' && latin_at(end + 1)) end = latin_end(end + 1);
+        for (int hyphens = 0; hyphens < 2 && end > begin && at(end) == U'-' && latin_at(end + 1); ++hyphens)
+            end = latin_end(end + 1);
         return end;
     };
     std::size_t end = part_end(i);
@@ -131,6 +132,9 @@ PtbLexer::Match PtbLexer::ampersand_word(std::size_t i) const {
 }
 
 PtbLexer::Match PtbLexer::word(std::size_t i) const {
+    for (const std::u32string_view prefix : {U"anti-", U"pro-"}) {
+        if (starts_with(i, prefix)) return whole(i, i + prefix.size());
+    }
     if (starts_with(i, U"c++")) return whole(i, i + 3);
     if (starts_with(i, U"c#") || starts_with(i, U"f#")) return whole(i, i + 2);
     return before_contraction(i, joined_words_end(i));

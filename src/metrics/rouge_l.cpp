@@ -2,6 +2,10 @@
 #include "blip/metrics/rouge_l.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <span>
+#include <vector>
 
 #include "src/metrics/counted_captions.h"
 
@@ -18,27 +22,49 @@ Numbers or_empty_word(Numbers tokens) {
     return tokens.empty() ? Numbers(empty_word) : tokens;
 }
 
-// row: scratch
-std::uint32_t longest_common_subsequence(Numbers a, Numbers b, std::vector<std::uint32_t>& row) {
-    row.assign(b.size() + 1, 0);    // of a's beginning so far against b's beginnings
-    for (const std::uint32_t word : a) {
-        std::uint32_t diagonal = 0, left = 0;
-        for (std::size_t j = 0; j < b.size(); ++j) {
-            const std::uint32_t above = row[j + 1];
-            left = word == b[j] ? diagonal + 1 : std::max(above, left);
-            row[j + 1] = left;
-            diagonal = above;
+// Lengths of longest common subsequences, 64 words of one caption at a time: bit j of a block is 0 where the
+// subsequence grows with word j (Hyyro 2004, "Bit-parallel LCS-length computation revisited").
+class CommonSubsequence {
+  public:
+    std::size_t length(Numbers a, Numbers b) {
+        carry_.assign(a.size(), 0);    // out of the blocks so far, at each word of a
+        std::size_t common = 0;
+        for (std::size_t begin = 0; begin < b.size(); begin += 64) {
+            const Numbers block = b.subspan(begin, std::min<std::size_t>(64, b.size() - begin));
+            common += add_block(a, block);
         }
+        return common;
     }
-    return row.back();
-}
 
-double score(const CountedCaptions& captions, std::size_t image, std::vector<std::uint32_t>& row) {
+  private:
+    std::size_t add_block(Numbers a, Numbers block) {
+        for (std::size_t j = 0; j < block.size(); ++j) places_of(block[j]) |= std::uint64_t{1} << j;
+        std::uint64_t grown = ~std::uint64_t{0};
+        for (std::size_t i = 0; i < a.size(); ++i) {
+            const std::uint64_t equal = grown & places_of(a[i]);
+            const std::uint64_t first = grown + equal, sum = first + carry_[i];
+            carry_[i] = first < grown || sum < first;
+            grown = sum | (grown - equal);
+        }
+        for (const std::uint32_t word : block) places_[word] = 0;
+        const std::uint64_t words = block.size() == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << block.size()) - 1;
+        return static_cast<std::size_t>(std::popcount(~grown & words));
+    }
+    std::uint64_t& places_of(std::uint32_t word) {
+        if (word >= places_.size()) places_.resize(std::size_t{2} * word + 1, 0);
+        return places_[word];
+    }
+
+    std::vector<std::uint64_t> places_;    // of each word number: where it stands in the block
+    std::vector<std::uint8_t> carry_;
+};
+
+double score(const CountedCaptions& captions, std::size_t image, CommonSubsequence& subsequence) {
     const Numbers hypothesis = or_empty_word(captions.hypothesis(image).tokens);
     double precision = 0, recall = 0;
     for (std::size_t k = 0; k < captions.reference_count(image); ++k) {
         const Numbers reference = or_empty_word(captions.reference(image, k).tokens);
-        const double common = longest_common_subsequence(hypothesis, reference, row);
+        const auto common = static_cast<double>(subsequence.length(hypothesis, reference));
         precision = std::max(precision, common / static_cast<double>(hypothesis.size()));
         recall = std::max(recall, common / static_cast<double>(reference.size()));
     }
@@ -50,8 +76,8 @@ double score(const CountedCaptions& captions, std::size_t image, std::vector<std
 
 CaptionScores rouge_l(const CountedCaptions& captions) {
     CaptionScores scores;
-    std::vector<std::uint32_t> row;
-    for (std::size_t i = 0; i < captions.images(); ++i) scores.per_image.push_back(score(captions, i, row));
+    CommonSubsequence subsequence;
+    for (std::size_t i = 0; i < captions.images(); ++i) scores.per_image.push_back(score(captions, i, subsequence));
     scores.corpus = mean(scores.per_image);
     return scores;
 }

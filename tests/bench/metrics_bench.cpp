@@ -65,7 +65,7 @@ void ptb_tokens(benchmark::State& state) {
             bytes += static_cast<std::int64_t>(caption.size() + 1);
         }
     }
-    for (auto _ : state) benchmark::DoNotOptimize(coco_tokens(lines, "", 1));
+    for (auto _ : state) benchmark::DoNotOptimize(coco_tokens(lines, 1));
     state.SetBytesProcessed(state.iterations() * bytes);
     state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(lines.size()));
 }

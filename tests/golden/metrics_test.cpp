@@ -182,6 +182,13 @@ BOOST_AUTO_TEST_CASE(scores_of_odd_hypotheses, *boost::unit_test::precondition(h
     }
 }
 
+// The 12,305 captions on which every token is the oracle's; of others a few may not be.
+bool is_known(const nlohmann::json& golden) {
+    std::size_t captions = golden.at("hypotheses_tokenized").size();
+    for (const auto& of_image : golden.at("references_tokenized")) captions += of_image.size();
+    return captions == 12305;
+}
+
 // From raw captions: what an evaluation reports.
 BOOST_AUTO_TEST_CASE(scores_of_raw_captions,
                      *boost::unit_test::precondition(has_golden) * boost::unit_test::precondition(has_captions)) {
@@ -189,10 +196,9 @@ BOOST_AUTO_TEST_CASE(scores_of_raw_captions,
     CocoEvalOptions options;
     options.threads = 3;
     const auto scores = corpus_scores(coco_scores(scored_captions(golden), options));
+    const double limit = is_known(golden) ? tolerance::scores : tolerance::scores_of_raw_captions;
     for (const char* name : {"Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "ROUGE_L", "CIDEr"})
-        BOOST_TEST(
-            std::abs(scores.at(name) - golden.at("scores").at(name).get<double>()) <= tolerance::scores_of_raw_captions,
-            name);
+        BOOST_TEST(std::abs(scores.at(name) - golden.at("scores").at(name).get<double>()) <= limit, name);
 }
 
 BOOST_AUTO_TEST_CASE(tokens_of_captions,
@@ -211,6 +217,7 @@ BOOST_AUTO_TEST_CASE(tokens_of_captions,
     const std::size_t equal = count_equal(hypotheses, hypothesis_tokens) + count_equal(references, reference_tokens);
     const auto all = static_cast<double>(hypotheses.size() + references.size());
     BOOST_TEST(static_cast<double>(equal) >= tolerance::equal_caption_tokens * all);
+    if (is_known(golden)) BOOST_TEST(static_cast<double>(equal) == all);
 }
 
 BOOST_AUTO_TEST_CASE(tokens_of_hard_lines, *boost::unit_test::precondition(has_golden)) {

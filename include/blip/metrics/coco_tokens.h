@@ -11,9 +11,14 @@
 
 namespace blip {
 
-// Of each line in turn. next: the line after the last one, empty at the text's end: a line's first word may decide
-// where the one before it ends. threads: at least 1; the tokens do not depend on it.
-std::vector<Tokens> coco_tokens(std::span<const std::string_view> lines, std::string_view next, int threads);
+// Of lines begin to end - 1 of a text in turn: where one of them ends may depend on the first word after it, whatever
+// blank lines lie between. threads: at least 1; the tokens do not depend on it.
+std::vector<Tokens> coco_tokens(std::span<const std::string_view> text, std::size_t begin, std::size_t end,
+                                int threads);
+// Of all lines.
+inline std::vector<Tokens> coco_tokens(std::span<const std::string_view> text, int threads) {
+    return coco_tokens(text, 0, text.size(), threads);
+}
 
 // As one text, to be sent between ranks and read again; tokens hold neither spaces nor line ends.
 std::string join_tokens(const std::vector<Tokens>& lines);

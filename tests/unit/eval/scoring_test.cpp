@@ -47,7 +47,7 @@ BOOST_AUTO_TEST_CASE(tokens_are_the_same_from_any_number_of_shares) {
     BOOST_REQUIRE_EQUAL(whole.size(), 4);
     const std::vector<std::string_view> text = {"Two cats,\nasleep.", "vitamin A.",   "A red dog runs at 5 p.m.",
                                                 "The dog isn't here", "A man's kite", "a bus (blue)"};
-    const std::vector<Tokens> wanted = coco_tokens(text, "", 1);
+    const std::vector<Tokens> wanted = coco_tokens(text, 1);
     BOOST_TEST((whole[0] == std::vector<Tokens>{wanted[0], wanted[1]}));
     BOOST_TEST(whole[1].empty());
     BOOST_TEST((whole[2] == std::vector<Tokens>{wanted[2], wanted[3], wanted[4]}));

@@ -71,6 +71,18 @@ BOOST_AUTO_TEST_CASE(no_break_space_separates_words) {
     BOOST_TEST(joined.corpus == apart.corpus, boost::test_tools::per_element());
 }
 
+// Python's str.split() knows more spaces; the tokenizer leaves them in addresses.
+BOOST_AUTO_TEST_CASE(every_space_of_python_separates_words) {
+    for (const char* space :
+         {"\u0085", "\u1680", "\u2000", "\u2009", "\u200a", "\u2028", "\u202f", "\u205f", "\u3000", "\x1c", "\t"}) {
+        const BleuScores joined =
+            bleu({{std::string("a") + space + space + "b.com" + space, "x"}}, {{{"a", "b.com", "x"}}});
+        BOOST_TEST(std::abs(joined.corpus[2] - 1) < 1e-8);
+    }
+    for (const char* other : {"\u200b", "\u2010", "\u00a1", "\u3001", "\x1b"})
+        BOOST_TEST(bleu({{std::string("a") + other + "b"}}, {{{"a", "b"}}}).corpus[0] < 1e-8);
+}
+
 BOOST_AUTO_TEST_CASE(empty_captions_score_nothing) {
     const BleuScores scores = bleu({{}}, {{split("a b")}});
     for (std::size_t n = 0; n < 4; ++n) BOOST_TEST(scores.corpus[n] == 0.0);

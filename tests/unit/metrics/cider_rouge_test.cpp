@@ -1,6 +1,8 @@
 // CIDEr and ROUGE-L by closed forms. (Against the COCO evaluation's own scores: tests/golden/metrics_test.cpp.)
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <cmath>
+#include <random>
 #include <sstream>
 
 #include "blip/base/error.h"
@@ -54,6 +56,30 @@ BOOST_AUTO_TEST_CASE(counts_are_clipped_and_lengths_compared) {
 BOOST_AUTO_TEST_CASE(mean_over_references) {
     const CaptionScores scores = cider({split("dog"), split("cat")}, {{split("dog"), split("fox")}, {split("cat")}});
     BOOST_TEST(close(scores.per_image[0], 10 / 4.0 / 2));
+}
+
+// Against the textbook's table, over lengths around the 64 words that are compared at a time.
+BOOST_AUTO_TEST_CASE(rouge_of_long_captions) {
+    std::mt19937 generator(7);
+    const auto draw = [&](std::size_t length, unsigned words) {
+        Tokens tokens;
+        for (std::size_t k = 0; k < length; ++k) tokens.push_back(std::to_string(generator() % words));
+        return tokens;
+    };
+    for (const std::size_t length : {1, 5, 63, 64, 65, 127, 128, 129, 300}) {
+        for (const unsigned words : {1, 2, 3, 20, 500}) {
+            const Tokens a = draw(length, words), b = draw(length / 2 + generator() % 100 + 1, words);
+            std::vector<std::vector<std::size_t>> table(a.size() + 1, std::vector<std::size_t>(b.size() + 1, 0));
+            for (std::size_t i = 1; i <= a.size(); ++i)
+                for (std::size_t j = 1; j <= b.size(); ++j)
+                    table[i][j] =
+                        a[i - 1] == b[j - 1] ? table[i - 1][j - 1] + 1 : std::max(table[i - 1][j], table[i][j - 1]);
+            const auto common = static_cast<double>(table[a.size()][b.size()]);
+            const double p = common / static_cast<double>(a.size()), r = common / static_cast<double>(b.size());
+            const double expected = common == 0 ? 0 : 2.44 * p * r / (r + 1.44 * p);
+            BOOST_TEST(close(rouge_l({a}, {{b}}).corpus, expected), length << " words of " << words);
+        }
+    }
 }
 
 BOOST_AUTO_TEST_CASE(rouge_takes_the_best_precision_and_recall_apart) {

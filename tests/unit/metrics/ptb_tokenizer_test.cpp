@@ -1,6 +1,7 @@
 // Tokens as the oracle gives them, line by line; time that grows with the length and no faster; no input that breaks
 // it.
 #include "blip/metrics/ptb_tokenizer.h"
+#include "blip/metrics/coco_tokens.h"
 
 #include <boost/test/unit_test.hpp>
 #include <ctime>
@@ -53,6 +54,21 @@ BOOST_AUTO_TEST_CASE(next_caption_decides_about_a_last_letter) {
     BOOST_TEST(join(ptb_tokenize("1", "1/2")) == "1");
     BOOST_TEST(ptb_tokenize("", "dog").empty());
     BOOST_TEST(ptb_tokenize(" . , ! ", "dog").empty());
+}
+
+// The oracle looks through blank lines.
+BOOST_AUTO_TEST_CASE(the_next_word_decides_however_far_it_is) {
+    const std::string far(70, ' ');
+    const std::vector<std::string> captions = {"a big letter K.", "",          " \t", far,   "\u3000\u00a0",
+                                               far + "The dog",   "letter K.", "",    "dog", "x K."};
+    const std::vector<std::string_view> text(captions.begin(), captions.end());
+    const std::vector<Tokens> tokens = coco_tokens(text, 2);
+    BOOST_TEST(join(tokens[0]) == "a big letter k");
+    BOOST_TEST(join(tokens[6]) == "letter k.");
+    BOOST_TEST((coco_tokens(text, 0, 2, 1) == std::vector<Tokens>{tokens[0], tokens[1]}));
+    BOOST_TEST(coco_tokens(text, 10, 10, 1).empty());
+    const std::vector<std::string> blank(100000, "");    // in linear time
+    BOOST_TEST(coco_tokens(std::vector<std::string_view>(blank.begin(), blank.end()), 1).size() == blank.size());
 }
 
 // Ten megabytes of one thing take twice as long as five.
