@@ -26,6 +26,7 @@
 #include "src/app/device_choice.h"
 #include "src/app/error_text.h"
 #include "src/app/standalone.h"
+#include "src/app/standard_output.h"
 #include "src/app/startup.h"
 #include "src/app/verbs.h"
 
@@ -33,15 +34,17 @@ namespace blip {
 namespace {
 
 // Prints once, on the first rank, before MPI is there.
-int answer_without_mpi(const ParsedCommandLine& command) {
-    if (launcher_rank() != 0) return 0;
+ExitCode answer_without_mpi(const ParsedCommandLine& command) {
+    if (launcher_rank() != 0) return ExitCode::ok;
     if (command.help)
-        fmt::print("{}", help_text(command.options.verb));
+        write_standard_output(help_text(command.options.verb), "help");
     else if (command.version)
-        fmt::print("blip_mpi {}\nLibTorch {}\n{}\n", program_version, TORCH_VERSION, mpi_library_version());
+        write_standard_output(
+            fmt::format("blip_mpi {}\nLibTorch {}\n{}\n", program_version, TORCH_VERSION, mpi_library_version()),
+            "the version");
     else
-        fmt::print("{}", print_config(command.options));
-    return 0;
+        write_standard_output(print_config(command.options), "the configuration");
+    return ExitCode::ok;
 }
 
 void tell(const std::vector<std::string>& notes) {
@@ -92,7 +95,8 @@ int run(int argc, char** argv) {
         fmt::print(stderr, "blip_mpi: {}\n", error.what());
         return static_cast<int>(error.code());
     }
-    if (command.help || command.version || command.options.print_config) return answer_without_mpi(command);
+    if (command.help || command.version || command.options.print_config)
+        return run_alone([&] { return answer_without_mpi(command); });
     if (command.options.verb == Verb::export_weights) return run_alone([&] { return run_export(command.options); });
     const DeviceChoice choice = choose_device(command.options, argv);
     if (command.options.verb != Verb::caption) return run_with_mpi(command, choice, argc, argv);

@@ -2,8 +2,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -21,6 +19,7 @@
 #include "src/app/caption_inputs.h"
 #include "src/app/compute.h"
 #include "src/app/picture_stream.h"
+#include "src/app/standard_output.h"
 #include "src/app/startup.h"
 #include "src/app/verbs.h"
 #include "src/app/vocabulary_file.h"
@@ -55,12 +54,6 @@ std::string lines_of(const StreamedPicture& picture, const std::vector<Caption>&
     return lines;
 }
 
-// Whole lines, at once: whoever reads them sees each batch as it is finished.
-void write_out(const std::string& lines) {
-    if (std::fwrite(lines.data(), 1, lines.size(), stdout) != lines.size() || std::fflush(stdout) != 0)
-        throw Error(ExitCode::io, fmt::format("cannot write captions to standard output: {}", std::strerror(errno)));
-}
-
 class CaptionRun {
   public:
     CaptionRun(const Options& options, const ArenaPlacement& placement)
@@ -93,7 +86,7 @@ class CaptionRun {
             const std::vector<StreamedPicture> pictures = next_batch(stream, batch);
             const std::string lines = caption(pictures);
             if (isatty(STDOUT_FILENO)) progress.clear();    // the lines would begin behind it
-            write_out(lines);
+            write_standard_output(lines, "captions");
             done += pictures.size();
             progress.update(static_cast<std::int64_t>(done), "");
         }

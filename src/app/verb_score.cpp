@@ -1,23 +1,21 @@
 // blip_mpi score: the COCO metrics of any captions, without model, data set or MPI. Called by main with the words
 // behind the verb.
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <unordered_map>
 #include <unordered_set>
 
-#include "blip/base/durable_file.h"
 #include "blip/base/error.h"
 #include "blip/base/log.h"
 #include "blip/base/parallel_for.h"
-#include "blip/base/printable.h"
 #include "blip/metrics/caption_files.h"
 #include "blip/metrics/coco_eval.h"
 #include "blip/metrics/meteor.h"
 #include "blip/options/tool_options.h"
+#include "src/app/score_output.h"
+#include "src/app/standard_output.h"
 #include "src/app/verbs.h"
 
 namespace blip {
@@ -44,8 +42,9 @@ void declare_options(ToolOptions& table, ScoreOptions& options) {
     table.add_names("metrics", "A,B", options.metrics, metric_names,
                     "which of bleu,meteor,rouge_l,cider; all if left out");
     table.add("meteor-data", "DIR", options.meteor_data,
-              "METEOR's tables, instead of where env/setup.sh --with-meteor puts them;\n"
-              "                           where there are none, METEOR is not computed");
+              "METEOR's tables, instead of where env/setup.sh --with-meteor puts them; an error (66) where DIR\n"
+              "                           lacks them. Without it and without --metrics METEOR is left out where they "
+              "are\n                           not installed");
     table.add("per-image", "FILE", options.per_image,
               "write each image's scores: [{\"image_id\", \"Bleu_1\", ...}, ...]");
     table.add("cider-df", "FILE", options.cider_df,
@@ -53,19 +52,13 @@ void declare_options(ToolOptions& table, ScoreOptions& options) {
               "                           of the references that are scored");
     table.add("write-cider-df", "FILE", options.write_cider_df,
               "write such a file from all images of --references; --results may be left out then");
-    table.add_flag("json", options.json, "print one JSON object with the keys of pycocoevalcap");
+    table.add_flag("json", options.json,
+                   "print one JSON object with the keys of pycocoevalcap; of a part (--allow-missing)\n"
+                   "                           also \"images\", the number scored, and \"images_missing\"");
     table.add_flag("allow-missing", options.allow_missing,
                    "score the images there are results for; without it a missing one is an error,\n"
                    "                           as scores of a part are other numbers");
-    table.add("threads", "N", options.threads, 0, 1024, "that tokenise; 0 = one for each core");
-}
-
-// "3 images ...: 1, 2, 3"
-std::string name_ids(const std::vector<std::string>& ids) {
-    constexpr std::size_t shown = 20;
-    const std::size_t count = std::min(shown, ids.size());
-    return fmt::format("{}{}", fmt::join(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(count), ", "),
-                       count < ids.size() ? fmt::format(" and {} more", ids.size() - count) : "");
+    table.add("threads", "N", options.threads, 0, 1024, "that tokenise and compute METEOR; 0 = one for each core");
 }
 
 std::unordered_map<std::string, std::string> by_image(const std::vector<ImageResult>& results,
@@ -90,17 +83,18 @@ std::unordered_map<std::string, std::string> by_image(const std::vector<ImageRes
     return captions;
 }
 
-// Images with a result, in the references' order.
+// Images with a result, in the references' order; references keeps those alone. Says of a part which it is.
 std::vector<ScoredCaption> match(std::vector<ImageReferences>& references,
                                  std::unordered_map<std::string, std::string>& captions, const ScoreOptions& options) {
     std::vector<ScoredCaption> scored;
-    std::vector<std::string> missing;
+    std::vector<std::string> matched, missing;
     for (ImageReferences& image : references) {
         const auto found = captions.find(image.id);
         if (found == captions.end()) {
             missing.push_back(image.id);
             continue;
         }
+        matched.push_back(image.id);
         scored.push_back({0, std::move(found->second), std::move(image.captions)});
     }
     if (!missing.empty() && !options.allow_missing)
@@ -110,26 +104,11 @@ std::vector<ScoredCaption> match(std::vector<ImageReferences>& references,
                                 options.references.string(), name_ids(missing)));
     if (!missing.empty()) {
         std::erase_if(references, [&](const ImageReferences& image) { return !captions.contains(image.id); });
-        log_warning("scored {} of {} images; without a result: {}", scored.size(), scored.size() + missing.size(),
-                    name_ids(missing));
+        log_warning("scored {} of {} images{}{}", matched.size(), matched.size() + missing.size(),
+                    matched.size() < missing.size() ? ": " : "; without a result: ",
+                    name_ids(matched.size() < missing.size() ? matched : missing));
     }
     return scored;
-}
-
-void write_per_image(const fs::path& file, const std::vector<ImageReferences>& images, const CocoScores& scores) {
-    nlohmann::ordered_json rows = nlohmann::ordered_json::array();
-    for (std::size_t i = 0; i < images.size(); ++i) {
-        const std::string& id = images[i].id;
-        const bool number = id.size() < 19 && id.find_first_not_of("0123456789") == std::string::npos;
-        nlohmann::ordered_json row;
-        if (number)
-            row["image_id"] = std::stoll(id);
-        else
-            row["image_id"] = id;
-        for (const auto& [name, values] : scores) row[name] = values.per_image[i];
-        rows.push_back(std::move(row));
-    }
-    write_file_durably(file, rows.dump(1) + "\n");
 }
 
 void write_frequencies(const fs::path& file, const std::vector<ImageReferences>& images, int threads) {
@@ -157,33 +136,6 @@ std::map<std::string, CocoScores> domain_scores(const std::vector<ImageReference
     return scores;
 }
 
-void print_json(const CocoScores& scores, const std::map<std::string, CocoScores>& domains) {
-    nlohmann::ordered_json object;
-    for (const auto& [name, value] : corpus_scores(scores)) object[name] = value;
-    for (const auto& [domain, of_domain] : domains) object[domain] = corpus_scores(of_domain);
-    fmt::print("{}\n", printable_line(object.dump()));
-}
-
-// without_meteor: why it was not computed; empty if it was or is not wanted.
-void print_table(const CocoScores& scores, const std::map<std::string, CocoScores>& domains, std::size_t images,
-                 const std::string& without_meteor) {
-    const auto print_row = [&](const std::string& name, const auto& cell) {
-        std::string line = fmt::format("{:<10}{:<10}", name, cell(scores));
-        for (const auto& [domain, of_domain] : domains) line += fmt::format("{:<13}", cell(of_domain));
-        fmt::print("{}\n", line.substr(0, line.find_last_not_of(' ') + 1));
-    };
-    std::string heading = fmt::format("{:<20}", fmt::format("{:<10}all", ""));
-    for (const auto& [domain, of_domain] : domains) heading += fmt::format("{:<13}", printable_line(domain));
-    if (!domains.empty()) fmt::print("{}\n", heading.substr(0, heading.find_last_not_of(' ') + 1));
-    print_row("images", [&](const CocoScores& of) {
-        return fmt::format("{}", &of == &scores ? images : of.begin()->second.per_image.size());
-    });
-    for (const auto& [name, values] : scores)
-        print_row(name, [&name = name](const CocoScores& of) { return fmt::format("{:.4f}", of.at(name).corpus); });
-    if (!without_meteor.empty()) fmt::print("METEOR not computed: {}\n", without_meteor);
-    fmt::print("SPICE     not computed\n");
-}
-
 // Whoever asks for METEOR by an option gets an error where it cannot be computed, others its reason.
 MeteorTables meteor_tables(const ScoreOptions& options, const ToolOptions& given) {
     if (!wanted(options, "meteor")) return {};
@@ -201,7 +153,7 @@ ExitCode run_score(const std::vector<std::string>& words) {
                       "Exit codes: 0 done, 64 wrong options, 65 bad data, 66 missing files, 74 I/O.");
     declare_options(table, options);
     if (!table.parse(words)) {
-        fmt::print("{}", table.help());
+        write_standard_output(table.help(), "help");
         return ExitCode::ok;
     }
     for (const char* needed : {"references", "results"})
@@ -210,7 +162,9 @@ ExitCode run_score(const std::vector<std::string>& words) {
                         fmt::format("score needs --{}, for example: blip_mpi score --references captions_val2014.json "
                                     "--results results.json",
                                     needed));
+    if (table.given("per-image")) check_can_be_written(options.per_image);
     std::vector<ImageReferences> references = read_references(options.references, options.splits);
+    const std::size_t all_images = references.size();
     const int threads = thread_count(static_cast<int>(options.threads));
     if (table.given("write-cider-df")) {
         write_frequencies(options.write_cider_df, references, threads);
@@ -227,14 +181,12 @@ ExitCode run_score(const std::vector<std::string>& words) {
     chosen.threads = threads;
     if (table.given("cider-df"))
         chosen.frequencies = std::make_shared<const DocumentFrequencies>(read_document_frequencies(options.cider_df));
-    const CocoScores scores = coco_scores(scored, chosen);
-    if (table.given("per-image")) write_per_image(options.per_image, references, scores);
-    const std::map<std::string, CocoScores> domains = domain_scores(references, scored, chosen);
+    const ScoreReport report = {coco_scores(scored, chosen), domain_scores(references, scored, chosen), scored.size(),
+                                all_images - scored.size(), meteor.problem};
     if (options.json && !meteor.problem.empty()) log_warning("METEOR not computed: {}", meteor.problem);
-    if (options.json)
-        print_json(scores, domains);
-    else
-        print_table(scores, domains, scored.size(), meteor.problem);
+    // first, so that a disk that is full by now costs the file alone
+    write_standard_output(options.json ? score_json(report) : score_table(report), "scores");
+    if (table.given("per-image")) write_per_image(options.per_image, references, report.scores);
     return ExitCode::ok;
 }
 

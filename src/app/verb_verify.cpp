@@ -14,6 +14,7 @@
 #include "blip/checkpoint/verify.h"
 #include "blip/data/packed_check.h"
 #include "blip/options/tool_options.h"
+#include "src/app/standard_output.h"
 #include "src/app/verbs.h"
 
 namespace blip {
@@ -42,7 +43,7 @@ bool parse(std::vector<std::string> words, VerifyOptions& options) {
     std::copy_if(words.begin(), words.end(), std::back_inserter(paths), is_path);
     std::erase_if(words, is_path);
     if (!table.parse(words)) {
-        fmt::print("{}", table.help());
+        write_standard_output(table.help(), "help");
         return false;
     }
     if (paths.size() != 1 || paths.front().empty())
@@ -77,7 +78,7 @@ VerifiedItem verify_packed(const fs::path& path) {
     return item;
 }
 
-void print_json(const VerifyOptions& options, const std::vector<VerifiedItem>& items) {
+std::string to_json(const VerifyOptions& options, const std::vector<VerifiedItem>& items) {
     nlohmann::ordered_json list = nlohmann::ordered_json::array();
     nlohmann::ordered_json newest_good;
     for (const VerifiedItem& item : items) {
@@ -93,7 +94,7 @@ void print_json(const VerifyOptions& options, const std::vector<VerifiedItem>& i
                                            {"deep", options.deep},
                                            {"newest_good_checkpoint", newest_good},
                                            {"items", list}};
-    fmt::print("{}\n", printable(object.dump(1, ' ', false, nlohmann::json::error_handler_t::replace), LineEnds::stay));
+    return printable(object.dump(1, ' ', false, nlohmann::json::error_handler_t::replace), LineEnds::stay) + "\n";
 }
 
 }    // namespace
@@ -105,12 +106,11 @@ ExitCode run_verify(const std::vector<std::string>& words) {
     for (int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
     const std::vector<VerifiedItem> items =
         is_hdf5(options.path) ? std::vector{verify_packed(options.path)} : verify_outputs(options.path, options.deep);
-    if (options.json)
-        print_json(options, items);
-    else
-        for (const VerifiedItem& item : items)
-            fmt::print("{:<10}  {}: {}\n", to_text(item.state), printable_line(item.path.string()),
-                       printable_line(item.text));
+    std::string lines;
+    for (const VerifiedItem& item : items)
+        lines += fmt::format("{:<10}  {}: {}\n", to_text(item.state), printable_line(item.path.string()),
+                             printable_line(item.text));
+    write_standard_output(options.json ? to_json(options, items) : lines, "what was found");
     const auto any = [&](VerifyState state) {
         return std::any_of(items.begin(), items.end(), [&](const VerifiedItem& item) { return item.state == state; });
     };

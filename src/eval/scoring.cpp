@@ -8,6 +8,7 @@
 #include "blip/base/error.h"
 #include "blip/eval/evaluator.h"
 #include "blip/metrics/coco_tokens.h"
+#include "blip/metrics/nocaps_domain.h"
 #include "blip/text/json_file.h"
 
 namespace blip {
@@ -25,11 +26,8 @@ ScoringFiles read_scoring_files(const EvaluateOptions& options) {
         const std::string where = fmt::format("images[{}]", row++);
         const std::int64_t id = json_integer(file, image, "id", where);
         if (!files.nocaps_images.insert(id).second) bad_json(file, where, fmt::format("image {} is there twice", id));
-        if (!image.contains("domain")) continue;
-        const std::string domain = json_text(file, image, "domain", where);
-        if (domain != "in-domain" && domain != "near-domain" && domain != "out-domain")
-            bad_json(file, where, fmt::format("domain '{}' is none of in-domain, near-domain, out-domain", domain));
-        files.domains.emplace(id, domain);
+        if (std::string domain = nocaps_domain(file, image, where); !domain.empty())
+            files.domains.emplace(id, std::move(domain));
     }
     return files;
 }

@@ -5,12 +5,13 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <unordered_map>
 
-#include "blip/base/durable_file.h"
 #include "blip/base/error.h"
+#include "blip/metrics/nocaps_domain.h"
 #include "blip/text/json_file.h"
 
 namespace blip {
@@ -21,14 +22,28 @@ namespace fs = std::filesystem;
 
 constexpr const char* remedy = "see blip_mpi score --help for the forms that are read";
 
+struct Id {
+    std::string text;
+    bool is_number;
+};
+
+// Of what a form can only give as text: a number if it reads like one that was written out, as COCO's ids are.
+Id id_in_text(std::string text) {
+    std::int64_t value = 0;
+    const char* const end = text.data() + text.size();
+    const auto [parsed, problem] = std::from_chars(text.data(), end, value);
+    const bool is_number = problem == std::errc() && parsed == end && std::to_string(value) == text;
+    return {std::move(text), is_number};
+}
+
 // A number or a text.
-std::string id_of(const JsonFile& file, const json& object, const char* key, const std::string& where) {
+Id id_of(const JsonFile& file, const json& object, const char* key, const std::string& where) {
     const auto found = object.is_object() ? object.find(key) : object.end();
     if (found != object.end() && found->is_string()) {
         check_text(file, found->get<std::string>(), where);
-        return found->get<std::string>();
+        return {found->get<std::string>(), false};
     }
-    return std::to_string(json_integer(file, object, key, where));
+    return {std::to_string(json_integer(file, object, key, where)), true};
 }
 
 std::string caption_of(const JsonFile& file, const json& object, const char* key, const std::string& where) {
@@ -52,13 +67,13 @@ class ReferenceTable {
   public:
     explicit ReferenceTable(const JsonFile& file) : file_(file) {}
 
-    ImageReferences& image(const std::string& id) {
-        const auto [place, is_new] = rows_.try_emplace(id, images_.size());
-        if (is_new) images_.push_back({id, {}, {}});
+    ImageReferences& image(const Id& id) {
+        const auto [place, is_new] = rows_.try_emplace(id.text, images_.size());
+        if (is_new) images_.push_back({id.text, {}, {}, id.is_number});
         return images_[place->second];
     }
-    void add_image(const std::string& id, std::vector<std::string> captions, const std::string& where) {
-        if (rows_.contains(id)) bad_json(file_, where, fmt::format("image {} is there twice", id));
+    void add_image(const Id& id, std::vector<std::string> captions, const std::string& where) {
+        if (rows_.contains(id.text)) bad_json(file_, where, fmt::format("image {} is there twice", id.text));
         image(id).captions = std::move(captions);
     }
     std::vector<ImageReferences> finish() {
@@ -80,7 +95,7 @@ void read_coco(const JsonFile& file, ReferenceTable& table) {
         for (const json& image : json_list(file, file.root, "images", "the file")) {
             const std::string where = fmt::format("images[{}]", row++);
             ImageReferences& references = table.image(id_of(file, image, "id", where));
-            if (image.contains("domain")) references.domain = caption_of(file, image, "domain", where);
+            references.domain = nocaps_domain(file, image, where);
         }
     }
     std::size_t row = 0;
@@ -133,26 +148,26 @@ void read_reference_job(const JsonFile& file, ReferenceTable& table) {
     for (std::size_t row = 0; row < file.root.size(); ++row) {
         const std::string where = fmt::format("row {}", row);
         const json& entry = file.root[row];
-        const std::string id = id_in_name(file, json_text(file, entry, "image", where), where);
+        const Id id = id_in_text(id_in_name(file, json_text(file, entry, "image", where), where));
         table.add_image(id, captions_of(file, json_list(file, entry, "caption", where), where), where);
     }
 }
 
-// In the file's order, which file.root does not keep.
 void read_plain(const JsonFile& file, ReferenceTable& table) {
-    check_all_text_was_seen(file);
-    const auto ordered = nlohmann::ordered_json::parse(read_file(file.path));
-    for (const auto& entry : ordered.items()) {
-        const std::string& id = entry.key();
-        if (!entry.value().is_array()) bad_json(file, "'" + id + "'", "is not a list of captions");
-        table.add_image(id, captions_of(file, entry.value(), "'" + id + "'"), "'" + id + "'");
+    for (const std::string& id : file.root_names) {
+        const std::string where = "'" + id + "'";
+        check_text(file, id, where);
+        const json& captions = file.root.at(id);
+        if (!captions.is_array()) bad_json(file, where, "is not a list of captions");
+        table.add_image(id_in_text(id), captions_of(file, captions, where), where);
     }
 }
 
 }    // namespace
 
 std::vector<ImageReferences> read_references(const fs::path& path, const std::vector<std::string>& splits) {
-    const JsonFile file = load_json(path, {"tokens", "sentids", "info", "licenses"}, remedy);
+    // the root's own names may be ids
+    const JsonFile file = load_json(path, {"tokens", "sentids"}, remedy, IgnoredIn::all_but_root);
     ReferenceTable table(file);
     const json& root = file.root;
     const bool karpathy = root.is_object() && root.contains("images") && !root.contains("annotations");
@@ -179,7 +194,7 @@ std::vector<ImageResult> read_results(const fs::path& path) {
     for (std::size_t row = 0; row < file.root.size(); ++row) {
         const std::string where = fmt::format("row {}", row);
         results.push_back(
-            {id_of(file, file.root[row], "image_id", where), caption_of(file, file.root[row], "caption", where)});
+            {id_of(file, file.root[row], "image_id", where).text, caption_of(file, file.root[row], "caption", where)});
     }
     check_all_text_was_seen(file);
     return results;

@@ -21,7 +21,10 @@ bool JsonBuilder::end_array() { return close(); }
 
 bool JsonBuilder::key(string_t& name) {
     if (dropped_depth_ > 0) return true;
-    drop_next_ = std::find(ignored_.begin(), ignored_.end(), name) != ignored_.end();
+    const bool of_root = open_.size() == 1;
+    if (of_root) root_names_.push_back(name);
+    drop_next_ = !(of_root && where_ == IgnoredIn::all_but_root) &&
+                 std::find(ignored_.begin(), ignored_.end(), name) != ignored_.end();
     // of members with one name the last counts, as in nlohmann's own parser
     if (!drop_next_) member_ = &(*open_.back())[name];
     return true;

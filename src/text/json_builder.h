@@ -9,12 +9,16 @@
 #include <string>
 #include <vector>
 
+#include "blip/text/json_file.h"
+
 namespace blip {
 
 class JsonBuilder : public nlohmann::json_sax<nlohmann::json> {
   public:
-    // Members of the names in `ignored` are dropped with all below them. Both must outlive it.
-    JsonBuilder(nlohmann::json& root, const std::vector<std::string>& ignored) : root_(root), ignored_(ignored) {}
+    // Members of the names in `ignored` are dropped with all below them. Fills file's root and root_names. Both must
+    // outlive it.
+    JsonBuilder(JsonFile& file, const std::vector<std::string>& ignored, IgnoredIn where)
+        : root_(file.root), root_names_(file.root_names), ignored_(ignored), where_(where) {}
 
     bool null() override;
     bool boolean(bool value) override;
@@ -40,7 +44,9 @@ class JsonBuilder : public nlohmann::json_sax<nlohmann::json> {
     bool close();
 
     nlohmann::json& root_;
+    std::vector<std::string>& root_names_;
     const std::vector<std::string>& ignored_;
+    const IgnoredIn where_;
     std::vector<nlohmann::json*> open_;    // containers not yet closed
     nlohmann::json* member_ = nullptr;     // where the value of the last key goes
     bool drop_next_ = false;               // the next value belongs to an ignored name

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string_view>
+#include <utility>
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
@@ -38,6 +40,35 @@ std::string mark_invalid_bytes(const std::string& text, std::size_t first) {
     return marked.append(text, start);
 }
 
+// Python's json writes and reads these, though no JSON has them; each becomes a number of the same length, which is not
+// whole, so that no reader takes it for anything.
+void replace_pythons_numbers(std::string& text) {
+    constexpr std::pair<std::string_view, std::string_view> words[] = {
+        {"NaN", "0.0"}, {"Infinity", "0.000000"}, {"-Infinity", "-0.000000"}};
+    // so that what is malformed stays so: a whole value, not a part of one
+    const auto ends_a_word = [](char c) { return std::string_view(" \t\r\n,:[]").find(c) != std::string_view::npos; };
+    if (text.find("NaN") == std::string::npos && text.find("Infinity") == std::string::npos) return;
+    bool in_string = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (in_string) {
+            if (text[i] == '\\')
+                ++i;
+            else if (text[i] == '"')
+                in_string = false;
+            continue;
+        }
+        in_string = text[i] == '"';
+        if (i > 0 && !ends_a_word(text[i - 1])) continue;
+        for (const auto& [word, number] : words) {
+            const std::size_t end = i + word.size();
+            if (text.compare(i, word.size(), word) != 0 ||
+                (end < text.size() && text[end] != '}' && !ends_a_word(text[end])))
+                continue;
+            text.replace(i, word.size(), number);
+        }
+    }
+}
+
 const nlohmann::json& member(const JsonFile& file, const nlohmann::json& object, const char* key,
                              const std::string& where) {
     if (!object.is_object()) bad_json(file, where, "is not an object");
@@ -53,7 +84,7 @@ void bad_json(const JsonFile& file, const std::string& where, const std::string&
 }
 
 JsonFile load_json(const std::filesystem::path& path, const std::vector<std::string>& ignored,
-                   const std::string& remedy) {
+                   const std::string& remedy, IgnoredIn where) {
     JsonFile file;
     file.path = path;
     file.remedy = remedy;
@@ -63,7 +94,8 @@ JsonFile load_json(const std::filesystem::path& path, const std::vector<std::str
         file.invalid_mark = invalid_mark;
         text = mark_invalid_bytes(text, bad);
     }
-    JsonBuilder builder(file.root, ignored);
+    replace_pythons_numbers(text);
+    JsonBuilder builder(file, ignored, where);
     if (!nlohmann::json::sax_parse(text, &builder)) {
         std::string reason = builder.error();
         // drop the library's own prefix and place

@@ -5,6 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 score() { run "$bin/blip_mpi" score "$@"; }
 cd "$scratch" || exit 70
+tables=${BLIP_DEPS:-${HOME:-}/.cache/blip_mpi}/meteor-1.5
 export BLIP_DEPS=$scratch/nothing XDG_CACHE_HOME=$scratch/cache # without METEOR's tables, but where a case has some
 
 cat >coco.json <<'JSON'
@@ -58,6 +59,7 @@ printf 'the\na\n' >tables/english.words
 printf 'couch\n1 2\nsofa\n2\n' >tables/english.synsets
 printf 'run\nran\n' >tables/english.exceptions
 printf '0.5\nin front of\nbefore\n' | gzip >tables/paraphrase-en.gz
+cp -r tables few_tables
 score --references coco.json --results short.json --meteor-data tables
 exits 0; says "compiling METEOR's tables in tables (once)"
 # "two cats" of "Two cats sleep.": precision 1, recall 2/3, one piece of two words; "a red dog" of "A red dog runs.": 1, 7/10,
@@ -240,8 +242,7 @@ for row in captions['annotations']:
 json.dump({'images': [{'id': i} for i in golden['image_ids']], 'annotations': others}, open('references.json', 'w'))
 json.dump([{'image_id': i, 'caption': c} for i, c in first.items()], open('hypotheses.json', 'w'))
 PYTHON
-    # (METEOR is in tests/golden)
-    score --references references.json --results hypotheses.json --json --per-image per.json
+    score --references references.json --results hypotheses.json --json --per-image per.json --metrics bleu,rouge_l,cider
     exits 0
     tail -1 "$output" >scores.json
     run python3 - "$golden" scores.json <<'PYTHON'
@@ -258,4 +259,41 @@ PYTHON
 else
     skip_case "no golden data"
 fi
+
+new_case "the COCO evaluation's own METEOR"
+if [ ! -f references.json ]; then
+    skip_case "no golden data"
+elif [ ! -f "$tables/paraphrase-en.gz" ]; then
+    skip_case "METEOR's tables are not in $tables: env/setup.sh --with-meteor"
+else
+    score --references references.json --results hypotheses.json --json --metrics meteor --meteor-data "$tables" --per-image per.json
+    exits 0
+    tail -1 "$output" >scores.json
+    run python3 - "$golden" "$(tolerance meteor_corpus)" "$(tolerance meteor_of_image)" "$(tolerance meteor_equal_images)" <<'PYTHON'
+import gzip, json, sys
+golden, (corpus, image, share) = json.load(gzip.open(sys.argv[1])), map(float, sys.argv[2:])
+scores, per = json.load(open('scores.json')), json.load(open('per.json'))
+assert list(scores) == ['METEOR'] and abs(scores['METEOR'] - golden['scores']['METEOR']) <= corpus, scores
+assert [row['image_id'] for row in per] == golden['image_ids']
+near = sum(abs(row['METEOR'] - wanted) <= image for row, wanted in zip(per, golden['per_image']['METEOR']))
+assert near >= share * len(per), near
+print(scores, near, 'of', len(per))
+PYTHON
+    exits 0
+fi
+
+new_case "a few captions take less than a second when METEOR's index is there"
+[ -f "$tables/paraphrase-en.gz" ] || tables=few_tables
+score --references coco.json --results results.json --meteor-data "$tables"
+exits 0; says "METEOR  "; says_not "METEOR not"
+fastest_us=999999999
+for _ in 1 2 3 4 5; do
+    start=${EPOCHREALTIME/[.,]/}
+    score --references coco.json --results results.json --meteor-data "$tables"
+    took_us=$((${EPOCHREALTIME/[.,]/} - start))
+    exits 0; says_not "compiling"
+    [ "$took_us" -ge "$fastest_us" ] || fastest_us=$took_us
+done
+echo "blip_mpi score of two captions: $((fastest_us / 1000)) ms"
+[ "$fastest_us" -lt 1000000 ] || fail "the fastest of five took $fastest_us us"
 summary

@@ -11,7 +11,8 @@ namespace blip {
 struct ImageReferences {
     std::string id;
     std::vector<std::string> captions;
-    std::string domain;    // NoCaps' "in-domain", "near-domain" or "out-domain"; empty for others
+    std::string domain;           // NoCaps' "in-domain", "near-domain" or "out-domain"; empty for others
+    bool id_is_number = false;    // in the file; of a form whose ids are always texts: if it reads like one of int64
 };
 
 struct ImageResult {
@@ -26,11 +27,11 @@ struct ImageResult {
 //  - Karpathy's dataset file: {"images": [{"cocoid" or "imgid", "split", "sentences": [{"raw"}]}]}, the images of these
 //    splits ("train" includes "restval"; none given: the file must hold one split alone);
 //  - the reference job's [{"image": ".../COCO_val2014_000000000042.jpg", "caption": [...]}], the id being the number
-//  that
-//    the name ends with;
+//    that the name ends with;
 //  - {"ID": ["caption", ...], ...} in the file's order.
 // Throws missing_input, io; usage for splits that are needed, unknown or not told apart in this form; bad_data naming
-// file and place: malformed JSON, none of these forms, an image twice, invalid UTF-8.
+// file and place: malformed JSON, none of these forms, an image twice, a domain that is none of NoCaps', invalid UTF-8.
+// Each file is read once, from its start to its end: it may be a pipe.
 std::vector<ImageReferences> read_references(const std::filesystem::path& file, const std::vector<std::string>& splits);
 
 // COCO's result form: [{"image_id": ID, "caption": TEXT, ...}, ...]. Errors as above; ids may repeat.

@@ -27,7 +27,7 @@ struct ScoredCaption {
 struct CocoEvalOptions {
     bool bleu = true, rouge_l = true, cider = true;
     const MeteorData* meteor = nullptr;    // its tables; METEOR is left out without them
-    int threads = 1;                       // that tokenise; the scores do not depend on it
+    int threads = 1;                       // that tokenise and compute METEOR; the scores do not depend on it
     // of CIDEr; null: those of the references that are scored
     std::shared_ptr<const DocumentFrequencies> frequencies{};
 };

@@ -13,6 +13,8 @@ namespace blip {
 struct JsonFile {
     std::filesystem::path path;
     nlohmann::json root;
+    // Of an object: its members' names in the file's order, which root does not keep, repeated ones each time.
+    std::vector<std::string> root_names;
     // Text that stands for bytes which were not valid UTF-8; empty if there were none. Whoever meets it names the
     // place.
     std::string invalid_mark;
@@ -20,11 +22,14 @@ struct JsonFile {
     std::string remedy;           // what messages end with
 };
 
+enum class IgnoredIn { whole_file, all_but_root };    // all_but_root: the root's own members stay
+
 // ignored: members of these names are parsed and dropped wherever they are, so that large ones take no memory.
+// NaN, Infinity and -Infinity, which Python writes, are read as a number that is not whole.
 // Errors: missing_input, io; bad_data for malformed JSON, with line and column. Invalid UTF-8 is left to the reader of
 // the strings, who knows which caption it is: check_text, and check_all_text_was_seen at the end.
 JsonFile load_json(const std::filesystem::path& path, const std::vector<std::string>& ignored = {},
-                   const std::string& remedy = "fetch the file again");
+                   const std::string& remedy = "fetch the file again", IgnoredIn where = IgnoredIn::whole_file);
 
 // Throws bad_data "FILE: WHERE: not valid UTF-8" if the text holds the mark.
 void check_text(const JsonFile& file, const std::string& text, const std::string& where);

@@ -38,6 +38,29 @@ BOOST_AUTO_TEST_CASE(ignored_members_are_dropped_wherever_they_are) {
                nlohmann::json::parse(R"({"a": 1, "list": [{"b": 2}, {}], "last": {"a": 3}})"));
 }
 
+BOOST_AUTO_TEST_CASE(members_of_the_root_can_be_kept_and_are_named_in_order) {
+    const JsonFile file = load_json(write(R"({"z": {"b": 1}, "drop": [{"drop": 2, "a": 3}], "a": 4, "z": 5})"),
+                                    {"drop"}, "remedy", IgnoredIn::all_but_root);
+    BOOST_TEST(file.root == nlohmann::json::parse(R"({"z": 5, "drop": [{"a": 3}], "a": 4})"));
+    BOOST_TEST(file.root_names == (std::vector<std::string>{"z", "drop", "a", "z"}), boost::test_tools::per_element());
+    BOOST_TEST(load_json(write(R"([{"a": 1}])")).root_names.empty());
+}
+
+// As Python writes them.
+BOOST_AUTO_TEST_CASE(numbers_that_are_none_are_read_where_nobody_asks_for_them) {
+    const JsonFile file = load_json(write(
+        R"([{"p": NaN, "q": [-Infinity,Infinity], "id": 7, "caption": "NaN: NaN, \"Infinity ", "r":Infinity}, NaN])"));
+    BOOST_TEST(file.root[0].at("id") == 7);
+    BOOST_TEST(file.root[0].at("caption") == "NaN: NaN, \"Infinity ");
+    for (const char* key : {"p", "r"}) {
+        BOOST_TEST(file.root[0].at(key).is_number_float());
+        BOOST_CHECK_THROW(json_integer(file, file.root[0], key, "row 0"), Error);
+    }
+    for (const char* text : {"[1NaN]", "[-NaN]", "[NaN1]", "[NaN NaN]", "{NaN: 1}", "[+Infinity]", "[- Infinity]",
+                             "[NaN\"x\"]", "[\"x\"NaN]", "NaN,", "[nan]", "[Infinity.5]"})
+        BOOST_CHECK_THROW(load_json(write(text)), Error);
+}
+
 BOOST_AUTO_TEST_CASE(malformed_files_are_named_with_line_and_column) {
     for (const char* text : {"", "{\"a\": 1,\n \"b\" 2}", "[1, 2", "[1] 2", "{\"drop\": [1, }", "nul", "[1e999]"}) {
         BOOST_CHECK_EXCEPTION(load_json(write(text), {"drop"}), Error, [](const Error& error) {

@@ -1,0 +1,12 @@
+// Standard output that is known to have arrived. Called by every verb that prints what somebody asked for.
+#pragma once
+
+#include <string_view>
+
+namespace blip {
+
+// All of the text, at once: whoever reads it sees it now. what: "captions", for the message. Throws Error(io) where it
+// cannot be written, as to a full disk.
+void write_standard_output(std::string_view text, std::string_view what);
+
+}    // namespace blip
