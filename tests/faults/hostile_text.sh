@@ -43,15 +43,11 @@ PYTHON
 exits 0
 
 new_case "score: ids and domains with terminal controls"
-echo '{"images": [{"id": 7, "domain": "in\u001b[2J"}, {"id": 8, "domain": "near\u009b31m"}], "annotations":
- [{"image_id": 7, "caption": "a red dog"}, {"image_id": 8, "caption": "two cats"}]}' >"$scratch/references.json"
-echo '[{"image_id": 7, "caption": "a dog"}, {"image_id": 8, "caption": "a cat"}]' >"$scratch/results.json"
-run "$blip" score --references "$scratch/references.json" --results "$scratch/results.json"
-exits 0; says 'in\u001b[2J'; inert "$output"
-run "$blip" score --references "$scratch/references.json" --results "$scratch/results.json" --json
-exits 0; inert "$output"
-python3 -c 'import json, sys; assert "near\u009b31m" in json.load(open(sys.argv[1]))' "$output" || fail "not the same JSON"
+echo '{"images": [{"id": 7, "domain": "in\u001b[2J"}], "annotations": [{"image_id": 7, "caption": "a red dog"}]}' >"$scratch/references.json"
 echo '[{"image_id": "\u001b[1A\r7", "caption": "a dog"}]' >"$scratch/results.json"
+run "$blip" score --references "$scratch/references.json" --results "$scratch/results.json"
+exits 65; says 'in\u001b[2J'; inert "$output"
+echo '{"\u009b31m7": ["a red dog"]}' >"$scratch/references.json"
 run "$blip" score --references "$scratch/references.json" --results "$scratch/results.json"
 exits 65; says '\u001b[1A\u000d7'; inert "$output"
 
