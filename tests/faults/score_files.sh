@@ -30,9 +30,9 @@ score "${good[@]}" --json
 exits 0
 tail -1 "$output" >whole.json # behind a warning with the time
 mkfifo references results
-cat plain.json >references &
-cat results.json >results &
-score --references references --results results --json
+timeout 20 sh -c 'cat plain.json >references' &
+timeout 20 sh -c 'cat results.json >results' &
+run timeout 20 "$bin/blip_mpi" score --references references --results results --json
 wait
 exits 0; is "$(tail -1 "$output")" "$(cat whole.json)" "scores from pipes"
 run "$bin/blip_mpi" score --references <(cat plain.json) --results <(cat results.json) --json
