@@ -48,7 +48,7 @@ std::string score_table(const ScoreReport& report) {
         table += without_blanks_at_the_end(line) + "\n";
     };
     std::string heading = fmt::format("{:<20}", fmt::format("{:<10}all", ""));
-    for (const auto& [domain, of_domain] : report.domains) heading += fmt::format("{:<13}", printable_line(domain));
+    for (const auto& [domain, of_domain] : report.domains) heading += fmt::format("{:<13}", domain);
     if (!report.domains.empty()) table += without_blanks_at_the_end(heading) + "\n";
     add_row("images", [&](const CocoScores& of) {
         return fmt::format("{}", &of == &report.scores ? report.images : of.begin()->second.per_image.size());

@@ -26,8 +26,11 @@ ScoringFiles read_scoring_files(const EvaluateOptions& options) {
         const std::string where = fmt::format("images[{}]", row++);
         const std::int64_t id = json_integer(file, image, "id", where);
         if (!files.nocaps_images.insert(id).second) bad_json(file, where, fmt::format("image {} is there twice", id));
-        if (std::string domain = nocaps_domain(file, image, where); !domain.empty())
-            files.domains.emplace(id, std::move(domain));
+        if (!image.contains("domain")) continue;
+        const std::string domain = json_text(file, image, "domain", where);
+        if (!is_nocaps_domain(domain))
+            bad_json(file, where, fmt::format("domain '{}' is none of in-domain, near-domain, out-domain", domain));
+        files.domains.emplace(id, domain);
     }
     return files;
 }

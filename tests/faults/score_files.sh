@@ -73,11 +73,13 @@ leaves_nothing_like "empty.tmp*"
 says "$(cat whole.json)"; says "exit 74"; says "full.json"
 leaves_nothing_like "full.json*"
 
-new_case "a domain that is none of NoCaps' would pass for a metric: refused"
+new_case "a domain that is none of NoCaps' does not pass for a metric"
 echo '{"images": [{"id": 7, "domain": "in-domain"}, {"id": 42, "domain": "Bleu_1"}],
- "annotations": [{"image_id": 7, "caption": "a cat"}, {"image_id": 42, "caption": "a dog"}]}' >domains.json
+ "annotations": [{"image_id": 7, "caption": "a cat"}, {"image_id": 42, "caption": "a dog"},
+ {"image_id": 9, "caption": "a bus"}]}' >domains.json
 score --references domains.json --results results.json --json
-exits 65; says "domains.json: images[1]: domain 'Bleu_1' is none of in-domain, near-domain, out-domain"
+exits 0
+python3 -c 'import json, sys; s = json.load(open(sys.argv[1])); assert s["Bleu_1"] > 0 and s["in-domain"]["Bleu_1"] > 0, s' "$output" || fail "the scores"
 
 new_case "what Python writes as NaN, where nobody asks for it"
 python3 -c "

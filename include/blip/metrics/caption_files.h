@@ -30,7 +30,7 @@ struct ImageResult {
 //    that the name ends with;
 //  - {"ID": ["caption", ...], ...} in the file's order.
 // Throws missing_input, io; usage for splits that are needed, unknown or not told apart in this form; bad_data naming
-// file and place: malformed JSON, none of these forms, an image twice, a domain that is none of NoCaps', invalid UTF-8.
+// file and place: malformed JSON, none of these forms, an image twice, invalid UTF-8.
 // Each file is read once, from its start to its end: it may be a pipe.
 std::vector<ImageReferences> read_references(const std::filesystem::path& file, const std::vector<std::string>& splits);
 
