@@ -233,7 +233,7 @@ HangFacts HangReport::tell(const std::vector<int>& known_late) {
         all.push_back(row);
     }
     want_stacks(facts.late, living);
-    facts.table = "\nWhat each rank was doing:" + hang_table(all, size_, facts.late);
+    facts.table = "\n  What each rank was doing:" + hang_table(all, size_, facts.late);
     return facts;
 }
 

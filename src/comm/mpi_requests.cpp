@@ -44,7 +44,7 @@ void pause_after(Clock::duration idle) {
     try {
         if (patience.facts) facts = patience.facts(facts.late);
     } catch (const std::exception& failure) {
-        facts.table = fmt::format("\n(what each rank was doing could not be found out: {})", failure.what());
+        facts.table = fmt::format("\n  (what each rank was doing could not be found out: {})", failure.what());
     }
     const std::string message = fmt::format(
         "rank {} on {} has waited {:g} s for '{}' (--comm-timeout){}{}: a rank hangs, has died, or "

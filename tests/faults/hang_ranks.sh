@@ -65,6 +65,7 @@ ends() {
     exits 70
     said_once "(--comm-timeout)"
     said_once "What each rank was doing:"
+    grep -qx "  What each rank was doing:" "$output" || fail "the table of the ranks does not begin on a line of its own"
     says "; late: rank $1:"
     for pid in $ranks; do # mpirun may be gone a moment before
         for _ in $(seq 60); do
