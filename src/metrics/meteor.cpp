@@ -2,6 +2,7 @@
 #include "blip/metrics/meteor.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <optional>
 
@@ -29,9 +30,9 @@ double matched(const MeteorSide& side) {
 
 }    // namespace
 
-MeteorCounts meteor_counts(const MeteorHypothesis& caption, std::span<const std::uint32_t> reference,
+MeteorCounts meteor_counts(MeteorAligner& aligner, std::span<const std::uint32_t> reference,
                            const MeteorLexicon& lexicon) {
-    const std::span<const std::uint32_t> hypothesis = caption.words();
+    const std::span<const std::uint32_t> hypothesis = aligner.caption();
     MeteorCounts counts;
     const auto count = [&](MeteorSide& side, std::span<const std::uint32_t> words) {
         side.words = static_cast<double>(words.size());
@@ -43,7 +44,7 @@ MeteorCounts meteor_counts(const MeteorHypothesis& caption, std::span<const std:
         ++(lexicon[word].function ? side.function : side.content)[module];
         ++side.matched;
     };
-    const MeteorAlignment alignment = meteor_align(caption, reference, lexicon);
+    const MeteorAlignment& alignment = aligner.align(reference);
     for (const MeteorMatch& match : alignment.matches) {
         for (std::size_t i = match.hypothesis; i < match.hypothesis_end(); ++i)
             add(counts.hypothesis, hypothesis[i], match.module);
@@ -87,35 +88,42 @@ CaptionScores meteor(const std::vector<Tokens>& hypotheses, const std::vector<st
             if (!are_meteor_words(caption(i, k))) words[i][k] = meteor_words(caption(i, k));
     });
     MeteorLexicon lexicon(data.index());
-    std::vector<std::uint32_t> numbers;    // of all captions, one after the other
-    std::vector<std::vector<std::size_t>> ends(hypotheses.size());
+    std::vector<std::uint32_t> numbers;     // of all captions, one after the other
+    std::vector<std::size_t> begins{0};     // of all captions, and the end
+    std::vector<std::size_t> first_of{};    // of each image, the caption that is the hypothesis
     for (std::size_t i = 0; i < words.size(); ++i) {
+        first_of.push_back(begins.size() - 1);
         for (std::size_t k = 0; k < words[i].size(); ++k) {
             for (const std::string& word : words[i][k] ? *words[i][k] : caption(i, k))
                 numbers.push_back(lexicon.number(word));
-            ends[i].push_back(numbers.size());
+            begins.push_back(numbers.size());
         }
     }
     const auto numbered = [&](std::size_t i, std::size_t k) {
-        const std::size_t begin = k > 0 ? ends[i][k - 1] : i > 0 ? ends[i - 1].back() : 0;
-        return std::span<const std::uint32_t>(numbers).subspan(begin, ends[i][k] - begin);
+        const std::size_t at = first_of[i] + k;
+        return std::span<const std::uint32_t>(numbers).subspan(begins[at], begins[at + 1] - begins[at]);
     };
 
     CaptionScores scores;
     scores.per_image.resize(hypotheses.size());
     std::vector<MeteorCounts> best(hypotheses.size());
     std::vector<double> chunks(hypotheses.size());
-    parallel_for(images, threads, [&](std::int64_t image) {
-        const auto i = static_cast<std::size_t>(image);
-        const MeteorHypothesis hypothesis(numbered(i, 0), lexicon);
-        for (std::size_t k = 1; k < ends[i].size(); ++k) {
-            const MeteorCounts counts = meteor_counts(hypothesis, numbered(i, k), lexicon);
+    const auto score_image = [&](std::size_t i, MeteorAligner& aligner) {
+        aligner.caption(numbered(i, 0));
+        for (std::size_t k = 1; k <= references[i].size(); ++k) {
+            const MeteorCounts counts = meteor_counts(aligner, numbered(i, k), lexicon);
             const double penalised = meteor_penalised_chunks(counts), score = meteor_score(counts, penalised);
             if (k > 1 && score <= scores.per_image[i]) continue;
             scores.per_image[i] = score;
             best[i] = counts;
             chunks[i] = penalised;
         }
+    };
+    const auto workers = std::clamp<std::int64_t>(threads, 1, std::max<std::int64_t>(images, 1));
+    std::atomic<std::size_t> next{0};
+    parallel_for(workers, threads, [&](std::int64_t) {
+        MeteorAligner aligner(lexicon);
+        for (std::size_t i = next++; i < hypotheses.size(); i = next++) score_image(i, aligner);
     });
     MeteorCounts sum;
     double all_chunks = 0;

@@ -6,6 +6,7 @@
 #include <array>
 #include <bitset>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -63,34 +64,64 @@ struct MeteorPhrase {
     std::uint16_t begin = 0, words = 0;
 };
 
-// A caption to be aligned with several references: what is looked up once for all of them.
-class MeteorHypothesis {
+// Longer phrases of the index; those asked for lately are near, as the index is many times the size of a cache.
+class MeteorPhrases {
   public:
-    // words: numbers of the lexicon; must outlive this object
-    MeteorHypothesis(std::span<const std::uint32_t> words, const MeteorLexicon& lexicon);
+    explicit MeteorPhrases(const MeteorIndex& index) : index_(index), recent_(std::size_t{1} << recent_log2) {}
+    // As MeteorIndex::longer_phrase; phrase is not the empty one.
+    std::uint32_t longer(std::uint32_t phrase, std::uint32_t word) {
+        const std::uint64_t mixed = (std::uint64_t{phrase} << 32 | word) * 0x9E3779B97F4A7C15ull;
+        Recent& at = recent_[mixed >> (64 - recent_log2)];
+        if (at.phrase != phrase || at.word != word) at = {phrase, word, index_.longer_phrase(phrase, word)};
+        return at.longer;
+    }
 
-    std::span<const std::uint32_t> words() const { return words_; }
-    // those that are aligned, and whose phrases are looked up
+  private:
+    static constexpr unsigned recent_log2 = 15;
+    struct Recent {
+        std::uint32_t phrase = 0, word = 0, longer = 0;
+    };
+    const MeteorIndex& index_;
+    std::vector<Recent> recent_;
+};
+
+// Finds what matches a caption. What is looked up in the caption is so once for all its references, and the room is
+// used again for the next caption: each thread has its own.
+class MeteorMatcher {
+  public:
+    explicit MeteorMatcher(const MeteorLexicon& lexicon) : lexicon_(lexicon), phrases_of_(lexicon.index()) {}
+
+    // The hypothesis of the calls that follow. words: numbers of the lexicon; must stay until then.
+    void caption(std::span<const std::uint32_t> words);
+    std::span<const std::uint32_t> caption() const { return words_; }
+    // those of its words that are aligned, and whose phrases are looked up
     std::span<const std::uint32_t> aligned() const {
         return words_.first(std::min(words_.size(), meteor_aligned_words));
     }
-    const std::vector<MeteorPhrase>& phrases() const { return phrases_; }    // those that have paraphrases
-    // Whether one of the phrases may have this paraphrase; false is certain.
-    bool may_mean(std::uint32_t phrase) const { return meanings_[bit_of(phrase)]; }
+    // Every way in which words of the caption match words of the reference, ordered by position in the reference,
+    // module, position in the caption. Two words can match in several ways at once. Valid until the next call.
+    const std::vector<MeteorMatch>& matches(std::span<const std::uint32_t> reference);
 
   private:
-    static constexpr unsigned bits_log2 = 15;
-    static std::size_t bit_of(std::uint32_t phrase) { return phrase * 0x9E3779B1u >> (32 - bits_log2); }
+    template <class Call>
+    void phrases_at(std::span<const std::uint32_t> caption, std::size_t begin, Call call);
+    void add_words(std::uint32_t reference_word, std::size_t j);
+    void add_paraphrases(const MeteorPhrase& other);
 
+    // Sets of numbers that may have some more.
+    static constexpr unsigned near_log2 = 12, meanings_log2 = 15;
+    static std::size_t near_bit(std::uint32_t number) { return number & ((1u << near_log2) - 1); }
+    static std::size_t meaning_bit(std::uint32_t phrase) { return phrase * 0x9E3779B1u >> (32 - meanings_log2); }
+
+    const MeteorLexicon& lexicon_;
+    MeteorPhrases phrases_of_;
     std::span<const std::uint32_t> words_;
-    std::vector<MeteorPhrase> phrases_;
-    std::bitset<std::size_t{1} << bits_log2> meanings_;    // of all phrases
+    std::vector<std::uint32_t> stems_;                               // of the aligned words
+    std::bitset<std::size_t{1} << near_log2> near_, near_stems_;     // words and their synonyms, and their stems
+    std::vector<MeteorPhrase> phrases_;                              // of the caption: those that have paraphrases
+    std::bitset<std::size_t{1} << meanings_log2> meanings_;          // what phrases_ can mean
+    std::vector<MeteorMatch> found_;
 };
-
-// Every way in which words of one caption match words of the other, ordered by position in the reference, module,
-// position in the hypothesis. Two words can match in several ways at once.
-std::vector<MeteorMatch> meteor_matches(const MeteorHypothesis& hypothesis, std::span<const std::uint32_t> reference,
-                                        const MeteorLexicon& lexicon);
 
 struct MeteorAlignment {
     std::vector<MeteorMatch> matches;    // in the order of the reference, none shares a word with another
@@ -98,8 +129,25 @@ struct MeteorAlignment {
 };
 
 // Of all selections of matches: most words covered, then fewest chunks (Denkowski and Lavie 2014, section 2.1), then as
-// the oracle was seen to decide among equals; see meteor_align.cpp.
-MeteorAlignment meteor_align(const MeteorHypothesis& hypothesis, std::span<const std::uint32_t> reference,
-                             const MeteorLexicon& lexicon);
+// the oracle was seen to decide among equals; see meteor_align.cpp. Its room, some MB for captions of a thousand equal
+// words, is used again for the next pair: each thread has its own.
+class MeteorAligner {
+  public:
+    explicit MeteorAligner(const MeteorLexicon& lexicon);
+    ~MeteorAligner();
+
+    // The hypothesis of the calls that follow. words: numbers of the lexicon; must stay until then.
+    void caption(std::span<const std::uint32_t> words) { matcher_.caption(words); }
+    std::span<const std::uint32_t> caption() const { return matcher_.caption(); }
+    // Valid until the next call.
+    const MeteorAlignment& align(std::span<const std::uint32_t> reference);
+
+  private:
+    struct Searches;
+    MeteorMatcher matcher_;
+    std::unique_ptr<Searches> searches_;
+    std::vector<std::uint16_t> ways_hypothesis_, ways_reference_;
+    MeteorAlignment alignment_;
+};
 
 }    // namespace blip

@@ -35,7 +35,8 @@ struct MeteorCounts {
     }
 };
 
-MeteorCounts meteor_counts(const MeteorHypothesis& hypothesis, std::span<const std::uint32_t> reference,
+// Of the aligner's caption.
+MeteorCounts meteor_counts(MeteorAligner& aligner, std::span<const std::uint32_t> reference,
                            const MeteorLexicon& lexicon);
 
 // The chunks that count: none where all words of both are matched in one piece.

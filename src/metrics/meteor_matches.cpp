@@ -11,20 +11,6 @@ namespace {
 
 enum Module : std::uint8_t { exact, stem, synonym, paraphrase };
 
-// Calls call with every phrase of the caption that the index knows, be it as the beginning of another one.
-template <class Call>
-void each_phrase(std::span<const std::uint32_t> caption, const MeteorLexicon& lexicon, Call call) {
-    for (std::size_t begin = 0; begin < caption.size(); ++begin) {
-        std::uint32_t phrase = lexicon[caption[begin]].phrase;
-        for (std::size_t end = begin + 1; phrase != 0; ++end) {
-            call(MeteorPhrase{phrase, static_cast<std::uint16_t>(begin), static_cast<std::uint16_t>(end - begin)});
-            if (end == caption.size()) break;
-            const std::uint32_t word = lexicon[caption[end]].table;
-            phrase = word != MeteorIndex::no_word ? lexicon.index().longer_phrase(phrase, word) : 0;
-        }
-    }
-}
-
 }    // namespace
 
 MeteorLexicon::MeteorLexicon(const MeteorIndex& index) : index_(index), stemmer_(sb_stemmer_new("english", nullptr)) {
@@ -64,53 +50,84 @@ void MeteorLexicon::add_synonyms(std::uint32_t number, const std::vector<std::ui
     for (const std::uint32_t other : own) words_[other].synonyms.push_back(number);
 }
 
-MeteorHypothesis::MeteorHypothesis(std::span<const std::uint32_t> words, const MeteorLexicon& lexicon) : words_(words) {
-    each_phrase(aligned(), lexicon, [&](const MeteorPhrase& phrase) {
-        const std::span<const std::uint32_t> meanings = lexicon.index().paraphrases(phrase.number);
-        if (meanings.empty()) return;
-        phrases_.push_back(phrase);
-        for (const std::uint32_t meaning : meanings) meanings_.set(bit_of(meaning));
-    });
+// Calls call with every phrase that begins there and that the index knows, be it as the beginning of another one.
+template <class Call>
+void MeteorMatcher::phrases_at(std::span<const std::uint32_t> caption, std::size_t begin, Call call) {
+    std::uint32_t phrase = lexicon_[caption[begin]].phrase;
+    for (std::size_t end = begin + 1; phrase != 0; ++end) {
+        call(MeteorPhrase{phrase, static_cast<std::uint16_t>(begin), static_cast<std::uint16_t>(end - begin)});
+        if (end == caption.size()) break;
+        const std::uint32_t word = lexicon_[caption[end]].table;
+        phrase = word != MeteorIndex::no_word ? phrases_of_.longer(phrase, word) : 0;
+    }
 }
 
-std::vector<MeteorMatch> meteor_matches(const MeteorHypothesis& caption, std::span<const std::uint32_t> reference,
-                                        const MeteorLexicon& lexicon) {
-    const std::span<const std::uint32_t> hypothesis = caption.aligned();
-    std::vector<MeteorMatch> found;
-    const auto add = [&](Module module, std::size_t i, std::size_t length, std::size_t j, std::size_t other) {
-        found.push_back({static_cast<std::uint16_t>(i), static_cast<std::uint16_t>(length),
-                         static_cast<std::uint16_t>(j), static_cast<std::uint16_t>(other), module});
-    };
-    for (std::size_t i = 0; i < hypothesis.size(); ++i) {
-        const MeteorWord& word = lexicon[hypothesis[i]];
-        for (std::size_t j = 0; j < reference.size(); ++j) {
-            if (hypothesis[i] == reference[j]) {
-                add(exact, i, 1, j, 1);
-                continue;
-            }
-            const MeteorWord& other = lexicon[reference[j]];
-            if (word.stem == other.stem) add(stem, i, 1, j, 1);
-            if (std::binary_search(word.synonyms.begin(), word.synonyms.end(), reference[j])) add(synonym, i, 1, j, 1);
-        }
+void MeteorMatcher::caption(std::span<const std::uint32_t> words) {
+    words_ = words;
+    stems_.clear();
+    phrases_.clear();
+    near_.reset();
+    near_stems_.reset();
+    meanings_.reset();
+    for (std::size_t i = 0; i < aligned().size(); ++i) {
+        const MeteorWord& word = lexicon_[words[i]];
+        stems_.push_back(word.stem);
+        near_stems_.set(near_bit(word.stem));
+        for (const std::uint32_t synonym : word.synonyms) near_.set(near_bit(synonym));
+        phrases_at(aligned(), i, [&](const MeteorPhrase& phrase) {
+            const std::span<const std::uint32_t> meanings = lexicon_.index().paraphrases(phrase.number);
+            if (meanings.empty()) return;
+            phrases_.push_back(phrase);
+            for (const std::uint32_t meaning : meanings) meanings_.set(meaning_bit(meaning));
+        });
     }
-    each_phrase(reference, lexicon, [&](const MeteorPhrase& other) {
-        if (!caption.may_mean(other.number)) return;
-        // Each is listed with the other equally often.
-        const std::span<const std::uint32_t> meanings = lexicon.index().paraphrases(other.number);
-        for (const MeteorPhrase& own : caption.phrases()) {
-            const auto [first, last] = std::equal_range(meanings.begin(), meanings.end(), own.number);
-            for (auto listed = first; listed != last; ++listed)    // twice if the table has both directions
-                add(paraphrase, own.begin, own.words, other.begin, other.words);
-        }
-    });
-    const auto place = [](const MeteorMatch& match) {    // captions have at most meteor_aligned_words words
-        return std::uint64_t{match.reference} << 48 | std::uint64_t{match.module} << 40 |
-               std::uint64_t{match.hypothesis} << 24 | std::uint64_t{match.hypothesis_words} << 12 |
-               match.reference_words;
+}
+
+void MeteorMatcher::add_words(std::uint32_t reference_word, std::size_t j) {
+    const std::uint32_t reference_stem = lexicon_[reference_word].stem;
+    const auto add = [&](Module module, std::size_t i) {
+        found_.push_back({static_cast<std::uint16_t>(i), 1, static_cast<std::uint16_t>(j), 1, module});
     };
-    std::sort(found.begin(), found.end(),
-              [&](const MeteorMatch& x, const MeteorMatch& y) { return place(x) < place(y); });
-    return found;
+    const bool may_be_synonym = near_[near_bit(reference_word)];
+    if (!may_be_synonym && !near_stems_[near_bit(reference_stem)]) return;
+    for (std::size_t i = 0; i < stems_.size(); ++i) {
+        if (words_[i] == reference_word) {
+            add(exact, i);
+            continue;
+        }
+        if (stems_[i] == reference_stem) add(stem, i);
+        if (!may_be_synonym) continue;
+        const std::vector<std::uint32_t>& synonyms = lexicon_[words_[i]].synonyms;
+        if (std::binary_search(synonyms.begin(), synonyms.end(), reference_word)) add(synonym, i);
+    }
+}
+
+void MeteorMatcher::add_paraphrases(const MeteorPhrase& other) {
+    if (!meanings_[meaning_bit(other.number)]) return;
+    // Each is listed with the other equally often.
+    const std::span<const std::uint32_t> meanings = lexicon_.index().paraphrases(other.number);
+    for (const MeteorPhrase& own : phrases_) {
+        const auto [first, last] = std::equal_range(meanings.begin(), meanings.end(), own.number);
+        for (auto listed = first; listed != last; ++listed)    // twice if the table has both directions
+            found_.push_back({own.begin, own.words, other.begin, other.words, paraphrase});
+    }
+}
+
+const std::vector<MeteorMatch>& MeteorMatcher::matches(std::span<const std::uint32_t> reference) {
+    const auto place = [](const MeteorMatch& match) {    // captions have at most meteor_aligned_words words
+        return std::uint64_t{match.module} << 40 | std::uint64_t{match.hypothesis} << 24 |
+               std::uint64_t{match.hypothesis_words} << 12 | match.reference_words;
+    };
+    found_.clear();
+    for (std::size_t j = 0; j < reference.size(); ++j) {
+        const auto first = static_cast<std::ptrdiff_t>(found_.size());
+        add_words(reference[j], j);
+        phrases_at(reference, j, [&](const MeteorPhrase& other) { add_paraphrases(other); });
+        if (found_.size() - static_cast<std::size_t>(first) > 1)
+            std::sort(found_.begin() + first, found_.end(),
+                      [&](const MeteorMatch& x, const MeteorMatch& y) { return place(x) < place(y); });
+    }
+    return found_;
 }
 
 }    // namespace blip

@@ -38,7 +38,9 @@ struct OneChoice {
             return words;
         };
         const auto h = numbers(hypothesis), r = numbers(reference);
-        return meteor_align(MeteorHypothesis(h, lexicon), r, lexicon);
+        MeteorAligner aligner(lexicon);
+        aligner.caption(h);
+        return aligner.align(r);
     }
 
     // For n = 0, 1, ...: '2' if "a" and the other word were matched in one piece, '1' if "a" alone was.
