@@ -16,6 +16,7 @@
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
 #include "blip/base/log.h"
+#include "blip/base/phase.h"
 #include "src/checkpoint/lock_files.h"
 #include "src/checkpoint/lock_holder.h"
 
@@ -207,6 +208,7 @@ std::unique_ptr<RunLock> take_run_lock(const fs::path& folder, Communicator& com
             communicator.broadcast(code_text, "exit code of the refused run lock");
             throw AgreedError(static_cast<ExitCode>(std::stoi(code_text)), error);
         }
+        beat();    // waiting for another job's lock is no hang of this one
         std::this_thread::sleep_for(std::chrono::milliseconds(500));
     }
 }

@@ -89,10 +89,21 @@ std::vector<CaptionResult> Evaluator::generate_own(const SplitTables& split, std
     const bool shown = communicator_.rank() == 0 && progress_;
     Progress progress(fmt::format("captions of {}", split.name), images, shown);
     std::vector<CaptionResult> own;
-    while (const std::optional<FedBatch> fed = feed.next()) {
+    // Every rank takes part in as many rounds as rank 0 has batches. In each it says whether it was told to stop, and
+    // reads what all said a round before: no rank is more than a batch ahead of another, or goes on without it.
+    const std::int64_t most = (images + communicator_.size() - 1) / communicator_.size();
+    const std::int64_t rounds = (most + evaluate_.batch - 1) / evaluate_.batch;
+    double stops[] = {0.0};
+    WorkPtr said;
+    for (std::int64_t round = 0; round < rounds; ++round) {
+        const std::optional<FedBatch> fed = feed.next();
         enter_phase(Phase::captioning);
-        stopped = stopped || stop_requested();
+        communicator_.wait(std::move(said));
+        stopped = stops[0] > 0;
         if (stopped) break;
+        stops[0] = stop_requested() ? 1.0 : 0.0;
+        said = communicator_.start_host_sum(stops, "captioning of the other ranks");
+        if (!fed) continue;
         std::vector<PictureRequest> requests;
         for (const std::int64_t row : fed->batch.request.images) {
             const std::int64_t id = split.image_ids_I[static_cast<std::size_t>(row)];
@@ -110,6 +121,8 @@ std::vector<CaptionResult> Evaluator::generate_own(const SplitTables& split, std
         enter_phase(Phase::reading_batch);
         progress.update(std::min(static_cast<std::int64_t>(own.size()) * communicator_.size(), images), "");
     }
+    communicator_.wait(std::move(said));
+    stopped = stops[0] > 0;
     return own;
 }
 
@@ -122,7 +135,7 @@ SplitEvaluation Evaluator::run(const std::string& split_name, const std::functio
     const auto start = Clock::now();
     bool stopped = false;
     const std::vector<CaptionResult> own = generate_own(split, images, stop_requested, stopped);
-    double stops[] = {stopped ? 1.0 : 0.0};
+    double stops[] = {stopped || stop_requested() ? 1.0 : 0.0};
     communicator_.host_sum(stops, "agreement after captioning");
     evaluation.interrupted = stops[0] > 0;
     if (evaluation.interrupted) return evaluation;
