@@ -213,7 +213,7 @@ test-slurm: ## jobs/ under a real Slurm of two nodes on this machine (installed 
 	@env/setup.sh --with-slurm
 	@$(MAKE) --no-print-directory run-slurm
 run-slurm: build
-	@BUILD=$(BUILD) tests/run_all.sh 'slurm/'
+	@REQUIRE_SLURM=1 BUILD=$(BUILD) tests/run_all.sh 'slurm/'
 
 parity: ## the same weights in Hugging Face transformers, side by side, ViT-B and ViT-L (minutes; a Python 3.11 of its own)
 	@env/setup.sh

@@ -27,7 +27,8 @@
 if [ -z "${STOP_AFTER_S:-}" ] && left=$(flux job timeleft 2>/dev/null); then
     STOP_AFTER_S=$((left - 300))
 fi
-: "${REQUEUE:=flux --parent batch -N $NODES $BLIP_HOME/jobs/train.flux $*}"
+: "${REQUEUE:=}"                                      # instead of the command below, e.g. false
+resubmit=(flux --parent batch -N "$NODES" "$BLIP_HOME/jobs/train.flux" "$@")
 
 while [ $((MICRO_BATCH * NODES * RANKS_PER_NODE)) -gt 256 ] && [ "$MICRO_BATCH" -gt 1 ]; do MICRO_BATCH=$((MICRO_BATCH / 2)); done
 # shellcheck source=jobs/run_job.sh

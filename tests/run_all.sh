@@ -7,7 +7,7 @@
 # The last line sums them; exit 1 if anything failed.
 # FAULTS=long runs the fault scripts that have one in their long form (make test-faults; tests/faults/README.md).
 # SANITIZE=1 or thread: the programs of BUILD are of such a build (tests/sanitize).
-# REQUIRE_GPU=1 turns tests skipped for want of a GPU into failures.
+# REQUIRE_GPU=1 turns tests skipped for want of a GPU into failures, REQUIRE_SLURM=1 those for want of a Slurm.
 set -u
 cd "$(dirname "$0")/.." || exit 70
 . env/mpi.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # jobs/: what the config files mean, and the sbatch scripts run as plain bash with the variables that Slurm sets: mpirun's
-# line, wrong paths, USR1 with requeueing, the next start. `scontrol` is a stand-in that notes its arguments. Called by
-# tests/run_all.sh.
+# line, wrong paths, USR1 with requeueing, the next start, starts without progress. `scontrol` is a stand-in that notes its
+# arguments, and `launcher` one for mpirun that ends as it is told. Called by tests/run_all.sh.
 # shellcheck source=tests/faults/run_lib.sh
 . "$(dirname "$0")/run_lib.sh"
 
@@ -72,11 +72,11 @@ done
 draw_sample 24    # 120 captions: 10 steps an epoch
 mkdir -p "$scratch/spool" "$scratch/fake"
 cp jobs/*.sbatch "$scratch/spool"    # as Slurm does: scripts know their folder from SLURM_SUBMIT_DIR alone
-printf '#!/bin/sh\necho "$@" >>"%s/scontrol"\n' "$scratch" >"$scratch/fake/scontrol"
+printf '#!/bin/sh\necho "$@" >>"%s/scontrol"\nexit ${SCONTROL_ENDS:-0}\n' "$scratch" >"$scratch/fake/scontrol"
 chmod +x "$scratch/fake/scontrol"
 export PATH="$scratch/fake:$PATH" SLURM_SUBMIT_DIR=$root SLURM_JOB_ID=4711 SLURM_NNODES=1 SLURM_NTASKS_PER_NODE=2
 export BLIP=$blip DATA=$data MICRO_BATCH=2 DEVICE=cpu
-unset MODULES MPIRUN MPIRUN_OPTIONS NODES RANKS_PER_NODE CONFIG INIT OUTPUT OPTIONS BLIP_HOME
+unset BLIP_CHAIN REQUEUE STOP_AFTER_S MODULES MPIRUN MPIRUN_OPTIONS NODES RANKS_PER_NODE CONFIG INIT OUTPUT OPTIONS BLIP_HOME
 # The same options as `train` of run_lib.sh, over those of the config file.
 tiny="${small[*]}"
 # submit SCRIPT NAME=VALUE...: in $scratch, as Slurm starts it
@@ -133,6 +133,107 @@ for script in single_node multi_node; do
     is "$(wc -l <"$scratch/scontrol")" 1 "calls of scontrol"
 done
 
+# launcher: ends with $DRY in the trial and with $ENDS after it, having written checkpoint $STEP; with $SIGNALS it waits for so
+# many USR1 and ends with 85; with $STOPS=dry it sends the job the signal during the trial.
+cat >"$scratch/fake/launcher" <<'LAUNCHER'
+#!/bin/bash
+case " $* " in *" --dry-run "*)
+    [ "${STOPS:-}" != dry ] || kill -USR1 $PPID
+    exit "${DRY:-0}" ;;
+esac
+echo "$@" >>"$FAKE/launched"
+if [ -n "${SIGNALS:-}" ]; then
+    got=0
+    trap 'got=$((got + 1))' USR1
+    echo ready >"$FAKE/ready"
+    for ((at = 0; at < 200 && got < SIGNALS; ++at)); do sleep 0.1; done
+    [ $got -ge $SIGNALS ] || exit 99
+fi
+if [ -n "${STEP:-}" ]; then
+    mkdir -p "$FAKE/../stub/checkpoints/step-$STEP"
+    echo whole >"$FAKE/../stub/checkpoints/step-$STEP/manifest.json"
+fi
+exit "${ENDS:-85}"
+LAUNCHER
+printf '#!/bin/sh\necho "${NODES_ARE:-idle}"\n' >"$scratch/fake/sinfo"
+printf '#!/bin/sh\necho "12 $BLIP_CHAIN\n13 $BLIP_CHAIN\n14 other"\n' >"$scratch/fake/squeue"
+printf '#!/bin/sh\necho "$@" >>"%s/scancel"\n' "$scratch" >"$scratch/fake/scancel"
+chmod +x "$scratch"/fake/*
+export FAKE=$scratch/fake
+# stub CODE NAME=VALUE...: a start with that launcher; requeues COUNT: so many since the last anew
+stub() {
+    submit "${script:-single_node}" MPIRUN="$FAKE/launcher" OUTPUT="$scratch/stub" "${@:2}"
+    exits "$1"
+}
+anew() { rm -rf "$scratch"/{stub,scontrol,scancel} "$FAKE"/{launched,ready}; }
+requeues() { is "$(wc -l 2>/dev/null <"$scratch/scontrol" || echo 0)" "$1" "calls of scontrol"; }
+script=single_node
+
+for ends in 1 137 143 255 139; do
+    new_case "a launcher that ends with $ends: back into the queue$([ $ends != 1 ] || echo ", until two starts in a row made no progress")"
+    anew
+    stub $ends ENDS=$ends STEP=00000010; says ": back into the queue"; says "after checkpoint step-00000010"; requeues 1
+    [ $ends = 1 ] || continue
+    stub $ends ENDS=$ends; says ": back into the queue"; says "without a new checkpoint (step-00000010 is the newest)"; requeues 2
+    stub $ends ENDS=$ends STEP=00000010.1; says "second start without progress"; says_not ": back into the queue"; requeues 2
+    # submitted again, the count is a new one
+    stub $ends ENDS=$ends; requeues 3
+done
+new_case "70 goes back only when a node of the job does not answer"
+anew
+stub 70 ENDS=70 SLURM_JOB_NODELIST=n1; requeues 0
+stub 70 ENDS=70 SLURM_JOB_NODELIST=n1 NODES_ARE='idle*'; requeues 1
+new_case "codes that another start would end with pass through; so does a full disk after a signal"
+anew
+for ends in 64 65 66 74; do
+    stub $ends ENDS=$ends; says_not "== ended"; requeues 0
+    stub $ends DRY=$ends; requeues 0
+done
+start env -C "$scratch" MPIRUN="$FAKE/launcher" OUTPUT="$scratch/stub" ENDS=74 SIGNALS=1 bash "$scratch/spool/single_node.sbatch"
+wait_for 20 test -e "$FAKE/ready"
+kill -USR1 "$job"
+finish_job 20
+exits 74; says_not "checkpoint"; requeues 0
+new_case "a signal in every trial: the second time the job stays out of the queue, and says what to do"
+anew
+stub 85 STOPS=dry; says "back into the queue"; says_not "after checkpoint"; requeues 1
+stub 85 STOPS=dry; says "a longer --time"; requeues 1
+[ ! -e "$FAKE/launched" ] || fail "the run began after the signal"
+new_case "--fresh: the folder that an earlier start of the same job made does not count"
+anew
+stub 1 ENDS=1 OPTIONS=--fresh
+stub 1 ENDS=1 OPTIONS=--fresh
+is "$(grep -c -- --fresh "$FAKE/launched")" 1 "starts with --fresh"
+new_case "evaluate: stopped, it does not go back; where a node was lost it does, once"
+anew
+script=evaluate
+stub 85 ENDS=85; says "keeps nothing between starts"; says "a longer --time"; requeues 0
+stub 1 ENDS=1; requeues 1
+stub 1 ENDS=1; requeues 1
+script=single_node
+new_case "where requeueing is refused: only that is said"
+anew
+stub 85 SCONTROL_ENDS=1 STEP=00000010; says "does not go back into the queue by itself"; says_not ": back into the queue"
+new_case "a chain ends where the next job would end in the same way, and goes on otherwise"
+anew
+stub 85 BLIP_CHAIN=c SCONTROL_ENDS=1 STEP=00000010
+[ ! -e "$scratch/scancel" ] || fail "cancelled after a checkpoint"
+stub 66 BLIP_CHAIN=c DRY=66; says "the rest of the chain is cancelled"
+is "$(cat "$scratch/scancel" 2>/dev/null)" "12 13" "jobs that are cancelled"
+new_case "a launcher that loses the first signal is told again"
+anew
+start env -C "$scratch" MPIRUN="$FAKE/launcher" OUTPUT="$scratch/stub" SIGNALS=2 STEP=00000010 bash "$scratch/spool/single_node.sbatch"
+wait_for 20 test -e "$FAKE/ready"
+kill -USR1 "$job"
+finish_job 20
+exits 85; says "back into the queue"
+new_case "STOP_AFTER_S leaves no process behind"
+anew
+stub 0 ENDS=0 STOP_AFTER_S=4321 LEFT_BY=stop_after
+for file in $(grep -lzx LEFT_BY=stop_after /proc/[0-9]*/environ 2>/dev/null); do
+    fail "left behind: $(tr '\0' ' ' <"${file%environ}cmdline")"
+done
+
 # The commands of Flux and PBS that train.flux and train.pbs use, as far as a single node goes.
 cat >"$scratch/fake/flux" <<'FLUX'
 #!/bin/sh
@@ -147,27 +248,33 @@ case "$*" in
         shift 2
         exec env -u FLUX_JOB_ID mpirun -np 2 "$@" # it looks for a real Flux otherwise
         ;;
-    *) echo "$@" >>"$FAKE/called" ;;
+    *) printf "<%s>" "$@" >>"$FAKE/called" ;;
 esac
 FLUX
-printf '#!/bin/sh\necho "$@" >>"%s/fake/called"\n' "$scratch" >"$scratch/fake/qsub"
+printf '#!/bin/sh\nprintf "<%%s>" "$@" >>"%s/fake/called"; echo "$MPIRUN_OPTIONS" >"%s/fake/options"\n' "$scratch" "$scratch" >"$scratch/fake/qsub"
 chmod +x "$scratch/fake/flux" "$scratch/fake/qsub"
 printf '%s\n' localhost localhost >"$scratch/nodes"
 # other_queue SCRIPT NAME=VALUE...: outside Slurm, with a run too long for the time that is left
 other_queue() {
     rm -f "$scratch/fake/called"
     run env -u SLURM_JOB_ID -u SLURM_NNODES -u SLURM_NTASKS_PER_NODE -u SLURM_SUBMIT_DIR -C "$scratch" FAKE="$scratch/fake" \
-        BLIP_HOME="$root" RANKS_PER_NODE=2 INIT="$weights" OPTIONS="$tiny --epochs 1000" "${@:2}" timeout -k 5 240 bash "$root/jobs/$1"
+        BLIP_HOME="$scratch/home of blip" DATA="$scratch/a sample.h5" RANKS_PER_NODE=2 INIT="$weights" OPTIONS="$tiny --epochs 1000" "${@:2}" timeout -k 5 240 bash "$root/jobs/$1" ${last_option:+"$last_option"}
     exits 85; says "back into the queue"
 }
+ln -s "$root" "$scratch/home of blip"
+ln -s "$data" "$scratch/a sample.h5"
 new_case "train.flux: flux run, stopped before its time is over, submitted again"
-other_queue train.flux FLUX_JOB_ID=f1 OUTPUT="$scratch/flux"
+last_option=--log-level=info
+other_queue train.flux FLUX_JOB_ID=f1 OUTPUT="$scratch/a flux"
+last_option=
+[ -s "$scratch/a flux/log.txt" ] || fail "not in the folder with a blank in its name"
 grep -q -- "^run .* -N 1 -n 2 $blip train .* --micro-batch 2 " "$scratch/fake/called" || fail "$(cat "$scratch/fake/called")"
-is "$(tail -n 1 "$scratch/fake/called")" "--parent batch -N 1 $root/jobs/train.flux" "how it is submitted again"
+is "$(tail -n 1 "$scratch/fake/called")" "<--parent><batch><-N><1><$scratch/home of blip/jobs/train.flux><--log-level=info>" "how it is submitted again"
 new_case "train.pbs: mpirun over the nodes of the job, stopped before its time is over, submitted again"
-other_queue train.pbs PBS_JOBID=1.pbs PBS_O_WORKDIR="$scratch" PBS_NODEFILE="$scratch/nodes" STOP_AFTER_S=5 OUTPUT=pbs
-is "$(cat "$scratch/fake/called")" "-V $root/jobs/train.pbs" "how it is submitted again"
-[ -s "$scratch/pbs/log.txt" ] || fail "not in the folder it was submitted from"
+other_queue train.pbs PBS_JOBID=1.pbs PBS_O_WORKDIR="$scratch" PBS_NODEFILE="$scratch/nodes" STOP_AFTER_S=5 OUTPUT="a pbs" MPIRUN_OPTIONS="--tag-output"
+is "$(cat "$scratch/fake/called")" "<-V><$scratch/home of blip/jobs/train.pbs>" "how it is submitted again"
+is "$(cat "$scratch/fake/options")" "--tag-output" "what qsub -V hands on"
+[ -s "$scratch/a pbs/log.txt" ] || fail "not in the folder it was submitted from"
 
 new_case "evaluate: scores and captions"
 submit evaluate INIT="$scratch/single_node/best" OUTPUT="$scratch/scores" OPTIONS="${shape[*]} --threads 1"
@@ -175,4 +282,14 @@ exits 0
 for file in evaluate.json result/val.json result/test.json; do
     [ -s "$scratch/scores/$file" ] || fail "no $file"
 done
+
+new_case "make test-slurm fails where Slurm cannot be had; make test skips"
+printf '#!/bin/sh\necho 1000\n' >"$scratch/fake/id"
+chmod +x "$scratch/fake/id"
+run bash tests/slurm/interruptions.sh
+exits 0; says "0 passed, 0 failed, 1 skipped"
+run env REQUIRE_SLURM=1 bash tests/slurm/interruptions.sh
+exits 1; says "0 passed, 1 failed, 0 skipped"
+run make -n run-slurm
+says "REQUIRE_SLURM=1"
 summary

@@ -15,7 +15,7 @@ fi
 PATH=$PATH:/usr/sbin:/sbin
 # What a job would inherit of this script's or of another Slurm's environment.
 while read -r name; do unset "$name"; done < <(compgen -v | grep -E '^(SLURM|SBATCH|SRUN|SALLOC|SQUEUE|SCANCEL|PMIX?)_')
-unset MODULES MPIRUN MPIRUN_OPTIONS LAUNCH SRUN_OPTIONS NODES RANKS_PER_NODE CONFIG INIT OUTPUT OPTIONS BLIP_HOME CUDA_VISIBLE_DEVICES
+unset BLIP_CHAIN REQUEUE STOP_AFTER_S MODULES MPIRUN MPIRUN_OPTIONS LAUNCH SRUN_OPTIONS NODES RANKS_PER_NODE CONFIG INIT OUTPUT OPTIONS BLIP_HOME CUDA_VISIBLE_DEVICES
 cluster=$scratch/cluster
 export SLURM_CONF=$cluster/slurm.conf
 
@@ -63,6 +63,7 @@ show_logs() { # LINES [PREFIX]: of each daemon's log
     done
 }
 cannot() { # REASON
+    [ "${REQUIRE_SLURM:-0}" != 1 ] || broken "no Slurm here: $1"
     skips "Slurm" "$1"
     finish
 }
