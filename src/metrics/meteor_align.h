@@ -116,10 +116,10 @@ class MeteorMatcher {
     const MeteorLexicon& lexicon_;
     MeteorPhrases phrases_of_;
     std::span<const std::uint32_t> words_;
-    std::vector<std::uint32_t> stems_;                               // of the aligned words
-    std::bitset<std::size_t{1} << near_log2> near_, near_stems_;     // words and their synonyms, and their stems
-    std::vector<MeteorPhrase> phrases_;                              // of the caption: those that have paraphrases
-    std::bitset<std::size_t{1} << meanings_log2> meanings_;          // what phrases_ can mean
+    std::vector<std::uint32_t> stems_;                              // of the aligned words
+    std::bitset<std::size_t{1} << near_log2> near_, near_stems_;    // words and their synonyms, and their stems
+    std::vector<MeteorPhrase> phrases_;                             // of the caption: those that have paraphrases
+    std::bitset<std::size_t{1} << meanings_log2> meanings_;         // what phrases_ can mean
     std::vector<MeteorMatch> found_;
 };
 

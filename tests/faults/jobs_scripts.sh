@@ -264,12 +264,12 @@ other_queue() {
 ln -s "$root" "$scratch/home of blip"
 ln -s "$data" "$scratch/a sample.h5"
 new_case "train.flux: flux run, stopped before its time is over, submitted again"
-last_option=--log-level=info
+last_option=--keep=3
 other_queue train.flux FLUX_JOB_ID=f1 OUTPUT="$scratch/a flux"
 last_option=
 [ -s "$scratch/a flux/log.txt" ] || fail "not in the folder with a blank in its name"
 grep -q -- "^run .* -N 1 -n 2 $blip train .* --micro-batch 2 " "$scratch/fake/called" || fail "$(cat "$scratch/fake/called")"
-is "$(tail -n 1 "$scratch/fake/called")" "<--parent><batch><-N><1><$scratch/home of blip/jobs/train.flux><--log-level=info>" "how it is submitted again"
+is "$(tail -n 1 "$scratch/fake/called")" "<--parent><batch><-N><1><$scratch/home of blip/jobs/train.flux><--keep=3>" "how it is submitted again"
 new_case "train.pbs: mpirun over the nodes of the job, stopped before its time is over, submitted again"
 other_queue train.pbs PBS_JOBID=1.pbs PBS_O_WORKDIR="$scratch" PBS_NODEFILE="$scratch/nodes" STOP_AFTER_S=5 OUTPUT="a pbs" MPIRUN_OPTIONS="--tag-output"
 is "$(cat "$scratch/fake/called")" "<-V><$scratch/home of blip/jobs/train.pbs>" "how it is submitted again"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# One run through all that a cluster does to jobs, under a real Slurm: its time limit, two more of the signals that come before
-# it (sent by scancel: Slurm looks at time limits only every 30 seconds), requeueing, a cancellation, a preemption by a job that is more urgent, and a node that loses its power. It has to end with the weights,
+# One run through all that a cluster does to jobs, under a real Slurm: its time limit, two more signals, requeueing, a
+# cancellation, a preemption by a job that is more urgent, and a node that loses its power. It has to end with the weights,
 # bit for bit, of the same run undisturbed. Called by tests/run_all.sh.
 # shellcheck source=tests/slurm/cluster_lib.sh
 . "$(dirname "$0")/cluster_lib.sh"
@@ -83,20 +83,9 @@ stopped_by_signal
 until_true 60 grep -q PENDING "$scratch/urgent" || show_job "the urgent job did not run: $(job_field JobState "$urgent")"
 comes_back 90
 
-new_case "preempted where Slurm is not set to signal the script: TERM to the steps, on from the newest checkpoint"
-sed -i 's/^SlurmctldParameters=.*/SlurmctldParameters=/' "$SLURM_CONF"
-scontrol reconfigure >>"$output" 2>&1
+new_case "a node goes down: on from the newest checkpoint when it is back"
 before
-urgent=$(sbatch --parsable --partition=urgent --nodes=2 --exclusive --output="$scratch/urgent-2" --wrap "squeue -h -j $id -o %T" 2>>"$output")
-until_true 60 grep -q PENDING "$scratch/urgent-2" || show_job "the urgent job did not run: $(job_field JobState "$urgent")"
-comes_back 90
-
-new_case "a node goes down, the launcher sees it before Slurm: on from the newest checkpoint when the node is back"
-before
-requeued=$(count ": back into the queue")
 kill_node n2
-# Slurm knows nothing of it yet: the job goes back because its script asks for that.
-until_says 60 ": back into the queue" $((requeued + 1))
 scontrol update nodename=n2 state=down reason=test >>"$output" 2>&1
 until_true 60 in_state PENDING || show_job "not back in the queue"
 start_node n2
