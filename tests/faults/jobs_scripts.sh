@@ -229,8 +229,9 @@ finish_job 20
 exits 85; says "back into the queue"
 new_case "STOP_AFTER_S leaves no process behind"
 anew
-stub 0 ENDS=0 STOP_AFTER_S=4321 LEFT_BY=stop_after
-for file in $(grep -lzx LEFT_BY=stop_after /proc/[0-9]*/environ 2>/dev/null); do
+stub 0 ENDS=0 STOP_AFTER_S=4321 LEFT_BY="$scratch"
+sleep 1
+for file in $(grep -lzxF "LEFT_BY=$scratch" /proc/[0-9]*/environ 2>/dev/null); do
     fail "left behind: $(tr '\0' ' ' <"${file%environ}cmdline")"
 done
 
