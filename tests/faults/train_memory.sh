@@ -10,8 +10,8 @@ same=(--threads 1 --loader-threads 1 --no-progress --epochs 1 --checkpoint-minut
 middle=(--model tiny --text-hidden 256 --text-intermediate 1024 --vision-width 256 --vision-depth 12 --vision-heads 4 --image-size 256)
 
 # measured RANKS NAME ARGUMENT...: the run's peak is the predicted one. Where the logits are most of it, which holes of the
-# heap the loss's tensors find again is up to chance: a run in twenty or so takes up to a third more. Such a run is made
-# again, up to three times; no run may take half as much more.
+# heap the loss's tensors find again is up to chance: 2 of some 100 runs took up to a third more. Such a run is made again,
+# up to three times; no run may take half as much more.
 measured() {
     local attempt
     for attempt in 1 2 3 4; do
