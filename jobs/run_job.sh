@@ -69,14 +69,15 @@ set_requeue() {
 # The newest of a run's checkpoints (their folders have another name until they are whole) and evaluations.
 newest_checkpoint() {
     local manifest
-    for manifest in "$1"/checkpoints/step-*/manifest.json; do
-        [ ! -s "$manifest" ] || basename "${manifest%/manifest.json}"
-    done | sort -V | tail -n 1
+    manifest=$(newest "$1"/checkpoints/step-*/manifest.json)
+    manifest=${manifest%/manifest.json}
+    echo "${manifest##*/}"
 }
-newest_evaluation() {
+newest_evaluation() { newest "$1"/evaluations/epoch-*.json; }
+newest() { # FILE...: by the number in its name, of those that are there and not empty
     local file
-    for file in "$1"/evaluations/epoch-*.json; do
-        [ ! -s "$file" ] || basename "$file"
+    for file in "$@"; do
+        [ ! -s "$file" ] || echo "$file"
     done | sort -V | tail -n 1
 }
 
