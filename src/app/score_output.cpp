@@ -37,7 +37,7 @@ std::string score_json(const ScoreReport& report) {
         object["images"] = report.images;
         object["images_missing"] = report.missing;
     }
-    return printable_line(object.dump()) + "\n";
+    return object.dump() + "\n";
 }
 
 std::string score_table(const ScoreReport& report) {

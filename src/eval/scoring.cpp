@@ -7,8 +7,8 @@
 
 #include "blip/base/error.h"
 #include "blip/eval/evaluator.h"
+#include "blip/metrics/caption_files.h"
 #include "blip/metrics/coco_tokens.h"
-#include "blip/metrics/nocaps_domain.h"
 #include "blip/text/json_file.h"
 
 namespace blip {

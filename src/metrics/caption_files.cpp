@@ -11,7 +11,6 @@
 #include <unordered_map>
 
 #include "blip/base/error.h"
-#include "blip/metrics/nocaps_domain.h"
 #include "blip/text/json_file.h"
 
 namespace blip {
@@ -202,6 +201,10 @@ std::vector<ImageResult> read_results(const fs::path& path) {
     }
     check_all_text_was_seen(file);
     return results;
+}
+
+bool is_nocaps_domain(std::string_view name) {
+    return name == "in-domain" || name == "near-domain" || name == "out-domain";
 }
 
 }    // namespace blip

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "blip/base/error.h"
+#include "blip/text/unicode.h"
 
 namespace blip {
 
@@ -108,15 +109,11 @@ namespace {
 
 // Bytes of the character at `at` if Python's str.split() splits there, 0 otherwise.
 std::size_t space_bytes(std::string_view text, std::size_t at) {
-    if (at >= text.size()) return 0;
-    const auto byte = [&](std::size_t k) { return static_cast<unsigned char>(text[at + k]); };
-    if (byte(0) < 0x80)
-        return byte(0) == 0x20 || (byte(0) >= 0x09 && byte(0) <= 0x0d) || (byte(0) >= 0x1c && byte(0) <= 0x1f);
-    for (const std::string_view space :
-         {"\u0085", "\u00a0", "\u1680", "\u2028", "\u2029", "\u202f", "\u205f", "\u3000"})
-        if (text.substr(at).starts_with(space)) return space.size();
-    return text.substr(at).starts_with("\xe2\x80") && text.size() > at + 2 && byte(2) <= 0x8a ? 3
-                                                                                              : 0;    // U+2000 to 200A
+    const auto size = static_cast<std::int32_t>(std::min<std::size_t>(text.size() - at, U8_MAX_LENGTH));
+    std::int32_t length = 0;
+    UChar32 c = 0;
+    if (size > 0) U8_NEXT_OR_FFFD(text.data() + at, length, size, c);
+    return is_python_space(static_cast<char32_t>(c)) ? static_cast<std::size_t>(length) : 0;
 }
 
 std::size_t word_end(std::string_view text, std::size_t at) {

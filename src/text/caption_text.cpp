@@ -3,7 +3,7 @@
 
 #include <limits>
 
-#include "unicode.h"
+#include "blip/text/unicode.h"
 
 namespace blip {
 namespace {

@@ -1,5 +1,5 @@
 // Unicode helpers on top of ICU.
-#include "unicode.h"
+#include "blip/text/unicode.h"
 
 #include <fmt/format.h>
 #include <unicode/bytestream.h>

@@ -13,7 +13,7 @@
 #include "blip/base/digest.h"
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
-#include "unicode.h"
+#include "blip/text/unicode.h"
 
 namespace blip {
 namespace {

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace blip {
@@ -36,5 +37,8 @@ std::vector<ImageReferences> read_references(const std::filesystem::path& file, 
 
 // COCO's result form: [{"image_id": ID, "caption": TEXT, ...}, ...]. Errors as above; ids may repeat.
 std::vector<ImageResult> read_results(const std::filesystem::path& file);
+
+// Whether it is "in-domain", "near-domain" or "out-domain".
+bool is_nocaps_domain(std::string_view name);
 
 }    // namespace blip

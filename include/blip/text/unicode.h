@@ -1,4 +1,4 @@
-// Unicode helpers of the text room: code points, Python's white space, lower case. Used by caption_text and wordpiece.
+// Unicode: code points, Python's white space, lower case. Used by caption_text, wordpiece and metrics/counted_captions.
 #pragma once
 
 #include <unicode/utf8.h>

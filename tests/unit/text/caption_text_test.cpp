@@ -4,7 +4,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "blip/base/error.h"
-#include "src/text/unicode.h"
+#include "blip/text/unicode.h"
 #include "tests/support/paths.h"
 
 namespace blip::test {
