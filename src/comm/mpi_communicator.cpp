@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "blip/base/error.h"
+#include "blip/base/phase.h"
 #include "src/comm/hang_report.h"
 #include "src/comm/mpi_check.h"
 #include "src/comm/mpi_requests.h"
@@ -64,6 +65,7 @@ int int_count(std::size_t bytes, const char* what) {
 class MpiCommunicator final : public Communicator {
   public:
     MpiCommunicator(const CommOptions& options, int ranks_per_node) {
+        const PhaseScope connecting(Phase::starting_mpi);    // MPI spins while it waits: that is no progress
         mpi_check(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "ask for the rank");
         patience_.timeout_s = options.timeout_s;
         patience_.rank = rank_;

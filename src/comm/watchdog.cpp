@@ -110,7 +110,21 @@ std::string overdue_message() {
     return !way_out.message.empty() && Clock::now() > way_out.deadline ? std::exchange(way_out.message, "") : "";
 }
 
-bool computes(Phase phase) { return phase != Phase::starting_mpi && phase != Phase::ending_mpi; }
+std::atomic<bool> device_steps{false};
+
+bool computes(Phase phase) {
+    switch (phase) {
+        case Phase::starting_mpi:
+        case Phase::ending_mpi:
+            return false;
+        case Phase::forward:
+        case Phase::backward:
+        case Phase::updating:
+            return !device_steps;
+        default:
+            return true;
+    }
+}
 
 std::string who() { return fmt::format("rank {} on {}", launcher_rank(), host_name()); }
 
@@ -193,6 +207,8 @@ void Watchdog::end_with(const std::function<std::string()>& message) {
     try_for(kLastWords_s, [this, message] { on_stuck_ ? on_stuck_(message()) : log_error_text(message()); });
     if (!on_stuck_) std::_Exit(static_cast<int>(ExitCode::internal));
 }
+
+void expect_device_steps(bool queued) { device_steps = queued; }
 
 void expect_end(const std::string& message) {
     const std::lock_guard lock(way_out.mutex);

@@ -75,6 +75,17 @@ BOOST_AUTO_TEST_CASE(who_computes_or_gets_on_is_left_alone_but_not_for_ever) {
     BOOST_TEST(said.contains("forward for "));
 }
 
+// A driver's call spins while its queue is full.
+BOOST_AUTO_TEST_CASE(to_queue_work_on_a_device_is_not_to_compute) {
+    Said said;
+    const Watchdog dog(0.5, [&](const std::string& message) { said(message); });
+    expect_device_steps(true);
+    enter_phase(Phase::backward);
+    compute_for(by_now);
+    expect_device_steps(false);
+    BOOST_TEST(said.contains("backward for "));
+}
+
 // A library's call that spins for ever is not progress where the process is not to compute.
 BOOST_AUTO_TEST_CASE(to_compute_is_no_progress_while_waiting_for_others) {
     Said said;
