@@ -49,26 +49,27 @@ struct Look {
 // Most headers are within the first 32 KiB; large EXIF blocks need the whole file.
 void look_at_header(const fs::path& path, Look& look) {
     std::string head(32768, '\0');
-    std::ifstream file(path, std::ios::binary);
-    if (file) {
+    std::error_code ignored;
+    std::ifstream file;
+    if (fs::is_regular_file(path, ignored)) file.open(path, std::ios::binary);    // a pipe would be waited for
+    if (file.is_open()) {
         file.read(head.data(), static_cast<std::streamsize>(head.size()));
         head.resize(static_cast<std::size_t>(std::max<std::streamsize>(file.gcount(), 0)));
         try {
             look.size = jpeg_size(as_bytes(head), path.string());
-            std::error_code ignored;    // a file that went away is met again when it is packed
-            look.file_bytes = fs::file_size(path, ignored);
+            look.file_bytes = fs::file_size(path, ignored);    // one that went away is met again when it is packed
             return;
         } catch (const Error&) {
             // judged by the whole file below
         }
     }
-    const std::string bytes = read_file(path);
+    const std::string bytes = read_regular_file(path, max_picture_file_bytes);
     look.size = jpeg_size(as_bytes(bytes), path.string());
     look.file_bytes = bytes.size();
 }
 
 void look_at_whole(const fs::path& path, Look& look) {
-    const std::string bytes = read_file(path);
+    const std::string bytes = read_regular_file(path, max_picture_file_bytes);
     const Image image = decode_jpeg(as_bytes(bytes), path.string());
     look.size = {image.height, image.width};
     look.file_bytes = bytes.size();
@@ -174,7 +175,7 @@ void write_images(PackedWriter& writer, const Source& source, const PictureOptio
         const auto row = static_cast<std::int64_t>(places[n].row);
         const fs::path path = options.coco / source.splits[places[n].split].images[places[n].row].file;
         try {
-            const std::string bytes = read_file(path);
+            const std::string bytes = read_regular_file(path, max_picture_file_bytes);
             // once one is bad nothing will be kept: the rest is decoded to list all that are
             if (options.encoding == PackedEncoding::jpeg && !problems.found()) {
                 writer.write_jpeg(places[n].split, row, as_bytes(bytes), path.string());

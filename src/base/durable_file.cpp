@@ -39,6 +39,37 @@ void fsync_or_throw(int fd, const fs::path& path) {
     if (result != 0) throw_io("bring to disk", path, errno);
 }
 
+FileDescriptor open_to_read(const fs::path& path, int flags) {
+    FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | flags));
+    if (!fd && (errno == ENOENT || errno == ENOTDIR))
+        throw Error(ExitCode::missing_input, fmt::format("no such file: {}", path.string()));
+    if (!fd) throw_io("open", path, errno);
+    return fd;
+}
+
+struct stat status_of(const FileDescriptor& fd, const fs::path& path) {
+    struct stat status {};
+    if (::fstat(fd.get(), &status) != 0) throw_io("read", path, errno);
+    return status;
+}
+
+// Pipes and /proc tell no size: until the end, whatever status says.
+std::string read_all(const FileDescriptor& fd, const fs::path& path, const struct stat& status) {
+    std::string content(S_ISREG(status.st_mode) ? static_cast<std::size_t>(status.st_size) + 1 : std::size_t{65536},
+                        '\0');
+    std::size_t used = 0;
+    for (;;) {
+        const ssize_t count = ::read(fd.get(), content.data() + used, content.size() - used);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) throw_io("read", path, errno);
+        if (count == 0) break;
+        used += static_cast<std::size_t>(count);
+        if (used == content.size()) content.resize(content.size() * 2);
+    }
+    content.resize(used);
+    return content;
+}
+
 }    // namespace
 
 void FileDescriptorTraits::close(int fd) noexcept { ::close(fd); }
@@ -122,27 +153,19 @@ void publish_file(const fs::path& temporary, const fs::path& path) {
 }
 
 std::string read_file(const fs::path& path) {
-    const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd && (errno == ENOENT || errno == ENOTDIR)) {
-        throw Error(ExitCode::missing_input, fmt::format("no such file: {}", path.string()));
-    }
-    if (!fd) throw_io("open", path, errno);
-    struct stat status {};
-    if (::fstat(fd.get(), &status) != 0) throw_io("read", path, errno);
-    // pipes and /proc tell no size, so read until the end, whatever stat says
-    std::string content(S_ISREG(status.st_mode) ? static_cast<std::size_t>(status.st_size) + 1 : std::size_t{65536},
-                        '\0');
-    std::size_t used = 0;
-    for (;;) {
-        const ssize_t count = ::read(fd.get(), content.data() + used, content.size() - used);
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) throw_io("read", path, errno);
-        if (count == 0) break;
-        used += static_cast<std::size_t>(count);
-        if (used == content.size()) content.resize(content.size() * 2);
-    }
-    content.resize(used);
-    return content;
+    const FileDescriptor fd = open_to_read(path, 0);
+    return read_all(fd, path, status_of(fd, path));
+}
+
+std::string read_regular_file(const fs::path& path, std::size_t max_bytes) {
+    const FileDescriptor fd = open_to_read(path, O_NONBLOCK);    // a pipe's other end is not waited for
+    const struct stat status = status_of(fd, path);
+    if (!S_ISREG(status.st_mode))
+        throw Error(ExitCode::bad_data, fmt::format("{} is not a regular file", path.string()));
+    if (static_cast<std::uint64_t>(status.st_size) > max_bytes)
+        throw Error(ExitCode::bad_data, fmt::format("{} has {} bytes: such a file has {} at most", path.string(),
+                                                    status.st_size, max_bytes));
+    return read_all(fd, path, status);
 }
 
 std::uint64_t free_bytes(const fs::path& path) {

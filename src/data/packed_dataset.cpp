@@ -67,7 +67,7 @@ void PackedDataset::Impl::read_header(const StoredGroup& root) {
 PackedDataset PackedDataset::open_for_check(const std::filesystem::path& path) {
     auto impl = std::make_unique<Impl>();
     impl->path = path;
-    impl->fd = FileDescriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    impl->fd = FileDescriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     struct stat status {};
     if (!impl->fd || fstat(impl->fd.get(), &status) != 0)
         throw Error(

@@ -124,7 +124,7 @@ Image decode_jpeg(std::span<const std::uint8_t> bytes, const std::string& origin
 }
 
 Image decode_jpeg_file(const std::filesystem::path& path) {
-    const std::string content = read_file(path);
+    const std::string content = read_regular_file(path, max_picture_file_bytes);
     return decode_jpeg({reinterpret_cast<const std::uint8_t*>(content.data()), content.size()}, path.string());
 }
 

@@ -33,7 +33,7 @@ PictureKind picture_kind(std::span<const std::uint8_t> bytes) {
 }
 
 PictureKind picture_kind_of_file(const std::filesystem::path& path) {
-    const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     std::array<std::uint8_t, png_start.size()> start{};
     const ssize_t count = file ? ::read(file.get(), start.data(), start.size()) : -1;
     if (count < 0)
@@ -43,7 +43,7 @@ PictureKind picture_kind_of_file(const std::filesystem::path& path) {
 }
 
 Image decode_picture_file(const std::filesystem::path& path) {
-    const std::string content = read_file(path);
+    const std::string content = read_regular_file(path, max_picture_file_bytes);
     const std::span bytes(reinterpret_cast<const std::uint8_t*>(content.data()), content.size());
     switch (picture_kind(bytes)) {
         case PictureKind::jpeg:

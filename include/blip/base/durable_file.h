@@ -56,6 +56,9 @@ void make_folders(const std::filesystem::path& folder);
 void publish_file(const std::filesystem::path& temporary, const std::filesystem::path& path);
 // The whole file. Errors: missing_input if absent, io otherwise, naming the file.
 std::string read_file(const std::filesystem::path& path);
+// The same where a pipe or a device would be a mistake, or somebody's trap. Errors: bad_data too, if it is not regular
+// or longer than max_bytes.
+std::string read_regular_file(const std::filesystem::path& path, std::size_t max_bytes);
 // Free bytes for this user on the file system that holds path (or its nearest existing parent).
 std::uint64_t free_bytes(const std::filesystem::path& path);
 
