@@ -47,13 +47,13 @@ no_finding() {
     return 1
 }
 cores=$(nproc)
-names=(packed pth annotations config manifest safetensors ptb)
-declare -A longest=([packed]=32768 [pth]=16384 [annotations]=4096 [config]=4096 [manifest]=4096 [safetensors]=4096 [ptb]=4096)
+names=(packed pth annotations config manifest safetensors ptb tables)
+declare -A longest=([packed]=32768 [pth]=16384 [annotations]=4096 [config]=4096 [manifest]=4096 [safetensors]=4096 [ptb]=4096 [tables]=2048)
 declare -A claims=([packed]="packed files: no input crashes their reader, or is read but for what it says"
     [pth]="PyTorch's .pth: no input crashes its reader" [annotations]="captions in JSON: no input breaks a reader, or leads it out of its folder"
     [config]="config files, the reference job's among them: no input breaks their reader"
     [manifest]="manifests: no input breaks their reader" [safetensors]="safetensors: no input crashes its reader"
-    [ptb]="captions: no input breaks the tokenizer")
+    [ptb]="captions: no input breaks the tokenizer" [tables]="METEOR's tables, document frequencies and indexes of weights: no input breaks a reader")
 for ((first = 0; first < ${#names[@]}; first += cores)); do
     wave=("${names[@]:first:cores}") pids=()
     for name in "${wave[@]}"; do

@@ -3,8 +3,9 @@
 
 OUT_DIR/safetensors: a few headers; OUT_DIR/pth: each sample as a zip (behind an odd byte) and its pickle alone (behind an
 even one), and pickles that ask for calls; OUT_DIR/annotations: each form of captions in JSON behind its reader's number;
-OUT_DIR/manifest, OUT_DIR/config: see their fuzzers. The packed file's seeds are written by packed_seed.cpp.
+OUT_DIR/manifest, OUT_DIR/config, OUT_DIR/tables: see their fuzzers. The packed file's seeds are written by packed_seed.cpp.
 """
+import gzip
 import json
 import pathlib
 import struct
@@ -71,6 +72,13 @@ prompt: 'a picture of '
 """
 
 
+TABLES = [    # by the number of the reader
+    b"a\nthe\n", b"big\n1 2\nlarge\n2 30\nbig_deal\n4\n", b"go\nwent gone\nman\nmen\n", b"0.5\nbig dog\nlarge dog\n1e-2\nbig dog\ndog\n",
+    b'{"documents": 3, "df": {"a": 3,\n"a dog": 2}}\n',
+    b'{"metadata": {"total_size": 4}, "weight_map": {"a": "model-00001-of-00002.safetensors", "b": "../b"}}',
+]
+
+
 def write_texts(out):
     for kind in "annotations", "manifest", "config":
         (out / kind).mkdir(parents=True, exist_ok=True)
@@ -86,9 +94,17 @@ def write_texts(out):
         (out / "config" / job.stem).write_bytes(b"\0" + job.read_bytes())
 
 
+def write_tables(out):
+    (out / "tables").mkdir(parents=True)
+    for reader, text in enumerate(TABLES):
+        (out / "tables" / str(reader)).write_bytes(bytes([reader]) + text)
+    (out / "tables" / "gzip").write_bytes(b"\3" + gzip.compress(TABLES[3], mtime=0))
+
+
 def main():
     samples, out = map(pathlib.Path, sys.argv[1:3])
     write_texts(out)
+    write_tables(out)
     for kind, seeds in ("safetensors", HEADERS), ("pth", {name: b"\0" + text for name, text in PICKLES.items()}):
         (out / kind).mkdir(parents=True, exist_ok=True)
         for name, content in seeds.items():
