@@ -253,7 +253,7 @@ def memory(soak, rng):
 # ---- disks ----
 def injected(soak, what):
     """Calls are counted for each thread by itself, and every checkpoint is written by a new one."""
-    return ["strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", f"trace={what.split(':')[0]}", "-e",
+    return ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={what.split(':')[0]}", "-e",
             f"inject={what}", *soak.run.of_rank()]
 
 
