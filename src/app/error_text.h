@@ -1,4 +1,4 @@
-// What a person is told about an exception that ends the program. Used by main.cpp.
+// What a person is told about an exception that ends the program. Used by main.cpp and startup.cpp.
 #pragma once
 
 #include <string>

@@ -73,10 +73,7 @@ int run_with_mpi(const ParsedCommandLine& command, const DeviceChoice& choice, i
         if (session.rank() == 0) log_error_text(error.what());
         return static_cast<int>(error.code());
     } catch (...) {
-        const auto [message, code] = describe_current_exception();
-        const std::string who = fmt::format("rank {} on {}", session.rank(), host_name());
-        log_error_text(message.starts_with(who) ? message : who + ": " + message);
-        session.abort(static_cast<int>(code));
+        abort_job(session);
     }
 }
 

@@ -19,6 +19,7 @@
 #include "blip/train/run_identity.h"
 #include "src/app/affinity.h"
 #include "src/app/build_ids.h"
+#include "src/app/error_text.h"
 
 namespace blip {
 
@@ -102,6 +103,13 @@ void install_stop_signals() {
     action.sa_flags = SA_RESTART;
     for (int signal : {SIGUSR1, SIGTERM, SIGINT}) sigaction(signal, &action, nullptr);
     std::signal(SIGXFSZ, SIG_IGN);    // ulimit -f: the write fails, as on a full disk
+}
+
+void abort_job(const MpiSession& session) {
+    const auto [message, code] = describe_current_exception();
+    const std::string who = fmt::format("rank {} on {}", session.rank(), host_name());
+    log_error_text(message.starts_with(who) ? message : who + ": " + message);
+    session.abort(static_cast<int>(code));
 }
 
 bool stop_requested() { return stop_flag != 0; }

@@ -6,6 +6,7 @@
 
 #include "blip/base/error.h"
 #include "blip/comm/communicator.h"
+#include "blip/comm/mpi_session.h"
 #include "blip/data/packed_dataset.h"
 #include "blip/options/options.h"
 
@@ -29,6 +30,9 @@ void set_loader_threads(Options& options, int own_cores, bool decodes);
 // USR1, TERM and INT ask for a checkpoint and an orderly end; a second INT ends the process at once.
 void install_stop_signals();
 bool stop_requested();
+
+// Inside a catch block: tells of the exception as this rank's and ends all ranks.
+[[noreturn]] void abort_job(const MpiSession& session);
 
 // Throws AgreedError (usage) unless all ranks are the same build of this program with the same LibTorch, and were
 // started with the same options, but for those that concern one rank's own machine. Collective.

@@ -91,9 +91,8 @@ MemoryPlan print_memory(const Options& options, const PackedDataset& dataset, Co
 
 // Reads what training would read, without training.
 void check_only(const Options& options, const PackedDataset& dataset, Communicator& communicator) {
-    const auto found = find_newest_checkpoint(options.checkpoint.output, communicator);
+    const auto found = find_own_checkpoint(options, dataset, communicator);
     if (found) {
-        check_same_run(*found, options, dataset);
         log_info("would resume after step {} from {}", found->manifest.state.global_step, found->directory.string());
     } else if (!options.init.empty()) {
         const Captioner captioner(options.model);
@@ -127,7 +126,7 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
     });
     check_ranks_agree(run_identity(options, *dataset), *communicator);
     std::unique_ptr<RunLock> lock;    // rank 0's
-    if (!options.dry_run) lock = take_run_lock(options.checkpoint.output, *communicator, end_at_once);
+    if (!options.dry_run) lock = take_run_lock(options.checkpoint.output, *communicator, end_at_once, stop_requested);
     if (communicator->rank() == 0 && !options.dry_run) add_log_file(options.checkpoint.output / "log.txt");
     print_run(options, changed, describe_device(placement.device), *dataset, *communicator);
     // In a dry run too: what keeps the GPUs from talking to each other shows here.
@@ -145,7 +144,14 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
     Trainer trainer(options, config, *dataset, placement, *communicator, stop_requested, memory.host.peak_bytes(), [&] {
         if (lock) lock->check();
     });
-    const ExitCode code = trainer.run();
+    ExitCode code = ExitCode::ok;
+    try {
+        code = trainer.run();
+    } catch (const AgreedError&) {
+        throw;
+    } catch (...) {    // before the trainer goes, which waits for a checkpoint that is being written
+        abort_job(session);
+    }
     communicator->finish();
     return code;
 }

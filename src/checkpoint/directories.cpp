@@ -37,12 +37,19 @@ std::optional<StepDirectory> parse_name(const std::string& name) {
     return directory;
 }
 
+// What is there, not_found included. A disk that cannot say must not make anything look absent: what is taken for absent
+// is begun anew, and what is taken for unfinished is removed.
+fs::file_type type_of(const fs::path& path) {
+    std::error_code error;
+    const fs::file_type type = fs::status(path, error).type();
+    if (type == fs::file_type::none)
+        throw Error(ExitCode::io, fmt::format("cannot tell whether {} is there: {}", path.string(), error.message()));
+    return type;
+}
+
 }    // namespace
 
-bool is_there(const fs::path& path) {
-    std::error_code ignored;
-    return fs::exists(path, ignored);
-}
+bool is_there(const fs::path& path) { return type_of(path) != fs::file_type::not_found; }
 
 fs::path checkpoints_directory(const fs::path& run_directory) { return run_directory / "checkpoints"; }
 
@@ -52,23 +59,24 @@ std::string shard_name(int rank, int world_size) {
 
 std::vector<StepDirectory> list_steps(const fs::path& checkpoints) {
     std::vector<StepDirectory> found;
+    if (!is_there(checkpoints)) return found;
     std::error_code error;
-    if (!fs::exists(checkpoints, error)) return found;
     fs::directory_iterator entries(checkpoints, error);
     for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
         std::optional<StepDirectory> directory = parse_name(entries->path().filename().string());
-        std::error_code ignored;
-        if (!directory || !fs::is_directory(entries->path(), ignored)) continue;
+        if (!directory || type_of(entries->path()) != fs::file_type::directory) continue;
         directory->path = entries->path();
-        // Only what is surely not there is missing: a disk that cannot say must not make a checkpoint look unfinished,
-        // since those are removed.
-        directory->has_manifest =
-            fs::status(entries->path() / kManifestName, ignored).type() != fs::file_type::not_found;
+        directory->has_manifest = is_there(entries->path() / kManifestName);
         found.push_back(*directory);
     }
     if (error) throw Error(ExitCode::io, fmt::format("cannot list {}: {}", checkpoints.string(), error.message()));
     std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.order() > b.order(); });
     return found;
+}
+
+std::string read_manifest_text(const fs::path& path) {
+    constexpr std::size_t kMaxBytes = std::size_t{64} << 20;    // some 500,000 ranks
+    return read_regular_file(path, kMaxBytes);
 }
 
 StepDirectory new_step_directory(const fs::path& checkpoints, std::int64_t step) {
@@ -97,7 +105,9 @@ void remove_step(const StepDirectory& directory) {
 
 void remove_unfinished(const fs::path& checkpoints) {
     for (const StepDirectory& directory : list_steps(checkpoints)) {
-        if (!directory.has_manifest) remove_step(directory);
+        if (directory.has_manifest) continue;
+        log_info("{} has no {}, as an interrupted save leaves it: removed", directory.path.string(), kManifestName);
+        remove_step(directory);
     }
 }
 

@@ -22,18 +22,20 @@ struct StepDirectory {
     auto order() const { return std::pair(step, repeat); }
 };
 
-// Whether something is there; false, too, where that cannot be told.
+// Errors: io where that cannot be told.
 bool is_there(const std::filesystem::path& path);
 std::filesystem::path checkpoints_directory(const std::filesystem::path& run_directory);
 std::string shard_name(int rank, int world_size);
 
 // Newest first. Other files and folders are left out; an absent directory is empty. Errors: io.
 std::vector<StepDirectory> list_steps(const std::filesystem::path& checkpoints);
+// The text of a manifest, unchecked. Errors: missing_input; bad_data, if it cannot be one; io.
+std::string read_manifest_text(const std::filesystem::path& path);
 // A directory for this step that does not exist yet.
 StepDirectory new_step_directory(const std::filesystem::path& checkpoints, std::int64_t step);
 // Manifest first, so that an interrupted removal leaves nothing that looks valid. Failures are warnings.
 void remove_step(const StepDirectory& directory);
-// Directories without a manifest: saves that were interrupted.
+// Directories without a manifest, named as they go: saves that were interrupted.
 void remove_unfinished(const std::filesystem::path& checkpoints);
 // After `newest` was published: keeps the `keep` newest up to it. What stands beyond it was passed over on resume
 // (damaged), and what it repeats is superseded: both go.

@@ -13,6 +13,7 @@
 #include "blip/base/log.h"
 #include "blip/weights/export.h"
 #include "src/checkpoint/directories.h"
+#include "src/checkpoint/json_fields.h"
 #include "src/checkpoint/shard_check.h"
 
 namespace blip {
@@ -23,7 +24,7 @@ namespace fs = std::filesystem;
 // Throws bad_data if the manifest or a shard is damaged.
 FoundCheckpoint read_checkpoint(const fs::path& directory) {
     const fs::path path = directory / kManifestName;
-    FoundCheckpoint found{directory, Manifest::from_json(read_file(path), path.string())};
+    FoundCheckpoint found{directory, Manifest::from_json(read_manifest_text(path), path.string())};
     for (const ShardFile& shard : found.manifest.shards) {
         if (const auto problem = shard_problem(directory, shard)) {
             throw Error(ExitCode::bad_data, fmt::format("checkpoint {}: {}", directory.string(), *problem));
@@ -71,7 +72,7 @@ std::string InitSource::config() const {
         if (const auto own = file->metadata().find("config"); own != file->metadata().end()) return own->second;
     }
     const fs::path beside = folder / kConfigName;
-    return is_there(beside) ? read_file(beside) : "";
+    return is_there(beside) ? read_model_json(beside) : "";
 }
 
 InitSource open_init(const fs::path& init) {

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "blip/base/durable_file.h"
+
 namespace blip {
 namespace {
 
@@ -23,6 +25,11 @@ constexpr std::pair<const char*, int ModelOptions::*> kDimensions[] = {
 };
 
 }    // namespace
+
+std::string read_model_json(const std::filesystem::path& path) {
+    constexpr std::size_t kMaxBytes = std::size_t{1} << 20;
+    return read_regular_file(path, kMaxBytes);
+}
 
 json parse_object(const std::string& text, const std::string& origin) {
     json value;

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -12,6 +13,8 @@
 
 namespace blip {
 
+// The text of a model's config.json, unchecked. Errors: as for read_regular_file.
+std::string read_model_json(const std::filesystem::path& path);
 // Throws bad_data naming origin unless text is one JSON object.
 nlohmann::json parse_object(const std::string& text, const std::string& origin);
 

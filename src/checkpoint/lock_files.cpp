@@ -71,13 +71,16 @@ std::optional<LockOnDisk> read_lock(const fs::path& path) {
     const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     struct stat status {};
     if (!fd && errno == ENOENT) return std::nullopt;
-    if (!fd || ::fstat(fd.get(), &status) != 0)
+    const auto fail = [&](int error) {
         throw Error(ExitCode::io,
-                    fmt::format("cannot read {}: {}", path.string(), std::generic_category().message(errno)));
+                    fmt::format("cannot read {}: {}", path.string(), std::generic_category().message(error)));
+    };
+    if (!fd || ::fstat(fd.get(), &status) != 0) fail(errno);
     std::string text(4096, '\0');
     const ssize_t count = ::pread(fd.get(), text.data(), text.size(), 0);
-    text.resize(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
-    return LockOnDisk{LockHolder::from_json(text), seconds_of(status.st_mtim)};
+    if (count < 0) fail(errno);
+    text.resize(static_cast<std::size_t>(count));
+    return LockOnDisk{text, LockHolder::from_json(text), seconds_of(status.st_mtim)};
 }
 
 LockCandidate::LockCandidate(const fs::path& folder) : text_(LockHolder::self().to_json()) {

@@ -17,6 +17,7 @@ std::filesystem::path lock_file(const std::filesystem::path& folder, std::int64_
 std::vector<std::int64_t> list_locks(const std::filesystem::path& folder);
 
 struct LockOnDisk {
+    std::string text;
     std::optional<LockHolder> holder;    // nullopt: half written or damaged
     double beat_s = 0;                   // when it was renewed, by the file system's clock
 };

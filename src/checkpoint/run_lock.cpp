@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -17,6 +16,7 @@
 #include "blip/base/error.h"
 #include "blip/base/log.h"
 #include "blip/base/phase.h"
+#include "blip/comm/run_together.h"
 #include "src/checkpoint/lock_files.h"
 #include "src/checkpoint/lock_holder.h"
 
@@ -32,7 +32,7 @@ struct RunLock::Impl {
     fs::path folder;
     std::int64_t number = 0;
     FileDescriptor fd;
-    std::size_t released_at = 0;
+    std::string text;    // of the file, as long as it is held
     RunLockTimes times;
     std::function<void(const std::string&)> on_lost;
 
@@ -41,23 +41,21 @@ struct RunLock::Impl {
     bool ending = false;
     std::thread beats;
 
-    // Empty: still ours. What cannot be found out (a server that does not answer) is no loss.
+    // Empty: still ours. What cannot be found out (a server that does not answer) is no loss. The file's text tells, not
+    // its number, which is free again once somebody removes the file, nor its inode, which some file systems make up.
     std::string lost() const {
-        struct stat own {
-        }, there{};
         const fs::path path = lock_file(folder, number);
-        if (::fstat(fd.get(), &own) != 0) return "";
         try {
-            if (const auto numbers = list_locks(folder); !numbers.empty() && numbers.back() > number) {
-                const auto next = read_lock(lock_file(folder, numbers.back()));
-                return fmt::format("{} was taken over by {}", folder.string(),
-                                   next && next->holder ? next->holder->describe() : "another job");
-            }
+            const auto numbers = list_locks(folder);
+            const bool succeeded = !numbers.empty() && numbers.back() > number;
+            const auto lock = read_lock(succeeded ? lock_file(folder, numbers.back()) : path);
+            if (!lock && !succeeded) return fmt::format("{} was removed while this job was running", path.string());
+            if (lock && lock->text == text) return "";
+            return fmt::format("{} was taken over by {}", folder.string(),
+                               lock && lock->holder ? lock->holder->describe() : "another job");
         } catch (const Error&) {
             return "";
         }
-        const bool gone = ::lstat(path.c_str(), &there) != 0 && errno == ENOENT;
-        return gone ? fmt::format("{} was removed while this job was running", path.string()) : "";
     }
 
     void beat() {
@@ -85,7 +83,7 @@ RunLock::~RunLock() {
     impl_->wake.notify_all();
     impl_->beats.join();
     // Should this fail, the next job finds that the process is no more.
-    (void)!::pwrite(impl_->fd.get(), "true ", 5, static_cast<off_t>(impl_->released_at));
+    (void)!::pwrite(impl_->fd.get(), "true ", 5, static_cast<off_t>(released_position(impl_->text)));
 }
 
 void RunLock::check() const {
@@ -172,7 +170,7 @@ std::unique_ptr<RunLock> RunLockTaker::attempt(const std::function<void(const st
     auto lock = std::make_unique<RunLock::Impl>();
     lock->folder = impl.folder;
     lock->number = own;
-    lock->released_at = released_position(candidate.text());
+    lock->text = candidate.text();
     lock->fd = candidate.take_descriptor();
     lock->times = impl.times;
     lock->on_lost = on_lost;
@@ -180,34 +178,26 @@ std::unique_ptr<RunLock> RunLockTaker::attempt(const std::function<void(const st
 }
 
 std::unique_ptr<RunLock> take_run_lock(const fs::path& folder, Communicator& communicator,
-                                       const std::function<void(const std::string&)>& on_lost) {
+                                       const std::function<void(const std::string&)>& on_lost,
+                                       const std::function<bool()>& stop_requested) {
     std::unique_ptr<RunLock> lock;
     std::optional<RunLockTaker> taker;
     for (int round = 0;; ++round) {
-        std::string answer, error;
-        int code = 0;
-        if (communicator.rank() == 0) {
-            try {
-                if (!taker) taker.emplace(folder);
-                lock = taker->attempt(on_lost);
-                answer = lock ? "taken" : "wait";
-                if (!lock && round == 4)
-                    log_info("--output {} was last used by {}: waiting to see whether it lives", folder.string(),
-                             taker->holder());
-            } catch (const Error& failure) {
-                answer = "refused";
-                error = failure.what();
-                code = static_cast<int>(failure.code());
-            }
-        }
-        communicator.broadcast(answer, "take the run lock");
+        const std::string answer = run_on_first_rank(communicator, [&] {
+            if (!taker) taker.emplace(folder);
+            lock = taker->attempt(on_lost);
+            if (lock) return "taken";
+            if (stop_requested())
+                throw Error(ExitCode::stopped,
+                            fmt::format("stopped by a signal while waiting to see whether {}, which last used "
+                                        "--output {}, lives; run the same command again",
+                                        taker->holder(), folder.string()));
+            if (round == 4)
+                log_info("--output {} was last used by {}: waiting to see whether it lives", folder.string(),
+                         taker->holder());
+            return "wait";
+        });
         if (answer == "taken") return lock;
-        if (answer == "refused") {
-            std::string code_text = std::to_string(code);
-            communicator.broadcast(error, "why the run lock is refused");
-            communicator.broadcast(code_text, "exit code of the refused run lock");
-            throw AgreedError(static_cast<ExitCode>(std::stoi(code_text)), error);
-        }
         beat();    // waiting for another job's lock is no hang of this one
         std::this_thread::sleep_for(std::chrono::milliseconds(500));
     }

@@ -200,7 +200,6 @@ CheckpointWriter::CheckpointWriter(fs::path run_directory, int keep, Communicato
     : impl_(std::make_unique<Impl>(std::move(run_directory), keep, communicator)) {
     const std::string error = impl_->on_rank_0("make the folder of the checkpoints", [&] {
         make_folders(impl_->checkpoints);
-        remove_unfinished(impl_->checkpoints);
     });
     if (!error.empty()) {
         throw AgreedError(ExitCode::io,
@@ -260,6 +259,13 @@ bool CheckpointWriter::finish_save() {
     const bool published = impl_->publish();
     impl_->stall_s += seconds_since(start);
     return published;
+}
+
+void CheckpointWriter::remove_unfinished() {
+    run_on_first_rank(impl_->communicator, [&] {
+        blip::remove_unfinished(impl_->checkpoints);
+        return std::string();
+    });
 }
 
 void CheckpointWriter::before_publishing(std::function<void()> check) { impl_->check = std::move(check); }

@@ -12,26 +12,29 @@
 
 #include "blip/base/digest.h"
 #include "blip/base/durable_file.h"
+#include "blip/base/error.h"
 
 namespace blip {
 
 namespace {
 
-std::string failed(const ShardFile& shard) {
-    return fmt::format("{}: {}", shard.name, std::generic_category().message(errno));
+// What a disk does not give says nothing of the shard.
+[[noreturn]] void throw_io(const std::filesystem::path& path) {
+    throw Error(ExitCode::io, fmt::format("cannot read {}: {}", path.string(), std::generic_category().message(errno)));
 }
 
-// Opens the shard; what is wrong with it so far goes into problem.
+// Opens the shard; what is wrong with it so far goes into problem. A pipe in its place must not be waited for.
 FileDescriptor open_shard(const std::filesystem::path& directory, const ShardFile& shard,
                           std::optional<std::string>& problem) {
     const std::filesystem::path path = directory / shard.name;
-    FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     struct stat status {};
-    if (!fd)
-        problem = errno == ENOENT ? fmt::format("{} is missing", shard.name) : failed(shard);
-    else if (::fstat(fd.get(), &status) != 0)
-        problem = failed(shard);
-    else if (!S_ISREG(status.st_mode))
+    if (!fd && errno == ENOENT) {
+        problem = fmt::format("{} is missing", shard.name);
+        return fd;
+    }
+    if (!fd || ::fstat(fd.get(), &status) != 0) throw_io(path);
+    if (!S_ISREG(status.st_mode))
         problem = fmt::format("{} is not a regular file", shard.name);
     else if (static_cast<std::uint64_t>(status.st_size) != shard.bytes)
         problem = fmt::format("{} has {} bytes instead of {}", shard.name, status.st_size, shard.bytes);
@@ -56,7 +59,7 @@ std::optional<std::string> shard_problem(const std::filesystem::path& directory,
     for (;;) {
         const ssize_t count = ::read(fd.get(), buffer.data(), buffer.size());
         if (count < 0 && errno == EINTR) continue;
-        if (count < 0) return failed(shard);
+        if (count < 0) throw_io(directory / shard.name);
         if (count == 0) break;
         digest.add({buffer.data(), static_cast<std::size_t>(count)});
     }

@@ -9,9 +9,9 @@
 
 namespace blip {
 
-// What is wrong with the shard's size, if it can be opened at all; nullopt if it fits.
+// What is wrong with the shard: missing, or of another size; nullopt if it fits. Errors: io.
 std::optional<std::string> shard_size_problem(const std::filesystem::path& directory, const ShardFile& shard);
-// What is wrong with size or digest; nullopt if it is whole. Reads the file once.
+// The same, or another digest; nullopt if it is whole. Reads the file once. Errors: io, which says nothing of the shard.
 std::optional<std::string> shard_problem(const std::filesystem::path& directory, const ShardFile& shard);
 
 }    // namespace blip

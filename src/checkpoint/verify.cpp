@@ -92,12 +92,12 @@ std::vector<std::string> shard_problems(const fs::path& directory, const Manifes
     Coverage coverage;
     for (std::size_t rank = 0; rank < manifest.shards.size(); ++rank) {
         const ShardFile& file = manifest.shards[rank];
-        // The digest before the header: what it refuses needs no other reason.
-        if (const auto problem = deep ? shard_problem(directory, file) : shard_size_problem(directory, file)) {
-            problems.push_back(*problem);
-            continue;
-        }
         try {
+            // The digest before the header: what it refuses needs no other reason.
+            if (const auto problem = deep ? shard_problem(directory, file) : shard_size_problem(directory, file)) {
+                problems.push_back(*problem);
+                continue;
+            }
             const SafetensorsFile shard = SafetensorsFile::open(directory / file.name);
             check_belonging(shard, manifest, rank);
             add_pieces(shard, coverage);
@@ -115,7 +115,7 @@ VerifiedItem verify_checkpoint(const fs::path& directory, bool deep) {
     const fs::path manifest_path = directory / kManifestName;
     std::vector<std::string> problems;
     try {
-        const Manifest manifest = Manifest::from_json(read_file(manifest_path), manifest_path.string());
+        const Manifest manifest = Manifest::from_json(read_manifest_text(manifest_path), manifest_path.string());
         item.step = manifest.state.global_step;
         for (const ShardFile& file : manifest.shards) item.bytes += file.bytes;
         item.text = fmt::format("after step {}, epoch {}, written by {} rank{}, {:.1f} MiB", manifest.state.global_step,
@@ -141,7 +141,7 @@ void check_beside(const InitSource& source) {
     const fs::path config_path = source.folder / kConfigName;
     if (!is_there(config_path)) return;
     const auto own = source.file->metadata().find("config");
-    const auto beside = parse_object(read_file(config_path), config_path.string());
+    const auto beside = parse_object(read_model_json(config_path), config_path.string());
     if (own != source.file->metadata().end() && beside != parse_object(own->second, source.file->path().string()))
         throw Error(ExitCode::bad_data, fmt::format("{} is not what {} says", config_path.string(), kWeightsName));
 }

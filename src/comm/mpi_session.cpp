@@ -78,7 +78,7 @@ MpiSession::~MpiSession() {
     MPI_Finalize();
 }
 
-void MpiSession::abort(int exit_code) {
+void MpiSession::abort(int exit_code) const {
     expect_end("");    // from here on another deadline counts
     // A full pipe or a launcher that no longer answers must not keep the process alive.
     end_process_after(kAbort_s, exit_code,

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "blip/base/error.h"
+#include "src/train/earlier_results.h"
 
 namespace blip {
 
@@ -64,13 +65,20 @@ void check_ranks_agree(const std::map<std::string, std::string>& own, Communicat
                                       problems));
 }
 
-void check_same_run(const FoundCheckpoint& found, const Options& options, const PackedDataset& dataset) {
-    const auto differences = identity_differences(found.manifest.identity, run_identity(options, dataset));
+std::optional<FoundCheckpoint> find_own_checkpoint(const Options& options, const PackedDataset& dataset,
+                                                   Communicator& communicator) {
+    auto found = find_newest_checkpoint(options.checkpoint.output, communicator);
+    if (!found) {
+        refuse_earlier_results(options.checkpoint.output, communicator);
+        return found;
+    }
+    const auto differences = identity_differences(found->manifest.identity, run_identity(options, dataset));
     if (!differences.empty())
         throw AgreedError(ExitCode::usage,
                           fmt::format("{} belongs to another run ({}): give the same options, another --output, or "
                                       "--fresh with an empty one",
-                                      found.directory.string(), fmt::join(differences, "; ")));
+                                      found->directory.string(), fmt::join(differences, "; ")));
+    return found;
 }
 
 }    // namespace blip

@@ -13,6 +13,7 @@
 #include "blip/base/phase.h"
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/comm/run_together.h"
+#include "blip/comm/watchdog.h"
 #include "blip/optim/adamw.h"
 #include "blip/optim/grad_reducer.h"
 #include "blip/optim/lr_schedule.h"
@@ -83,7 +84,9 @@ struct Trainer::Impl {
           writer(o.checkpoint.output, o.checkpoint.keep, comm),
           evaluation(o, d, captioner, arena, optimizer, comm),
           decisions(comm),
-          rank_times(comm) {}
+          rank_times(comm) {
+        expect_device_steps(placement.device.is_cuda());
+    }
 
     std::int64_t last_step() const {
         const std::int64_t all = plan.sampler().steps_per_epoch() * options.train.epochs;
@@ -106,9 +109,9 @@ struct Trainer::Impl {
 void Trainer::Impl::start_or_resume() {
     const PhaseScope loading(Phase::loading);
     state.seed = options.train.seed;
-    const auto found = find_newest_checkpoint(options.checkpoint.output, communicator);
+    const auto found = find_own_checkpoint(options, dataset, communicator);
+    writer.remove_unfinished();
     if (found) {
-        check_same_run(*found, options, dataset);
         run_together(communicator, [&] { load_checkpoint(*found, arena, optimizer); });
         state = found->manifest.state;
         saved_step = state.global_step;

@@ -69,6 +69,18 @@ for text in best/model.safetensors evaluations/epoch-0; do
     same_weights "$out" "$scratch/whole-best"
 done
 
+new_case "an error while a checkpoint waits for a slow disk ends the job at once"
+whole=("$data" "${small[@]}") data=$scratch/copy.h5 micro=1
+small=("${small[@]/#12/2}")    # 30 steps an epoch, whose end is saved while the next one begins
+cp "${whole[0]}" "$data"
+start_faulty_train 2 "$scratch/slow" RANK=1 "PAUSE=fsync,step-00000060/shard,25" -- --no-evaluate --epochs 200 --checkpoint-every 0
+wait_for 60 grep -q "paused before fsync" "$output"
+truncate -s $(($(stat -c %s "$data") / 2)) "$data"
+finish_job 12
+exits 65; says "copy.h5"
+is "$(newest "$scratch/slow")" 30 "the newest checkpoint"
+data=${whole[0]} small=("${whole[@]:1}") micro=6
+
 new_case "writes that take half of what they are given: the same bytes"
 faulty_train 2 "$scratch/short" SHORT=1 -- "${evaluated[@]}"
 exits 0
@@ -110,18 +122,39 @@ else
     skip_case "no file system may be mounted here"
 fi
 
-new_case "a disk that cannot say whether a manifest is there: that checkpoint is not taken for an unfinished one"
-if strace -qq -o "$scratch/calls" true 2>/dev/null; then
+# as_it_was OUTPUT: nothing of the run of three steps is lost, and it goes on when the disk answers
+as_it_was() {
+    same_weights "$1" "$scratch/whole3"
+    train 2 "$1" "${options[@]}" --max-steps 3
+    exits 0; says "resuming after step 3"
+}
+for place in checkpoints checkpoints/step-00000003 checkpoints/step-00000003/manifest.json; do
+    new_case "a disk that cannot say whether ${place##*/} is there: refused, nothing is taken for absent"
+    if ! strace -qq -o "$scratch/calls" true 2>/dev/null; then
+        skip_case "strace may not trace here"
+        continue
+    fi
+    rm -rf "$scratch/unsure"
     cp -r "$scratch/whole3" "$scratch/unsure"
-    run strace -f -qq -o "$scratch/calls" -P "$scratch/unsure/checkpoints/step-00000003/manifest.json" -e trace=newfstatat,stat,statx \
-        -e inject=newfstatat,stat,statx:error=EIO "$blip" train --data "$data" --output "$scratch/unsure" "${small[@]}" \
-        --micro-batch $micro "${options[@]}" --max-steps 3
-    grep -q EIO "$scratch/calls" || fail "no call failed"
-    is "$(newest "$scratch/unsure")" 3 "the newest checkpoint"
-    same_weights "$scratch/unsure" "$scratch/whole3"
-else
-    skip_case "strace may not trace here"
-fi
+    for extra in "" --dry-run; do
+        # shellcheck disable=SC2086  # one or none
+        run strace -f -qq -o "$scratch/calls" -P "$scratch/unsure/$place" -e trace=newfstatat,stat,statx \
+            -e inject=newfstatat,stat,statx:error=EIO "$blip" train --data "$data" --output "$scratch/unsure" "${small[@]}" \
+            --micro-batch $micro "${options[@]}" --max-steps 3 $extra
+        exits 74; says "$scratch/unsure/$place"
+        grep -q EIO "$scratch/calls" || fail "no call failed"
+    done
+    as_it_was "$scratch/unsure"
+done
+
+for file in manifest.json shard-00001-of-00002.safetensors; do
+    new_case "the newest ${file%%[-.]*} cannot be read: refused, as it may be whole, and used when it can"
+    rm -rf "$scratch/unread"
+    cp -r "$scratch/whole3" "$scratch/unread"
+    faulty_train 2 "$scratch/unread" "FAIL=open,step-00000003/$file,EIO" -- "${options[@]}" --max-steps 3
+    exits 74; said_once "error: "; says "$file: Input/output error: run the same command again when the disk answers"
+    as_it_was "$scratch/unread"
+done
 
 new_case "every fsync of a rank fails: no checkpoint, 74, and no descriptor is used again after it (from strace's log)"
 if strace -qq -o "$scratch/calls" true 2>/dev/null; then

@@ -48,8 +48,33 @@ rm -rf "$copy"
 cp -r "$scratch/base" "$copy"
 rm "$copy/$newest/manifest.json"
 train 2 "$copy" "${run_options[@]}"
-exits 0; says "resuming after step 10"
+exits 0; says "resuming after step 10"; said_once "step-00000015 has no manifest.json, as an interrupted save leaves it: removed"
 same_weights "$copy" "$scratch/whole"
+
+new_case "another run's options: not even an unfinished save is removed"
+rm -rf "$copy"
+cp -r "$scratch/base" "$copy"
+rm "$copy/$newest/manifest.json"
+train 2 "$copy" "${run_options[@]}" --seed 43
+exits 64; says "seed: was 42, now 43"
+[ -d "$copy/$newest" ] || fail "it is gone"
+
+new_case "all manifests or all checkpoints are gone, but the run's results tell of them: no silent start from the beginning"
+rm "$copy"/checkpoints/*/manifest.json
+for extra in "" --dry-run; do
+    # shellcheck disable=SC2086  # one or none
+    train 2 "$copy" "${run_options[@]}" $extra
+    exits 65; said_once "holds results of an earlier run (log.jsonl, which tells of checkpoints) but none of its checkpoints"
+done
+is "$(find "$copy" -name 'shard-*' | wc -l)" 6 "shards left"
+mv "$copy/checkpoints" "$scratch/moved"
+for left in log.jsonl best evaluations; do
+    rm -rf "$copy/log.jsonl"
+    case $left in log.jsonl) cp "$scratch/base/log.jsonl" "$copy" ;; *) mkdir "$copy/$left" ;; esac
+    train 1 "$copy" "${run_options[@]}"
+    exits 65; says "put checkpoints/ back to go on with it, or give another --output to start over"; says "($left"
+    rm -rf "${copy:?}/$left"
+done
 
 refused() { # CODE WORD ARGUMENT...: by the run in base, once for all ranks, which stays as it is
     local before

@@ -20,10 +20,11 @@ namespace blip {
 
 class CheckpointWriter {
   public:
-    // run_directory/checkpoints is created, what interrupted saves left there is removed. keep: newest checkpoints that
-    // survive a save. Collective; throws io.
+    // run_directory/checkpoints is created. keep: newest checkpoints that survive a save. Collective; throws io.
     CheckpointWriter(std::filesystem::path run_directory, int keep, Communicator& communicator);
     ~CheckpointWriter();    // joins the writing thread
+    // What interrupted saves left is removed, and named. Collective; throws io.
+    void remove_unfinished();
     // Called on rank 0 before a manifest is written and old checkpoints are removed. If it throws an Error,
     // finish_save throws it on all ranks and changes nothing on disk: the folder is no longer this job's.
     void before_publishing(std::function<void()> check);
@@ -57,8 +58,9 @@ struct FoundCheckpoint {
 };
 
 // Newest checkpoint whose manifest and every shard digest verify; damaged ones are named in warnings and passed over.
-// Rank 0 looks, the ranks share the reading of shards, all get the same answer. Collective. Throws bad_data if there
-// are checkpoints but none is intact: to start over silently would remove them in the end.
+// Rank 0 looks, the ranks of each host share the reading of all shards, all get the same answer. Collective. Throws
+// bad_data if there are checkpoints but none is intact: to start over silently would remove them in the end; io if one
+// cannot be read, which says nothing of what it holds.
 std::optional<FoundCheckpoint> find_newest_checkpoint(const std::filesystem::path& run_directory,
                                                       Communicator& communicator);
 

@@ -59,9 +59,10 @@ class RunLockTaker {
     std::unique_ptr<Impl> impl_;
 };
 
-// On rank 0 the lock, elsewhere nullptr. Waits while it is not certain whether the holder lives. Collective; all ranks
-// end with the same AgreedError.
+// On rank 0 the lock, elsewhere nullptr. Waits while it is not certain whether the holder lives, until stop_requested
+// (asked on rank 0). Collective; all ranks end with the same AgreedError, with the code `stopped` in that case.
 std::unique_ptr<RunLock> take_run_lock(const std::filesystem::path& folder, Communicator& communicator,
-                                       const std::function<void(const std::string&)>& on_lost);
+                                       const std::function<void(const std::string&)>& on_lost,
+                                       const std::function<bool()>& stop_requested);
 
 }    // namespace blip

@@ -19,7 +19,7 @@ class MpiSession {
     int local_rank() const { return local_rank_; }
     int local_size() const { return local_size_; }
     // Ends all ranks of the job within a second, with this exit code. Does not return.
-    [[noreturn]] void abort(int exit_code);
+    [[noreturn]] void abort(int exit_code) const;
 
   private:
     int rank_ = 0, size_ = 1, local_rank_ = 0, local_size_ = 1;

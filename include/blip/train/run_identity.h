@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include "blip/checkpoint/checkpoints.h"
@@ -18,7 +19,10 @@ std::map<std::string, std::string> run_identity(const Options& options, const Pa
 // Collective.
 void check_ranks_agree(const std::map<std::string, std::string>& own, Communicator& communicator);
 
-// Throws AgreedError (usage), naming what differs, unless the checkpoint is of this run. The same answer on all ranks.
-void check_same_run(const FoundCheckpoint& found, const Options& options, const PackedDataset& dataset);
+// The checkpoint that this run goes on from, if it has any. Throws AgreedError: usage, naming what differs, if it is
+// another run's; bad_data if there is none, but best/, evaluations/ or the log of a run that had some, which would
+// count for this one; what find_newest_checkpoint throws. Collective.
+std::optional<FoundCheckpoint> find_own_checkpoint(const Options& options, const PackedDataset& dataset,
+                                                   Communicator& communicator);
 
 }    // namespace blip

@@ -1,5 +1,7 @@
 // Checkpoints written by any number of ranks and read by any other; damage, retention, repeated and failed saves.
 #include <ATen/ops/count_nonzero.h>
+#include <sys/stat.h>
+
 #include <boost/test/unit_test.hpp>
 #include <set>
 
@@ -19,6 +21,7 @@ void save(const fs::path& run, int size, std::int64_t bucket_bytes, const std::v
           ArenaPlacement placement = {}) {
     run_ranks(size, [&](Communicator& comm) {
         CheckpointWriter writer(run, keep, comm);
+        writer.remove_unfinished();
         ToyRun toy(comm, bucket_bytes, placement);
         for (const int version : versions) {
             toy.fill(version);
@@ -62,6 +65,11 @@ void flip_byte(const fs::path& file, std::size_t position) {
     std::string bytes = read_bytes(file);
     bytes.at(position) = static_cast<char>(bytes.at(position) ^ 0x10);
     write_bytes(file, bytes);
+}
+
+void put_pipe(const fs::path& file) {
+    fs::remove(file);
+    BOOST_REQUIRE(::mkfifo(file.c_str(), 0600) == 0);
 }
 
 // What the body logs, by way of a log file.
@@ -150,6 +158,12 @@ BOOST_AUTO_TEST_CASE(damaged_checkpoints_are_named_and_the_one_before_is_used) {
         {"shard longer", shard + " has",
          [&](const fs::path& step) { fs::resize_file(in_shard(step), fs::file_size(in_shard(step)) + 1); }},
         {"shard missing", shard + " is missing", [&](const fs::path& step) { fs::remove(in_shard(step)); }},
+        {"a pipe for a shard", shard + " is not a regular file",
+         [&](const fs::path& step) { put_pipe(in_shard(step)); }},
+        {"a pipe for a manifest", "manifest.json is not a regular file",
+         [](const fs::path& step) { put_pipe(step / "manifest.json"); }},
+        {"manifest of 1 GiB", "manifest.json has 1073741824 bytes",
+         [](const fs::path& step) { fs::resize_file(step / "manifest.json", 1 << 30); }},
     };
     for (const Damage& damage : damages) {
         const TempDir dir;
@@ -167,6 +181,34 @@ BOOST_AUTO_TEST_CASE(damaged_checkpoints_are_named_and_the_one_before_is_used) {
             return error.code() == ExitCode::bad_data &&
                    std::string(error.what()).find("none of them intact") != std::string::npos;
         });
+    }
+}
+
+// What one host reads may differ from what the others do, although it is called the same.
+BOOST_AUTO_TEST_CASE(a_shard_damaged_on_one_host_is_passed_over_by_all) {
+    const TempDir dir;
+    save(dir / "run", 4, 700, {1, 2});
+    for (int shard = 0; shard < 4; ++shard) {
+        fs::remove_all(dir / "other");
+        fs::copy(dir / "run", dir / "other", fs::copy_options::recursive);
+        const std::string name = "shard-0000" + std::to_string(shard) + "-of-00004.safetensors";
+        const fs::path damaged = dir / "other" / "checkpoints" / "step-00000200" / name;
+        flip_byte(damaged, fs::file_size(damaged) - 9);
+        for (const int ranks_per_host : {1, 2, 3}) {
+            std::vector<std::int64_t> steps(4, -1);
+            const std::string log = logged(dir, [&] {
+                run_ranks(
+                    4,
+                    [&](Communicator& comm) {
+                        const bool on_last_host = comm.rank() / ranks_per_host == 3 / ranks_per_host;
+                        const auto found = find_newest_checkpoint(dir / (on_last_host ? "other" : "run"), comm);
+                        steps[static_cast<std::size_t>(comm.rank())] = found->manifest.state.global_step;
+                    },
+                    ranks_per_host);
+            });
+            BOOST_TEST((steps == std::vector<std::int64_t>(4, 100)), name << ", " << ranks_per_host << " a host");
+            BOOST_TEST(log.find(name + " is damaged") != std::string::npos, log);
+        }
     }
 }
 

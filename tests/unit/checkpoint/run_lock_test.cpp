@@ -189,6 +189,22 @@ BOOST_AUTO_TEST_CASE(a_lock_that_is_lost_is_noticed) {
     BOOST_CHECK_THROW(lock->check(), Error);
 }
 
+// Its number is free again once somebody removed the file.
+BOOST_AUTO_TEST_CASE(a_lock_whose_number_another_job_has_is_lost) {
+    const TempDir dir;
+    RunLockTaker taker(dir.path(), quick);
+    const auto lock = taker.attempt();
+    BOOST_REQUIRE(lock);
+    const fs::path file = lock->file();
+    fs::remove(file);
+    write_bytes(file, on_other_host().to_json());
+    BOOST_CHECK_EXCEPTION(lock->check(), Error, [](const Error& error) {
+        return error.code() == ExitCode::io &&
+               std::string(error.what()).find("was taken over by process") != std::string::npos &&
+               std::string(error.what()).find("elsewhere") != std::string::npos;
+    });
+}
+
 BOOST_AUTO_TEST_CASE(it_beats) {
     const TempDir dir;
     const auto lock = RunLockTaker(dir.path(), quick).attempt();

@@ -1,0 +1,48 @@
+// See earlier_results.h.
+#include "src/train/earlier_results.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "blip/base/error.h"
+#include "blip/comm/run_together.h"
+
+namespace blip {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The log outlives checkpoints that were moved away or lost.
+bool tells_of_checkpoints(const fs::path& log) {
+    std::error_code ignored;
+    if (!fs::is_regular_file(log, ignored)) return false;
+    std::ifstream lines(log);
+    for (std::string line; std::getline(lines, line);)
+        if (line.starts_with(R"({"kind":"checkpoint")") && line.find(R"("saved":true)") != std::string::npos)
+            return true;
+    return false;
+}
+
+}    // namespace
+
+void refuse_earlier_results(const fs::path& output, Communicator& communicator) {
+    run_on_first_rank(communicator, [&] {
+        std::vector<std::string> left;
+        std::error_code ignored;
+        for (const char* folder : {"best", "evaluations"})
+            if (fs::exists(output / folder, ignored)) left.push_back(fmt::format("{}/", folder));
+        if (tells_of_checkpoints(output / "log.jsonl")) left.emplace_back("log.jsonl, which tells of checkpoints");
+        if (!left.empty())
+            throw Error(ExitCode::bad_data,
+                        fmt::format("{} holds results of an earlier run ({}) but none of its checkpoints: put "
+                                    "checkpoints/ back to go on with it, or give another --output to start over",
+                                    output.string(), fmt::join(left, ", ")));
+        return std::string();
+    });
+}
+
+}    // namespace blip
