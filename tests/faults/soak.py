@@ -21,7 +21,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 from soak_faults import deal    # noqa: E402
-from soak_job import Failure, Run, peak_kb    # noqa: E402
+from soak_job import Failure, Run, may_attach, peak_kb    # noqa: E402
 
 BEGIN, END = "<!-- soak: written by `make soak` -->", "<!-- end of soak -->"
 BROKEN = re.compile(r"Segmentation fault|AddressSanitizer|runtime error:|double free|terminate called|Assertion")
@@ -33,7 +33,8 @@ class Soak:
         self.comm_timeout_s = 5
         self.slack_s = 10    # start-up and end of a job on a busy machine
         self.can_trace = shutil.which("strace") is not None and subprocess.run(
-            ["strace", "-f", "--seccomp-bpf", "-o", "/dev/null", "true"], capture_output=True).returncode == 0
+            ["strace", "-f", "-o", "/dev/null", "true"], capture_output=True).returncode == 0
+        self.can_attach = self.can_trace and may_attach()
         self.own_disk = False
         self.spoiled = set()
         self.resumed = 0

@@ -45,6 +45,29 @@ def peak_kb(pid):
         return int(re.search(r"VmPeak:\s+(\d+)", status.read()).group(1))
 
 
+def trace(pid, options):
+    """strace on a running process and its threads, once it sees what they do; it ends with them."""
+    tracer = subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", *options, "-p", str(pid)],
+                              stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    while alive(pid) and tracer.poll() is None:
+        with open(f"/proc/{pid}/status") as status:
+            if f"TracerPid:\t{tracer.pid}\n" in status.read():
+                break
+        time.sleep(0.005)
+    return tracer
+
+
+def may_attach():
+    """Whether strace may look into processes that it has not started."""
+    sleeper = subprocess.Popen(["sleep", "60"])
+    tracer = trace(sleeper.pid, [])
+    allowed = tracer.poll() is None
+    sleeper.kill()
+    sleeper.wait()
+    tracer.wait()
+    return allowed
+
+
 class Job:
     """One mpirun of the run, with a file for what it says."""
 
@@ -97,6 +120,11 @@ class Job:
             return True
         except ProcessLookupError:
             return False
+
+    def trace_rank(self, rank, options):
+        """trace of that rank's process."""
+        self.wait_until(lambda: rank in self.ranks(), f"rank {rank}")
+        return trace(self.seen[rank], options)
 
     def signal_launcher(self, number):
         try:
