@@ -411,7 +411,7 @@ FUZZED      := $(wildcard src/base/*.cpp src/options/*.cpp src/text/*.cpp src/me
   $(addprefix src/weights/,element_type.cpp safetensors_header.cpp pickle_machine.cpp pickle_steps.cpp pickle_calls.cpp \
   tensor_view.cpp zip_archive.cpp pth_file.cpp weight_file.cpp) src/metrics/caption_files.cpp \
   $(addprefix src/weights/,weight_index.cpp weight_open.cpp file_form.cpp safetensors_weights.cpp mapped_file.cpp) \
-  $(addprefix src/metrics/,meteor_tables.cpp meteor_index.cpp document_frequencies.cpp counted_captions.cpp coco_tokens.cpp) \
+  $(addprefix src/metrics/,meteor_tables.cpp meteor_index.cpp document_frequencies.cpp counted_captions.cpp cider.cpp coco_tokens.cpp) \
   $(addprefix src/data/,structure_bytes.cpp hdf5_structure.cpp hdf5_heap.cpp packed_dataset.cpp packed_tables.cpp packed_format.cpp) \
   $(addprefix src/checkpoint/,manifest.cpp json_fields.cpp) $(addprefix data_prep/coco_pack_,readers.cpp source.cpp)
 FUZZED      := $(filter-out %_cuda.cpp,$(FUZZED))

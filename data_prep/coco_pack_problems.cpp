@@ -51,7 +51,7 @@ void PictureProblems::throw_if_any(const std::string& remedy) const {
     if (!found_) return;
     const bool missing =
         std::any_of(problems_.begin(), problems_.end(), [](const auto& problem) { return !problem.second.damaged; });
-    throw Error(missing ? ExitCode::missing_input : ExitCode::bad_data, list() + remedy);
+    throw Error(missing ? ExitCode::missing_input : ExitCode::bad_data, list() + "  " + remedy);
 }
 
 }    // namespace blip

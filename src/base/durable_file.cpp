@@ -76,7 +76,10 @@ void FileDescriptorTraits::close(int fd) noexcept { ::close(fd); }
 
 DurableFile::DurableFile(fs::path path)
     : path_(std::move(path)), temporary_(path_.string() + ".tmp." + std::to_string(::getpid())) {
-    fd_ = FileDescriptor(::open(temporary_.c_str(), O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0644));
+    // O_EXCL follows no link that somebody put there. A file of that name is of a process that is no more.
+    const auto create = [&] { return ::open(temporary_.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0644); };
+    fd_ = FileDescriptor(create());
+    if (!fd_ && errno == EEXIST && ::unlink(temporary_.c_str()) == 0) fd_ = FileDescriptor(create());
     if (!fd_) throw_io("create", temporary_, errno);
 }
 

@@ -42,6 +42,7 @@ std::optional<StepDirectory> parse_name(const std::string& name) {
 fs::file_type type_of(const fs::path& path) {
     std::error_code error;
     const fs::file_type type = fs::status(path, error).type();
+    if (error == std::errc::filename_too_long) return fs::file_type::not_found;
     if (type == fs::file_type::none)
         throw Error(ExitCode::io, fmt::format("cannot tell whether {} is there: {}", path.string(), error.message()));
     return type;

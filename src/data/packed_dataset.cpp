@@ -196,6 +196,12 @@ void PackedDataset::verify_caption(const SplitTables& split, std::int64_t captio
     if (caption_digest(split, caption_row) != split.caption_digests_C[static_cast<std::size_t>(caption_row)])
         impl_->damaged("digest mismatch of " + describe_caption(split, caption_row) +
                        ": tokens, length, image index or text changed");
+    const std::uint16_t* tokens = split.tokens(caption_row);
+    if (const auto* bad = std::find_if(tokens, tokens + max_caption_tokens,
+                                       [](std::uint16_t token) { return token >= vocabulary_size; });
+        bad != tokens + max_caption_tokens)
+        impl_->damaged(fmt::format("token {} of {} is none of the {} of the vocabulary", *bad,
+                                   describe_caption(split, caption_row), vocabulary_size));
 }
 
 }    // namespace blip

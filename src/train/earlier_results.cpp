@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "blip/base/error.h"
+#include "blip/base/log.h"
 #include "blip/comm/run_together.h"
 
 namespace blip {
@@ -34,7 +35,7 @@ void refuse_earlier_results(const fs::path& output, Communicator& communicator) 
         std::vector<std::string> left;
         std::error_code ignored;
         for (const char* folder : {"best", "evaluations"})
-            if (fs::exists(output / folder, ignored)) left.push_back(fmt::format("{}/", folder));
+            if (fs::is_directory(output / folder, ignored)) left.push_back(fmt::format("{}/", folder));
         if (tells_of_checkpoints(output / "log.jsonl")) left.emplace_back("log.jsonl, which tells of checkpoints");
         if (!left.empty())
             throw Error(ExitCode::bad_data,
@@ -43,6 +44,21 @@ void refuse_earlier_results(const fs::path& output, Communicator& communicator) 
                                     output.string(), fmt::join(left, ", ")));
         return std::string();
     });
+}
+
+void remove_half_written(const fs::path& output) {
+    for (const char* folder : {"best", "evaluations"}) {
+        std::error_code error;
+        fs::directory_iterator entries(output / folder, error);
+        for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
+            const std::string name = entries->path().filename().string();
+            const std::size_t mark = name.rfind(".tmp.");
+            if (mark == std::string::npos || name.find_first_not_of("0123456789", mark + 5) != std::string::npos) continue;
+            log_info("{} was being written when a job was killed: removed", entries->path().string());
+            std::error_code ignored;
+            fs::remove(entries->path(), ignored);
+        }
+    }
 }
 
 }    // namespace blip

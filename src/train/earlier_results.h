@@ -1,5 +1,4 @@
-// What a new run must not begin beside: results of an earlier one, whose evaluations and best weights would count for
-// it. Internal to find_own_checkpoint.
+// What earlier starts left in a run's folder, checkpoints aside. Internal to the train layer.
 #pragma once
 
 #include <filesystem>
@@ -8,8 +7,13 @@
 
 namespace blip {
 
-// Called where no checkpoint was found. Throws AgreedError(bad_data) naming what is left of a run that had some: best/,
-// evaluations/, or a log that tells of saved checkpoints. Collective.
+// Called where no checkpoint was found: a new run must not begin beside results that would count for it. Throws
+// AgreedError(bad_data) naming what is left of a run that had some: best/, evaluations/, or a log that tells of saved
+// checkpoints. Collective.
 void refuse_earlier_results(const std::filesystem::path& output, Communicator& communicator);
+
+// Removes the files that killed starts were writing into best/ and evaluations/, and names them. On rank 0, which holds
+// the run's lock.
+void remove_half_written(const std::filesystem::path& output);
 
 }    // namespace blip

@@ -22,6 +22,7 @@
 #include "blip/report/run_log.h"
 #include "blip/train/run_identity.h"
 #include "src/train/decisions.h"
+#include "src/train/earlier_results.h"
 #include "src/train/epoch_evaluation.h"
 #include "src/train/rank_times.h"
 #include "src/train/samples_of_step.h"
@@ -111,6 +112,7 @@ void Trainer::Impl::start_or_resume() {
     state.seed = options.train.seed;
     const auto found = find_own_checkpoint(options, dataset, communicator);
     writer.remove_unfinished();
+    if (communicator.rank() == 0) remove_half_written(options.checkpoint.output);
     if (found) {
         run_together(communicator, [&] { load_checkpoint(*found, arena, optimizer); });
         state = found->manifest.state;
@@ -253,7 +255,8 @@ ExitCode Trainer::Impl::stop() {
                           fmt::format("the checkpoint after step {} could not be written to {}: the run can go on "
                                       "from an earlier one only",
                                       state.global_step, options.checkpoint.output.string()));
-    log_info("stopped by a signal after step {}; run the same command again to go on", state.global_step);
+    log_info("stopped by a signal after step {}; run the same command again{} to go on", state.global_step,
+             options.checkpoint.fresh ? ", without --fresh," : "");
     return ExitCode::stopped;
 }
 

@@ -66,8 +66,12 @@ cp -r "$out" "$scratch/kept"
 flip_byte "$out/evaluations/epoch-0.json" 60
 rm "$out/evaluations/epoch-1.json" "$out"/result/*_epoch1.json
 printf '{"kind":"step","time":"2026' >>"$out/log.jsonl"
+touch "$out/best/model.safetensors.tmp.123" "$out/evaluations/epoch-1.json.tmp.123" "$out/best/mine.tmp"
 train 2 "$out" --epochs 3
-exits 0; says "epoch-0.json is damaged"; says_not "epoch-1.json is"; said_once "log.jsonl ended within a record"
+exits 0; says "best/model.safetensors.tmp.123 was being written when a job was killed: removed"
+leaves_nothing_like "$out/*/*.tmp.*"
+[ -e "$out/best/mine.tmp" ] || fail "another's file is gone"
+says "epoch-0.json is damaged"; says_not "epoch-1.json is"; said_once "log.jsonl ended within a record"
 says "epoch 1 val: "; says "epoch 2 val: "
 same_file "$out/result/val_epoch1.json" "$scratch/kept/result/val_epoch1.json" "the captions made again"
 cp -r "$scratch/kept" "$scratch/whole"

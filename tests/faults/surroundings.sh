@@ -35,6 +35,23 @@ new_case "the working directory is gone"
 alone bash -c 'mkdir "$0" && cd "$0" && rmdir "$0" && exec "$@"' "$scratch/gone" "$blip" train --data "$data" --output "$scratch/o2" "${short[@]}"
 exits 66; says "the working directory is gone"
 
+new_case "a pipe where a file belongs is refused, not waited for"
+mkfifo "$scratch/pipe" "$scratch/pipe.jpg"
+alone "$blip" train --data "$scratch/pipe" --output "$scratch/o-pipe" "${short[@]}"
+exits 65; says "$scratch/pipe"
+alone "$blip" caption --init "$scratch/pipe" "$scratch/coco/val2014"
+exits 65; says "$scratch/pipe is not a regular file"
+alone "$blip" train --data "$data" --output "$scratch/o-pipe" --init "$scratch/pipe"
+exits 65; says "$scratch/pipe is not a regular file"
+alone "$blip" caption --init "$scratch/o1/best" "$scratch/pipe.jpg"
+exits 65; says "pipe.jpg is not a regular file"
+cp -r "$scratch/coco" "$scratch/coco-pipe"
+picture=$(find "$scratch/coco-pipe/train2014" -name '*.jpg' | sort | head -n 1)
+rm "$picture"
+mkfifo "$picture"
+alone "$bin/coco_pack" --coco "$scratch/coco-pipe" --out "$scratch/pipe.h5"
+exits 65; says "$picture is not a regular file"
+
 new_case "closed streams: no line of a log gets into a file of the run"
 (exec <&- >&- 2>&-; timeout 60 "$blip" train --data "$data" --output "$scratch/o3" "${short[@]}")
 is $? 0 "exit code"

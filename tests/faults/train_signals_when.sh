@@ -47,14 +47,34 @@ for sent in "USR1 mpirun" "TERM 1" "INT 0" "TERM all"; do
     goes_on "$out"
 done
 
-new_case "a signal while a job starts that goes on from a checkpoint: 85, and the checkpoint is still there"
-out=$scratch/start-again
-train 2 "$out" "${options[@]}" --max-steps 6
-exits 0
-held "$out" create .run-lock.new. 2 1 "${options[@]}"
-to TERM 1
-finish_job 30
-exits 85; says "resuming after step 6"; said_once "stopped by a signal after step 6"
+train 2 "$scratch/six" "${options[@]}" --max-steps 6
+# Taking the lock, looking for a checkpoint, verifying and reading it.
+for sent in "TERM 1 create .run-lock.new. 1" "USR1 all open step-00000006/manifest 1" "INT 0 open step-00000006/shard-00001 2"; do
+    read -r signal whom operation text nth <<<"$sent"
+    new_case "$signal to $whom before $operation of ${text#*/} in a job that goes on from a checkpoint: 85, and it is still there"
+    out=$scratch/again-$signal
+    cp -r "$scratch/six" "$out"
+    held "$out" "$operation" "$text" 2 "$nth" "${options[@]}"
+    to "$signal" "$whom"
+    finish_job 30
+    exits 85; says "resuming after step 6"; said_once "stopped by a signal after step 6"
+    goes_on "$out"
+done
+
+new_case "INT twice to a rank while the job starts: ends at once, and the checkpoint is still there"
+out=$scratch/twice-start
+cp -r "$scratch/six" "$out"
+held "$out" open step-00000006/shard-00001 8 1 "${options[@]}"
+twice() { # the job does not wait for what it is held in
+    to INT 0
+    sleep 0.3
+    to INT 0
+    finish_job 30
+    exits 130
+    [ "$waited" -le 6 ] || fail "it took $waited s"
+}
+twice
+is "$(newest "$out")" 6 "the newest checkpoint"
 goes_on "$out"
 
 # The 1st sync below step-00000008 is that of a shard, by the writing thread; the manifest is published by the main one.
@@ -79,12 +99,7 @@ for stage in "fsync step-00000008/shard-00000 1" "write log.jsonl 7"; do
     new_case "INT twice to a rank, before $operation of ${text#*/}: ends at once, the last checkpoint stands"
     out=$scratch/twice-$operation
     held "$out" "$operation" "$text" 8 "$nth" "${options[@]}"
-    to INT 0
-    sleep 0.3
-    to INT 0
-    finish_job 30
-    exits 130
-    [ "$waited" -le 6 ] || fail "it took $waited s"
+    twice
     says_not "stopped by a signal after step"
     [ "$(newest "$out")" -ge 4 ] || fail "the newest checkpoint is that of step $(newest "$out")"
     goes_on "$out"
@@ -124,6 +139,15 @@ for sent in "${stops[@]}"; do
     exits 0; says "resuming after step 5"; says "epoch 0 val"
     same_weights "$out" "$scratch/whole-evaluated"
 done
+
+new_case "INT twice to a rank while an epoch is evaluated: ends at once; evaluated again"
+out=$scratch/evaluating-twice
+held "$out" create result/val_epoch0 8 1 "${slow[@]}"
+twice
+[ ! -e "$out/evaluations/epoch-0.json" ] || fail "the evaluation was not interrupted"
+train 2 "$out" "${slow[@]}"
+exits 0; says "resuming after step 5"; says "epoch 0 val"
+same_weights "$out" "$scratch/whole-evaluated"
 
 # Before the program's first instruction there is nobody to catch a signal: it may die of it, and loses nothing.
 new_case "USR1 to mpirun at drawn moments of the first second (seed $seed)"

@@ -1,4 +1,5 @@
 // Files appear whole or not at all, and every failure names the file.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
@@ -42,6 +43,20 @@ BOOST_AUTO_TEST_CASE(file_appears_at_commit_only) {
     file.commit();
     BOOST_TEST(read_file(path) == "hello world");
     BOOST_TEST(entries(folder.path()) == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(what_stands_in_the_temporary_files_place_is_replaced_not_written_to) {
+    const TempDir folder;
+    const Path path = folder / "out.bin", temporary = path.string() + ".tmp." + std::to_string(::getpid());
+    write_file_durably(folder / "other", "mine");
+    std::filesystem::create_symlink(folder / "other", temporary);
+    write_file_durably(path, "new");
+    BOOST_TEST(read_file(folder / "other") == "mine");
+    BOOST_TEST(!std::filesystem::is_symlink(path));
+    write_file_durably(temporary, "of a killed process, and longer");
+    write_file_durably(path, "newer");
+    BOOST_TEST(read_file(path) == "newer");
+    BOOST_TEST(entries(folder.path()) == 2u);
 }
 
 BOOST_AUTO_TEST_CASE(abandoned_file_leaves_the_old_one) {
@@ -94,12 +109,11 @@ BOOST_AUTO_TEST_CASE(failures_name_the_file) {
 }
 
 BOOST_AUTO_TEST_CASE(full_disk_is_reported, *boost::unit_test::precondition(has_full_device)) {
-    // a temporary name that is a link to /dev/full
     const TempDir folder;
-    const Path path = folder / "x";
-    std::filesystem::create_symlink("/dev/full", path.string() + ".tmp." + std::to_string(::getpid()));
+    const FileDescriptor full(::open("/dev/full", O_WRONLY));
     expect_error(ExitCode::io, "free some space", [&] {
-        DurableFile file(path);
+        DurableFile file(folder / "x");
+        BOOST_REQUIRE(::dup2(full.get(), file.fd()) >= 0);
         file.write("anything");
     });
     BOOST_TEST(entries(folder.path()) == 0u);

@@ -1,6 +1,8 @@
 // The packed file: what goes in comes out, the same input gives the same bytes, and a byte flipped anywhere is named.
 #include "blip/data/packed_dataset.h"
 
+#include <fmt/format.h>
+
 #include <boost/test/unit_test.hpp>
 
 #include <cstdlib>
@@ -99,6 +101,21 @@ BOOST_AUTO_TEST_CASE(round_trip) {
         }
     }
     BOOST_TEST(check_says(path) == "");
+}
+
+// Whole by its digests, but not made by coco_pack.
+BOOST_AUTO_TEST_CASE(a_token_outside_of_the_vocabulary_is_refused) {
+    const TempDir dir;
+    const Path path = dir / "small.h5";
+    for (const TokenId token : {30523, 30524, 65535}) {
+        SplitTables split = small_split("train", 0, 1, 1);
+        add_caption(split, 0, {SpecialTokens::dec, token, SpecialTokens::sep}, "crafted");
+        PackedWriter writer(path, small_description, {split});
+        writer.write_image(0, 0, noise_image(0, 0));
+        writer.commit();
+        const std::string said = first_damage(path);
+        BOOST_TEST(contains(said, fmt::format("token {} of caption row 1", token)) == (token > 30523), said);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(same_input_same_bytes) {

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <random>
 #include <sstream>
 
 #include "blip/base/error.h"
@@ -125,6 +126,44 @@ BOOST_AUTO_TEST_CASE(records_wait_for_room_on_a_full_disk) {
 
     RunLog full("/dev/full");    // every write to it fails with ENOSPC: no end of the run
     full.event("run", "{}");
+}
+
+// Whatever became of it, the next start appends whole records, and loses none of the lines that still are.
+BOOST_AUTO_TEST_CASE(a_damaged_log_is_gone_on_with) {
+    const test::TempDir directory;
+    const auto file = directory / "log.jsonl";
+    {
+        RunLog log(file);
+        for (int step = 1; step <= 8; ++step) {
+            StepRecord record;
+            record.step = step;
+            log.step(record);
+        }
+    }
+    const std::string whole = test::read_bytes(file);
+    const auto lines_of = [](const std::string& text) {
+        std::vector<std::string> lines;
+        std::istringstream stream(text);
+        for (std::string line; std::getline(stream, line);) lines.push_back(line);
+        return lines;
+    };
+    std::mt19937 random(5);
+    for (std::size_t k = 0; k < 70; ++k) {
+        std::string damaged = whole.substr(0, k < 20 ? whole.size() * k / 20 : whole.size());
+        if (k >= 20) {
+            char& byte = damaged[random() % damaged.size()];
+            byte = static_cast<char>(byte ^ (1 << random() % 8));
+        }
+        test::write_bytes(file, damaged);
+        RunLog(file).event("resume", R"({"step": 8})");
+        const auto before = lines_of(damaged), after = lines_of(test::read_bytes(file));
+        BOOST_TEST_CONTEXT("damage " << k) {
+            BOOST_REQUIRE(after.size() >= std::max<std::size_t>(before.size(), 1));
+            BOOST_TEST(json::parse(after.back()).at("kind") == "resume");
+            for (std::size_t line = 0; line + 1 < before.size(); ++line) BOOST_TEST(after[line] == before[line]);
+            if (!before.empty() && json::accept(before.back())) BOOST_TEST(after[before.size() - 1] == before.back());
+        }
+    }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
