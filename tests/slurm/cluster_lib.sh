@@ -3,7 +3,7 @@
 # folder and on ports that are free: munged, slurmctld and a slurmd for each node. It leaves nothing running, and
 # knows nothing of another Slurm here. Built on tests/faults/run_lib.sh, whose cases and runs it shares.
 #   start_cluster       or the script ends: skipped where it cannot be had, failed with the daemons' logs where it does not start
-#   start_node NAME, kill_node NAME
+#   start_node NAME, kill_node NAME, return_node NAME
 #   submit [OPTION...] jobs/SCRIPT [ARGUMENT...]    sbatch, in $scratch; sets $id; of_job ID: another one
 #   ends SECONDS STATE [CODE], until_says SECONDS TEXT [TIMES], job_field NAME    of the job $id
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
@@ -173,6 +173,19 @@ start_cluster() {
         until_true 40 node_state $name || broken "node $name does not come up: $(sinfo -N -h -o '%N %T %E' | tr '\n' ' ')"
     done
 }
+# return_node NAME: starts a killed node's slurmd, until it has registered. One that is started too soon ends at once.
+return_node() {
+    local before tries
+    before=$(slurmd_since "$1")
+    for tries in 1 2 3; do
+        start_node "$1"
+        until_true 20 registered "$1" "$before" && return
+        sleep "$tries"
+    done
+    fail "node $1 does not come back: $(tail -n 5 "$cluster/log/slurmd-$1")"
+}
+slurmd_since() { scontrol show node "$1" 2>/dev/null | grep -oE 'SlurmdStartTime=[^ ]*'; }
+registered() { [ "$(slurmd_since "$1")" != "$2" ]; }
 # kill_node NAME: as if it lost its power: its slurmd, its steps, and all that they had started
 kill_node() {
     local pids pid parents=()
