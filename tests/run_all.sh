@@ -22,21 +22,27 @@ rank_counts="1 2 3"
 left_out() { return 1; }
 # shellcheck source=tests/sanitize/env.sh
 [ -z "${SANITIZE:-}" ] || . tests/sanitize/env.sh
-log=$(mktemp) || exit 74
-trap 'rm -f "$log"' EXIT
+logs=$(mktemp -d) || exit 74
+log=$logs/log
+trap 'rm -rf "$logs"' EXIT
 passed=0 failed=0 skipped=0 programs=0
 
-# run NAME SECONDS COMMAND...: one program, at most SECONDS.
-run() {
-    local name=$1 limit=$2 rc start=$SECONDS summary p f s gpu reason
-    shift 2
-    [[ $name =~ $pattern ]] || return 0
-    programs=$((programs + 1))
+wanted() { [[ $1 =~ $pattern ]]; }
+# execute LOG NAME SECONDS COMMAND...: one program, at most SECONDS; its exit code and how long it took go behind its words.
+execute() {
+    local log=$1 name=$2 limit=$3 start=$SECONDS reason
+    shift 3
     if reason=$(left_out "$name"); then
         set -- printf '%s\n' "skipped: $name ($reason)" '0 passed, 0 failed, 1 skipped'
     fi
     timeout --kill-after=10 "$limit" "$@" >"$log" 2>&1
-    rc=$?
+    printf '%s %s' $? $((SECONDS - start)) >"$log.end"
+}
+# report LOG NAME SECONDS: counts what it says, and shows what a reader wants
+report() {
+    local log=$1 name=$2 limit=$3 rc=1 took=0 summary p f s gpu
+    programs=$((programs + 1))
+    read -r rc took <"$log.end"
     summary=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$log" | tail -n 1)
     read -r p f s <<<"$(sed -E 's/ (passed|failed|skipped),?//g' <<<"$summary")"
     if [ -z "$summary" ]; then
@@ -56,7 +62,12 @@ run() {
     else
         grep -E '^(skipped|compared): ' "$log"
     fi
-    printf '%-34s %4d passed %3d failed %3d skipped %5d s\n' "$name" "$p" "$f" "$s" $((SECONDS - start))
+    printf '%-34s %4d passed %3d failed %3d skipped %5d s\n' "$name" "$p" "$f" "$s" "$took"
+}
+run() { # NAME SECONDS COMMAND...
+    wanted "$1" || return 0
+    execute "$log" "$@"
+    report "$log" "$1" "$2"
 }
 
 boost=()
@@ -82,16 +93,26 @@ for np in 1 2 3; do
     [ ! -x "$build/tests/nccl_gpu" ] || run "nccl_gpu np=$np" 300 mpirun -np $np "$build/tests/nccl_gpu" "${boost[@]}"
 done
 for script in tests/faults/*.sh; do
-    case $script in *lib.sh) continue ;; esac # sourced by the others
+    case $script in *lib.sh | */fuzz_readers.sh) continue ;; esac # sourced by the others; below
     limit=900
     [ "${FAULTS:-short}" = short ] || limit=7200
     [ "${script##*/}" != parity.sh ] || limit=1800 # two networks of full size on however few cores
     [ -e "$script" ] && run "faults/$(basename "$script")" $limit bash "$script"
 done
+# A Slurm's jobs mostly wait, and fuzzers take what is left of the processors.
+fuzz=faults/fuzz_readers.sh
+if wanted $fuzz; then
+    execute "$logs/fuzz" $fuzz 3600 nice -n 19 bash tests/$fuzz &
+    fuzzing=$!
+fi
 for script in tests/slurm/*.sh; do
     case $script in *lib.sh) continue ;; esac
     run "slurm/$(basename "$script")" 900 bash "$script"
 done
+if [ -n "${fuzzing:-}" ]; then
+    wait "$fuzzing"
+    report "$logs/fuzz" $fuzz 3600
+fi
 
 if [ $programs -eq 0 ]; then
     echo "no test program matches '$pattern'"
