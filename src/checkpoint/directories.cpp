@@ -37,8 +37,8 @@ std::optional<StepDirectory> parse_name(const std::string& name) {
     return directory;
 }
 
-// What is there, not_found included. A disk that cannot say must not make anything look absent: what is taken for absent
-// is begun anew, and what is taken for unfinished is removed.
+// What is there, not_found included. A disk that cannot say must not make anything look absent: what is taken for
+// absent is begun anew, and what is taken for unfinished is removed.
 fs::file_type type_of(const fs::path& path) {
     std::error_code error;
     const fs::file_type type = fs::status(path, error).type();

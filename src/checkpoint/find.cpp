@@ -117,8 +117,9 @@ std::optional<FoundCheckpoint> find_newest_checkpoint(const fs::path& run_direct
         // to start over would in the end remove what a person may still want to rescue
         throw AgreedError(
             ExitCode::bad_data,
-            fmt::format("{} holds {} checkpoint(s), none of them intact; restore one, or give another --output to start over",
-                        checkpoints_directory(run_directory).string(), damaged));
+            fmt::format(
+                "{} holds {} checkpoint(s), none of them intact; restore one, or give another --output to start over",
+                checkpoints_directory(run_directory).string(), damaged));
     }
     return std::nullopt;
 }

@@ -24,7 +24,8 @@ json own_config(const fs::path& weights) {
     }
     std::error_code ignored;
     const fs::path beside = weights.parent_path() / kConfigName;
-    if (config.empty() && fs::is_regular_file(beside, ignored)) config = json::parse(read_model_json(beside), nullptr, false);
+    if (config.empty() && fs::is_regular_file(beside, ignored))
+        config = json::parse(read_model_json(beside), nullptr, false);
     const bool ours = config.is_object() && config.value("kind", json()) == kModelKind;
     return ours ? config : json::object();
 }

@@ -41,8 +41,9 @@ struct RunLock::Impl {
     bool ending = false;
     std::thread beats;
 
-    // Empty: still ours. What cannot be found out (a server that does not answer) is no loss. The file's text tells, not
-    // its number, which is free again once somebody removes the file, nor its inode, which some file systems make up.
+    // Empty: still ours. What cannot be found out (a server that does not answer) is no loss. The file's text tells,
+    // not its number, which is free again once somebody removes the file, nor its inode, which some file systems make
+    // up.
     std::string lost() const {
         const fs::path path = lock_file(folder, number);
         try {

@@ -198,9 +198,8 @@ bool CheckpointWriter::Impl::publish() {
 
 CheckpointWriter::CheckpointWriter(fs::path run_directory, int keep, Communicator& communicator)
     : impl_(std::make_unique<Impl>(std::move(run_directory), keep, communicator)) {
-    const std::string error = impl_->on_rank_0("make the folder of the checkpoints", [&] {
-        make_folders(impl_->checkpoints);
-    });
+    const std::string error =
+        impl_->on_rank_0("make the folder of the checkpoints", [&] { make_folders(impl_->checkpoints); });
     if (!error.empty()) {
         throw AgreedError(ExitCode::io,
                           fmt::format("cannot keep checkpoints in {}: {}", impl_->checkpoints.string(), error));

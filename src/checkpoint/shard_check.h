@@ -11,7 +11,8 @@ namespace blip {
 
 // What is wrong with the shard: missing, or of another size; nullopt if it fits. Errors: io.
 std::optional<std::string> shard_size_problem(const std::filesystem::path& directory, const ShardFile& shard);
-// The same, or another digest; nullopt if it is whole. Reads the file once. Errors: io, which says nothing of the shard.
+// The same, or another digest; nullopt if it is whole. Reads the file once. Errors: io, which says nothing of the
+// shard.
 std::optional<std::string> shard_problem(const std::filesystem::path& directory, const ShardFile& shard);
 
 }    // namespace blip

@@ -53,7 +53,8 @@ void remove_half_written(const fs::path& output) {
         for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
             const std::string name = entries->path().filename().string();
             const std::size_t mark = name.rfind(".tmp.");
-            if (mark == std::string::npos || name.find_first_not_of("0123456789", mark + 5) != std::string::npos) continue;
+            if (mark == std::string::npos || name.find_first_not_of("0123456789", mark + 5) != std::string::npos)
+                continue;
             log_info("{} was being written when a job was killed: removed", entries->path().string());
             std::error_code ignored;
             fs::remove(entries->path(), ignored);

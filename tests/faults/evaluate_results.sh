@@ -78,10 +78,11 @@ for df in "" "--cider-df $scratch/df.json"; do
     # shellcheck disable=SC2086 # an option and its value, or none
     evaluate 2 "$scratch/df" --split val $df
     exits 0
+    status=0    # what it says beside the scores (no tables for METEOR) goes to stderr
     # shellcheck disable=SC2086
-    run "$blip" score --references "$scratch/val_references.json" --results "$scratch/df/result/val.json" --json $df
+    "$blip" score --references "$scratch/val_references.json" --results "$scratch/df/result/val.json" --json $df \
+        >"$scratch/score.json" 2>"$output" || status=$?
     exits 0
-    cp "$output" "$scratch/score.json"
     run python3 - "$scratch/score.json" "$scratch/df/evaluate.json" <<'PYTHON'
 import json, sys
 score, evaluate = json.load(open(sys.argv[1])), json.load(open(sys.argv[2]))['splits']['val']['scores']

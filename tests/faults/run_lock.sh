@@ -54,6 +54,19 @@ touch -d '10 minutes ago' "$lock"
 train 1 "$out" --epochs 500 --no-evaluate --max-steps 1
 says "nothing was heard of it for 6"; says_not "in use"
 
+new_case "a signal while another host's lock is waited for: 85, and the lock is still its"
+lock=$(find "$out" -name '.run-lock.*')
+sed -i 's/"host": "[^"]*"/"host": "gone"/; s/"released": true/"released": false/' "$lock"
+touch "$lock"
+before=$(cat "$lock")
+start_train 2 "$out" --epochs 500 --no-evaluate --max-steps 1
+wait_for 60 grep -q "waiting to see whether it lives" "$output"
+kill -USR1 "$job"
+finish_job 20
+is "$status" 85 "exit code"
+says "stopped by a signal while waiting to see whether process"
+is "$(cat "$lock")" "$before" "the lock"
+
 new_case "another host's lock that beats is refused"
 lock=$(find "$out" -name '.run-lock.*')
 sed -i 's/"host": "[^"]*"/"host": "gone"/; s/"released": true/"released": false/' "$lock"

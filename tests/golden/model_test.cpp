@@ -66,8 +66,8 @@ double teacher_forced(const GoldenModel& model, const at::Tensor& picture_13SS, 
 // The backward pass of the log-softmax gives each word its probability times the sum of the row's incoming gradients,
 // which LibTorch adds up in fp32, one after the other in each lane of a vector: of 30,524 words, all but one with the
 // same number, the sum of -1 is off by some 6e-5 in 8 lanes (AVX2) and 3e-5 in 16 (AVX-512, where the golden data were
-// made). The head bias's gradient, which should sum to 0, shows it; gradients of the vision encoder, where much cancels,
-// move by up to 6e-4 of their largest.
+// made). The head bias's gradient, which should sum to 0, shows it; gradients of the vision encoder, where much
+// cancels, move by up to 6e-4 of their largest.
 float sum_in_lanes(const std::vector<float>& row, std::size_t lanes) {
     std::vector<float> sums(row.begin(), row.begin() + static_cast<std::ptrdiff_t>(lanes));
     for (std::size_t i = lanes; i < row.size(); ++i) sums[i % lanes] += row[i];
@@ -171,7 +171,8 @@ BOOST_AUTO_TEST_CASE(forward_and_gradients, *boost::unit_test::precondition(has_
         ++compared;
     }
     BOOST_TEST_MESSAGE("sums of the head bias's gradient: " << own_error << " where " << mean_of(by_8) << " and "
-                       << mean_of(by_16) << " are predicted; the reference's " << its_error);
+                                                            << mean_of(by_16) << " are predicted; the reference's "
+                                                            << its_error);
     BOOST_TEST_MESSAGE("compared: relative differences of image_embeds "
                        << of_embeds << ", logits " << of_logits << ", loss " << of_loss << ", worst of " << compared
                        << " gradients " << worst);

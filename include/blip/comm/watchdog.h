@@ -38,8 +38,8 @@ class Watchdog {
     std::thread thread_;
 };
 
-// From now on the steps' work is only queued on a device: a main thread that spins in forward, backward or update, where
-// the queue is full, waits for the device and does not compute. false: no longer.
+// From now on the steps' work is only queued on a device: a main thread that spins in forward, backward or update,
+// where the queue is full, waits for the device and does not compute. false: no longer.
 void expect_device_steps(bool queued);
 
 // From now on the main thread is on its way out, with this message for a person. If the way takes more than a few

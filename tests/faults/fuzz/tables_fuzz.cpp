@@ -1,5 +1,5 @@
-// libFuzzer target: METEOR's four tables, --cider-df and an index of weights, on arbitrary bytes; the first byte chooses
-// the reader. What METEOR's tables are compiled to finds what it holds. Run by tests/faults/fuzz_readers.sh.
+// libFuzzer target: METEOR's four tables, --cider-df and an index of weights, on arbitrary bytes; the first byte
+// chooses the reader. What METEOR's tables are compiled to finds what it holds. Run by tests/faults/fuzz_readers.sh.
 #include <filesystem>
 #include <fstream>
 
@@ -78,8 +78,7 @@ void read_meteor(const fs::path& folder, const std::string& input) {
 void read_frequencies(const fs::path& path) {
     const DocumentFrequencies read = read_document_frequencies(path);
     fuzz::require(read.documents > 0 && std::is_sorted(read.counts.begin(), read.counts.end()));
-    for (const auto& [gram, count] : read.counts)
-        fuzz::require(!gram.empty() && count >= 1 && count <= read.documents);
+    for (const auto& [gram, count] : read.counts) fuzz::require(!gram.empty() && count >= 1 && count <= read.documents);
 }
 
 }    // namespace
