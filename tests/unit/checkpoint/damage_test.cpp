@@ -49,6 +49,19 @@ std::string logged(const TempDir& dir, const Body& body) {
     return read_bytes(dir / "log");
 }
 
+// `ranks` ranks save version 1 at step 100 and version 2 at step 200.
+void save_twice(const fs::path& run, int ranks) {
+    run_ranks(ranks, [&](Communicator& comm) {
+        CheckpointWriter writer(run, 10, comm);
+        ToyRun toy(comm, 700);
+        for (const int version : {1, 2}) {
+            toy.fill(version);
+            writer.start_save(toy_manifest(100 * version), toy.arena, toy.optimizer);
+            if (!writer.finish_save()) throw std::runtime_error("save failed");
+        }
+    });
+}
+
 // Two ranks look for a checkpoint and load it: the version, 0 if there is none, -1 if what was loaded is wrong.
 int load(const fs::path& run) {
     int version = 0;
@@ -69,15 +82,7 @@ BOOST_AUTO_TEST_SUITE(damage)
 BOOST_AUTO_TEST_CASE(of_a_checkpoints_files_is_named_and_the_one_before_used) {
     const TempDir dir;
     const fs::path run = dir / "run";
-    run_ranks(2, [&](Communicator& comm) {
-        CheckpointWriter writer(run, 10, comm);
-        ToyRun toy(comm, 700);
-        for (const int version : {1, 2}) {
-            toy.fill(version);
-            writer.start_save(toy_manifest(100 * version), toy.arena, toy.optimizer);
-            if (!writer.finish_save()) throw std::runtime_error("save failed");
-        }
-    });
+    save_twice(run, 2);
     BOOST_TEST(load(run) == 2);
     const fs::path newest = run / "checkpoints" / "step-00000200";
     int files = 0;
@@ -98,6 +103,36 @@ BOOST_AUTO_TEST_CASE(of_a_checkpoints_files_is_named_and_the_one_before_used) {
     }
     BOOST_TEST(files == 3);
     BOOST_TEST(load(run) == 2);
+}
+
+// What one host reads may differ from what the others do, although it is called the same.
+BOOST_AUTO_TEST_CASE(of_a_shard_on_one_host_is_seen_by_all) {
+    const TempDir dir;
+    save_twice(dir / "run", 4);
+    for (int shard = 0; shard < 4; ++shard) {
+        fs::remove_all(dir / "other");
+        fs::copy(dir / "run", dir / "other", fs::copy_options::recursive);
+        const std::string name = "shard-0000" + std::to_string(shard) + "-of-00004.safetensors";
+        const fs::path damaged = dir / "other" / "checkpoints" / "step-00000200" / name;
+        std::string bytes = read_bytes(damaged);
+        bytes.back() = static_cast<char>(bytes.back() ^ 1);
+        write_bytes(damaged, bytes);
+        for (const int ranks_per_host : {1, 2, 3}) {
+            std::vector<std::int64_t> steps(4, -1);
+            const std::string log = logged(dir, [&] {
+                run_ranks(
+                    4,
+                    [&](Communicator& comm) {
+                        const bool on_last_host = comm.rank() / ranks_per_host == 3 / ranks_per_host;
+                        const auto found = find_newest_checkpoint(dir / (on_last_host ? "other" : "run"), comm);
+                        steps[static_cast<std::size_t>(comm.rank())] = found->manifest.state.global_step;
+                    },
+                    ranks_per_host);
+            });
+            BOOST_TEST((steps == std::vector<std::int64_t>(4, 100)), name << ", " << ranks_per_host << " a host");
+            BOOST_TEST(log.find(name + " is damaged") != std::string::npos, log);
+        }
+    }
 }
 
 ModelOptions toy_model() {
