@@ -49,19 +49,6 @@ std::string logged(const TempDir& dir, const Body& body) {
     return read_bytes(dir / "log");
 }
 
-// `ranks` ranks save version 1 at step 100 and version 2 at step 200.
-void save_twice(const fs::path& run, int ranks) {
-    run_ranks(ranks, [&](Communicator& comm) {
-        CheckpointWriter writer(run, 10, comm);
-        ToyRun toy(comm, 700);
-        for (const int version : {1, 2}) {
-            toy.fill(version);
-            writer.start_save(toy_manifest(100 * version), toy.arena, toy.optimizer);
-            if (!writer.finish_save()) throw std::runtime_error("save failed");
-        }
-    });
-}
-
 // Two ranks look for a checkpoint and load it: the version, 0 if there is none, -1 if what was loaded is wrong.
 int load(const fs::path& run) {
     int version = 0;

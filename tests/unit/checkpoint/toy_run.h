@@ -66,4 +66,17 @@ inline Manifest toy_manifest(std::int64_t step) {
     return manifest;
 }
 
+// `ranks` ranks save version 1 at step 100 and version 2 at step 200.
+inline void save_twice(const std::filesystem::path& run, int ranks) {
+    run_ranks(ranks, [&](Communicator& comm) {
+        CheckpointWriter writer(run, 10, comm);
+        ToyRun toy(comm, 700);
+        for (const int version : {1, 2}) {
+            toy.fill(version);
+            writer.start_save(toy_manifest(100 * version), toy.arena, toy.optimizer);
+            if (!writer.finish_save()) throw std::runtime_error("save failed");
+        }
+    });
+}
+
 }    // namespace blip::test
