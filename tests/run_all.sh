@@ -6,6 +6,7 @@
 # a missing summary or a crash counts as a failure. What was skipped, and how much was compared with golden data, is shown.
 # The last line sums them; exit 1 if anything failed.
 # FAULTS=long runs the fault scripts that have one in their long form (make test-faults; tests/faults/README.md).
+# Two programs run at a time: what takes processor time but no account of it runs beside what waits, signals and measures.
 # SANITIZE=1 or thread: the programs of BUILD are of such a build (tests/sanitize).
 # REQUIRE_GPU=1 turns tests skipped for want of a GPU into failures, REQUIRE_SLURM=1 those for want of a Slurm.
 set -u
@@ -23,20 +24,32 @@ left_out() { return 1; }
 # shellcheck source=tests/sanitize/env.sh
 [ -z "${SANITIZE:-}" ] || . tests/sanitize/env.sh
 logs=$(mktemp -d) || exit 74
-log=$logs/log
 trap 'rm -rf "$logs"' EXIT
+trap 'stop 130' INT
+trap 'stop 143' TERM
 passed=0 failed=0 skipped=0 programs=0
 
 wanted() { [[ $1 =~ $pattern ]]; }
-# execute LOG NAME SECONDS COMMAND...: one program, at most SECONDS; its exit code and how long it took go behind its words.
+stop() { # EXIT-CODE
+    [ -z "${lane:-}${program:-}" ] || kill ${lane:-} ${program:-} 2>/dev/null # timeout passes it on to all of its program
+    wait
+    exit "$1"
+}
+# execute LOG NAME SECONDS COMMAND...: one program, at most SECONDS; its exit code and how long it took go into LOG.end.
 execute() {
-    local log=$1 name=$2 limit=$3 start=$SECONDS reason
+    local log=$1 name=$2 limit=$3 start=$SECONDS reason rc
     shift 3
     if reason=$(left_out "$name"); then
         set -- printf '%s\n' "skipped: $name ($reason)" '0 passed, 0 failed, 1 skipped'
     fi
-    timeout --kill-after=10 "$limit" "$@" >"$log" 2>&1
-    printf '%s %s' $? $((SECONDS - start)) >"$log.end"
+    # A program in the background would ignore INT, and could not be sent one.
+    env --default-signal=INT,QUIT timeout --kill-after=10 "$limit" "$@" >"$log" 2>&1 </dev/null &
+    program=$!
+    wait "$program"
+    rc=$?
+    program=
+    printf '%s %s\n' $rc $((SECONDS - start)) >"$log.took"
+    mv "$log.took" "$log.end"
 }
 # report LOG NAME SECONDS: counts what it says, and shows what a reader wants
 report() {
@@ -66,9 +79,45 @@ report() {
 }
 run() { # NAME SECONDS COMMAND...
     wanted "$1" || return 0
-    execute "$log" "$@"
-    report "$log" "$1" "$2"
+    execute "$logs/log" "$@"
+    report "$logs/log" "$1" "$2"
+    report_beside
 }
+limit_of() { # SCRIPT
+    case $1 in
+        parity.sh) echo 1800 ;;       # two networks of full size on however few cores
+        fuzz_readers.sh) echo 3600 ;; # what the others leave it
+        *) [ "${FAULTS:-short}" = short ] && echo 900 || echo 7200 ;;
+    esac
+}
+# The second of two at a time, longest first: scripts that neither measure time nor signal at a moment. At the end the
+# fuzzers, which take what is left of the processors, while a Slurm's jobs mostly wait.
+beside=()
+for script in parity jobs_scripts coco_pack_jpeg evaluate_results export_weights train_kill nccl_failures caption_sampling \
+    power_loss caption_batches bundle score_captions cli_bad_options train_recompute device_choice init_ranks \
+    setup_without_root coco_pack_damage init_weights setup_interrupted setup_site_torch verify coco_pack_split \
+    caption_pictures score_files hostile_text coco_pack_input coco_pack_skip cuda_build gpu_program make_sample \
+    oracle_setup parity_setup setup_nvcc setup_trust fuzz_readers; do
+    ! wanted "faults/$script.sh" || beside+=("$script.sh")
+done
+run_beside() {
+    local script niceness
+    trap 'stop 143' TERM
+    lane=
+    for script in "${beside[@]}"; do
+        [ "$script" = fuzz_readers.sh ] && niceness=19 || niceness=0
+        execute "$logs/$script" "faults/$script" "$(limit_of "$script")" nice -n $niceness bash "tests/faults/$script"
+    done
+}
+report_beside() { # those that have ended since
+    while [ ${#unreported[@]} -gt 0 ] && [ -e "$logs/${unreported[0]}.end" ]; do
+        report "$logs/${unreported[0]}" "faults/${unreported[0]}" "$(limit_of "${unreported[0]}")"
+        unreported=("${unreported[@]:1}")
+    done
+}
+unreported=("${beside[@]}")
+run_beside &
+lane=$!
 
 boost=()
 [ -z "$filter" ] || boost=(--run_test="$filter")
@@ -92,26 +141,19 @@ for np in 1 2 3; do
     [ ! -x "$build/tests/nccl_fake" ] || run "nccl_fake np=$np" 300 mpirun -np $np "$build/tests/nccl_fake" "${boost[@]}"
     [ ! -x "$build/tests/nccl_gpu" ] || run "nccl_gpu np=$np" 300 mpirun -np $np "$build/tests/nccl_gpu" "${boost[@]}"
 done
-for script in tests/faults/*.sh; do
-    case $script in *lib.sh | */fuzz_readers.sh) continue ;; esac # sourced by the others; below
-    limit=900
-    [ "${FAULTS:-short}" = short ] || limit=7200
-    [ "${script##*/}" != parity.sh ] || limit=1800 # two networks of full size on however few cores
-    [ -e "$script" ] && run "faults/$(basename "$script")" $limit bash "$script"
+for script in tests/faults/*.sh tests/slurm/*.sh; do
+    name=${script##*/}
+    case $name in lib.sh | *_lib.sh) continue ;; esac # sourced by the others
+    [[ " ${beside[*]} " = *" $name "* ]] || run "${script#tests/}" "$(limit_of "$name")" bash "$script"
 done
-# A Slurm's jobs mostly wait, and fuzzers take what is left of the processors.
-fuzz=faults/fuzz_readers.sh
-if wanted $fuzz; then
-    execute "$logs/fuzz" $fuzz 3600 nice -n 19 bash tests/$fuzz &
-    fuzzing=$!
-fi
-for script in tests/slurm/*.sh; do
-    case $script in *lib.sh) continue ;; esac
-    run "slurm/$(basename "$script")" 900 bash "$script"
+while [ ${#unreported[@]} -gt 0 ] && kill -0 $lane 2>/dev/null; do
+    sleep 0.2
+    report_beside
 done
-if [ -n "${fuzzing:-}" ]; then
-    wait "$fuzzing"
-    report "$logs/fuzz" $fuzz 3600
+report_beside
+if [ ${#unreported[@]} -gt 0 ]; then
+    echo "not run, as what runs beside the others was ended: ${unreported[*]}"
+    failed=$((failed + ${#unreported[@]}))
 fi
 
 if [ $programs -eq 0 ]; then
