@@ -9,12 +9,14 @@
 #include <exception>
 #include <filesystem>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
 #include "blip/base/parallel_for.h"
 #include "blip/base/printable.h"
+#include "blip/base/standard_output.h"
 #include "blip/data/packed_format.h"
 #include "blip/data/packed_writer.h"
 #include "blip/options/tool_options.h"
@@ -27,6 +29,8 @@
 namespace blip {
 
 namespace {
+
+constexpr const char* printed = "what was done";
 
 namespace fs = std::filesystem;
 
@@ -74,7 +78,7 @@ void check_space(const PackOptions& options, PackedEncoding encoding, std::uint6
                                   : "";
     fmt::print("{} will take {}{}; {} are free there\n", options.out.string(), human_bytes(need), other,
                human_bytes(free));
-    std::fflush(stdout);
+    flush_standard_output(printed);    // a reader that cannot be reached is told of before the work
     if (need > free)
         throw Error(ExitCode::io,
                     fmt::format("{} does not fit: {} are needed, {} are free; free some space or take another --out{}",
@@ -152,7 +156,7 @@ int run(const std::vector<std::string>& arguments) {
         "130 and 143 stopped by SIGINT or SIGTERM (nothing is left behind).");
     declare_options(table, options);
     if (!table.parse(arguments)) {
-        fmt::print("{}", table.help());
+        write_standard_output(table.help(), "help");
         return 0;
     }
     const int actions = table.given("coco") + table.given("info") + table.given("check");
@@ -175,6 +179,7 @@ int run(const std::vector<std::string>& arguments) {
         run_check(options.check, thread_count(static_cast<int>(options.threads)));
     else
         pack(options);
+    flush_standard_output(printed);
     return 0;
 }
 
@@ -193,7 +198,7 @@ int main(int argc, char** argv) {
     } catch (const blip::Error& error) {
         fmt::print(stderr, "coco_pack: {}\n", error.what());
         return static_cast<int>(error.code());
-    } catch (const std::filesystem::filesystem_error& error) {
+    } catch (const std::system_error& error) {    // of files, folders and standard output
         fmt::print(stderr, "coco_pack: {}\n", error.what());
         return static_cast<int>(blip::ExitCode::io);
     } catch (const std::bad_alloc&) {

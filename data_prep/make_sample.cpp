@@ -15,6 +15,7 @@
 
 #include "blip/base/error.h"
 #include "blip/base/parallel_for.h"
+#include "blip/base/standard_output.h"
 #include "blip/image/jpeg.h"
 #include "blip/options/tool_options.h"
 #include "make_sample_files.h"
@@ -101,9 +102,11 @@ void make_sample(const SampleOptions& options) {
                  });
     // last, so that a folder with annotations is a whole data set
     write_annotations(options.out, images);
-    fmt::print("{}: {} training, {} validation and {} test pictures with 5 captions each, in {:.1f} s\n",
-               options.out.string(), options.train, options.val, options.test,
-               std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    write_standard_output(
+        fmt::format("{}: {} training, {} validation and {} test pictures with 5 captions each, in {:.1f} s\n",
+                    options.out.string(), options.train, options.val, options.test,
+                    std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()),
+        "what was drawn");
 }
 
 int run(const std::vector<std::string>& arguments) {
@@ -122,7 +125,7 @@ int run(const std::vector<std::string>& arguments) {
         "size", "WxH", options.sizes, [](const std::string& word) { (void)parse_size(word); },
         "sizes that pictures may have");
     if (!table.parse(arguments)) {
-        fmt::print("{}", table.help());
+        write_standard_output(table.help(), "help");
         return 0;
     }
     if (options.out.empty()) throw Error(ExitCode::usage, "--out DIR is needed; see make_sample --help");

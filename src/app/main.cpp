@@ -18,6 +18,7 @@
 
 #include "blip/base/error.h"
 #include "blip/base/log.h"
+#include "blip/base/standard_output.h"
 #include "blip/comm/mpi_communicator.h"
 #include "blip/comm/mpi_session.h"
 #include "blip/comm/run_together.h"
@@ -26,7 +27,6 @@
 #include "src/app/device_choice.h"
 #include "src/app/error_text.h"
 #include "src/app/standalone.h"
-#include "src/app/standard_output.h"
 #include "src/app/startup.h"
 #include "src/app/verbs.h"
 

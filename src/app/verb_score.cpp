@@ -10,12 +10,12 @@
 #include "blip/base/error.h"
 #include "blip/base/log.h"
 #include "blip/base/parallel_for.h"
+#include "blip/base/standard_output.h"
 #include "blip/metrics/caption_files.h"
 #include "blip/metrics/coco_eval.h"
 #include "blip/metrics/meteor.h"
 #include "blip/options/tool_options.h"
 #include "src/app/score_output.h"
-#include "src/app/standard_output.h"
 #include "src/app/verbs.h"
 
 namespace blip {

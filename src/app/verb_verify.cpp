@@ -11,10 +11,10 @@
 #include "blip/base/error.h"
 #include "blip/base/parallel_for.h"
 #include "blip/base/printable.h"
+#include "blip/base/standard_output.h"
 #include "blip/checkpoint/verify.h"
 #include "blip/data/packed_check.h"
 #include "blip/options/tool_options.h"
-#include "src/app/standard_output.h"
 #include "src/app/verbs.h"
 
 namespace blip {

@@ -11,6 +11,7 @@
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
+#include "blip/base/file_type.h"
 #include "blip/base/log.h"
 
 namespace blip {
@@ -37,20 +38,9 @@ std::optional<StepDirectory> parse_name(const std::string& name) {
     return directory;
 }
 
-// What is there, not_found included. A disk that cannot say must not make anything look absent: what is taken for
-// absent is begun anew, and what is taken for unfinished is removed.
-fs::file_type type_of(const fs::path& path) {
-    std::error_code error;
-    const fs::file_type type = fs::status(path, error).type();
-    if (error == std::errc::filename_too_long) return fs::file_type::not_found;
-    if (type == fs::file_type::none)
-        throw Error(ExitCode::io, fmt::format("cannot tell whether {} is there: {}", path.string(), error.message()));
-    return type;
-}
-
 }    // namespace
 
-bool is_there(const fs::path& path) { return type_of(path) != fs::file_type::not_found; }
+bool is_there(const fs::path& path) { return file_type_of(path) != fs::file_type::not_found; }
 
 fs::path checkpoints_directory(const fs::path& run_directory) { return run_directory / "checkpoints"; }
 
@@ -65,7 +55,7 @@ std::vector<StepDirectory> list_steps(const fs::path& checkpoints) {
     fs::directory_iterator entries(checkpoints, error);
     for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
         std::optional<StepDirectory> directory = parse_name(entries->path().filename().string());
-        if (!directory || type_of(entries->path()) != fs::file_type::directory) continue;
+        if (!directory || file_type_of(entries->path()) != fs::file_type::directory) continue;
         directory->path = entries->path();
         directory->has_manifest = is_there(entries->path() / kManifestName);
         found.push_back(*directory);

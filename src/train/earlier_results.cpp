@@ -4,11 +4,14 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <string>
 #include <vector>
 
 #include "blip/base/error.h"
+#include "blip/base/file_type.h"
 #include "blip/base/log.h"
 #include "blip/comm/run_together.h"
 
@@ -19,9 +22,9 @@ namespace fs = std::filesystem;
 
 // The log outlives checkpoints that were moved away or lost.
 bool tells_of_checkpoints(const fs::path& log) {
-    std::error_code ignored;
-    if (!fs::is_regular_file(log, ignored)) return false;
+    if (file_type_of(log) != fs::file_type::regular) return false;
     std::ifstream lines(log);
+    if (!lines) throw Error(ExitCode::io, fmt::format("cannot read {}: {}", log.string(), std::strerror(errno)));
     for (std::string line; std::getline(lines, line);)
         if (line.starts_with(R"({"kind":"checkpoint")") && line.find(R"("saved":true)") != std::string::npos)
             return true;
@@ -33,9 +36,8 @@ bool tells_of_checkpoints(const fs::path& log) {
 void refuse_earlier_results(const fs::path& output, Communicator& communicator) {
     run_on_first_rank(communicator, [&] {
         std::vector<std::string> left;
-        std::error_code ignored;
         for (const char* folder : {"best", "evaluations"})
-            if (fs::is_directory(output / folder, ignored)) left.push_back(fmt::format("{}/", folder));
+            if (file_type_of(output / folder) == fs::file_type::directory) left.push_back(fmt::format("{}/", folder));
         if (tells_of_checkpoints(output / "log.jsonl")) left.emplace_back("log.jsonl, which tells of checkpoints");
         if (!left.empty())
             throw Error(ExitCode::bad_data,

@@ -181,6 +181,16 @@ else
     skip_case "needs root and mount namespaces"
 fi
 
+new_case "standard output on a full disk: told before the pictures are packed"
+pack_it --overwrite; exits 0
+for words in --help "--coco $sample --out $scratch/full.h5" "--info $out" "--check $out"; do
+    status=0
+    # shellcheck disable=SC2086  # several words
+    "$pack" $words >/dev/full 2>"$output" || status=$?
+    exits 74; says "to standard output: No space left on device"
+done
+leaves_nothing_like "$scratch/full.h5"
+
 new_case "pictures of COCO itself"
 mini=${BLIP_COCO_DIR:-$root/../shared/data/coco2014-mini}
 if [ -d "$mini" ]; then

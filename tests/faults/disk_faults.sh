@@ -147,6 +147,21 @@ for place in checkpoints checkpoints/step-00000003 checkpoints/step-00000003/man
     as_it_was "$scratch/unsure"
 done
 
+for place in best evaluations log.jsonl; do
+    new_case "a disk that cannot say whether $place tells of a run whose checkpoints are gone: refused"
+    if ! strace -qq -o "$scratch/calls" true 2>/dev/null; then
+        skip_case "strace may not trace here"
+        continue
+    fi
+    rm -rf "$scratch/unsure"
+    mkdir "$scratch/unsure"
+    cp -r "$scratch/whole3/log.jsonl" "$scratch/unsure/$place"
+    run strace -f -qq -o "$scratch/calls" -P "$scratch/unsure/$place" -e trace=newfstatat,stat,statx \
+        -e inject=newfstatat,stat,statx:error=EIO "$blip" train --data "$data" --output "$scratch/unsure" "${small[@]}" \
+        --micro-batch $micro "${options[@]}" --max-steps 3
+    exits 74; says "cannot tell whether $scratch/unsure/$place is there"
+done
+
 for file in manifest.json shard-00001-of-00002.safetensors; do
     new_case "the newest ${file%%[-.]*} cannot be read: refused, as it may be whole, and used when it can"
     rm -rf "$scratch/unread"

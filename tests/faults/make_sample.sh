@@ -42,4 +42,12 @@ draw --out "$scratch/c" --seed 1 --seed 2; exits 64; says "--seed is given twice
 leaves_nothing_like "$scratch/c"
 draw --out /proc/nowhere; exits 74; says "/proc/nowhere"
 
+new_case "standard output on a full disk"
+for words in --help "--out $scratch/full --train 1 --val 1 --test 1"; do
+    status=0
+    # shellcheck disable=SC2086  # several words
+    "$bin/make_sample" $words >/dev/full 2>"$output" || status=$?
+    exits 74; says "to standard output: No space left on device"
+done
+
 summary

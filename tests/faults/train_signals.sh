@@ -39,12 +39,15 @@ interrupted "INT to the first rank" INT 0
 
 new_case "twice in one run, on all ranks at once"
 out=$scratch/twice
+fresh=(--fresh)
 for step in 4 16; do
-    start_train 3 "$out" "${options[@]}"
+    start_train 3 "$out" "${options[@]}" "${fresh[@]}"
     wait_for 60 step_logged "$out" $step
     # shellcheck disable=SC2046
     kill -TERM $(ranks_of "$job")
     stopped "$out"
+    says "run the same command again${fresh[*]:+, without --fresh,} to go on"
+    fresh=()
 done
 train 3 "$out" "${options[@]}"
 exits 0
