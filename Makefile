@@ -16,6 +16,8 @@ PREFIX    ?= /usr/local
 SANITIZE  ?=
 SANITIZER := $(if $(SANITIZE),$(or $(patsubst 1,address$(,)undefined,$(filter 1 thread,$(SANITIZE))),$(error SANITIZE=$(SANITIZE) is neither 1 nor thread)))
 OPT       ?= $(if $(SANITIZE),-O1 -g1 -fno-omit-frame-pointer,-O2 -g1)
+# Tests' own code runs once: a quarter less to compile.
+TEST_OPT  := $(if $(filter file,$(origin OPT)),-O1)
 CLANG_TIDY ?= clang-tidy-16
 FUZZ_CXX  ?= clang++
 BUILD     ?= build$(if $(SANITIZE),/sanitize-$(SANITIZE))
@@ -287,7 +289,8 @@ $(BUILD)/obj/%.cu.o: %.cu $(BUILD)/lists/flags_cuda
 	$(call say,NVCC,$<)
 	$(Q)$(NVCC) $(NVCC_FLAGS) -MMD -MP -MF $(@:.o=.d) -MT $@ -c $< $(whole)
 
-$(BUILD)/pch/%.h.gch: env/pch/%.h $(BUILD)/lists/flags
+# They include each other.
+$(BUILD)/pch/%.h.gch: env/pch/%.h $(wildcard env/pch/*.h) $(BUILD)/lists/flags
 	@mkdir -p $(@D)
 	$(call say,PCH,$<)
 	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(EXTRA) -x c++-header $< $(whole)
@@ -296,7 +299,7 @@ $(BUILD)/pch/torch.h.gch $(BUILD)/pch/test_torch.h.gch: private EXTRA := $(TORCH
 # $(1) objects, $(2) precompiled header, $(3) further flags
 define object_rules
 $(1): $(BUILD)/pch/$(2).h.gch
-$(1): private EXTRA := $(call pch,$(2)) $(3)
+$(1): private EXTRA := $(call pch,$(2)) $(3) $(if $(findstring test,$(2)),$(TEST_OPT))
 $(if $(findstring torch,$(2)),$(1): | need-torch)
 endef
 flavour = $(if $(call torchy,$(1)),torch,plain)

@@ -22,3 +22,6 @@
 #include <unordered_map>
 #include <utility>
 #include <vector>
+
+// Compiled once, in src/base/json.cpp: a fifth of the time of a file that uses it.
+extern template class nlohmann::basic_json<>;
