@@ -102,7 +102,7 @@ for script in parity jobs_scripts coco_pack_jpeg evaluate_results export_weights
 done
 run_beside() {
     local script niceness
-    trap 'stop 143' TERM
+    trap 'stop 143' INT TERM # Ctrl-C reaches both
     lane=
     for script in "${beside[@]}"; do
         [ "$script" = fuzz_readers.sh ] && niceness=19 || niceness=0
