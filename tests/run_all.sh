@@ -90,14 +90,14 @@ limit_of() { # SCRIPT
         *) [ "${FAULTS:-short}" = short ] && echo 900 || echo 7200 ;;
     esac
 }
-# The second of two at a time, longest first: scripts that neither measure time nor signal at a moment. At the end the
-# fuzzers, which take what is left of the processors, while a Slurm's jobs mostly wait.
+# The second of two at a time, the long ones first: scripts that neither measure time nor signal at a moment. At the end
+# the fuzzers, which take what is left of the processors, while a Slurm's jobs mostly wait.
 beside=()
-for script in parity jobs_scripts coco_pack_jpeg evaluate_results export_weights train_kill nccl_failures caption_sampling \
-    power_loss caption_batches bundle score_captions cli_bad_options train_recompute device_choice init_ranks \
-    setup_without_root coco_pack_damage init_weights setup_interrupted setup_site_torch verify coco_pack_split \
-    caption_pictures score_files hostile_text coco_pack_input coco_pack_skip cuda_build gpu_program make_sample \
-    oracle_setup parity_setup setup_nvcc setup_trust fuzz_readers; do
+for script in parity jobs_scripts train_kill checkpoint_kills train_precision export_weights coco_pack_jpeg \
+    evaluate_results nccl_failures caption_sampling power_loss caption_batches bundle score_captions cli_bad_options \
+    train_recompute device_choice init_ranks setup_without_root coco_pack_damage init_weights setup_interrupted \
+    setup_site_torch verify coco_pack_split caption_pictures score_files hostile_text coco_pack_input coco_pack_skip \
+    cuda_build gpu_program make_sample oracle_setup parity_setup setup_nvcc setup_trust fuzz_readers; do
     ! wanted "faults/$script.sh" || beside+=("$script.sh")
 done
 run_beside() {
