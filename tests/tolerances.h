@@ -85,9 +85,8 @@ inline constexpr double loss_on_gpu = 1e-4;
 // device or precision takes another path to about the same place. Read by env/run_gpu_tests.sh.
 inline constexpr double demo_bleu_4 = 0.5;
 
-// Predicted against measured peak memory of a rank, relative: which holes the allocator finds again depends on the
-// sizes of the captions drawn. Seen: -7 % to +10 %, and -24 % in a few runs of the tiny preset, which are made again.
-// Read by tests/faults/train_memory.sh.
+// Predicted against measured peak memory of a rank, relative: what libraries and the heap take beside tensors is
+// estimated. Read by tests/faults/train_memory.sh.
 inline constexpr double memory_prediction = 0.15;
 
 // A GPU against its CPU twin in fp32, relative to the tensor's largest magnitude: the same operations, in another order

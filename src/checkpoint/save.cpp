@@ -18,6 +18,7 @@
 #include "blip/base/log.h"
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/comm/run_together.h"
+#include "blip/kernels/large_tensors.h"
 #include "blip/weights/safetensors.h"
 #include "src/checkpoint/directories.h"
 
@@ -45,6 +46,7 @@ struct Snapshot {
 
 // The memory comes from the thread that trains: its allocator has what the step's activations left free.
 Snapshot prepare_snapshot(const Arena& arena, const ShardedAdamW& optimizer) {
+    drop_kept_large_tensors();
     Snapshot snapshot;
     for (std::size_t bucket = 0; bucket < arena.buckets().size(); ++bucket) {
         const Range own = arena.shard(static_cast<int>(bucket), optimizer.rank());

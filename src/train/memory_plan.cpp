@@ -75,9 +75,8 @@ double text_kept(const Shape& s) {
 // A training step: the most of four moments.
 double step_bytes(const Shape& s, int recomputed) {
     const double vision = vision_kept(s, recomputed), text = text_kept(s), row = s.R * s.V() * fp32;
-    // the loss: log-probabilities, their two gradients and the logits'; in bf16 the logits' own beside them, and in
-    // half of the runs one more in fp32 whose place was not taken again
-    const double loss = 4 * row + (s.a < fp32 ? 1.5 * row : 0);
+    // the loss: log-probabilities, their two gradients and the logits; in bf16 these in bf16
+    const double loss = s.a < fp32 ? 3.5 * row : 4 * row;
     // the head's product: the gradient of the logits and of its weight, which waits for the embedding's
     const double head = row * (s.a < fp32 ? 1.5 : 1) + s.head_weight();
     // the embedding's gradient beside the head's and their sum; the text's activations are gone
@@ -85,11 +84,7 @@ double step_bytes(const Shape& s, int recomputed) {
     // a vision block going backward, with its activations computed again if they were dropped
     const double again = recomputed > 0 ? vision_block(s) : 0;
     const double block = again + tensors_of_a_block_backward * s.image_tensor();
-    // The loss's tensors change their sizes with every micro-batch's tokens: over many steps the places they leave
-    // serve neither one another nor the gradient of the embedding, which finds one of its own.
-    const double scattered = s.head_weight() + row / 2;
-    return (1 + holes) *
-           (scattered + std::max({vision + text + std::max(loss, head), vision + embedding, vision + block}));
+    return (1 + holes) * std::max({vision + text + std::max(loss, head), vision + embedding, vision + block});
 }
 
 // Captions of `images` pictures: the encoder without a graph (two sums, norm2, fc1, GELU and fc2 of a block at once),
