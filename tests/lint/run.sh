@@ -62,12 +62,18 @@ ends_with_newline() {
     done
     return $bad
 }
+in_parallel() { # COMMAND...: with the files of list, some at a time on every core
+    local cores
+    cores=$(nproc)
+    printf '%s\n' "${list[@]}" | xargs -d '\n' -P "$cores" -n $((${#list[@]} / (2 * cores) + 1)) "$@"
+}
 formatted() {
-    local file bad=0
-    for file in "${cpp[@]}"; do
-        clang-format --style=file:env/clang-format "$file" | cmp -s "$file" - || { echo "$file: run make format" && bad=1; }
-    done
-    return $bad
+    local list=("${cpp[@]}")
+    in_parallel clang-format --style=file:env/clang-format --dry-run --Werror || { echo "run make format" && false; }
+}
+sound_shell() {
+    local list=("${scripts[@]}")
+    in_parallel shellcheck -x -S warning
 }
 parses_python() { [ -z "$(pick '\.py$')" ] || pick '\.py$' | xargs -d '\n' python3 -c 'import ast, sys
 for name in sys.argv[1:]: ast.parse(open(name).read(), name)'; }
@@ -79,7 +85,7 @@ check "trailing white space" no_trailing_space
 check "tabs in C++" no_tabs
 check "newline at the end" ends_with_newline
 check "Python parses" parses_python
-check_tool shellcheck shellcheck shellcheck -x -S warning "${scripts[@]}"
+check_tool shellcheck shellcheck sound_shell
 # Versions lay out a few lines differently; 14 is the one of Debian 12 and Ubuntu 22.04.
 if clang-format --version 2>/dev/null | grep -q 'version 14\.'; then
     check clang-format formatted
