@@ -270,9 +270,9 @@ clean: ## remove the build folder
 # ---- compile ----
 # Results get their names when they are complete, so that two builds of one folder at a time do no harm.
 whole = -o $@.$$$$ && mv $@.$$$$ $@
-# Precompiled headers hold what every file of a kind includes anyway: the standard library, nlohmann-json, ATen, Boost.Test.
-pch = -include $(BUILD)/pch/$(1).h
-torch_of = $(if $(call torchy,$(1)),$(TORCH_FLAGS))
+# Precompiled headers hold what every file of a kind includes anyway: the standard library; nlohmann-json; ATen. Those of
+# tests Boost.Test beside it.
+KINDS := $(shell env/pch/kinds.sh)
 mpi_of   = $(if $(filter comm,$(1)),$(MPI_FLAGS))
 png_of   = $(if $(filter image,$(1)),$(PNG_FLAGS))
 define compile
@@ -299,23 +299,20 @@ $(BUILD)/pch/torch.h.gch $(BUILD)/pch/test_torch.h.gch: private EXTRA := $(TORCH
 # $(1) objects, $(2) precompiled header, $(3) further flags
 define object_rules
 $(1): $(BUILD)/pch/$(2).h.gch
-$(1): private EXTRA := $(call pch,$(2)) $(3) $(if $(findstring test,$(2)),$(TEST_OPT))
+$(1): private EXTRA := -include $(BUILD)/pch/$(2).h $(3) $(if $(findstring test,$(2)),$(TEST_OPT)) $(if $(findstring torch,$(2)),$(TORCH_FLAGS))
 $(if $(findstring torch,$(2)),$(1): | need-torch)
 endef
-flavour = $(if $(call torchy,$(1)),torch,plain)
-test_flavour = $(if $(call torchy,$(call closure,$(1))),test_torch,test)
-$(foreach l,$(LAYERS),$(eval $(call object_rules,$(call obj,$(filter-out %_cuda.cpp,$(wildcard src/$(l)/*.cpp))),$(call flavour,$(l)),$(call torch_of,$(l)) $(call mpi_of,$(l)) $(call png_of,$(l)))))
+of_kind = $(if $(filter plain,$(1)),$(filter-out $(KINDS:json:%=%) $(KINDS:torch:%=%),$(2)),$(filter $(patsubst $(1):%,%,$(filter $(1):%,$(KINDS))),$(2)))
+# $(1) sources, $(2) test_ for tests, $(3) further flags
+compiled_as = $(foreach k,plain json torch,$(if $(call of_kind,$(k),$(1)),$(eval $(call object_rules,$(call obj,$(call of_kind,$(k),$(1))),$(2)$(k),$(3)))))
+$(foreach l,$(LAYERS),$(call compiled_as,$(filter-out %_cuda.cpp,$(wildcard src/$(l)/*.cpp)),,$(call mpi_of,$(l)) $(call png_of,$(l))))
 $(call obj,src/image/png.cpp): $(BUILD)/lists/flags_png
-$(foreach l,$(HAVE_CUDA),$(eval $(call object_rules,$(call obj,$(wildcard src/$(l)/*_cuda.cpp)),$(call flavour,$(l)),$(call torch_of,$(l)) $(call mpi_of,$(l)) $(CUDA_FLAGS))))
-$(foreach l,$(TESTED),$(eval $(call object_rules,$(call obj,$(wildcard tests/unit/$(l)/*_test.cpp)),$(call test_flavour,$(l)),$(call torch_of,$(call closure,$(l))) $(call mpi_of,$(l)))))
-wide_objects := $(call obj,$(wildcard tests/golden/*_test.cpp tests/ranks/*_test.cpp) $(SUPPORT_TORCH))
-$(eval $(call object_rules,$(wide_objects),test_torch,$(TORCH_FLAGS)))
-$(eval $(call object_rules,$(call obj,$(wildcard tests/gpu/*_test.cpp)),test_torch,$(TORCH_FLAGS) $(CUDA_FLAGS)))
-$(eval $(call object_rules,$(call obj,$(wildcard tests/support/*_main.cpp) $(SUPPORT)),test,))
-$(eval $(call object_rules,$(call obj,$(wildcard tests/bench/*_bench.cpp)),torch,$(TORCH_FLAGS)))
-$(eval $(call object_rules,$(call obj,tests/parity/evaluate_batch.cpp tests/faults/files/newest_state.cpp),torch,$(TORCH_FLAGS)))
-$(eval $(call object_rules,$(call obj,$(wildcard data_prep/*.cpp)),plain,))
-$(eval $(call object_rules,$(call obj,$(filter-out tests/nccl/fake_%,$(wildcard tests/nccl/*.cpp))),test,$(CUDA_FLAGS)))
+$(foreach l,$(HAVE_CUDA),$(call compiled_as,$(wildcard src/$(l)/*_cuda.cpp),,$(call mpi_of,$(l)) $(CUDA_FLAGS)))
+$(foreach l,$(TESTED),$(call compiled_as,$(wildcard tests/unit/$(l)/*_test.cpp),test_,$(call mpi_of,$(l))))
+$(call compiled_as,$(wildcard tests/golden/*_test.cpp tests/ranks/*_test.cpp tests/support/*.cpp),test_)
+$(call compiled_as,$(wildcard tests/gpu/*_test.cpp) $(filter-out tests/nccl/fake_%,$(wildcard tests/nccl/*.cpp)),test_,$(CUDA_FLAGS))
+$(call compiled_as,$(wildcard tests/bench/*_bench.cpp) tests/parity/evaluate_batch.cpp tests/faults/files/newest_state.cpp)
+$(call compiled_as,$(wildcard data_prep/*.cpp))
 
 .PHONY: need-torch
 need-torch:
@@ -409,7 +406,7 @@ $(eval $(call program_rules,$(lastword $(FOR_FAULTS)),$(call obj,tests/faults/fi
 
 # Fuzzers of what reads files and captions of strangers: only sources free of LibTorch, compiled a second time with checks.
 FUZZERS     := $(patsubst tests/faults/fuzz/%_fuzz.cpp,$(BUILD)/fuzz/%,$(wildcard tests/faults/fuzz/*_fuzz.cpp))
-FUZZ_FLAGS  := -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -include tests/faults/fuzz/source_location.h
+FUZZ_FLAGS  := -std=c++20 -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all -include tests/faults/fuzz/source_location.h
 FUZZED      := $(wildcard src/base/*.cpp src/options/*.cpp src/text/*.cpp src/metrics/ptb_*.cpp) src/image/jpeg.cpp \
   $(addprefix src/weights/,element_type.cpp safetensors_header.cpp pickle_machine.cpp pickle_steps.cpp pickle_calls.cpp \
   tensor_view.cpp zip_archive.cpp pth_file.cpp weight_file.cpp) src/metrics/caption_files.cpp \
@@ -420,16 +417,20 @@ FUZZED      := $(wildcard src/base/*.cpp src/options/*.cpp src/text/*.cpp src/me
 FUZZED      := $(filter-out %_cuda.cpp,$(FUZZED))
 .PHONY: fuzzers
 fuzzers: $(FUZZERS) $(BUILD)/fuzz/packed_seed # tests/faults/fuzz_readers.sh runs them
-$(BUILD)/fuzz/%.o: %.cpp Makefile
+$(BUILD)/fuzz/json.pch: env/pch/json.h env/pch/plain.h tests/faults/fuzz/source_location.h Makefile
+	@mkdir -p $(@D)
+	$(call say,PCH,$<)
+	$(Q)$(FUZZ_CXX) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -x c++-header $< $(whole)
+$(BUILD)/fuzz/%.o: %.cpp $(BUILD)/fuzz/json.pch
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$<)
-	$(Q)$(FUZZ_CXX) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -MF $(@:.o=.d) -MT $@ -c $< $(whole)
+	$(Q)$(FUZZ_CXX) $(CPPFLAGS) $(FUZZ_FLAGS) -include-pch $(BUILD)/fuzz/json.pch -fsanitize=fuzzer-no-link -MMD -MP -MF $(@:.o=.d) -MT $@ -c $< $(whole)
 $(BUILD)/fuzz/libfuzzed.a: $(FUZZED:%.cpp=$(BUILD)/fuzz/%.o)
 	$(archive)
 $(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/faults/fuzz/%_fuzz.o $(BUILD)/fuzz/libfuzzed.a
 	$(call say,LINK,$@)
 	$(Q)$(FUZZ_CXX) $(FUZZ_FLAGS) -fsanitize=fuzzer $^ $(LDFLAGS) $(SYS_LIBS) $(whole)
-$(eval $(call object_rules,$(call obj,tests/faults/fuzz/packed_seed.cpp),plain,))
+$(call compiled_as,tests/faults/fuzz/packed_seed.cpp)
 $(eval $(call program_rules,$(BUILD)/fuzz/packed_seed,$(call obj,tests/faults/fuzz/packed_seed.cpp),$(PREP_LAYERS)))
 
 -include $(wildcard $(BUILD)/fuzz/src/*/*.d $(BUILD)/fuzz/data_prep/*.d $(BUILD)/fuzz/tests/faults/fuzz/*.d)

@@ -1,5 +1,6 @@
-// Precompiled header of the layers without LibTorch: what most of their files include anyway. Built by the Makefile;
-// a file must still include what it uses.
+// Precompiled header of files that use neither JSON nor LibTorch: what most of
+// them include anyway. Built by the Makefile (env/pch/kinds.sh tells which is
+// whose); a file must still include what it uses.
 #include <fmt/core.h>
 #include <fmt/format.h>
 
@@ -13,7 +14,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -22,6 +22,3 @@
 #include <unordered_map>
 #include <utility>
 #include <vector>
-
-// Compiled once, in src/base/json.cpp: a fifth of the time of a file that uses it.
-extern template class nlohmann::basic_json<>;

@@ -1,5 +1,6 @@
 // Decoded and resized pixels against Pillow's, by digest: every picture of golden.json.gz and every crop box.
 #include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
 
 #include "blip/image/jpeg.h"
 #include "blip/image/resize.h"

@@ -1,5 +1,6 @@
 // Text against the reference job's own tokenizer: clean-up, token ids and decoded captions of every golden row.
 #include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
 
 #include "blip/text/caption_text.h"
 #include "blip/text/wordpiece.h"

@@ -2,6 +2,7 @@
 // reference's and Hugging Face's terms (huggingface_names.json was printed by Hugging Face's own classes), every shape.
 #include <boost/test/unit_test.hpp>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "blip/model/captioner.h"

@@ -3,6 +3,7 @@
 #include <ATen/ops/count_nonzero.h>
 #include <ATen/ops/full.h>
 #include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
 
 #include "blip/base/error.h"
 #include "blip/base/log.h"

@@ -2,6 +2,7 @@
 #include "blip/image/resize.h"
 
 #include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
 
 #include "blip/base/error.h"
 #include "blip/base/random.h"

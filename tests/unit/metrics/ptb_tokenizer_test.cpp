@@ -5,6 +5,7 @@
 
 #include <boost/test/unit_test.hpp>
 #include <ctime>
+#include <nlohmann/json.hpp>
 
 #include "blip/base/random.h"
 #include "tests/support/paths.h"

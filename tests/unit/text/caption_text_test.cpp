@@ -2,6 +2,7 @@
 #include "blip/text/caption_text.h"
 
 #include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
 
 #include "blip/base/error.h"
 #include "blip/text/unicode.h"

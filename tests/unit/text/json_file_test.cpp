@@ -4,6 +4,7 @@
 #include <boost/test/unit_test.hpp>
 #include <chrono>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "blip/base/error.h"
 #include "tests/support/paths.h"
