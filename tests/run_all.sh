@@ -20,7 +20,8 @@ case $pattern in
 esac
 export BLIP_ROOT=$PWD BLIP_BUILD=$build BOOST_TEST_COLOR_OUTPUT=no BOOST_TEST_CATCH_SYSTEM_ERRORS=yes
 # Threads that wait for one another, spinning, on cores that the other program has: four times as long.
-export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
+export OMP_WAIT_POLICY=passive
+one_thread=(env OMP_NUM_THREADS=1) # not for the scripts: nproc obeys it
 rank_counts="1 2 3"
 left_out() { return 1; }
 # shellcheck source=tests/sanitize/env.sh
@@ -124,14 +125,14 @@ lane=$!
 boost=()
 [ -z "$filter" ] || boost=(--run_test="$filter")
 for program in "$build"/tests/unit_*; do
-    [ -x "$program" ] && run "${program##*/}" 900 "$program" "${boost[@]}"
+    [ -x "$program" ] && run "${program##*/}" 900 "${one_thread[@]}" "$program" "${boost[@]}"
 done
 if [ -x "$build/tests/golden" ]; then
-    run golden 900 "$build/tests/golden" --log_level=message "${boost[@]}" # says how much was compared
+    run golden 900 "${one_thread[@]}" "$build/tests/golden" --log_level=message "${boost[@]}" # says how much was compared
 fi
 if [ -x "$build/tests/ranks" ]; then
     for np in $rank_counts; do
-        run "ranks np=$np" 600 mpirun -np $np "$build/tests/ranks" "${boost[@]}"
+        run "ranks np=$np" 600 "${one_thread[@]}" mpirun -np $np "$build/tests/ranks" "${boost[@]}"
     done
 fi
 if [ -x "$build/tests/gpu" ]; then
