@@ -1,6 +1,5 @@
-// Precompiled header of files that use neither JSON nor LibTorch: what most of
-// them include anyway. Built by the Makefile (env/pch/kinds.sh tells which is
-// whose); a file must still include what it uses.
+// Precompiled header of files that use neither JSON nor LibTorch: what most of them include anyway. Built by the
+// Makefile (env/pch/kinds.sh tells which is whose); a file must still include what it uses.
 #include <fmt/core.h>
 #include <fmt/format.h>
 

@@ -1,5 +1,4 @@
-// Precompiled header of the tests that use neither JSON nor LibTorch. Built by
-// the Makefile.
+// Precompiled header of the tests that use neither JSON nor LibTorch. Built by the Makefile.
 #include <boost/test/unit_test.hpp>
 
 #include "env/pch/plain.h"

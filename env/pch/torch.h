@@ -1,7 +1,5 @@
-// Precompiled header of files that use LibTorch: JSON's, ATen's tensor, and
-// what every ATen/ops/*.h includes before its operator (7 s of parsing for each
-// file without it). Built by the Makefile; a file must still include what it
-// uses.
+// Precompiled header of files that use LibTorch: JSON's, ATen's tensor, and what every ATen/ops/*.h includes before its
+// operator (7 s of parsing for each file without it). Built by the Makefile; a file must still include what it uses.
 #include <ATen/Context.h>
 #include <ATen/DeviceGuard.h>
 #include <ATen/TensorOperators.h>
