@@ -23,7 +23,6 @@
 #include "blip/comm/mpi_session.h"
 #include "blip/comm/run_together.h"
 #include "blip/comm/watchdog.h"
-#include "blip/kernels/large_tensors.h"
 #include "blip/options/parse.h"
 #include "src/app/device_choice.h"
 #include "src/app/error_text.h"
@@ -161,7 +160,6 @@ int main(int argc, char** argv) {
     blip::open_standard_streams();
     std::set_terminate(blip::on_terminate);
     blip::tune_allocator();
-    blip::set_large_tensors_apart();
     blip::install_stop_signals();
     return blip::run(argc, argv);
 }

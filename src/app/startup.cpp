@@ -15,6 +15,7 @@
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/comm/mpi_session.h"
 #include "blip/comm/run_together.h"
+#include "blip/kernels/large_tensors.h"
 #include "blip/options/parse.h"
 #include "blip/train/run_identity.h"
 #include "src/app/affinity.h"
@@ -42,6 +43,7 @@ void tune_allocator() {
     mallopt(M_MMAP_MAX, 0);
     mallopt(M_TRIM_THRESHOLD, 2'000'000'000);
     mallopt(M_TOP_PAD, 64 << 20);
+    set_large_tensors_apart();
 }
 
 namespace {

@@ -14,8 +14,9 @@ namespace blip {
 
 inline constexpr const char* program_version = "0.1.0";
 
-// glibc's malloc keeps its pages: without this a fifth of a training step on CPU goes into page faults. main calls it
-// for every verb; packing gains nothing by it (its system time stays at a tenth of the whole).
+// glibc's malloc keeps its pages, without which a fifth of a training step on CPU goes into page faults, and large
+// tensors have memory of their own (kernels/large_tensors). main calls it for every verb; packing gains nothing by it
+// (its system time stays at a tenth of the whole).
 void tune_allocator();
 
 // Fills threads where it is 0, from this rank's share of its host's cores, and sets LibTorch's thread count. Returns

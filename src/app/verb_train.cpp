@@ -6,6 +6,7 @@
 
 #include "blip/base/durable_file.h"
 #include "blip/base/log.h"
+#include "blip/base/process_memory.h"
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/checkpoint/run_lock.h"
 #include "blip/comm/nccl_communicator.h"

@@ -2,12 +2,9 @@
 #include "blip/report/progress.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <array>
 #include <cmath>
-#include <fstream>
 
 #include "blip/base/log.h"
 #include "terminal.h"
@@ -86,18 +83,6 @@ std::string format_bytes(double bytes) {
     std::size_t unit = 0;
     for (; bytes >= 1023.95 && unit + 1 < units.size(); ++unit) bytes /= 1024;
     return unit == 0 ? fmt::format("{:.0f} B", bytes) : fmt::format("{:.1f} {}", bytes, units[unit]);
-}
-
-std::uint64_t resident_bytes() {
-    std::uint64_t total_pages = 0, resident_pages = 0;
-    std::ifstream("/proc/self/statm") >> total_pages >> resident_pages;
-    return resident_pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-}
-
-std::uint64_t peak_resident_bytes() {
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;    // Linux counts KiB
 }
 
 }    // namespace blip

@@ -11,6 +11,7 @@
 
 #include "blip/base/log.h"
 #include "blip/base/phase.h"
+#include "blip/base/process_memory.h"
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/comm/run_together.h"
 #include "blip/comm/watchdog.h"

@@ -10,13 +10,13 @@
 #include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <chrono>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "blip/base/log.h"
+#include "blip/base/process_memory.h"
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/image/augment.h"
 #include "blip/image/picture.h"
@@ -102,10 +102,8 @@ void run(const std::string& weights_path, const std::string& request_file, const
     for (ParamId id = 0; id < captioner.layout().count(); ++id)
         results.push_back(
             {"grad." + captioner.layout().spec(id).name, arena.weights()[static_cast<std::size_t>(id)].grad()});
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
     write_safetensors(out, results, {});
-    fmt::print("{}\n", nlohmann::json{{"seconds", seconds.count()}, {"peak_kib", usage.ru_maxrss}}.dump());
+    fmt::print("{}\n", nlohmann::json{{"seconds", seconds.count()}, {"peak_kib", peak_resident_bytes() / 1024}}.dump());
 }
 
 }    // namespace

@@ -37,8 +37,5 @@ class Progress {
 std::string format_duration(double seconds);
 // "1.5 GiB"
 std::string format_bytes(double bytes);
-// Resident memory of this process now, and its peak, in bytes.
-std::uint64_t resident_bytes();
-std::uint64_t peak_resident_bytes();
 
 }    // namespace blip

@@ -8,19 +8,13 @@
 
 #include <boost/test/unit_test.hpp>
 #include <cstdint>
-#include <fstream>
-#include <string>
 #include <vector>
+
+#include "blip/base/process_memory.h"
 
 namespace {
 
-// bytes of this process that are in memory
-std::int64_t resident() {
-    std::ifstream file("/proc/self/statm");
-    std::int64_t all = 0, pages = 0;
-    file >> all >> pages;
-    return pages * 4096;
-}
+std::int64_t resident() { return static_cast<std::int64_t>(blip::resident_bytes()); }
 constexpr std::int64_t mib = 1 << 20;
 
 struct Installed {
