@@ -18,14 +18,43 @@ namespace {
 
 namespace fs = std::filesystem;
 
-ModelOptions read_shape(const fs::path& init, const ModelOptions& asked,
-                        const std::vector<std::string>& explicit_options) {
-    const InitSource source = open_init(init);
+ModelOptions said_or_recognised(const InitSource& source, const ModelOptions& asked,
+                                const std::vector<std::string>& explicit_options) {
     if (source.checkpoint) return source.checkpoint->manifest.model;
     const std::string config = source.config();
     if (!source.is_ours() || config.empty()) return recognise_shape(*source.file, config, asked, explicit_options);
     const std::string origin = source.file->path().string();
     return model_from_json(field(parse_object(config, origin), "model", origin), origin);
+}
+
+// How many values a model of this shape has at least: matrices and positions, without the words' embeddings (a matrix
+// that may be stored once or twice). In floating point, as extents from files can be anything up to 2^20.
+double least_values(const ModelOptions& model) {
+    const double hidden = model.text_hidden, width = model.vision_width;
+    const double grid = model.image_size / model.patch_size, patch = model.patch_size;
+    const double per_layer = hidden * (6 * hidden + 2 * width + 2.0 * model.text_intermediate);    // self, cross, MLP
+    return model.text_layers * per_layer + model.text_positions * hidden + model.vision_depth * 12 * width * width +
+           (grid * grid + 3 * patch * patch) * width;
+}
+
+// How many values there can be at most.
+double most_values(const InitSource& source) {
+    if (source.file) return static_cast<double>(source.file->stored_bytes()) / 2;    // fp16, bf16
+    double bytes = 0;
+    for (const ShardFile& shard : source.checkpoint->manifest.shards) bytes += static_cast<double>(shard.bytes);
+    return bytes / 12;    // masters and two moments in fp32
+}
+
+ModelOptions read_shape(const fs::path& init, const ModelOptions& asked,
+                        const std::vector<std::string>& explicit_options) {
+    const InitSource source = open_init(init);
+    ModelOptions model = said_or_recognised(source, asked, explicit_options);
+    const double least = least_values(model), most = most_values(source);
+    if (least <= most) return model;
+    throw Error(ExitCode::bad_data,
+                fmt::format("{}: a model of the shape that it tells of has at least {:.0f} values, and its files hold "
+                            "at most {:.0f}: they are damaged, or the configuration is that of other weights",
+                            init.string(), least, most));
 }
 
 void read_weights(const fs::path& init, const Arena& arena, const WeightSink& sink) {

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "blip/base/bus_error.h"
 #include "blip/base/digest.h"
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
@@ -36,7 +37,11 @@ std::optional<Mapped> map_file(const fs::path& file) {
     const auto size = static_cast<std::size_t>(mapped.status.st_size);
     void* memory = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
     if (memory == MAP_FAILED) return std::nullopt;
-    mapped.owner.reset(memory, [size](const void* at) { ::munmap(const_cast<void*>(at), size); });
+    mapped.owner.reset(memory,
+                       [size, named = std::make_shared<NamedMapping>(memory, size, file)](const void* at) mutable {
+                           named.reset();
+                           ::munmap(const_cast<void*>(at), size);
+                       });
     mapped.bytes = {static_cast<const std::byte*>(memory), size};
     return mapped;
 }

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "blip/base/bus_error.h"
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
 
@@ -38,7 +39,11 @@ MappedFile MappedFile::open(const std::filesystem::path& path) {
                     fmt::format("cannot read {}: {}", path.string(), std::generic_category().message(errno)));
     }
     file.memory_ = {static_cast<const std::byte*>(memory),
-                    [memory, size = file.size_](const std::byte*) { ::munmap(memory, size); }};
+                    [memory, size = file.size_,
+                     named = std::make_shared<NamedMapping>(memory, file.size_, path)](const std::byte*) mutable {
+                        named.reset();    // before something else may be mapped there
+                        ::munmap(memory, size);
+                    }};
     return file;
 }
 

@@ -1,4 +1,5 @@
-// A file as read-only memory whose pages can be given back while it is read. Used by the readers of safetensors.
+// A file as read-only memory whose pages can be given back while it is read. What cannot be read then ends the process
+// (bus_error.h). Used by the readers of safetensors.
 #pragma once
 
 #include <cstddef>

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 #include <utility>
 
 #include "blip/base/error.h"
@@ -75,6 +77,7 @@ class PthFile : public WeightFile {
     const std::filesystem::path& path() const override { return path_; }
     const std::map<std::string, StoredTensor>& tensors() const override { return tensors_; }
     const std::map<std::string, std::string>& metadata() const override { return metadata_; }
+    std::uint64_t stored_bytes() const override;
     void read_bytes(const std::string& name, const ByteSink& sink) const override;
 
   private:
@@ -124,6 +127,14 @@ class PthFile : public WeightFile {
     std::map<std::string, Place> places_;
     std::map<std::string, std::string> metadata_;    // none in this form
 };
+
+std::uint64_t PthFile::stored_bytes() const {
+    std::set<std::string_view> storages;
+    std::uint64_t bytes = 0;
+    for (const auto& [name, place] : places_)
+        if (storages.insert(place.entry).second) bytes += archive_.entries().at(place.entry).bytes;
+    return bytes;
+}
 
 void PthFile::read_bytes(const std::string& name, const ByteSink& sink) const {
     const auto found = places_.find(name);

@@ -27,6 +27,13 @@ std::int64_t StoredTensor::element_count() const {
     return count;
 }
 
+std::uint64_t WeightFile::stored_bytes() const {
+    std::uint64_t bytes = 0;
+    for (const auto& [name, tensor] : tensors())
+        bytes += static_cast<std::uint64_t>(tensor.element_count()) * element_bytes(tensor.dtype);
+    return bytes;
+}
+
 void WeightFile::read(const std::string& name, const PieceSink& sink) const {
     const auto found = tensors().find(name);
     if (found == tensors().end()) no_such(*this, name);

@@ -67,6 +67,11 @@ class IndexedWeights : public WeightFile {
     const fs::path& path() const override { return path_; }
     const std::map<std::string, StoredTensor>& tensors() const override { return tensors_; }
     const std::map<std::string, std::string>& metadata() const override { return metadata_; }
+    std::uint64_t stored_bytes() const override {
+        std::uint64_t bytes = 0;
+        for (const auto& [name, file] : shards_) bytes += file->stored_bytes();
+        return bytes;
+    }
     void read_bytes(const std::string& name, const ByteSink& sink) const override {
         shard_of(name).read_bytes(name, sink);
     }

@@ -90,7 +90,8 @@ std::string read_model_note(const std::filesystem::path& init);
 // The shape that goes with weights: a checkpoint directory, a run directory (its best/, else its newest intact
 // checkpoint), a best/ directory, or weights of others in any form of weights/weight_file.h. What we wrote says it;
 // of others it is recognised from the tensors and the config.json beside them, heads also from asked where
-// explicit_options names them (weights/import.h: recognise_shape). The resolution is the weights' own. Throws
+// explicit_options names them (weights/import.h: recognise_shape). The resolution is the weights' own. A shape
+// with more values than the files can hold is refused, before anything takes memory for it. Throws
 // missing_input / bad_data. With a communicator: rank 0 reads, all get its answer or throw its error; collective.
 ModelOptions read_model_options(const std::filesystem::path& init, const ModelOptions& asked = {},
                                 const std::vector<std::string>& explicit_options = {},

@@ -42,6 +42,9 @@ class WeightFile {
     // What messages call the file.
     virtual const std::filesystem::path& path() const = 0;
     virtual const std::map<std::string, StoredTensor>& tensors() const = 0;
+    // Of all values, unpacked; what several tensors of a PyTorch file share counts once: whatever their shapes promise,
+    // the file holds no more than this.
+    virtual std::uint64_t stored_bytes() const;
     // safetensors' own metadata; empty for others.
     virtual const std::map<std::string, std::string>& metadata() const = 0;
     // Streams one tensor's bytes as they are stored (little-endian), in order, in pieces of at most a few MiB, for

@@ -122,13 +122,6 @@ BOOST_AUTO_TEST_CASE(of_a_shard_on_one_host_is_seen_by_all) {
     }
 }
 
-ModelOptions toy_model() {
-    ModelOptions model;
-    model.preset = "tiny";
-    model.text_heads = 7;
-    return model;
-}
-
 // All that is read from best/: weights, shape, note.
 struct Loaded {
     Arena arena{toy_layout(), 1, 1 << 20, host_allocator(), false};

@@ -16,14 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-ModelOptions toy_model() {
-    ModelOptions model;
-    model.preset = "tiny";
-    model.text_hidden = 11;
-    model.patch_size = 8;
-    return model;
-}
-
 // An arena of the toy layout filled with a version of its values.
 struct Filled {
     Arena arena{toy_layout(), 1, 1 << 20, host_allocator(), false};
@@ -82,7 +74,7 @@ BOOST_AUTO_TEST_CASE(saved_models_come_back_and_replace_each_other) {
     const auto config = read_json(dir / "best" / "config.json");
     BOOST_TEST(config.at("note").at("epoch") == 3);
     BOOST_TEST(config.at("prompt") == "a photo of ");
-    BOOST_TEST(config.at("model").at("patch_size") == 8);
+    BOOST_TEST(config.at("model").at("patch_size") == 4);
     BOOST_TEST(std::distance(fs::directory_iterator(dir / "best"), fs::directory_iterator()) == 2);
 }
 
@@ -165,6 +157,34 @@ BOOST_AUTO_TEST_CASE(missing_and_misshapen_parameters_are_all_listed) {
     BOOST_TEST(contains(problem, "first.bias is missing"));
     BOOST_TEST(contains(problem, "second.bias is [1, 401], needed [401]"));
     BOOST_TEST(back.arena.flat_weights().count_nonzero().item<std::int64_t>() == 0);
+}
+
+// A shape that a file merely tells of must not be what memory is taken for.
+BOOST_AUTO_TEST_CASE(shapes_with_more_values_than_their_files_hold_are_refused) {
+    const TempDir dir;
+    using Dimension = int ModelOptions::*;
+    for (const Dimension dimension :
+         {&ModelOptions::text_hidden, &ModelOptions::text_intermediate, &ModelOptions::text_layers,
+          &ModelOptions::text_positions, &ModelOptions::vision_width, &ModelOptions::vision_depth,
+          &ModelOptions::image_size, &ModelOptions::patch_size}) {
+        ModelOptions forged = toy_model();
+        forged.*dimension = 1 << 20;
+        save_model(dir / "best", Filled(1).arena, forged, "");
+        BOOST_TEST(contains(problem_of([&] { read_model_options(dir / "best"); }, ExitCode::bad_data), "hold at most"));
+    }
+    ModelOptions all = toy_model();
+    all.text_layers = all.text_hidden = all.text_intermediate = all.vision_depth = all.vision_width = 1 << 20;
+    save_model(dir / "best", Filled(1).arena, all, "");
+    BOOST_TEST(contains(problem_of([&] { read_model_options(dir / "best"); }, ExitCode::bad_data), "hold at most"));
+
+    save_checkpoint(dir / "run", 1);
+    const fs::path file = dir / "run" / "checkpoints" / "step-00000100" / "manifest.json";
+    Manifest manifest = Manifest::from_json(read_bytes(file), file.string());
+    manifest.model.vision_depth = 1 << 20;
+    write_bytes(file, manifest.to_json());
+    const std::string problem = problem_of([&] { read_model_options(file.parent_path()); }, ExitCode::bad_data);
+    BOOST_TEST(contains(problem, "step-00000100"));
+    BOOST_TEST(contains(problem, "hold at most"));
 }
 
 BOOST_AUTO_TEST_CASE(a_flipped_weight_is_refused) {

@@ -56,11 +56,28 @@ struct ToyRun {
     }
 };
 
+// No network is of this shape, but one that is has as few values as the toy.
+inline ModelOptions toy_model() {
+    ModelOptions model;
+    model.preset = "tiny";
+    model.text_hidden = 11;
+    model.text_heads = 7;
+    model.text_intermediate = 2;
+    model.text_layers = 1;
+    model.text_positions = 3;
+    model.vision_width = 6;
+    model.vision_depth = 1;
+    model.vision_heads = 2;
+    model.image_size = 8;
+    model.patch_size = 4;
+    return model;
+}
+
 inline Manifest toy_manifest(std::int64_t step) {
     Manifest manifest;
     manifest.state = {step, 2, step - 7, 42};
     manifest.threads = 3;
-    manifest.model.text_hidden = 48;
+    manifest.model = toy_model();
     manifest.identity = {{"seed", "42"}, {"data", "0123456789abcdef"}};
     manifest.config = "seed = 42\nline \"two\"\n";
     return manifest;

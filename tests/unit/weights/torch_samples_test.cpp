@@ -76,6 +76,11 @@ BOOST_AUTO_TEST_CASE(values_are_those_that_python_saw) {
     BOOST_TEST(tensors > 60);
 }
 
+// make_torch_samples.py: transposed 6, expanded 3 (to 12), permuted 24, base 60 (for five tensors), row_of_one 8
+BOOST_AUTO_TEST_CASE(shared_and_repeated_values_are_stored_once) {
+    BOOST_TEST(WeightFile::open(sample("strided.pth"))->stored_bytes() == 4U * (6 + 3 + 24 + 60 + 8));
+}
+
 BOOST_AUTO_TEST_CASE(what_holds_no_state_dict_is_told) {
     expect_says(problem_in([] { WeightFile::open(sample("whole_module.pth")); }),
                 "an object of the class torch.nn.modules.linear.Linear");

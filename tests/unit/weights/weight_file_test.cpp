@@ -3,13 +3,15 @@
 
 #include <fmt/format.h>
 
-#include <fmt/format.h>
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
 #include <cstring>
 
+#include "blip/base/bus_error.h"
 #include "blip/base/error.h"
+#include "blip/base/process_memory.h"
+#include "tests/support/child_process.h"
 #include "tests/support/paths.h"
 #include "tests/unit/weights/made_files.h"
 
@@ -105,6 +107,7 @@ BOOST_AUTO_TEST_CASE(folders_and_indices) {
     const auto file = WeightFile::open(dir.path());
     BOOST_TEST(file->path() == dir / "pytorch_model.bin.index.json");
     BOOST_TEST(file->tensors().size() == 2U);
+    BOOST_TEST(file->stored_bytes() == 36U);
     BOOST_TEST((file->read_all("a") == std::vector<float>{0, 1, 2}));
     BOOST_TEST((file->read_all("b") == std::vector<float>{0, 1, 2, 3, 4, 5}));
     expect_says(problem_in([&] { (void)file->read_all("c"); }), "no tensor 'c'");
@@ -165,12 +168,21 @@ BOOST_AUTO_TEST_CASE(files_that_are_no_weights_say_what_they_are) {
 }
 
 // What this process has in memory now, in MiB.
-double resident_mib() {
-    std::ifstream status("/proc/self/status");
-    std::string line;
-    while (std::getline(status, line))
-        if (line.starts_with("VmRSS:")) return std::stod(line.substr(6)) / 1024;
-    return 0;
+double resident_mib() { return static_cast<double>(resident_bytes()) / (1 << 20); }
+
+// As one whose disk fails would be.
+BOOST_AUTO_TEST_CASE(a_file_cut_short_while_it_is_read_is_named) {
+    const TempDir dir;
+    write_bytes(dir / "x", floats_file("w", 700'001));
+    const Ended ended = in_a_child(dir / "log", [&] {
+        const auto file = WeightFile::open(dir / "x");
+        install_bus_error_handler();
+        std::filesystem::resize_file(dir / "x", 8192);
+        (void)file->read_all("w");
+    });
+    BOOST_TEST(WIFEXITED(ended.status));
+    BOOST_TEST(WEXITSTATUS(ended.status) == static_cast<int>(ExitCode::io));
+    expect_says(ended.said, (dir / "x").string() + " cannot be read");
 }
 
 // Neither the mapped pages of safetensors nor a zip's entry gather in memory while they are read.

@@ -1,0 +1,89 @@
+// See bus_error.h. The handler may use nothing that is not async-signal-safe: names are made beforehand.
+#include "blip/base/bus_error.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <csignal>
+#include <cstdint>
+#include <cstring>
+#include <mutex>
+#include <span>
+#include <string>
+
+#include "blip/base/error.h"
+#include "blip/base/printable.h"
+
+namespace blip {
+namespace {
+
+struct Slot {
+    std::atomic<std::uintptr_t> begin{0};    // 0: free
+    std::atomic<std::size_t> bytes{0};
+    std::array<char, 512> file{};    // ends with 0
+};
+std::array<Slot, 1024> slots;
+std::mutex changing;
+struct sigaction before {};
+std::array<char, 256> whose{};    // "error: rank 3 on node7: "
+
+void say(const char* text) { (void)!::write(STDERR_FILENO, text, std::strlen(text)); }
+
+void on_bus_error(int, siginfo_t* info, void*) {
+    const auto address = reinterpret_cast<std::uintptr_t>(info->si_addr);
+    for (const Slot& slot : slots) {
+        const std::uintptr_t begin = slot.begin;
+        if (begin == 0 || address < begin || address - begin >= slot.bytes) continue;
+        say(whose.data());
+        say(slot.file.data());
+        say(" cannot be read where it is mapped: its disk failed, or it was cut short meanwhile\n");
+        ::_exit(static_cast<int>(ExitCode::io));
+    }
+    ::sigaction(SIGBUS, &before, nullptr);    // the access is made once more, and is then that handler's
+}
+
+void copy(const std::string& text, std::span<char> to) {
+    const std::size_t length = std::min(text.size(), to.size() - 1);
+    std::memcpy(to.data(), text.data(), length);
+    to[length] = '\0';
+}
+
+void install() {
+    copy(fmt::format("error: rank {} on {}: ", launcher_rank(), host_name()), whose);
+    struct sigaction action {};
+    action.sa_sigaction = on_bus_error;
+    action.sa_flags = SA_SIGINFO;
+    struct sigaction current {};
+    ::sigaction(SIGBUS, &action, &current);
+    if (current.sa_sigaction != on_bus_error) before = current;
+}
+
+}    // namespace
+
+void install_bus_error_handler() {
+    const std::lock_guard lock(changing);
+    install();
+}
+
+NamedMapping::NamedMapping(const void* begin, std::size_t bytes, const std::filesystem::path& file) : slot_(-1) {
+    static std::once_flag once;
+    std::call_once(once, install_bus_error_handler);
+    const std::lock_guard lock(changing);
+    for (std::size_t i = 0; i < slots.size() && slot_ < 0; ++i)
+        if (slots[i].begin == 0) slot_ = static_cast<int>(i);
+    if (slot_ < 0) return;
+    Slot& slot = slots[static_cast<std::size_t>(slot_)];
+    copy(printable_line(file.string()), slot.file);
+    slot.bytes = bytes;
+    slot.begin = reinterpret_cast<std::uintptr_t>(begin);
+}
+
+NamedMapping::~NamedMapping() {
+    const std::lock_guard lock(changing);
+    if (slot_ >= 0) slots[static_cast<std::size_t>(slot_)].begin = 0;
+}
+
+}    // namespace blip
