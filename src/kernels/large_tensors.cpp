@@ -28,7 +28,7 @@ class LargeTensors final : public c10::Allocator {
 
     void drop_kept() {
         const std::lock_guard lock(mutex_);
-        while (!kept_.empty()) drop_oldest();
+        while (!kept_.empty()) drop_largest();
     }
 
     static LargeTensors& installed() {
@@ -46,21 +46,24 @@ class LargeTensors final : public c10::Allocator {
 
     void* take(std::size_t bytes) {
         const std::lock_guard lock(mutex_);
-        auto fits = kept_.end();
+        // The smallest that is large enough and wastes little, else the largest that needs to grow but little.
+        auto fits = kept_.end(), grows = kept_.end();
         for (auto block = kept_.begin(); block != kept_.end(); ++block) {
-            if (block->bytes >= bytes && block->bytes - bytes <= bytes / 4 &&
-                (fits == kept_.end() || block->bytes < fits->bytes))
-                fits = block;
+            if (block->bytes >= bytes && block->bytes - bytes <= bytes / 4) {
+                if (fits == kept_.end() || block->bytes < fits->bytes) fits = block;
+            } else if (block->bytes < bytes && bytes - block->bytes <= bytes / 4) {
+                if (grows == kept_.end() || block->bytes > grows->bytes) grows = block;
+            }
         }
         Block block{nullptr, (bytes + page - 1) / page * page};
         if (fits != kept_.end()) {
-            block = *fits;
-            kept_bytes_ -= block.bytes;
-            kept_.erase(fits);
+            block = take_kept(fits);
         } else {
+            Block small{nullptr, 0};
+            if (grows != kept_.end()) small = take_kept(grows);
             most_used_bytes_ = std::max(most_used_bytes_, used_bytes_ + block.bytes);
-            while (!kept_.empty() && used_bytes_ + kept_bytes_ + block.bytes > most_used_bytes_) drop_oldest();
-            block.data = map(block.bytes);
+            while (!kept_.empty() && used_bytes_ + kept_bytes_ + block.bytes > most_used_bytes_) drop_largest();
+            block.data = map(small, block.bytes);
             if (block.data == nullptr) return nullptr;
         }
         used_bytes_ += block.bytes;
@@ -68,21 +71,34 @@ class LargeTensors final : public c10::Allocator {
         used_.emplace(block.data, block.bytes);
         return block.data;
     }
-    void* map(std::size_t bytes) {
+    Block take_kept(std::vector<Block>::iterator kept) {
+        const Block block = *kept;
+        kept_bytes_ -= block.bytes;
+        kept_.erase(kept);
+        return block;
+    }
+    // grown: a block of which this is to be made, if it has data. Null, and no such block any more, without memory.
+    void* map(const Block& grown, std::size_t bytes) {
         for (;;) {
-            void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            void* data = grown.data != nullptr
+                             ? mremap(grown.data, grown.bytes, bytes, MREMAP_MAYMOVE)
+                             : mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
             if (data != MAP_FAILED) {
                 madvise(data, bytes, MADV_HUGEPAGE);    // a wish: refused where the kernel has none
                 return data;
             }
-            if (kept_.empty()) return nullptr;
-            drop_oldest();
+            if (kept_.empty()) {
+                if (grown.data != nullptr) munmap(grown.data, grown.bytes);
+                return nullptr;
+            }
+            drop_largest();
         }
     }
-    void drop_oldest() {
-        munmap(kept_.front().data, kept_.front().bytes);
-        kept_bytes_ -= kept_.front().bytes;
-        kept_.erase(kept_.begin());
+    // Its pages are the cheapest to have anew, being the system's large ones.
+    void drop_largest() {
+        const Block block = take_kept(std::max_element(
+            kept_.begin(), kept_.end(), [](const Block& a, const Block& b) { return a.bytes < b.bytes; }));
+        munmap(block.data, block.bytes);
     }
     bool keep(void* data) {
         const std::lock_guard lock(mutex_);
@@ -103,7 +119,7 @@ class LargeTensors final : public c10::Allocator {
     c10::Allocator& small_;
     std::mutex mutex_;
     std::unordered_map<void*, std::size_t> used_;    // address and bytes
-    std::vector<Block> kept_;                        // the oldest first
+    std::vector<Block> kept_;
     std::size_t used_bytes_ = 0, kept_bytes_ = 0, most_used_bytes_ = 0;
 };
 

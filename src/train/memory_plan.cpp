@@ -75,9 +75,9 @@ double text_kept(const Shape& s) {
 // A training step: the most of four moments.
 double step_bytes(const Shape& s, int recomputed) {
     const double vision = vision_kept(s, recomputed), text = text_kept(s), row = s.R * s.V() * fp32;
-    // the loss: log-probabilities, their two gradients and the logits (in bf16 half as large, but not with every
-    // processor's products: not counted)
-    const double loss = 4 * row;
+    // the loss: log-probabilities, and their two gradients or the sum of these and the logits' gradient; products of
+    // bf16 take a row more on some processors and none on others
+    const double loss = (s.a < fp32 ? 3.5 : 3) * row;
     // the head's product: the gradient of the logits and of its weight, which waits for the embedding's
     const double head = row * (s.a < fp32 ? 1.5 : 1) + s.head_weight();
     // the embedding's gradient beside the head's and their sum; the text's activations are gone

@@ -29,6 +29,7 @@ train() {
 
 # start COMMAND...: in the background; sets $job. Output is that of `run`.
 start() {
+    : >"$output" # in the background it would happen later, and words of the run before be found
     "$@" >"$output" 2>&1 &
     job=$!
 }
