@@ -93,8 +93,9 @@ limit_of() { # SCRIPT
         *) [ "${FAULTS:-short}" = short ] && echo 900 || echo 7200 ;;
     esac
 }
-# The second of two at a time, the long ones first: scripts that neither measure time nor signal at a moment. At the end
-# the fuzzers, which take what is left of the processors, while a Slurm's jobs mostly wait.
+# The second of two at a time, the long ones first: scripts that neither measure time nor signal at a moment; what runs in
+# front helps with them when it has no more of its own. At the end the fuzzers, which take what is left of the processors,
+# while a Slurm's jobs mostly wait.
 beside=()
 for script in parity jobs_scripts train_checkpoints train_kill checkpoint_kills train_rank_fails soak train_kills \
     train_precision export_weights coco_pack_jpeg evaluate_results surroundings train_memory damage_runs nccl_failures \
@@ -104,8 +105,14 @@ for script in parity jobs_scripts train_checkpoints train_kill checkpoint_kills 
     coco_pack_input coco_pack_skip cuda_build gpu_program make_sample oracle_setup parity_setup setup_nvcc setup_trust fuzz_readers; do
     ! wanted "faults/$script.sh" || beside+=("$script.sh")
 done
+claim() { mkdir "$logs/$1.claimed" 2>/dev/null; }
+run_claimed() { # SCRIPT
+    local niceness=0
+    [ "$1" != fuzz_readers.sh ] || niceness=19
+    execute "$logs/$1" "faults/$1" "$(limit_of "$1")" nice -n $niceness bash "tests/faults/$1"
+}
 run_beside() {
-    local script niceness
+    local script
     trap 'stop 143' INT TERM # Ctrl-C reaches both
     lane=
     if [[ " ${beside[*]} " = *" fuzz_readers.sh "* ]] && [ ${#beside[@]} -gt 1 ] && ! left_out faults/fuzz_readers.sh >/dev/null; then
@@ -114,15 +121,19 @@ run_beside() {
         lane=$! # of this one, for stop
     fi
     for script in "${beside[@]}"; do
-        [ "$script" = fuzz_readers.sh ] && niceness=19 || niceness=0
-        execute "$logs/$script" "faults/$script" "$(limit_of "$script")" nice -n $niceness bash "tests/faults/$script"
+        ! claim "$script" || run_claimed "$script"
     done
 }
 report_beside() { # those that have ended since
-    while [ ${#unreported[@]} -gt 0 ] && [ -e "$logs/${unreported[0]}.end" ]; do
-        report "$logs/${unreported[0]}" "faults/${unreported[0]}" "$(limit_of "${unreported[0]}")"
-        unreported=("${unreported[@]:1}")
+    local script others=()
+    for script in "${unreported[@]}"; do
+        if [ -e "$logs/$script.end" ]; then
+            report "$logs/$script" "faults/$script" "$(limit_of "$script")"
+        else
+            others+=("$script")
+        fi
     done
+    unreported=("${others[@]}")
 }
 unreported=("${beside[@]}")
 run_beside &
@@ -154,6 +165,11 @@ for script in tests/faults/*.sh tests/slurm/*.sh; do
     name=${script##*/}
     case $name in lib.sh | *_lib.sh) continue ;; esac # sourced by the others
     [[ " ${beside[*]} " = *" $name "* ]] || run "${script#tests/}" "$(limit_of "$name")" bash "$script"
+done
+for script in "${beside[@]}"; do
+    [ "$script" != fuzz_readers.sh ] && claim "$script" || continue
+    run_claimed "$script"
+    report_beside
 done
 while [ ${#unreported[@]} -gt 0 ] && kill -0 $lane 2>/dev/null; do
     sleep 0.2
