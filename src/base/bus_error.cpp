@@ -2,6 +2,7 @@
 #include "blip/base/bus_error.h"
 
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -51,7 +52,10 @@ void copy(const std::string& text, std::span<char> to) {
     to[length] = '\0';
 }
 
-void install() {
+}    // namespace
+
+void install_bus_error_handler() {
+    const std::lock_guard lock(changing);
     copy(fmt::format("error: rank {} on {}: ", launcher_rank(), host_name()), whose);
     struct sigaction action {};
     action.sa_sigaction = on_bus_error;
@@ -61,11 +65,12 @@ void install() {
     if (current.sa_sigaction != on_bus_error) before = current;
 }
 
-}    // namespace
-
-void install_bus_error_handler() {
-    const std::lock_guard lock(changing);
-    install();
+std::shared_ptr<const std::byte> own_mapping(void* memory, std::size_t bytes, const std::filesystem::path& file) {
+    return {static_cast<const std::byte*>(memory),
+            [memory, bytes, named = std::make_shared<NamedMapping>(memory, bytes, file)](const std::byte*) mutable {
+                named.reset();    // before something else may be mapped there
+                ::munmap(memory, bytes);
+            }};
 }
 
 NamedMapping::NamedMapping(const void* begin, std::size_t bytes, const std::filesystem::path& file) : slot_(-1) {

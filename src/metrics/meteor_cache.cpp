@@ -37,11 +37,7 @@ std::optional<Mapped> map_file(const fs::path& file) {
     const auto size = static_cast<std::size_t>(mapped.status.st_size);
     void* memory = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
     if (memory == MAP_FAILED) return std::nullopt;
-    mapped.owner.reset(memory,
-                       [size, named = std::make_shared<NamedMapping>(memory, size, file)](const void* at) mutable {
-                           named.reset();
-                           ::munmap(const_cast<void*>(at), size);
-                       });
+    mapped.owner = own_mapping(memory, size, file);
     mapped.bytes = {static_cast<const std::byte*>(memory), size};
     return mapped;
 }

@@ -38,12 +38,7 @@ MappedFile MappedFile::open(const std::filesystem::path& path) {
         throw Error(ExitCode::io,
                     fmt::format("cannot read {}: {}", path.string(), std::generic_category().message(errno)));
     }
-    file.memory_ = {static_cast<const std::byte*>(memory),
-                    [memory, size = file.size_,
-                     named = std::make_shared<NamedMapping>(memory, file.size_, path)](const std::byte*) mutable {
-                        named.reset();    // before something else may be mapped there
-                        ::munmap(memory, size);
-                    }};
+    file.memory_ = own_mapping(memory, file.size_, path);
     return file;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <memory>
 
 namespace blip {
 
@@ -19,6 +20,9 @@ class NamedMapping {
   private:
     int slot_;
 };
+
+// Keeps what mmap returned for bytes of the file, named as long; unmaps it in the end.
+std::shared_ptr<const std::byte> own_mapping(void* memory, std::size_t bytes, const std::filesystem::path& file);
 
 // Anew, where something has put its own handler in the place since. That one gets what lies in no named mapping.
 void install_bus_error_handler();

@@ -43,11 +43,10 @@ BOOST_AUTO_TEST_CASE(sizes_that_change_take_no_more_than_the_largest_at_once) {
     std::vector<at::Tensor> behind;    // what would keep a heap from shrinking
     blip::drop_kept_large_tensors();
     const std::int64_t before = resident();
-    for (const std::int64_t size : {1000, 200, 30, 45, 200, 700, 30, 21, 990, 330, 51, 17, 780, 1000}) {
+    for (const std::int64_t size : {1300, 200, 30, 45, 200, 700, 30, 21, 1290, 330, 51, 17, 780, 1300}) {
         const at::Tensor tensor = at::full({size * mib / 40}, 1.5F);
         behind.push_back(at::full({1000}, 1.0F));
-        // 114 MiB at once were used in the case before
-        BOOST_TEST(resident() - before <= 119 * mib, "after " << size / 10 << " MiB: " << (resident() - before) / mib);
+        BOOST_TEST(resident() - before <= 135 * mib, "after " << size / 10 << " MiB: " << (resident() - before) / mib);
     }
 }
 
