@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -69,6 +70,20 @@ std::string columns(const std::vector<std::array<std::string, 6>>& lines) {
 }
 
 }    // namespace
+
+std::vector<int> late_ranks(const std::vector<int>& awaited, const std::vector<PhaseRow>& rows, int own_rank) {
+    std::vector<int> held_up, others;
+    for (const PhaseRow& row : rows) {
+        if (row.rank == own_rank) continue;
+        (row.waiting && alive(row) ? held_up : others).push_back(row.rank);
+    }
+    std::vector<int> late;
+    std::copy_if(awaited.begin(), awaited.end(), std::back_inserter(late),
+                 [&](int rank) { return !holds(held_up, rank); });
+    if (late.empty()) late = others.empty() ? awaited : others;
+    std::sort(late.begin(), late.end());
+    return late;
+}
 
 std::string hang_table(const std::vector<PhaseRow>& rows, int size, const std::vector<int>& late) {
     std::vector<std::array<std::string, 6>> lines{{"rank", "host", "process", "epoch, step", "doing", "for"}};
@@ -212,7 +227,7 @@ void HangReport::ask_other_hosts(std::map<int, PhaseRow>& rows, Clock::time_poin
     }
 }
 
-HangFacts HangReport::tell(const std::vector<int>& known_late) {
+HangFacts HangReport::tell(const std::vector<int>& awaited) {
     // Read before anything is asked: what they were doing when time ran out.
     std::map<int, PhaseRow> rows;
     for (const PhaseRow& row : host_rows()) rows.emplace(row.rank, row);
@@ -224,14 +239,13 @@ HangFacts HangReport::tell(const std::vector<int>& known_late) {
         }
     }
     if (size_ > static_cast<int>(rows.size())) ask_other_hosts(rows, in(kForAnswers_s));
-    HangFacts facts{known_late, ""};
     std::vector<PhaseRow> all;
     std::vector<int> living;
     for (const auto& [rank, row] : rows) {
         if (alive(row)) living.push_back(rank);
-        if (known_late.empty() && rank != rank_ && !(row.waiting && alive(row))) facts.late.push_back(rank);
         all.push_back(row);
     }
+    HangFacts facts{late_ranks(awaited, all, rank_), ""};
     want_stacks(facts.late, living);
     facts.table = "\n  What each rank was doing:" + hang_table(all, size_, facts.late);
     return facts;

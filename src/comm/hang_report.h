@@ -25,8 +25,8 @@ class HangReport {
 
     // Called while this rank waits, by its main thread: answers ranks of other hosts that ask. Cheap.
     void answer();
-    // See Communicator::hang_facts. Where none are known to be late, those are that do not wait themselves.
-    HangFacts tell(const std::vector<int>& late);
+    // See Communicator::hang_facts.
+    HangFacts tell(const std::vector<int>& awaited);
 
   private:
     std::vector<PhaseRow> host_rows() const;
@@ -47,6 +47,10 @@ class HangReport {
     std::list<std::pair<std::string, MPI_Request>> sent_;    // never waited for: whom they are for may be gone
 };
 
+// Whom to call late when `own_rank` has run out of time with the parts of `awaited` missing (empty: of anyone). A
+// living rank that waits itself is held up like this one, so another is meant where there is one: of the awaited, else
+// of all. Those awaited of whom nothing is known stay. Ascending.
+std::vector<int> late_ranks(const std::vector<int>& awaited, const std::vector<PhaseRow>& rows, int own_rank);
 // One line a rank under a headline: rank, host, process, where in the run, doing, for how long.
 std::string hang_table(const std::vector<PhaseRow>& rows, int size, const std::vector<int>& late);
 

@@ -83,7 +83,7 @@ class MpiCommunicator final : public Communicator {
         mpi_check(MPI_Comm_size(node_, &node_size_), what);
         hang_.emplace(comm_, node_, patience_);
         patience_.answer = [this] { hang_->answer(); };
-        patience_.facts = [this](const std::vector<int>& late) { return hang_->tell(late); };
+        patience_.facts = [this](const std::vector<int>& awaited) { return hang_->tell(awaited); };
     }
     // comm_ and node_ are left to MPI_Finalize: freeing it is collective, and a destructor must not wait for other
     // ranks.
@@ -109,7 +109,7 @@ class MpiCommunicator final : public Communicator {
     std::vector<std::string> gather(const std::string& bytes, const char* what) override;
     std::vector<std::string> all_gather_strings(const std::string& bytes, const char* what) override;
     void barrier(const char* what) override;
-    HangFacts hang_facts(const std::vector<int>& late) override { return hang_->tell(late); }
+    HangFacts hang_facts(const std::vector<int>& awaited) override { return hang_->tell(awaited); }
     void answer_ranks() override { hang_->answer(); }
 
   private:

@@ -38,8 +38,8 @@ void pause_after(Clock::duration idle) {
     std::this_thread::sleep_for(pause);
 }
 
-[[noreturn]] void fail_late(const std::string& what, const Patience& patience, std::vector<int> late) {
-    HangFacts facts{std::move(late), ""};
+[[noreturn]] void fail_late(const std::string& what, const Patience& patience, std::vector<int> awaited) {
+    HangFacts facts{std::move(awaited), ""};
     const std::string remark = patience.remark ? patience.remark() : "";
     try {
         if (patience.facts) facts = patience.facts(facts.late);
@@ -58,7 +58,7 @@ void pause_after(Clock::duration idle) {
 }    // namespace
 
 void poll_until(const std::function<bool()>& reached, const std::string& what, const Patience& patience,
-                const std::function<std::vector<int>()>& late) {
+                const std::function<std::vector<int>()>& awaited) {
     if (reached()) return;
     const PhaseWait marked(what);
     auto start = Clock::now();
@@ -70,7 +70,7 @@ void poll_until(const std::function<bool()>& reached, const std::string& what, c
         if (now - last_poll > kOwnPause) start += now - last_poll;
         last_poll = now;
         if (std::chrono::duration<double>(now - start).count() > patience.timeout_s)
-            fail_late(what, patience, late ? late() : std::vector<int>());
+            fail_late(what, patience, awaited ? awaited() : std::vector<int>());
         if (patience.answer && now - start > kBeforeAnswers) patience.answer();
         pause_after(now - start);
     }
@@ -92,17 +92,17 @@ void MpiRequests::wait(const std::string& what, const Patience& patience) {
         return finished != 0;
     };
     all_finished_ = false;
-    while (!all_finished_) poll_until(some_finished, what, patience, [this] { return late_ranks(); });
+    while (!all_finished_) poll_until(some_finished, what, patience, [this] { return awaited_ranks(); });
     requests_.clear();
     peers_.clear();
 }
 
-std::vector<int> MpiRequests::late_ranks() const {
-    std::set<int> late;
+std::vector<int> MpiRequests::awaited_ranks() const {
+    std::set<int> awaited;
     for (std::size_t i = 0; i < requests_.size(); ++i) {
-        if (requests_[i] != MPI_REQUEST_NULL && peers_[i] >= 0) late.insert(peers_[i]);
+        if (requests_[i] != MPI_REQUEST_NULL && peers_[i] >= 0) awaited.insert(peers_[i]);
     }
-    return {late.begin(), late.end()};
+    return {awaited.begin(), awaited.end()};
 }
 
 }    // namespace blip

@@ -88,7 +88,7 @@ class NcclCommunicator final : public Communicator {
         return host_->all_gather_strings(bytes, what);
     }
     void barrier(const char* what) override { host_->barrier(what); }
-    HangFacts hang_facts(const std::vector<int>& late) override { return host_->hang_facts(late); }
+    HangFacts hang_facts(const std::vector<int>& awaited) override { return host_->hang_facts(awaited); }
     void answer_ranks() override { host_->answer_ranks(); }
 
   private:

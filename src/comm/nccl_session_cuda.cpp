@@ -130,7 +130,7 @@ void NcclSession::poll(const std::function<bool()>& reached, const char* what) {
     Patience patience{options_.timeout_s,
                       rank_,
                       [this] { host_.answer_ranks(); },
-                      [this](const std::vector<int>& late) { return host_.hang_facts(late); },
+                      [this](const std::vector<int>& awaited) { return host_.hang_facts(awaited); },
                       {}};
     patience.remark = [this] {
         const char* last = ncclGetLastError(comm_);

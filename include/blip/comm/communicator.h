@@ -79,9 +79,10 @@ class Communicator {
     // No rank passes before all have come.
     virtual void barrier(const char* what) = 0;
 
-    // After a wait has run out of time, given the ranks known to be late: what each rank of the job was doing. One rank
-    // gets to tell it; the others come back only if that one fails to end the job. Takes seconds at most.
-    virtual HangFacts hang_facts(const std::vector<int>& late) { return {late, ""}; }
+    // After a wait has run out of time, given the ranks whose parts are missing (empty: not known): who is late, and
+    // what each rank of the job was doing. One rank gets to tell it; the others come back only if that one fails to end
+    // the job. Takes seconds at most.
+    virtual HangFacts hang_facts(const std::vector<int>& awaited) { return {awaited, ""}; }
     // Called now and then in long waits, so that ranks of other hosts get answers for their hang_facts.
     virtual void answer_ranks() {}
 

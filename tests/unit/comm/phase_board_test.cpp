@@ -95,6 +95,31 @@ BOOST_AUTO_TEST_CASE(a_stopped_and_a_dead_process_are_told_apart) {
     BOOST_TEST(read_slot(slot).process == "gone");
 }
 
+// rank, and whether it runs and waits for others
+PhaseRow row_of(int rank, bool waiting, const char* process = "running") {
+    PhaseRow row;
+    row.rank = rank;
+    row.waiting = waiting;
+    row.process = process;
+    return row;
+}
+
+BOOST_AUTO_TEST_CASE(a_rank_that_waits_itself_is_not_called_late_while_another_holds_it_up) {
+    using Ranks = std::vector<int>;
+    const PhaseRow asks = row_of(1, true), waits = row_of(2, true), stopped = row_of(0, true, "stopped");
+    // rank 2 misses rank 0's part of an earlier exchange, rank 1 those of both
+    BOOST_TEST(late_ranks({2, 0}, {stopped, asks, waits}, 1) == Ranks{0});
+    BOOST_TEST(late_ranks({2}, {stopped, asks, waits}, 1) == Ranks{0});
+    BOOST_TEST(late_ranks({}, {stopped, asks, waits}, 1) == Ranks{0});
+    // of two that do not wait the one that is awaited
+    BOOST_TEST(late_ranks({2}, {row_of(0, false), asks, row_of(2, false)}, 1) == Ranks{2});
+    // of rank 3 nothing is known
+    BOOST_TEST(late_ranks({2, 3}, {row_of(0, false), asks, waits}, 1) == Ranks{3});
+    // all wait, as when ranks do not take the same way
+    BOOST_TEST(late_ranks({2}, {row_of(0, true), asks, waits}, 1) == Ranks{2});
+    BOOST_TEST(late_ranks({}, {row_of(0, true), asks, waits}, 1) == Ranks{});
+}
+
 BOOST_AUTO_TEST_CASE(the_table_marks_who_is_late_and_who_does_not_answer) {
     PhaseRow waits{0, 10, "a", "running", "updating, waiting for 'bucket 0'", 1, 7, 3, 0.1, true};
     PhaseRow stopped{2, 12, "host-b", "stopped", "reading a batch", 1, 6, 12.34, 13, false};
