@@ -102,7 +102,8 @@ void remove_unfinished(const fs::path& checkpoints) {
     }
 }
 
-void retain(const fs::path& checkpoints, const StepDirectory& newest, int keep) {
+std::vector<StepDirectory> steps_to_remove(const fs::path& checkpoints, const StepDirectory& newest, int keep) {
+    std::vector<StepDirectory> old;
     int kept = 0;
     for (const StepDirectory& directory : list_steps(checkpoints)) {
         const bool beyond = directory.order() > newest.order();
@@ -111,9 +112,10 @@ void retain(const fs::path& checkpoints, const StepDirectory& newest, int keep) 
         if (wanted) {
             ++kept;
         } else {
-            remove_step(directory);
+            old.push_back(directory);
         }
     }
+    return old;
 }
 
 }    // namespace blip

@@ -37,8 +37,9 @@ StepDirectory new_step_directory(const std::filesystem::path& checkpoints, std::
 void remove_step(const StepDirectory& directory);
 // Directories without a manifest, named as they go: saves that were interrupted.
 void remove_unfinished(const std::filesystem::path& checkpoints);
-// After `newest` was published: keeps the `keep` newest up to it. What stands beyond it was passed over on resume
-// (damaged), and what it repeats is superseded: both go.
-void retain(const std::filesystem::path& checkpoints, const StepDirectory& newest, int keep);
+// What goes after `newest` was published: all but the `keep` newest up to it. What stands beyond it was passed over on
+// resume (damaged), and what it repeats is superseded: both go. Errors: io.
+std::vector<StepDirectory> steps_to_remove(const std::filesystem::path& checkpoints, const StepDirectory& newest,
+                                           int keep);
 
 }    // namespace blip

@@ -12,6 +12,8 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
@@ -100,6 +102,7 @@ struct CheckpointWriter::Impl {
     double stall_s = 0;
     double write_s = 0;             // belongs to the thread, as result does
     std::function<void()> check;    // before_publishing
+    std::thread removal;            // of old checkpoints: a file of GiBs takes a second or more to go
 
     Impl(fs::path run_directory, int a_keep, Communicator& a_communicator)
         : checkpoints(checkpoints_directory(run_directory)), keep(a_keep), communicator(a_communicator) {}
@@ -154,6 +157,9 @@ struct CheckpointWriter::Impl {
 
     std::vector<std::string> agree();
     bool publish();
+    void finish_removal() {
+        if (removal.joinable()) removal.join();
+    }
 };
 
 // Every rank's failure, as lines; fills the manifest's list of files.
@@ -184,7 +190,12 @@ bool CheckpointWriter::Impl::publish() {
     }
     if (communicator.rank() == 0 && problems.empty()) {
         try {
-            retain(checkpoints, directory, keep);
+            std::vector<StepDirectory> old = steps_to_remove(checkpoints, directory, keep);
+            if (!old.empty()) {
+                removal = std::thread([steps = std::move(old)] {
+                    for (const StepDirectory& step : steps) remove_step(step);
+                });
+            }
         } catch (const std::exception& failure) {
             log_warning("old checkpoints stay: {}", failure.what());
         }
@@ -210,12 +221,14 @@ CheckpointWriter::CheckpointWriter(fs::path run_directory, int keep, Communicato
 
 CheckpointWriter::~CheckpointWriter() {
     if (impl_->thread.joinable()) impl_->thread.join();
+    impl_->finish_removal();
 }
 
 void CheckpointWriter::start_save(const Manifest& manifest, const Arena& arena, const ShardedAdamW& optimizer) {
     if (impl_->in_flight) finish_save();
     const auto start = Clock::now();
     Impl& impl = *impl_;
+    impl.finish_removal();
     impl.manifest = manifest;
     impl.manifest.world_size = impl.communicator.size();
     impl.manifest.update_count = optimizer.update_count();

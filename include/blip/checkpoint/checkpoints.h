@@ -22,7 +22,7 @@ class CheckpointWriter {
   public:
     // run_directory/checkpoints is created. keep: newest checkpoints that survive a save. Collective; throws io.
     CheckpointWriter(std::filesystem::path run_directory, int keep, Communicator& communicator);
-    ~CheckpointWriter();    // joins the writing thread
+    ~CheckpointWriter();    // waits for what goes on in the background
     // What interrupted saves left is removed, and named. Collective; throws io.
     void remove_unfinished();
     // Called on rank 0 before a manifest is written and old checkpoints are removed. If it throws an Error,
@@ -37,8 +37,9 @@ class CheckpointWriter {
     void wait_for_snapshot();
     // True once this rank's file is on disk or has failed (no communication).
     bool written() const;
-    // Waits for this rank's file, agrees with the others, writes the manifest, removes old checkpoints.
-    // Collective. Returns false (with a warning that says why) if any rank failed: that checkpoint is then removed.
+    // Waits for this rank's file, agrees with the others and writes the manifest; old checkpoints then go in the
+    // background, before the next save begins. Collective. Returns false (with a warning that says why) if any rank
+    // failed: that checkpoint is then removed.
     bool finish_save();
     bool in_flight() const;
     // Of the last save: seconds for which start_save, wait_for_snapshot and finish_save held up training, and for which
