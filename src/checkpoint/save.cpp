@@ -32,6 +32,11 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
+// If it runs.
+void finish(std::thread& thread) {
+    if (thread.joinable()) thread.join();
+}
+
 // This rank's shards of the masters and moments, copied to the host: training goes on while they are written. What the
 // CPU holds is copied by the thread that writes, while the next step computes its gradients; the copy of what lies on a
 // GPU is queued behind the last step and made at once.
@@ -157,9 +162,6 @@ struct CheckpointWriter::Impl {
 
     std::vector<std::string> agree();
     bool publish();
-    void finish_removal() {
-        if (removal.joinable()) removal.join();
-    }
 };
 
 // Every rank's failure, as lines; fills the manifest's list of files.
@@ -220,15 +222,15 @@ CheckpointWriter::CheckpointWriter(fs::path run_directory, int keep, Communicato
 }
 
 CheckpointWriter::~CheckpointWriter() {
-    if (impl_->thread.joinable()) impl_->thread.join();
-    impl_->finish_removal();
+    finish(impl_->thread);
+    finish(impl_->removal);
 }
 
 void CheckpointWriter::start_save(const Manifest& manifest, const Arena& arena, const ShardedAdamW& optimizer) {
     if (impl_->in_flight) finish_save();
     const auto start = Clock::now();
     Impl& impl = *impl_;
-    impl.finish_removal();
+    finish(impl.removal);
     impl.manifest = manifest;
     impl.manifest.world_size = impl.communicator.size();
     impl.manifest.update_count = optimizer.update_count();
@@ -263,7 +265,7 @@ bool CheckpointWriter::written() const { return impl_->written; }
 bool CheckpointWriter::finish_save() {
     if (!impl_->in_flight) return true;
     const auto start = Clock::now();
-    if (impl_->thread.joinable()) impl_->thread.join();
+    finish(impl_->thread);
     impl_->in_flight = false;
     if (impl_->check)
         run_on_first_rank(impl_->communicator, [&] {

@@ -81,7 +81,6 @@ std::vector<int> late_ranks(const std::vector<int>& awaited, const std::vector<P
     std::copy_if(awaited.begin(), awaited.end(), std::back_inserter(late),
                  [&](int rank) { return !holds(held_up, rank); });
     if (late.empty()) late = others.empty() ? awaited : others;
-    std::sort(late.begin(), late.end());
     return late;
 }
 

@@ -49,7 +49,7 @@ class HangReport {
 
 // Whom to call late when `own_rank` has run out of time with the parts of `awaited` missing (empty: of anyone). A
 // living rank that waits itself is held up like this one, so another is meant where there is one: of the awaited, else
-// of all. Those awaited of whom nothing is known stay. Ascending.
+// of all. Those awaited of whom nothing is known stay.
 std::vector<int> late_ranks(const std::vector<int>& awaited, const std::vector<PhaseRow>& rows, int own_rank);
 // One line a rank under a headline: rank, host, process, where in the run, doing, for how long.
 std::string hang_table(const std::vector<PhaseRow>& rows, int size, const std::vector<int>& late);
