@@ -139,7 +139,7 @@ PROGRAMS :=
 UNIT     := $(addprefix $(BUILD)/tests/unit_,base data checkpoint)
 WIDE     :=
 endif
-GPU_TESTS := $(if $(WITH_CUDA),$(addprefix $(BUILD)/tests/,gpu nccl_gpu nccl_fake nccl_job nccl_job_real))
+GPU_TESTS := $(if $(WITH_CUDA),$(addprefix $(BUILD)/tests/,gpu nccl_gpu nccl_fake nccl_job nccl_job_real fake_cuda blip_mpi_fake_cuda))
 PARITY    := $(BUILD)/tests/parity_batch
 FOR_FAULTS := $(BUILD)/tests/libfile_faults.so $(BUILD)/tests/newest_state
 BENCHES   := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*_bench.cpp))
@@ -161,8 +161,9 @@ $(foreach l,$(HAVE),$(call track,$(BUILD)/lists/libblip_$(l),$(call sources,$(l)
 $(foreach l,$(HAVE_CUDA),$(call track,$(BUILD)/lists/libblip_$(l)_cuda,$(call sources_cuda,$(l))))
 $(foreach l,$(HAVE_NOCUDA),$(call track,$(BUILD)/lists/libblip_$(l)_nocuda,$(call sources_nocuda,$(l))))
 $(call track,$(BUILD)/lists/gpu,$(wildcard tests/gpu/*_test.cpp))
+$(call track,$(BUILD)/lists/fake_cuda,$(wildcard tests/fake_cuda/*.cpp tests/gpu/*_test.cpp))
 # Left by a build with CUDA, they would still be found and run.
-$(if $(WITH_CUDA),,$(shell rm -f $(BUILD)/bin/blip_mpi_cuda $(BUILD)/tests/gpu $(BUILD)/tests/nccl_*))
+$(if $(WITH_CUDA),,$(shell rm -f $(BUILD)/bin/blip_mpi_cuda $(BUILD)/tests/gpu $(BUILD)/tests/nccl_* $(BUILD)/tests/*fake_cuda))
 $(foreach l,$(TESTED),$(call track,$(BUILD)/lists/unit_$(l),$(wildcard tests/unit/$(l)/*_test.cpp)))
 $(foreach d,golden ranks,$(call track,$(BUILD)/lists/$(d),$(wildcard tests/$(d)/*_test.cpp)))
 $(foreach p,$(PREP),$(call track,$(BUILD)/lists/$(p),$(wildcard data_prep/$(p)*.cpp)))
@@ -310,7 +311,8 @@ $(call obj,src/image/png.cpp): $(BUILD)/lists/flags_png
 $(foreach l,$(HAVE_CUDA),$(call compiled_as,$(wildcard src/$(l)/*_cuda.cpp),,$(call mpi_of,$(l)) $(CUDA_FLAGS)))
 $(foreach l,$(TESTED),$(call compiled_as,$(wildcard tests/unit/$(l)/*_test.cpp),test_,$(call mpi_of,$(l))))
 $(call compiled_as,$(wildcard tests/golden/*_test.cpp tests/ranks/*_test.cpp tests/support/*.cpp),test_)
-$(call compiled_as,$(wildcard tests/gpu/*_test.cpp) $(filter-out tests/nccl/fake_%,$(wildcard tests/nccl/*.cpp)),test_,$(CUDA_FLAGS))
+$(call compiled_as,$(wildcard tests/gpu/*_test.cpp tests/fake_cuda/*_test.cpp) $(filter-out tests/nccl/fake_%,$(wildcard tests/nccl/*.cpp)),test_,$(CUDA_FLAGS))
+$(call compiled_as,$(filter-out %_test.cpp,$(wildcard tests/fake_cuda/*.cpp)) tests/nccl/fake_nccl.cpp,,$(CUDA_FLAGS))
 $(call compiled_as,$(wildcard tests/bench/*_bench.cpp) tests/parity/evaluate_batch.cpp tests/faults/files/newest_state.cpp)
 $(call compiled_as,$(wildcard data_prep/*.cpp))
 
@@ -364,6 +366,21 @@ $(eval $(call program_rules,$(BUILD)/tests/golden,$(call obj,$(wildcard tests/go
 $(eval $(call program_rules,$(BUILD)/tests/ranks,$(call obj,$(wildcard tests/ranks/*_test.cpp) tests/support/ranks_main.cpp),$(LAYERS),$(SUPPORT_LIB) $(SUPPORT_TORCH_LIB),$(TEST_LIBS),$(BUILD)/lists/ranks))
 gpu_objects := $(call obj,$(wildcard tests/gpu/*_test.cpp) tests/support/gpu_main.cpp)
 $(if $(WITH_CUDA),$(eval $(call cuda_program_rules,$(BUILD)/tests/gpu,$(gpu_objects),,$(SUPPORT_LIB) $(SUPPORT_TORCH_LIB),$(TEST_LIBS),$(BUILD)/lists/gpu)))
+
+# The program and the tests of GPUs on a pretended device (tests/fake_cuda/fake_cuda.h), which takes the place of
+# libtorch_cuda, of kernels (*.cu: no object of theirs is asked for), of the CUDA runtime and of NCCL.
+fake_cuda_device := $(call obj,$(filter-out %_test.cpp,$(wildcard tests/fake_cuda/*.cpp)) tests/nccl/fake_nccl.cpp)
+# $(1) program, $(2) its objects, $(3) further archives and libraries
+define fake_cuda_program_rules
+$(1): $(2) $(fake_cuda_device) $(call libs_cuda,$(LAYERS)) $(3) $(BUILD)/lists/fake_cuda $(BUILD)/lists/link
+$(1): private LINK := $(4) $(TORCH_LIBS) $(MPI_LIBS)
+$(1):
+	$$(link)
+endef
+ifneq ($(WITH_CUDA),)
+$(eval $(call fake_cuda_program_rules,$(BUILD)/tests/blip_mpi_fake_cuda,$(call obj,src/app/main.cpp)))
+$(eval $(call fake_cuda_program_rules,$(BUILD)/tests/fake_cuda,$(gpu_objects) $(call obj,$(wildcard tests/fake_cuda/*_test.cpp)),$(SUPPORT_LIB) $(SUPPORT_TORCH_LIB),$(TEST_LIBS)))
+endif
 
 # NCCL's communicator on the real libraries, and on shared libraries that stand in for them (tests/nccl/fakes.h).
 FAKES := $(abspath $(BUILD))/tests/fakes

@@ -157,6 +157,12 @@ if [ -x "$build/tests/gpu" ]; then
 else
     run gpu 10 printf '%s\n' 'skipped: gpu tests (no GPU code: built without CUDA)' '0 passed, 0 failed, 1 skipped'
 fi
+if [ -x "$build/tests/fake_cuda" ]; then
+    run fake_cuda 600 "${one_thread[@]}" "$build/tests/fake_cuda" "${boost[@]}"
+    run fake_cuda/program.sh 600 bash tests/fake_cuda/program.sh
+else
+    run fake_cuda 10 printf '%s\n' 'skipped: the pretended GPU (no GPU code: built without CUDA)' '0 passed, 0 failed, 1 skipped'
+fi
 for np in 1 2 3; do
     [ ! -x "$build/tests/nccl_fake" ] || run "nccl_fake np=$np" 300 mpirun -np $np "$build/tests/nccl_fake" "${boost[@]}"
     [ ! -x "$build/tests/nccl_gpu" ] || run "nccl_gpu np=$np" 300 mpirun -np $np "$build/tests/nccl_gpu" "${boost[@]}"

@@ -21,8 +21,9 @@ void set_numerics(const DeviceNumerics& numerics) {
     at::Context& context = at::globalContext();
     context.setAllowTF32CuBLAS(numerics.allow_tf32);
     context.setAllowTF32CuDNN(numerics.allow_tf32);
-    // Products of bf16 add up in fp32 to the end.
-    context.setAllowBF16ReductionCuBLAS(false, false);
+    // Products of bf16 add up in fp32 to the end. Split-K, which does so too, must stay allowed: cuBLAS refuses every
+    // bf16 product otherwise.
+    context.setAllowBF16ReductionCuBLAS(false);
     context.setBenchmarkCuDNN(false);
     context.setDeterministicCuDNN(numerics.deterministic);
     context.setDeterministicAlgorithms(numerics.deterministic, false);

@@ -5,6 +5,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "blip/base/gpu_presence.h"
 #include "blip/kernels/device.h"
 #include "tests/support/torch_feed_cases.h"
 
@@ -30,7 +31,8 @@ BOOST_AUTO_TEST_CASE(dropped_batches_are_not_overwritten_before_they_were_read) 
     use_device(gpu);
     const FeedFile file;
     const std::vector<Batch> expected = file.transformed(true);
-    at::Tensor busy = at::ones({2048, 2048}, at::TensorOptions().device(gpu));
+    const std::int64_t width = gpu_name(0).starts_with("a pretended") ? 16 : 2048;
+    at::Tensor busy = at::ones({width, width}, at::TensorOptions().device(gpu));
     std::vector<at::Tensor> copies;
     BatchFeed feed = file.feed(gpu, true, 4, 6);
     while (auto batch = feed.next()) {

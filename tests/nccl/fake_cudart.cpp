@@ -88,6 +88,7 @@ Event& event_of(cudaEvent_t handle) { return *reinterpret_cast<Event*>(handle); 
 
 namespace blip::fakes {
 void enqueue(cudaStream_t stream, std::function<void()> work) { stream_of(stream).put(std::move(work)); }
+void* host_memory(void* device_memory, std::size_t, bool, cudaStream_t) { return device_memory; }
 int living_allocations() { return allocations; }
 }    // namespace blip::fakes
 

@@ -89,10 +89,11 @@ std::vector<std::string> meet(ncclComm& comm, const std::string& bytes) {
     return parts;
 }
 
-// Queues run(parts of all ranks) behind an exchange of `bytes` at from. Every second call takes its time, as calls do
-// that have connections to make: nothing is on the stream before the state is success.
+// Queues run(parts of all ranks, to on the host) behind an exchange of `bytes` at from. Every second call takes its
+// time, as calls do that have connections to make: nothing is on the stream before the state is success.
 template <class Run>
-ncclResult_t collective(ncclComm& comm, const void* from, std::size_t bytes, cudaStream_t stream, const Run& run) {
+ncclResult_t collective(ncclComm& comm, const void* from, std::size_t bytes, void* to, std::size_t to_bytes,
+                        cudaStream_t stream, const Run& run) {
     if (comm.state != ncclSuccess) return fail(ncclInvalidUsage, "called before the last call was through");
     const int number = ++comm.collectives;
     if (number == 3 && faulty("collective")) {
@@ -100,11 +101,13 @@ ncclResult_t collective(ncclComm& comm, const void* from, std::size_t bytes, cud
         comm.state = fail(ncclSystemError, "a fake cable was pulled");
         return ncclSuccess;
     }
-    const auto put = [&comm, from, bytes, stream, run] {
-        blip::fakes::enqueue(stream, [&comm, from, bytes, run] {
-            const auto parts = meet(comm, std::string(static_cast<const char*>(from), bytes));
+    const auto put = [=, &comm] {
+        const void* source = blip::fakes::host_memory(const_cast<void*>(from), bytes, false, stream);
+        void* target = blip::fakes::host_memory(to, to_bytes, true, stream);
+        blip::fakes::enqueue(stream, [&comm, source, target, bytes, run] {
+            const auto parts = meet(comm, std::string(static_cast<const char*>(source), bytes));
             if (!parts.empty())
-                run(parts);
+                run(parts, target);
             else
                 while (!comm.aborted) std::this_thread::sleep_for(1ms);    // a kernel that waits for its peers
         });
@@ -180,28 +183,32 @@ ncclResult_t ncclReduceScatter(const void* send, void* receive, std::size_t coun
     called("reduce_scatter");
     if (type != ncclFloat32 || op != ncclSum) return fail(ncclInvalidArgument, "the fake adds floats only");
     const std::size_t bytes = count * sizeof(float) * static_cast<std::size_t>(comm->size);
-    return collective(*comm, send, bytes, stream, [comm, receive, count](const std::vector<std::string>& parts) {
-        auto* out = static_cast<float*>(receive);
-        for (std::size_t i = 0; i < count; ++i) {
-            float sum = 0;
-            for (std::size_t r = 0; r < parts.size(); ++r) {
-                float value = 0;
-                std::memcpy(&value, parts[r].data() + (static_cast<std::size_t>(comm->rank) * count + i) * sizeof value,
-                            sizeof value);
-                sum = r == 0 ? value : sum + value;
+    return collective(
+        *comm, send, bytes, receive, count * sizeof(float), stream,
+        [comm, count](const std::vector<std::string>& parts, void* target) {
+            auto* out = static_cast<float*>(target);
+            for (std::size_t i = 0; i < count; ++i) {
+                float sum = 0;
+                for (std::size_t r = 0; r < parts.size(); ++r) {
+                    float value = 0;
+                    std::memcpy(&value,
+                                parts[r].data() + (static_cast<std::size_t>(comm->rank) * count + i) * sizeof value,
+                                sizeof value);
+                    sum = r == 0 ? value : sum + value;
+                }
+                out[i] = sum;
             }
-            out[i] = sum;
-        }
-    });
+        });
 }
 ncclResult_t ncclAllGather(const void* send, void* receive, std::size_t count, ncclDataType_t type, ncclComm_t comm,
                            cudaStream_t stream) {
     called("all_gather");
     if (type != ncclInt8) return fail(ncclInvalidArgument, "the fake gathers bytes only");
-    return collective(*comm, send, count, stream, [receive, count](const std::vector<std::string>& parts) {
-        for (std::size_t r = 0; r < parts.size(); ++r)
-            std::memcpy(static_cast<char*>(receive) + r * count, parts[r].data(), count);
-    });
+    return collective(*comm, send, count, receive, count * static_cast<std::size_t>(comm->size), stream,
+                      [count](const std::vector<std::string>& parts, void* target) {
+                          for (std::size_t r = 0; r < parts.size(); ++r)
+                              std::memcpy(static_cast<char*>(target) + r * count, parts[r].data(), count);
+                      });
 }
 
 ncclResult_t ncclMemAlloc(void** memory, std::size_t bytes) {

@@ -6,6 +6,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include <cstddef>
 #include <functional>
 #include <string>
 
@@ -13,6 +14,9 @@ namespace blip::fakes {
 
 // Queues a host function on a stream (null: the default one). Of the fake CUDA runtime.
 void enqueue(cudaStream_t stream, std::function<void()> work);
+// Where the host finds memory that a collective on the stream reads or writes. Of the runtime: here device memory is
+// the host's; the pretended device (tests/fake_cuda) keeps them apart and checks the order.
+void* host_memory(void* device_memory, std::size_t bytes, bool written, cudaStream_t stream);
 // Device allocations that were not freed.
 int living_allocations();
 

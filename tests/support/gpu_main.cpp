@@ -1,10 +1,12 @@
 // main() of build/tests/gpu: CUDA against its CPU twins. Without a GPU every case is skipped, aloud.
 #include <cstdio>
+#include <cstdlib>
 
 #include "blip/base/gpu_presence.h"
 #include "tests/support/outcomes.h"
 
 int main(int argc, char** argv) {
+    ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);    // LibTorch's deterministic mode refuses products without
     blip::test::Outcomes outcomes;
     const blip::GpuPresence gpus = blip::find_gpus();
     if (gpus.count == 0) outcomes.skip_all("no GPU: " + gpus.reason);

@@ -1,0 +1,158 @@
+// The pretended device's streams and events as LibTorch's device guard, and its CUDA hooks. Work is done when it is
+// queued; what an event orders is kept by its clock (order.h).
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/core/impl/DeviceGuardImplInterface.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+
+#include "tests/fake_cuda/copies.h"
+#include "tests/fake_cuda/order.h"
+
+namespace blip::fake_cuda {
+namespace {
+
+constexpr StreamKey keys_of_a_device = 10000;
+thread_local int device_now = 0;
+thread_local c10::StreamId stream_now[device_count] = {};
+
+StreamKey key_of(const c10::Stream& stream) { return keys_of_a_device * stream.device_index() + stream.id(); }
+
+struct Event {
+    long point = 0;
+    int asked = 0;
+    bool timed = false;
+    std::chrono::steady_clock::time_point time;
+    Clock clock;
+};
+Event& event_of(void* event) { return *static_cast<Event*>(event); }
+
+// Waits of the host, through an event, a stream or the device.
+void host_waited(const Event& event) {
+    reached(event.point);
+    host_waited_for(event.clock);
+}
+
+c10::Stream made(c10::Device device, c10::StreamId id) { return c10::Stream(c10::Stream::UNSAFE, device, id); }
+
+struct Guard final : c10::impl::DeviceGuardImplInterface {
+    c10::DeviceType type() const override { return c10::kCUDA; }
+    c10::Device exchangeDevice(c10::Device device) const override {
+        const c10::Device before = getDevice();
+        setDevice(device);
+        return before;
+    }
+    c10::Device getDevice() const override { return {c10::kCUDA, static_cast<c10::DeviceIndex>(device_now)}; }
+    void setDevice(c10::Device device) const override {
+        TORCH_CHECK(device.is_cuda() && device.index() >= 0 && device.index() < device_count, "no such GPU: ", device);
+        device_now = device.index();
+    }
+    void uncheckedSetDevice(c10::Device device) const noexcept override { device_now = device.index(); }
+    c10::Stream getStream(c10::Device device) const override {
+        const int index = device.index() < 0 ? device_now : device.index();
+        return made(c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index)), stream_now[index]);
+    }
+    c10::Stream getDefaultStream(c10::Device device) const override { return made(device, 0); }
+    c10::Stream getStreamFromGlobalPool(c10::Device device, bool) const override {
+        static std::atomic<int> handed_out{0};
+        return made(device, 1 + handed_out++ % 32);    // the real pool has 32, too
+    }
+    c10::Stream exchangeStream(c10::Stream stream) const override {
+        const c10::Stream before = getStream(stream.device());
+        stream_now[stream.device_index()] = stream.id();
+        return before;
+    }
+    void* getStreamNativeHandle(const c10::Stream stream) const override {
+        return reinterpret_cast<void*>(static_cast<std::intptr_t>(key_of(stream)));
+    }
+    void destroyEvent(void* event, const c10::DeviceIndex) const noexcept override {
+        delete static_cast<Event*>(event);
+    }
+    void record(void** event, const c10::Stream& stream, const c10::DeviceIndex,
+                const c10::EventFlag flag) const override {
+        if (*event == nullptr) *event = new Event;
+        event_of(*event) = {point_in_queue(), 0, flag == c10::EventFlag::BACKEND_DEFAULT,
+                            std::chrono::steady_clock::now(), clock_of(key_of(stream))};
+    }
+    void block(void* event, const c10::Stream& stream) const override {
+        static const bool does_not_wait = planted("no_block");
+        if (event != nullptr && !does_not_wait) wait_for(key_of(stream), event_of(event).clock);
+    }
+    bool queryEvent(void* event) const override {
+        if (event == nullptr) return true;
+        // Who asks only once comes too early.
+        if (!is_reached(event_of(event).point) && ++event_of(event).asked < 4) return false;
+        host_waited(event_of(event));
+        return true;
+    }
+    bool queryStream(const c10::Stream& stream) const override {
+        reached_everything();
+        host_waited_for(clock_of(key_of(stream)));
+        return true;
+    }
+    void synchronizeStream(const c10::Stream& stream) const override {
+        host_waits("synchronise a stream");
+        queryStream(stream);
+    }
+    void synchronizeEvent(void* event) const override {
+        host_waits("synchronise an event");
+        host_waited(event_of(event));
+    }
+    void synchronizeDevice(const c10::DeviceIndex) const override {
+        host_waits("synchronise the device");
+        reached_everything();
+        host_waited_for_the_device();
+    }
+    double elapsedTime(void* first, void* second, const c10::DeviceIndex) const override {
+        TORCH_CHECK(event_of(first).timed && event_of(second).timed, "events that were made without times");
+        TORCH_CHECK(is_reached(event_of(first).point) && is_reached(event_of(second).point),
+                    "the time of an event that was not reached yet");
+        return std::chrono::duration<double, std::milli>(event_of(second).time - event_of(first).time).count();
+    }
+    c10::DeviceIndex deviceCount() const noexcept override { return device_count; }
+};
+
+c10::impl::DeviceGuardImplRegistrar registrar(c10::kCUDA, new Guard);
+
+}    // namespace
+
+int current_device() { return device_now; }
+StreamKey current_stream() { return keys_of_a_device * device_now + stream_now[device_now]; }
+StreamKey stream_of(void* handle) {
+    return handle == nullptr ? keys_of_a_device * device_now
+                             : static_cast<StreamKey>(reinterpret_cast<std::intptr_t>(handle));
+}
+void choose_device(int device) { Guard().setDevice(c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(device))); }
+
+struct Hooks final : at::CUDAHooksInterface {
+    explicit Hooks(at::CUDAHooksArgs) {}
+    void init() const override {}
+    bool hasCUDA() const override { return true; }
+    bool isBuilt() const override { return true; }
+    bool isAvailable() const override { return true; }
+    bool hasPrimaryContext(c10::DeviceIndex) const override { return true; }
+    bool hasCuBLASLt() const override { return true; }
+    bool hasCuDNN() const override { return true; }
+    c10::Allocator* getPinnedMemoryAllocator() const override { return page_locked_allocator(); }
+    bool isPinnedPtr(const void* memory) const override { return is_page_locked(memory); }
+    int getNumGPUs() const override { return device_count; }
+    c10::DeviceIndex deviceCount() const override { return device_count; }
+    c10::DeviceIndex current_device() const override { return static_cast<c10::DeviceIndex>(device_now); }
+    c10::DeviceIndex getCurrentDevice() const override { return current_device(); }
+    void setCurrentDevice(c10::DeviceIndex device) const override { choose_device(device); }
+    c10::DeviceIndex exchangeDevice(c10::DeviceIndex device) const override {
+        const c10::DeviceIndex before = current_device();
+        choose_device(device);
+        return before;
+    }
+    c10::DeviceIndex maybeExchangeDevice(c10::DeviceIndex device) const override { return exchangeDevice(device); }
+};
+
+}    // namespace blip::fake_cuda
+
+namespace at {
+// The name under which LibTorch looks for them.
+using CUDAHooks = blip::fake_cuda::Hooks;
+REGISTER_CUDA_HOOKS(CUDAHooks)
+}    // namespace at
