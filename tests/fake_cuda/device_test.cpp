@@ -209,7 +209,8 @@ BOOST_AUTO_TEST_CASE(attention_is_chosen_as_on_a_gpu) {
         fake_cuda::begin_record(true);
         at::scaled_dot_product_attention(q, q, q);
         for (const fake_cuda::Operation& operation : fake_cuda::end_record())
-            if (operation.name.find("scaled_dot_product") != std::string::npos) return operation.name.substr(std::string("aten::_scaled_dot_product_").size());
+            if (operation.name.find("scaled_dot_product") != std::string::npos)
+                return operation.name.substr(std::string("aten::_scaled_dot_product_").size());
         return std::string("math");
     };
     set_numerics({});

@@ -17,7 +17,7 @@ OWNED = [
 ]
 TORCH = re.compile(r'^(ATen|c10|torch|caffe2)/')
 CUDA = re.compile(r'^(cuda\w*\.h|cooperative_groups.*|cub/.*|nccl\.h|(c10|ATen)/cuda/.*|blip/base/cuda(_launch)?\.(h|cuh))$')
-CUDA_FILE = re.compile(r'(\.cu|\.cuh|_cuda\.(cpp|h)|^tests/nccl/.*|include/blip/base/cuda\.h|^tests/gpu/.*)$')
+CUDA_FILE = re.compile(r'(\.cu|\.cuh|_cuda\.(cpp|h)|^tests/(nccl|fake_cuda)/.*|include/blip/base/cuda\.h|^tests/gpu/.*)$')
 TORCH_FORBIDDEN = re.compile(r'^(torch/(torch|all|extension)\.h|ATen/ATen\.h|ATen/Functions\.h)$')
 
 
