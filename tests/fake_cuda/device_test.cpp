@@ -180,6 +180,16 @@ BOOST_AUTO_TEST_CASE(products_of_bf16_need_split_k) {
     BOOST_CHECK_NO_THROW(at::mm(x, x));
 }
 
+BOOST_AUTO_TEST_CASE(products_of_bf16_may_have_results_in_fp32) {
+    const at::Tensor x = at::ones({8, 8}, on(gpu, at::kBFloat16)), sum = at::ones({8, 8}, on(gpu));
+    at::Tensor out = sum.clone();
+    BOOST_TEST(at::mm(x, x, at::kFloat).cpu().equal(at::ones({8, 8}) * 8));
+    BOOST_TEST(&at::addmm_out(out, out, x, x, at::kFloat) == &out);
+    BOOST_TEST(out.cpu().equal(at::ones({8, 8}) * 9));
+    BOOST_CHECK_THROW(at::mm(sum, sum, at::kBFloat16), c10::Error);
+    BOOST_CHECK_THROW(at::addmm(sum.to(at::kDouble), x, x, at::kFloat), c10::Error);
+}
+
 BOOST_AUTO_TEST_CASE(deterministic_products_need_cublas_workspaces) {
     const NumericsAgain again;
     const at::Tensor x = at::ones({8, 8}, on(gpu));
