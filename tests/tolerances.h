@@ -77,6 +77,11 @@ inline constexpr double bf16_equal_captions = 0.75;
 // summed by blocks. Seen: 3e-6.
 inline constexpr double attention_kernel_gradients = 1e-5;
 
+// The program's fused kernels against LibTorch's operators in double, relative to the tensor's largest: sums of up to
+// 768 floats in fp32; in bf16 one rounding of the result, of half a unit in 8 bits, and of sums of such.
+inline constexpr double fused_kernels = 2e-6;
+inline constexpr double fused_kernels_bf16 = 4e-3;
+
 // Losses of 20 fp32 steps at lr 1e-3 on a GPU against those on the CPU: sums in another order and exp, erf that differ
 // in their last bits, amplified by AdamW. bf16 products are off by 1e-3, TF32 ones by 3e-4. Read by
 // env/run_gpu_tests.sh.

@@ -1,35 +1,14 @@
-// Body of the keyed dropout (dropout.h): the same source for the CPU twin, the CUDA kernel and the test that compares
-// them. Internal to the kernels layer.
+// Body of the keyed dropout (dropout.h). Internal to the kernels layer.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <cstring>
 
 #include "blip/base/host_device.h"
 #include "blip/base/philox.h"
+#include "src/kernels/number.h"
 
 namespace blip {
-
-// The upper half of a float.
-struct Bf16 {
-    std::uint16_t bits;
-};
-
-BLIP_HOST_DEVICE inline float as_float(float value) { return value; }
-BLIP_HOST_DEVICE inline float as_float(Bf16 value) {
-    const std::uint32_t bits = static_cast<std::uint32_t>(value.bits) << 16;
-    float result;
-    memcpy(&result, &bits, sizeof(result));
-    return result;
-}
-
-BLIP_HOST_DEVICE inline void store(float value, float& to) { to = value; }
-// to nearest, ties to even; any NaN becomes the quiet one
-BLIP_HOST_DEVICE inline void store(float value, Bf16& to) {
-    std::uint32_t bits;
-    memcpy(&bits, &value, sizeof(bits));
-    to.bits = value != value ? 0x7FC0 : static_cast<std::uint16_t>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
-}
 
 // What decides the mask of one site. One Philox block gives four elements; the site takes the upper bits of the counter
 // (2^40 blocks are room enough).
@@ -38,30 +17,45 @@ struct DropoutSite {
     std::uint64_t first_block;    // site << 40
     std::uint32_t threshold;      // an element is dropped if its word is below
     float kept;                   // factor of the others
+
+    // Factors of the elements 4 * group to 4 * group + 3.
+    BLIP_HOST_DEVICE void factors(std::int64_t group, float (&factor)[4]) const {
+        std::uint32_t words[4];
+        philox_words(key, first_block + static_cast<std::uint64_t>(group), words);
+        for (int i = 0; i < 4; ++i) factor[i] = words[i] < threshold ? 0.0F : kept;
+    }
+    BLIP_HOST_DEVICE bool drops() const { return threshold > 0; }
 };
 
 // Value: float or Bf16. Products are rounded once from fp32, so that the factor of bf16 values is exact too.
 template <class Value>
 struct DropoutBody {
+    static constexpr const char* name = "dropout";
     const Value* from;
     Value* to;
-    std::int64_t count;    // elements
+    std::int64_t elements;
     DropoutSite site;
 
+    std::int64_t count() const { return (elements + 3) / 4; }
     // Elements 4 * group to 4 * group + 3.
     BLIP_HOST_DEVICE void operator()(std::int64_t group) const {
-        std::uint32_t words[4];
-        philox_words(site.key, site.first_block + static_cast<std::uint64_t>(group), words);
+        float factor[4];
+        site.factors(group, factor);
         for (int i = 0; i < 4; ++i) {
             const std::int64_t element = 4 * group + i;
-            if (element >= count) return;
-            store(as_float(from[element]) * (words[i] < site.threshold ? 0.0F : site.kept), to[element]);
+            if (element >= elements) return;
+            store(as_float(from[element]) * factor[i], to[element]);
         }
     }
+    template <class See>
+    void each_operand(const See& see) const {
+        see(from, static_cast<std::size_t>(elements) * sizeof(Value), false);
+        see(to, static_cast<std::size_t>(elements) * sizeof(Value), true);
+    }
+    template <class Map>
+    void map_pointers(const Map& map) {
+        map(from), map(to);
+    }
 };
-
-// Queues the body for all groups on the device's queue `stream`; in a build without CUDA it throws internal.
-void launch_dropout(const DropoutBody<float>& body, void* stream);
-void launch_dropout(const DropoutBody<Bf16>& body, void* stream);
 
 }    // namespace blip

@@ -1,11 +1,16 @@
 // What takes the place of the program's own CUDA code on the pretended device: GPUs that are found, and launches of
 // kernels as loops over the same bodies.
+#include <fmt/format.h>
+
 #include <cstddef>
+#include <string>
+#include <type_traits>
+#include <vector>
 
 #include "blip/base/gpu_presence.h"
 #include "blip/image/device_transform.h"
 #include "src/image/augment_kernels.h"
-#include "src/kernels/dropout_kernel.h"
+#include "src/kernels/kernel_list.h"
 #include "tests/fake_cuda/fake_cuda.h"
 #include "tests/fake_cuda/record.h"
 
@@ -14,26 +19,27 @@ namespace blip {
 GpuPresence find_gpus() { return {fake_cuda::device_count, ""}; }
 std::string gpu_name(int index) { return "a pretended GPU " + std::to_string(index); }
 
-namespace {
-
 using namespace fake_cuda;
 
-template <class Value>
-void drop(DropoutBody<Value> body, void* stream) {
-    const std::size_t bytes = static_cast<std::size_t>(body.count) * sizeof(Value);
-    touch(body.from, bytes, false, stream_of(stream), "dropout");
-    touch(body.to, bytes, true, stream_of(stream), "dropout");
-    ran("blip::dropout", {bytes_operand(bytes, false), bytes_operand(bytes, true)});
+template <class Body>
+void launch(const Body& body, void* stream) {
+    std::vector<Operand> operands;
+    body.each_operand([&](const void* memory, std::size_t bytes, bool written) {
+        touch(memory, bytes, written, stream_of(stream), Body::name);
+        operands.push_back(bytes_operand(bytes, written));
+    });
+    ran(fmt::format("blip::{}", Body::name), std::move(operands));
     if (!computing()) return;
-    body.from = static_cast<const Value*>(host_address(body.from));
-    body.to = static_cast<Value*>(host_address(body.to));
-    for (std::int64_t group = 0; group < (body.count + 3) / 4; ++group) body(group);
+    Body there = body;
+    there.map_pointers([](auto*& memory) {
+        using Pointer = std::remove_reference_t<decltype(memory)>;
+        memory = static_cast<Pointer>(host_address(memory));
+    });
+    run_on_host(there);
 }
 
-}    // namespace
-
-void launch_dropout(const DropoutBody<float>& body, void* stream) { drop(body, stream); }
-void launch_dropout(const DropoutBody<Bf16>& body, void* stream) { drop(body, stream); }
+#define BLIP_PRETENDED(Body) template void launch(const Body&, void*)
+BLIP_KERNELS(BLIP_PRETENDED);
 
 void queue_transform(const TransformTable& table, const std::byte* device_table, const std::uint8_t* pixels,
                      std::byte* workspace, std::uint8_t* output_I3SS, void* stream) {

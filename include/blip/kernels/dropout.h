@@ -8,6 +8,12 @@
 
 namespace blip {
 
+// One place that drops in one micro-batch: an element is zeroed with the probability, by its number in the tensor.
+struct DropoutDraw {
+    double probability = 0;    // 0: nothing is dropped
+    std::uint64_t key = 0, site = 0;
+};
+
 // The masks of one micro-batch: a fresh counter for every place in the network that drops, in order of use.
 class DropoutMasks {
   public:
@@ -19,6 +25,8 @@ class DropoutMasks {
     // x with each element zeroed with the probability, the others scaled by 1 / (1 - probability) in fp32; any shape,
     // fp32 or bf16, on the CPU or a GPU. Throws internal for other precisions.
     at::Tensor apply(const at::Tensor& x);
+    // The next place's draw, for a kernel that drops along with other work.
+    DropoutDraw next() { return active() ? DropoutDraw{probability_, key_, site_++} : DropoutDraw{}; }
 
   private:
     double probability_;

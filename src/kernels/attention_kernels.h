@@ -1,0 +1,113 @@
+// Bodies of attention's probabilities and their gradient: see attention_probabilities.h. One team a row of scores.
+// Internal to the kernels layer. Legend: R rows (batch, head, query), K keys.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+
+#include "src/kernels/dropout_kernel.h"
+#include "src/kernels/row_team.h"
+
+namespace blip {
+
+// Columns of a row with their dropout factors, in blocks of four elements of the whole tensor.
+struct RowMasks {
+    DropoutSite dropout;
+    std::int64_t keys;
+
+    BLIP_HOST_DEVICE std::int64_t blocks(std::int64_t row) const {
+        return (row * keys + keys + 3) / 4 - row * keys / 4;
+    }
+    // work(key, factor) for the keys of a block that are below `end`
+    template <class Work>
+    BLIP_HOST_DEVICE void in_block(std::int64_t row, std::int64_t block, std::int64_t end, const Work& work) const {
+        const std::int64_t first = row * keys, group = first / 4 + block;
+        float factor[4] = {1, 1, 1, 1};
+        if (dropout.drops()) dropout.factors(group, factor);
+        for (int i = 0; i < 4; ++i) {
+            const std::int64_t key = 4 * group + i - first;
+            if (key >= 0 && key < end) work(key, factor[i]);
+        }
+    }
+};
+
+template <class Value>
+struct ProbabilitiesBody {
+    static constexpr const char* name = "attention probabilities";
+    static constexpr bool rows_by_teams = true;
+    const Value* scores;               // [R, K]
+    Value *probabilities, *dropped;    // [R, K]; dropped null: nothing is dropped
+    RowMasks masks;
+    float scale;
+    std::int64_t rows, keys;
+    std::int64_t queries;    // with a causal mask row r sees r % queries + 1 keys; 0: without one
+
+    template <class Team>
+    BLIP_HOST_DEVICE void operator()(const Team& team, std::int64_t row) const {
+        const Value* from = scores + row * keys;
+        const std::int64_t seen = queries > 0 ? row % queries + 1 : keys;
+        const auto scaled = [&](std::int64_t k) { return as_float(from[k]) * scale; };
+        const float most = team.largest(seen, -INFINITY, scaled);
+        const float total = team.sum(seen, [&](std::int64_t k) { return expf(scaled(k) - most); });
+        team.each(masks.blocks(row), [&](std::int64_t block) {
+            masks.in_block(row, block, keys, [&](std::int64_t k, float factor) {
+                const float p = k < seen ? rounded<Value>(expf(scaled(k) - most) / total) : 0.0F;
+                store(p, probabilities[row * keys + k]);
+                if (dropped != nullptr) store(p * factor, dropped[row * keys + k]);
+            });
+        });
+    }
+    template <class See>
+    void each_operand(const See& see) const {
+        const auto bytes = static_cast<std::size_t>(rows * keys) * sizeof(Value);
+        see(scores, bytes, false);
+        see(probabilities, bytes, true);
+        if (dropped != nullptr) see(dropped, bytes, true);
+    }
+    template <class Map>
+    void map_pointers(const Map& map) {
+        map(scores), map(probabilities), map(dropped);
+    }
+};
+
+template <class Value>
+struct ProbabilitiesBackwardBody {
+    static constexpr const char* name = "attention probabilities backward";
+    static constexpr bool rows_by_teams = true;
+    const Value *gradient, *probabilities;    // [R, K]; gradient of what was given out
+    Value* dscores;
+    RowMasks masks;
+    float scale;
+    std::int64_t rows, keys;
+
+    template <class Team>
+    BLIP_HOST_DEVICE void operator()(const Team& team, std::int64_t row) const {
+        const std::int64_t at = row * keys;
+        // of p before dropout, times p
+        const auto product = [&](std::int64_t k, float factor) {
+            return as_float(gradient[at + k]) * factor * as_float(probabilities[at + k]);
+        };
+        const float dot = team.sum(masks.blocks(row), [&](std::int64_t block) {
+            float sum = 0;
+            masks.in_block(row, block, keys, [&](std::int64_t k, float factor) { sum += product(k, factor); });
+            return sum;
+        });
+        team.each(masks.blocks(row), [&](std::int64_t block) {
+            masks.in_block(row, block, keys, [&](std::int64_t k, float factor) {
+                store((product(k, factor) - as_float(probabilities[at + k]) * dot) * scale, dscores[at + k]);
+            });
+        });
+    }
+    template <class See>
+    void each_operand(const See& see) const {
+        const auto bytes = static_cast<std::size_t>(rows * keys) * sizeof(Value);
+        for (const Value* read : {gradient, probabilities}) see(read, bytes, false);
+        see(dscores, bytes, true);
+    }
+    template <class Map>
+    void map_pointers(const Map& map) {
+        map(gradient), map(probabilities), map(dscores);
+    }
+};
+
+}    // namespace blip

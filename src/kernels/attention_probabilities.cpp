@@ -1,0 +1,47 @@
+// See attention_probabilities.h.
+#include "blip/kernels/attention_probabilities.h"
+
+#include <ATen/ops/empty_like.h>
+
+#include "src/kernels/launch.h"
+
+namespace blip {
+
+AttentionProbabilities attention_probabilities(const at::Tensor& scores, double scale, bool causal,
+                                               const DropoutDraw& dropout) {
+    const std::int64_t keys = scores.size(-1), queries = scores.size(-2);
+    AttentionProbabilities probabilities{at::empty_like(scores), {}};
+    if (dropout.probability > 0) probabilities.dropped = at::empty_like(scores);
+    with_type_of(scores, [&]<class Value>(Value) {
+        run(ProbabilitiesBody<Value>{read_from<Value>(scores),
+                                     write_to<Value>(probabilities.whole),
+                                     write_to<Value>(probabilities.dropped),
+                                     {site_of(dropout), keys},
+                                     static_cast<float>(scale),
+                                     scores.numel() / keys,
+                                     keys,
+                                     causal ? queries : 0},
+            scores);
+    });
+    if (!probabilities.dropped.defined()) probabilities.dropped = probabilities.whole;
+    return probabilities;
+}
+
+at::Tensor attention_probabilities_backward(const at::Tensor& gradient, const at::Tensor& whole, double scale,
+                                            const DropoutDraw& dropout) {
+    const std::int64_t keys = whole.size(-1);
+    at::Tensor of_scores = at::empty_like(whole);
+    with_type_of(whole, [&]<class Value>(Value) {
+        run(ProbabilitiesBackwardBody<Value>{read_from<Value>(gradient),
+                                             read_from<Value>(whole),
+                                             write_to<Value>(of_scores),
+                                             {site_of(dropout), keys},
+                                             static_cast<float>(scale),
+                                             whole.numel() / keys,
+                                             keys},
+            whole);
+    });
+    return of_scores;
+}
+
+}    // namespace blip

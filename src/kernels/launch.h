@@ -1,0 +1,54 @@
+// Kernel bodies on LibTorch's tensors: on a GPU queued on the current stream, on the CPU run by the calling thread (the
+// twin that tests compare). Internal to the kernels layer.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <algorithm>
+#include <string>
+
+#include "blip/base/error.h"
+#include "blip/kernels/device.h"
+#include "blip/kernels/dropout.h"
+#include "src/kernels/kernel_list.h"
+
+namespace blip {
+
+template <class Body>
+void run(const Body& body, const at::Tensor& of_device) {
+    if (of_device.is_cpu()) {
+        run_on_host(body);
+    } else {
+        launch(body, compute_stream(of_device.device()));
+    }
+}
+
+inline DropoutSite site_of(const DropoutDraw& draw) {
+    return {draw.key, draw.site << 40, static_cast<std::uint32_t>(std::min(draw.probability * 0x1p32, 0x1p32 - 1)),
+            static_cast<float>(1.0 / (1.0 - draw.probability))};
+}
+
+// work(Value{}) with the type of the tensor's numbers. Throws internal for others than fp32 and bf16.
+template <class Work>
+void with_type_of(const at::Tensor& tensor, const Work& work) {
+    if (tensor.scalar_type() == at::kFloat) {
+        work(float{});
+    } else if (tensor.scalar_type() == at::kBFloat16) {
+        work(Bf16{});
+    } else {
+        throw Error(ExitCode::internal,
+                    std::string("a kernel for numbers of type ") + c10::toString(tensor.scalar_type()));
+    }
+}
+
+// Contiguous, or null where undefined.
+template <class Value>
+const Value* read_from(const at::Tensor& tensor) {
+    return tensor.defined() ? static_cast<const Value*>(tensor.const_data_ptr()) : nullptr;
+}
+template <class Value>
+Value* write_to(const at::Tensor& tensor) {
+    return tensor.defined() ? static_cast<Value*>(tensor.mutable_data_ptr()) : nullptr;
+}
+
+}    // namespace blip

@@ -1,0 +1,155 @@
+// The bodies of the fused kernels, run on the host, against the same in LibTorch's operators: values by the operators
+// in double, gradients by autograd. Odd widths and numbers of rows; in bf16 what is given out is rounded once.
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/layer_norm.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/softmax.h>
+#include <ATen/ops/zeros.h>
+
+#include <boost/test/unit_test.hpp>
+
+#include "blip/kernels/attention_probabilities.h"
+#include "blip/kernels/bias_gelu.h"
+#include "blip/kernels/column_sums.h"
+#include "blip/kernels/patches.h"
+#include "blip/kernels/residual_norm.h"
+#include "tests/tolerances.h"
+
+namespace blip::test {
+namespace {
+
+constexpr at::ScalarType types[] = {at::kFloat, at::kBFloat16};
+constexpr std::int64_t shapes[][2] = {{1, 5}, {7, 96}, {33, 768}, {450, 40}};    // rows, width
+
+at::Tensor drawn(at::IntArrayRef sizes, at::ScalarType type) { return at::randn(sizes, at::kFloat).to(type); }
+at::Tensor leaf(const at::Tensor& x) { return x.to(at::kDouble).set_requires_grad(true); }
+
+void is_near(const at::Tensor& got, const at::Tensor& wanted, at::ScalarType type, const char* what) {
+    const at::Tensor expected = wanted.detach().to(at::kDouble);
+    const double largest = std::max(expected.abs().max().item<double>(), 1e-3);
+    const double off = (got.detach().to(at::kDouble) - expected).abs().max().item<double>() / largest;
+    BOOST_TEST(off <= (type == at::kFloat ? tolerance::fused_kernels : tolerance::fused_kernels_bf16),
+               what << " " << off << " of " << largest << " in " << type << wanted.sizes());
+}
+
+// The factors of a draw: what dropout makes of ones.
+at::Tensor factors(const DropoutDraw& draw, at::IntArrayRef sizes) {
+    if (draw.probability == 0) return at::ones(sizes, at::kDouble);
+    DropoutMasks masks(draw.probability, draw.key);
+    for (std::uint64_t site = 0; site < draw.site; ++site) masks.next();
+    return masks.apply(at::ones(sizes, at::kFloat)).to(at::kDouble);
+}
+
+}    // namespace
+
+BOOST_AUTO_TEST_SUITE(fused)
+
+BOOST_AUTO_TEST_CASE(column_sums_are_added) {
+    for (const at::ScalarType type : types) {
+        for (const auto& [rows, width] : shapes) {
+            const at::Tensor x = drawn({rows, width}, type), into = at::ones({width}, at::kFloat);
+            add_column_sums(x, into);
+            is_near(into, x.to(at::kDouble).sum(0) + 1, at::kFloat, "sums");
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(bias_gelu_and_its_gradients) {
+    for (const at::ScalarType type : types) {
+        for (const auto& [rows, width] : shapes) {
+            const at::Tensor x = drawn({rows, width}, type), bias = drawn({width}, type),
+                             dy = drawn({rows, width}, type);
+            const at::Tensor x_leaf = leaf(x), bias_leaf = leaf(bias);
+            const at::Tensor wanted = at::gelu(x_leaf + bias_leaf);
+            wanted.backward(dy.to(at::kDouble));
+            is_near(bias_gelu(x, bias), wanted, type, "y");
+            const at::Tensor into = at::zeros({width}, at::kFloat);
+            is_near(bias_gelu_backward(dy, x, bias, into), x_leaf.grad(), type, "dx");
+            is_near(into, bias_leaf.grad(), type, "dbias");
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(residual_norm_and_its_gradients) {
+    for (const at::ScalarType type : types) {
+        for (const auto& [rows, width] : shapes) {
+            for (const int way : {0, 1, 2}) {    // nothing scales; dropout; scales of pictures
+                BranchScaling scaling;
+                if (way == 1) scaling.dropout = {0.3, 77, 2};
+                const std::int64_t pictures = rows % 7 == 0 ? 7 : 1;
+                if (way == 2) scaling.picture_scales_I = at::randint(0, 3, {pictures}, at::kFloat);
+                at::Tensor factor = factors(scaling.dropout, {rows, width});
+                if (way == 2)
+                    factor = scaling.picture_scales_I.to(at::kDouble).repeat_interleave(rows / pictures).unsqueeze(1);
+                const at::Tensor x = drawn({rows, width}, type), bias = drawn({width}, type),
+                                 residual = drawn({rows, width}, type), gamma = drawn({width}, type),
+                                 beta = drawn({width}, type), dy = drawn({rows, width}, type),
+                                 dsum = drawn({rows, width}, type);
+                const at::Tensor x_leaf = leaf(x), bias_leaf = leaf(bias), residual_leaf = leaf(residual),
+                                 gamma_leaf = leaf(gamma), beta_leaf = leaf(beta);
+                const NormedSum got = residual_norm(x, bias, residual, gamma, beta, 1e-6, scaling);
+                is_near(got.sum, residual_leaf + (x_leaf + bias_leaf) * factor, type, "sum");
+                // From the sum as it was rounded.
+                at::Tensor sum = residual_leaf + (x_leaf + bias_leaf) * factor;
+                sum = sum + (got.sum.to(at::kDouble) - sum).detach();
+                const at::Tensor y = at::layer_norm(sum, {width}, gamma_leaf, beta_leaf, 1e-6);
+                is_near(got.y, y, type, "y");
+                (y * dy.to(at::kDouble) + sum * dsum.to(at::kDouble)).sum().backward();
+                const NormGradientSums into{at::zeros({width}), at::zeros({width}), at::zeros({width})};
+                const NormGradients gradients = residual_norm_backward(dy, dsum, got, gamma, scaling, into);
+                is_near(gradients.residual, residual_leaf.grad(), type, "dresidual");
+                is_near(gradients.x, x_leaf.grad(), type, "dx");
+                BOOST_TEST(gradients.x.is_same(gradients.residual) == (way == 0));
+                is_near(into.gamma, gamma_leaf.grad(), type, "dgamma");
+                is_near(into.beta, beta_leaf.grad(), type, "dbeta");
+                is_near(into.bias, bias_leaf.grad(), type, "dbias");
+            }
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(attention_probabilities_and_their_gradient) {
+    for (const at::ScalarType type : types) {
+        for (const auto& [queries, keys] : {std::pair{1L, 1L}, {5L, 5L}, {9L, 33L}, {26L, 577L}}) {
+            for (const bool causal : {false, true}) {
+                if (causal && queries != keys) continue;
+                for (const DropoutDraw& draw : {DropoutDraw{}, DropoutDraw{0.1, 5, 3}}) {
+                    const at::Tensor scores = drawn({2, 3, queries, keys}, type) * 4;
+                    const at::Tensor gradient = drawn({2, 3, queries, keys}, type), scores_leaf = leaf(scores);
+                    at::Tensor scaled = scores_leaf * 0.25;
+                    if (causal) scaled = scaled.masked_fill(at::ones({queries, keys}, at::kBool).triu(1), -INFINITY);
+                    const at::Tensor whole = at::softmax(scaled, -1);
+                    const at::Tensor factor = factors(draw, scores.sizes());
+                    (whole * factor).backward(gradient.to(at::kDouble));
+                    const AttentionProbabilities got = attention_probabilities(scores, 0.25, causal, draw);
+                    is_near(got.whole, whole, type, "whole");
+                    // From the probabilities as they were rounded (the softmax's own gradient).
+                    const at::Tensor p = got.whole.to(at::kDouble), product = gradient.to(at::kDouble) * factor * p;
+                    is_near(got.dropped, p * factor, type, "dropped");
+                    const at::Tensor of_scores = attention_probabilities_backward(gradient, got.whole, 0.25, draw);
+                    is_near(of_scores, (product - p * product.sum(-1, true)) * 0.25, type, "gradient");
+                    if (type == at::kFloat) is_near(of_scores, scores_leaf.grad(), type, "autograd's gradient");
+                }
+            }
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(patches_are_those_of_the_operators) {
+    const std::array<float, 3> mean = {0.48F, 0.46F, 0.41F}, deviation = {0.27F, 0.26F, 0.28F};
+    const at::Tensor pixels = at::randint(0, 256, {2, 3, 32, 32}, at::kByte);
+    at::Tensor normalised = pixels.to(at::kFloat).div_(255);
+    for (std::int64_t c = 0; c < 3; ++c)
+        normalised.select(1, c).sub_(mean[static_cast<std::size_t>(c)]).div_(deviation[static_cast<std::size_t>(c)]);
+    const at::Tensor wanted =
+        normalised.view({2, 3, 4, 8, 4, 8}).permute({0, 2, 4, 1, 3, 5}).reshape({2, 16, 3 * 8 * 8});
+    for (const at::ScalarType type : types)
+        is_near(normalised_patches(pixels, 8, mean, deviation, type), wanted.to(type), at::kFloat, "patches");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}    // namespace blip::test
