@@ -129,7 +129,7 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
     std::unique_ptr<RunLock> lock;    // rank 0's
     if (!options.dry_run) lock = take_run_lock(options.checkpoint.output, *communicator, end_at_once, stop_requested);
     if (communicator->rank() == 0 && !options.dry_run) add_log_file(options.checkpoint.output / "log.txt");
-    print_run(options, changed, describe_device(placement.device), *dataset, *communicator);
+    print_run(options, changed, describe_device(placement), *dataset, *communicator);
     // In a dry run too: what keeps the GPUs from talking to each other shows here.
     if (placement.device.is_cuda())
         communicator = make_nccl_communicator(options.comm, placement.device.index(), compute_stream(placement.device),
