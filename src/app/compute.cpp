@@ -1,6 +1,8 @@
 // See compute.h.
 #include "src/app/compute.h"
 
+#include <fmt/format.h>
+
 #include "blip/base/gpu_presence.h"
 #include "blip/comm/nccl_communicator.h"
 #include "blip/kernels/device.h"
@@ -15,10 +17,14 @@ ArenaPlacement open_device(const RuntimeOptions& options, int local_rank, int lo
     }
     if (options.precision == "bf16") placement.dtype = at::kBFloat16;
     use_device(placement.device);
-    set_numerics({options.allow_tf32, options.deterministic});
+    set_numerics({options.allow_tf32, options.deterministic,
+                  placement.device.is_cuda() && cudnn_attention_is_best(gpu_generation(placement.device.index()))});
     return placement;
 }
 
-std::string describe_device(at::Device device) { return device.is_cuda() ? gpu_name(device.index()) : "cpu"; }
+std::string describe_device(const ArenaPlacement& placement) {
+    if (!placement.device.is_cuda()) return "cpu";
+    return fmt::format("{} (attention by {})", gpu_name(placement.device.index()), attention_order(placement.dtype));
+}
 
 }    // namespace blip

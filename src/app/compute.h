@@ -11,7 +11,7 @@ namespace blip {
 // host shows too few GPUs.
 ArenaPlacement open_device(const RuntimeOptions& options, int local_rank, int local_size);
 
-// "cpu", or a GPU's name, memory and architecture.
-std::string describe_device(at::Device device);
+// "cpu", or a GPU's name, memory and architecture, and the kernels that are asked for attention, in order.
+std::string describe_device(const ArenaPlacement& placement);
 
 }    // namespace blip

@@ -43,6 +43,22 @@ void settle(RuntimeOptions& runtime, const char* device) {
 
 }    // namespace
 
+std::vector<std::string> set_deterministic_environment() {
+    // cuBLAS reads it when it starts; its products repeat bit for bit with either of two values.
+    ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
+    std::vector<std::string> warnings;
+    for (const auto& [name, value] : {std::pair{"NCCL_ALGO", "Ring"}, {"NCCL_PROTO", "Simple"}}) {
+        ::setenv(name, value, 0);
+        const std::string set = std::getenv(name);
+        if (set != value)
+            warnings.push_back(
+                fmt::format("--deterministic: {0} is '{1}' in the environment, and stays so; sums over "
+                            "several GPUs are sure to repeat bit for bit with {0}={2} only",
+                            name, set, value));
+    }
+    return warnings;
+}
+
 DeviceChoice choose_device(Options& options, char** argv) {
     RuntimeOptions& runtime = options.runtime;
     DeviceChoice choice;
@@ -53,8 +69,7 @@ DeviceChoice choose_device(Options& options, char** argv) {
     }
     choice.no_gpu = find_gpus().reason;
     if (choice.no_gpu.empty()) {
-        // cuBLAS reads it when it starts; LibTorch refuses deterministic mode without.
-        if (runtime.deterministic) ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
+        if (runtime.deterministic) choice.remarks = set_deterministic_environment();
         if (!built_with_cuda()) choice.no_gpu = become_cuda_program(argv);
         if (choice.no_gpu.empty()) {
             settle(runtime, "cuda");
@@ -90,13 +105,15 @@ void agree_on_device(const Options& options, const DeviceChoice& choice, Communi
         throw AgreedError(ExitCode::missing_input, text + remedy);
     }
     if (communicator.rank() == 0 && !choice.warning.empty()) log_warning("{}", choice.warning);
+    for (const std::string& remark : choice.remarks)
+        if (communicator.rank() == 0) log_warning("{}", remark);
 }
 
 void require_device(const DeviceChoice& choice) {
     if (!choice.problem.empty())
         throw Error(ExitCode::missing_input,
                     fmt::format("--device cuda, but no GPU on {}: {}{}", host_name(), choice.problem, remedy));
-    if (!choice.warning.empty()) log_warning("{}", choice.warning);
+    if (!choice.warning.empty()) log_warning("{}", choice.warning);    // one process has nothing to sum over
 }
 
 }    // namespace blip

@@ -107,7 +107,7 @@ ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_pt
     run_together(*communicator, [&] {
         if (communicator->rank() == 0 && !options.dry_run) make_folders(options.checkpoint.output / "result");
     });
-    print_run(options, changed, describe_device(placement.device), *dataset, *communicator);
+    print_run(options, changed, describe_device(placement), *dataset, *communicator);
     if (options.dry_run) {
         log_info("dry run: everything needed is there and fits together; nothing was evaluated or written");
         return ExitCode::ok;

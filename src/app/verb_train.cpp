@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "blip/base/durable_file.h"
+#include "blip/base/gpu_presence.h"
 #include "blip/base/log.h"
 #include "blip/base/process_memory.h"
 #include "blip/checkpoint/checkpoints.h"
@@ -62,13 +63,29 @@ void print_plan(const Options& options, const PackedDataset& dataset, int ranks)
         sampler.efficiency() * 100);
 }
 
-// Tells what a rank will need, whole in a dry run; warns where this host has less.
-MemoryPlan print_memory(const Options& options, const PackedDataset& dataset, Communicator& communicator) {
+// The host's, then the GPU's.
+void warn_of_too_little(const MemoryPlan& plan, std::uint64_t present_bytes, const GpuMemory& gpu, c10::Device device,
+                        Communicator& communicator) {
+    const double more = communicator.node_size() * (plan.host.peak_bytes() - static_cast<double>(present_bytes));
+    const auto available = static_cast<double>(available_host_bytes());
+    if (communicator.node_rank() == 0 && available > 0 && more > available)
+        log_warning(
+            "{}: {} ranks will need {} more memory than now, {} are available: use a smaller --micro-batch, "
+            "--vit-grad-ckpt, or fewer ranks on a host",
+            host_name(), communicator.node_size(), format_bytes(more), format_bytes(available));
+    const std::string shortage = gpu_shortage(plan.device, gpu.used_bytes, gpu.total_bytes);
+    if (!shortage.empty()) log_warning("{}: GPU {} {}", host_name(), device.index(), shortage);
+}
+
+// Tells what a rank will need, whole in a dry run; warns where this host or its GPU has less.
+MemoryPlan print_memory(const Options& options, const PackedDataset& dataset, c10::Device device,
+                        Communicator& communicator) {
     const std::int64_t parameters = Captioner(options.model).layout().element_count();
     const std::uint64_t present = resident_bytes();
+    const GpuMemory gpu = device.is_cuda() ? gpu_memory() : GpuMemory{};
     MemoryPlan plan = plan_memory(options, caption_lengths(dataset.split("train"), dataset.prompt_length()), parameters,
-                                  communicator.size(), present);
-    const bool on_gpu = options.runtime.device == "cuda";
+                                  communicator.size(), {present, gpu.used_bytes});
+    const bool on_gpu = device.is_cuda();
     log_info("model {}: {:.2f} M parameters; memory of a rank at most: {}{}",
              preset_of(options.model).value_or("of its own shape"), static_cast<double>(parameters) / 1e6,
              on_gpu ? format_bytes(plan.device.peak_bytes()) + " of its GPU and " : "",
@@ -80,13 +97,7 @@ MemoryPlan print_memory(const Options& options, const PackedDataset& dataset, Co
             for (const std::string& line : describe(*table)) log_info_text(line);
         }
     }
-    const double more = communicator.node_size() * (plan.host.peak_bytes() - static_cast<double>(present));
-    const auto available = static_cast<double>(available_host_bytes());
-    if (communicator.node_rank() == 0 && available > 0 && more > available)
-        log_warning(
-            "{}: {} ranks will need {} more memory than now, {} are available: use a smaller --micro-batch, "
-            "--vit-grad-ckpt, or fewer ranks on a host",
-            host_name(), communicator.node_size(), format_bytes(more), format_bytes(available));
+    warn_of_too_little(plan, present, gpu, device, communicator);
     return plan;
 }
 
@@ -129,13 +140,13 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
     std::unique_ptr<RunLock> lock;    // rank 0's
     if (!options.dry_run) lock = take_run_lock(options.checkpoint.output, *communicator, end_at_once, stop_requested);
     if (communicator->rank() == 0 && !options.dry_run) add_log_file(options.checkpoint.output / "log.txt");
-    print_run(options, changed, describe_device(placement.device), *dataset, *communicator);
+    print_run(options, changed, describe_device(placement), *dataset, *communicator);
     // In a dry run too: what keeps the GPUs from talking to each other shows here.
     if (placement.device.is_cuda())
         communicator = make_nccl_communicator(options.comm, placement.device.index(), compute_stream(placement.device),
                                               std::move(communicator));
     print_plan(options, *dataset, communicator->size());
-    const MemoryPlan memory = print_memory(options, *dataset, *communicator);
+    const MemoryPlan memory = print_memory(options, *dataset, placement.device, *communicator);
     if (options.dry_run) {
         check_only(options, *dataset, *communicator);
         communicator->finish();

@@ -15,6 +15,7 @@ using DeviceCount = int (*)(int* count);
 using DeviceName = int (*)(char* name, int length, int device);
 using DeviceMemory = int (*)(std::size_t* bytes, int device);
 using DeviceAttribute = int (*)(int* value, int attribute, int device);
+using MemoryInfo = int (*)(std::size_t* free, std::size_t* total);
 using ErrorString = int (*)(int error, const char** text);
 
 template <class Function>
@@ -35,13 +36,14 @@ std::string visibility() {
     return visible == nullptr ? "" : fmt::format(" (CUDA_VISIBLE_DEVICES is '{}')", visible);
 }
 
+constexpr int major_attribute = 75, minor_attribute = 76;
+
 // Left open: a driver that was initialised must not be unloaded.
 void* open_driver() { return ::dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL); }
 
 }    // namespace
 
 std::string gpu_name(int index) {
-    constexpr int major_attribute = 75, minor_attribute = 76;
     void* library = open_driver();
     const auto name_of = library != nullptr ? find<DeviceName>(library, "cuDeviceGetName") : nullptr;
     const auto memory_of = library != nullptr ? find<DeviceMemory>(library, "cuDeviceTotalMem_v2") : nullptr;
@@ -55,6 +57,21 @@ std::string gpu_name(int index) {
         attribute_of(&major, major_attribute, index) != 0 || attribute_of(&minor, minor_attribute, index) != 0)
         return fmt::format("GPU {}", index);
     return fmt::format("{}, {:.1f} GiB, sm_{}{}", name, static_cast<double>(bytes) / (1 << 30), major, minor);
+}
+
+int gpu_generation(int index) {
+    void* library = open_driver();
+    const auto attribute_of = library != nullptr ? find<DeviceAttribute>(library, "cuDeviceGetAttribute") : nullptr;
+    int major = 0;
+    return attribute_of != nullptr && attribute_of(&major, major_attribute, index) == 0 ? major : 0;
+}
+
+GpuMemory gpu_memory() {
+    void* library = open_driver();
+    const auto info = library != nullptr ? find<MemoryInfo>(library, "cuMemGetInfo_v2") : nullptr;
+    std::size_t free = 0, total = 0;
+    if (info == nullptr || info(&free, &total) != 0) return {};
+    return {total, total - free};
 }
 
 GpuPresence find_gpus() {

@@ -1,13 +1,10 @@
 // CheckpointWriter: snapshot, write, publish. Called by the trainer; collective except written() and
 // wait_for_snapshot().
-#include <ATen/ops/empty_like.h>
-#include <ATen/ops/narrow.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstring>
 #include <exception>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -20,9 +17,9 @@
 #include "blip/base/log.h"
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/comm/run_together.h"
-#include "blip/kernels/large_tensors.h"
 #include "blip/weights/safetensors.h"
 #include "src/checkpoint/directories.h"
+#include "src/checkpoint/snapshot.h"
 
 namespace blip {
 namespace {
@@ -35,45 +32,6 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 // If it runs.
 void finish(std::thread& thread) {
     if (thread.joinable()) thread.join();
-}
-
-// This rank's shards of the masters and moments, copied to the host: training goes on while they are written. What the
-// CPU holds is copied by the thread that writes, while the next step computes its gradients; the copy of what lies on a
-// GPU is queued behind the last step and made at once.
-struct Snapshot {
-    std::vector<NamedTensor> copies;
-    std::vector<at::Tensor> sources;    // of each copy that is not made yet
-
-    void copy() {
-        for (std::size_t i = 0; i < sources.size(); ++i)
-            std::memcpy(copies[i].tensor.mutable_data_ptr(), sources[i].const_data_ptr(), sources[i].nbytes());
-        sources.clear();
-    }
-};
-
-// The memory comes from the thread that trains: its allocator has what the step's activations left free.
-Snapshot prepare_snapshot(const Arena& arena, const ShardedAdamW& optimizer) {
-    drop_kept_large_tensors();
-    Snapshot snapshot;
-    for (std::size_t bucket = 0; bucket < arena.buckets().size(); ++bucket) {
-        const Range own = arena.shard(static_cast<int>(bucket), optimizer.rank());
-        const std::vector<ParamPiece> pieces = arena.pieces(own);
-        const auto copy = [&](const char* kind, const at::Tensor& shard) {
-            // Piece by piece: on the CPU these fit into that memory, whole shards do not.
-            for (const ParamPiece& piece : pieces) {
-                const at::Tensor part = at::narrow(shard, 0, piece.arena_offset - own.begin, piece.elements.length());
-                const bool later = part.is_cpu();
-                snapshot.copies.push_back({fmt::format("{}/{}[{}:{}]", kind, arena.layout().spec(piece.param).name,
-                                                       piece.elements.begin, piece.elements.end),
-                                           later ? at::empty_like(part) : part.to(at::kCPU)});
-                if (later) snapshot.sources.push_back(part);
-            }
-        };
-        copy("master", optimizer.masters()[bucket]);
-        copy("exp_avg", optimizer.exp_avg()[bucket]);
-        copy("exp_avg_sq", optimizer.exp_avg_sq()[bucket]);
-    }
-    return snapshot;
 }
 
 // What one rank tells the others after writing.
@@ -104,6 +62,7 @@ struct CheckpointWriter::Impl {
     WriteResult result;    // belongs to the thread until it is joined
     std::atomic<bool> copied{true}, written{false};
     std::thread thread;
+    StagedState staged;    // of a device's state
     double stall_s = 0;
     double write_s = 0;             // belongs to the thread, as result does
     std::function<void()> check;    // before_publishing
@@ -128,23 +87,32 @@ struct CheckpointWriter::Impl {
     }
 
     void write(Snapshot snapshot) {
-        snapshot.copy();
+        try {
+            snapshot.complete();
+            manifest.update_count = snapshot.update_count();
+        } catch (const std::exception& failure) {    // of the device
+            result.error = failure.what();
+        }
         copied = true;
         copied.notify_all();
         const auto start = Clock::now();
+        if (result.error.empty()) write_file(snapshot);
+        snapshot = Snapshot();    // the memory goes back before anybody asks
+        write_s = seconds_since(start);
+        written = true;
+    }
+
+    void write_file(const Snapshot& snapshot) {
         try {
             const std::map<std::string, std::string> metadata = {{"format", "blip_mpi checkpoint shard 1"},
                                                                  {"rank", std::to_string(communicator.rank())},
                                                                  {"world_size", std::to_string(communicator.size())},
                                                                  {"step", std::to_string(manifest.state.global_step)}};
             std::tie(result.file.bytes, result.file.xxh3) =
-                write_safetensors(directory.path / result.file.name, snapshot.copies, metadata);
+                write_safetensors(directory.path / result.file.name, snapshot.tensors(), metadata);
         } catch (const std::exception& failure) {
             result.error = failure.what();
         }
-        snapshot.copies.clear();    // the memory goes back before anybody asks
-        write_s = seconds_since(start);
-        written = true;
     }
 
     // Rank 0 has made the directory; its name travels, since only rank 0 looked at what is there.
@@ -233,7 +201,6 @@ void CheckpointWriter::start_save(const Manifest& manifest, const Arena& arena, 
     finish(impl.removal);
     impl.manifest = manifest;
     impl.manifest.world_size = impl.communicator.size();
-    impl.manifest.update_count = optimizer.update_count();
     impl.result = {};
     impl.result.file.name = shard_name(impl.communicator.rank(), impl.communicator.size());
     impl.written = false;
@@ -241,8 +208,9 @@ void CheckpointWriter::start_save(const Manifest& manifest, const Arena& arena, 
     impl.result.error = impl.make_directory();
     if (impl.result.error.empty()) {
         try {
-            Snapshot snapshot = prepare_snapshot(arena, optimizer);
-            impl.copied = false;
+            Snapshot snapshot = arena.placement().device.is_cpu() ? Snapshot::of_host(arena, optimizer)
+                                                                  : Snapshot::of_device(arena, optimizer, impl.staged);
+            impl.copied = !snapshot.needs_sources();
             impl.thread = std::thread([&impl, taken = std::move(snapshot)]() mutable { impl.write(std::move(taken)); });
         } catch (const std::exception& failure) {    // no memory for the copy, or no thread
             impl.copied = true;

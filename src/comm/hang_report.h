@@ -23,7 +23,7 @@ class HangReport {
     ~HangReport();
     HangReport(const HangReport&) = delete;
 
-    // Called while this rank waits, by its main thread: answers ranks of other hosts that ask. Cheap.
+    // Called while this rank waits, by the thread that does: answers ranks of other hosts that ask. Cheap.
     void answer();
     // See Communicator::hang_facts.
     HangFacts tell(const std::vector<int>& awaited);

@@ -53,14 +53,14 @@ MpiSession::MpiSession(int* argc, char*** argv) {
     enter_phase(Phase::starting_mpi);
     set_environment_defaults();
     int provided = 0;
-    const int code = MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided);
+    const int code = MPI_Init_thread(argc, argv, MPI_THREAD_SERIALIZED, &provided);
     mpi_check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "set the error handler");
     mpi_check(MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN), "set the error handler");
     mpi_check(code, "start MPI");
-    if (provided < MPI_THREAD_FUNNELED) {
+    if (provided < MPI_THREAD_SERIALIZED) {
         throw Error(ExitCode::missing_input,
-                    "this MPI library does not allow threads beside its calls (MPI_THREAD_FUNNELED); "
-                    "use one that was built with thread support");
+                    "this MPI library allows calls of its main thread only, not of one thread at a time "
+                    "(MPI_THREAD_SERIALIZED); use one that was built with thread support");
     }
     mpi_check(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "ask for the rank");
     mpi_check(MPI_Comm_size(MPI_COMM_WORLD, &size_), "ask for the number of ranks");

@@ -72,6 +72,7 @@ class NcclCommunicator final : public Communicator {
     std::shared_ptr<void> allocate(std::size_t bytes) override;
     WorkPtr start_reduce_scatter(const float* send, float* receive, std::int64_t count, const char* what) override;
     WorkPtr start_all_gather(void* buffer, std::int64_t bytes, const char* what) override;
+    std::vector<WorkPtr> start_all_gathers(std::span<const GatherPart> parts, const char* what) override;
     void wait(WorkPtr work) override;
     void wait_until(const std::function<bool()>& reached, const char* what) override;
     void finish() override;
@@ -190,6 +191,25 @@ WorkPtr NcclCommunicator::start_all_gather(void* buffer, std::int64_t bytes, con
     return start(what, [&](ncclComm_t comm, cudaStream_t stream) {
         return ncclAllGather(own, buffer, static_cast<std::size_t>(bytes), ncclInt8, comm, stream);
     });
+}
+
+// A non-blocking communicator starts a thread for each call outside a group, and one for a group.
+std::vector<WorkPtr> NcclCommunicator::start_all_gathers(std::span<const GatherPart> parts, const char* what) {
+    std::vector<WorkPtr> works;
+    if (parts.empty()) return works;
+    works.push_back(start(what, [&](ncclComm_t comm, cudaStream_t stream) {
+        ncclResult_t result = ncclGroupStart();
+        if (result != ncclSuccess) return result;
+        for (const GatherPart& part : parts) {
+            const char* own = static_cast<const char*>(part.buffer) + rank() * part.bytes;
+            result = ncclAllGather(own, part.buffer, static_cast<std::size_t>(part.bytes), ncclInt8, comm, stream);
+            if (result != ncclSuccess && result != ncclInProgress) break;
+        }
+        // Ends the group whatever became of its calls. Its answer counts, but what a call refused comes first.
+        const ncclResult_t ended = ncclGroupEnd();
+        return result != ncclSuccess && result != ncclInProgress ? result : ended;
+    }));
+    return works;
 }
 
 void NcclCommunicator::wait(WorkPtr work) {

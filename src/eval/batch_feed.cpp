@@ -1,8 +1,8 @@
 // See batch_feed.h.
 //
 // On a GPU a batch is queued on a side stream: its pixels are copied, transformed, and an event is recorded. next()
-// hands out the batch that was queued before and queues the one after it, if the loader has it, so that the side stream
-// works while the caller computes. Nothing here waits for the device:
+// hands out the batch that was queued before and queues the one after it, if the loader has it by then or when the
+// caller looks ahead, so that the side stream works while the caller computes. Nothing here waits for the device:
 // - the caller's stream waits for the event before it reads the tensors;
 // - the tensors were allocated on the side stream, so LibTorch's allocator would give their memory to its next user
 // there
@@ -15,10 +15,12 @@
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
-#include <exception>
+#include <map>
+#include <mutex>
 
 #include "blip/kernels/device.h"
 #include "src/eval/device_images.h"
+#include "src/eval/one_ahead.h"
 
 namespace blip {
 
@@ -59,6 +61,18 @@ FedBatch feed_on_host(Batch&& batch) {
     return fed;
 }
 
+// The stream that all feeds of a device share, one after the other: a stream of its own for each would take another
+// part of LibTorch's memory, which no later feed could use again.
+c10::Stream side_stream(c10::Device device) {
+    static std::map<c10::DeviceIndex, c10::Stream> streams;
+    static std::mutex mutex;
+    const std::lock_guard lock(mutex);
+    const auto found = streams.find(device.index());
+    if (found != streams.end()) return found->second;
+    const c10::impl::VirtualGuardImpl guard(device.type());
+    return streams.emplace(device.index(), guard.getStreamFromGlobalPool(device)).first->second;
+}
+
 // Batches on a side stream of a GPU, one ahead.
 class AheadFeed {
   public:
@@ -66,36 +80,32 @@ class AheadFeed {
         : loader_(loader),
           guard_(device.type()),
           device_(device),
-          side_(guard_.getStreamFromGlobalPool(device)),
+          side_(side_stream(device)),
           queued_(device.type()),
-          images_(device) {}
+          images_(device),
+          batches_([this] { return loader_.ready(); }, [this] { return queue_next(); }) {}
 
     std::optional<FedBatch> next() {
-        if (!ahead_ && !failure_) queue_next();
-        if (!ahead_ && failure_) std::rethrow_exception(failure_);
-        if (!ahead_) return std::nullopt;
-        std::optional<FedBatch> fed = std::move(ahead_);
-        ahead_.reset();
+        std::optional<FedBatch> fed = batches_.take();
+        if (!fed) return fed;
         const c10::Stream compute = guard_.getStream(device_);
-        queued_.block(compute);
+        queued_.block(compute);    // before the next batch records it anew
         for (const at::Tensor* tensor : {&fed->images_I3SS, &fed->tokens_CT, &fed->image_of_caption_C})
             if (tensor->defined()) tensor->record_stream(compute);
-        if (loader_.ready()) queue_next();
+        batches_.look_ahead();
         return fed;
     }
+    void look_ahead() { batches_.look_ahead(); }
 
   private:
-    // An error is of this batch, not of the one before, which the caller may not even have.
-    void queue_next() try {
+    std::optional<FedBatch> queue_next() {
         std::optional<Batch> batch = loader_.next();
-        if (!batch) return;
+        if (!batch) return std::nullopt;
         const c10::StreamGuard on_side(side_);
         FedBatch fed = feed_captions(std::move(*batch), device_);
         fed.images_I3SS = images_.transform(fed.batch);
         queued_.record(side_);    // who waited for it before has waited for the last batch
-        ahead_ = std::move(fed);
-    } catch (...) {
-        failure_ = std::current_exception();
+        return fed;
     }
 
     BatchLoader& loader_;
@@ -104,8 +114,7 @@ class AheadFeed {
     c10::Stream side_;
     c10::Event queued_;
     DeviceImages images_;
-    std::optional<FedBatch> ahead_;
-    std::exception_ptr failure_;
+    OneAhead<FedBatch> batches_;
 };
 
 }    // namespace
@@ -133,6 +142,10 @@ std::optional<FedBatch> BatchFeed::next() {
     if (impl_->ahead) return impl_->ahead->next();
     std::optional<Batch> batch = impl_->loader.next();
     return batch ? std::optional(feed_on_host(std::move(*batch))) : std::nullopt;
+}
+
+void BatchFeed::look_ahead() {
+    if (impl_->ahead) impl_->ahead->look_ahead();
 }
 
 }    // namespace blip

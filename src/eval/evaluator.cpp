@@ -109,6 +109,7 @@ std::vector<CaptionResult> Evaluator::generate_own(const SplitTables& split, std
             const std::int64_t id = split.image_ids_I[static_cast<std::size_t>(row)];
             requests.push_back({prompts_.of({std::to_string(id)}), static_cast<std::uint64_t>(id)});
         }
+        feed.look_ahead();    // the other ranks have been waited for: it may have come
         const auto captions =
             caption_images(captioner_, weights_, fed->images_I3SS, tokenizer_, generate_, requests, seed_);
         for (std::size_t i = 0; i < captions.size(); ++i) {

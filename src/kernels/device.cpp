@@ -2,9 +2,13 @@
 #include "blip/kernels/device.h"
 
 #include <ATen/Context.h>
+#include <ATen/SDPBackend.h>
 #include <ATen/ops/empty.h>
 #include <c10/core/Event.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
+#include <c10/util/env.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
@@ -15,23 +19,66 @@ namespace blip {
 namespace {
 using Clock = std::chrono::steady_clock;
 c10::Stream current_stream(c10::Device device) { return c10::impl::VirtualGuardImpl(device.type()).getStream(device); }
+
+void set_attention(const DeviceNumerics& numerics) {
+    using at::SDPBackend;
+    at::Context& context = at::globalContext();
+    std::vector<SDPBackend> order = {SDPBackend::flash_attention, SDPBackend::efficient_attention, SDPBackend::math};
+    order.insert(numerics.cudnn_attention ? order.begin() : order.end(), SDPBackend::cudnn_attention);
+    // Refuses to run; behind the plain kernel, which takes everything, it is never asked.
+    order.push_back(SDPBackend::overrideable);
+    std::vector<std::int64_t> numbers;
+    for (const SDPBackend backend : order) numbers.push_back(static_cast<std::int64_t>(backend));
+    context.setSDPPriorityOrder(numbers);
+    // The backward passes of these two add up in an order that varies.
+    context.setSDPUseMemEfficient(!numerics.deterministic);
+    context.setSDPUseCuDNN(!numerics.deterministic);
+    context.setSDPUseFlash(true);
+    context.setSDPUseMath(true);
+}
 }    // namespace
 
 void set_numerics(const DeviceNumerics& numerics) {
     at::Context& context = at::globalContext();
     context.setAllowTF32CuBLAS(numerics.allow_tf32);
     context.setAllowTF32CuDNN(numerics.allow_tf32);
-    // Products of bf16 add up in fp32 to the end. Split-K, which does so too, must stay allowed: cuBLAS refuses every
-    // bf16 product otherwise.
-    context.setAllowBF16ReductionCuBLAS(false);
+    // Products of bf16 add up in fp32 to the end. Split-K stays allowed: its parts are fp32 too, and cuBLAS' path of
+    // LibTorch refuses every product of bf16 without it.
+    context.setAllowBF16ReductionCuBLAS(/*allow_reduced_precision=*/false, /*allow_splitk=*/true);
     context.setBenchmarkCuDNN(false);
     context.setDeterministicCuDNN(numerics.deterministic);
     context.setDeterministicAlgorithms(numerics.deterministic, false);
     // It would write every new tensor once more.
     context.setDeterministicFillUninitializedMemory(false);
-    // The backward passes of these two attention kernels add up in an order that varies.
-    context.setSDPUseMemEfficient(!numerics.deterministic);
-    context.setSDPUseCuDNN(!numerics.deterministic);
+    set_attention(numerics);
+}
+
+// Before 9.15.1 cuDNN was wrong for lengths that are no multiple of 128; the variable is a person's way to do without.
+// LibTorch 2.11 asks the same when attention first runs, and where all of it holds puts cuDNN first by itself: another
+// answer here would not last.
+bool cudnn_attention_is_best(int gpu_generation) {
+    const bool made_for = gpu_generation == 9 || gpu_generation == 10;
+    return made_for && at::Context::hasCuDNN() && at::Context::versionRuntimeCuDNN() > 91500 &&
+           c10::utils::check_env("TORCH_CUDNN_SDPA_DEPRIORITIZED") != true;
+}
+
+std::string attention_order(at::ScalarType type) {
+    at::Context& context = at::globalContext();
+    const bool half = type == at::kBFloat16 || type == at::kHalf;    // all that the first two take
+    std::vector<std::string> names;
+    for (const at::SDPBackend backend : context.sDPPriorityOrder()) {
+        if (backend == at::SDPBackend::cudnn_attention && context.userEnabledCuDNNSDP() && half)
+            names.push_back("cuDNN");
+        if (backend == at::SDPBackend::flash_attention && context.userEnabledFlashSDP() && half)
+            names.push_back("Flash");
+        if (backend == at::SDPBackend::efficient_attention && context.userEnabledMemEfficientSDP())
+            names.push_back("efficient");
+        if (backend == at::SDPBackend::math && context.userEnabledMathSDP()) {
+            names.push_back("plain");
+            break;    // it takes everything
+        }
+    }
+    return fmt::format("{}", fmt::join(names, ", "));
 }
 
 void use_device(c10::Device device) {

@@ -1,4 +1,4 @@
-// See adamw.h. The update is LibTorch's fused kernel on one slice per bucket: the same bits however the arena is
+// See adamw.h. The update is LibTorch's fused kernel on slices, one per bucket: the same bits however the arena is
 // sliced. What decides whether it happens (found_inf) is computed where the gradients are.
 #include "blip/optim/adamw.h"
 
@@ -11,6 +11,7 @@
 #include <ATen/ops/narrow.h>
 #include <ATen/ops/ne.h>
 #include <ATen/ops/scalar_tensor.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/impl/LocalDispatchKeySet.h>
 #include <fmt/format.h>
@@ -23,6 +24,8 @@
 
 namespace blip {
 namespace {
+
+constexpr const char* gather_what = "gather updated weights";
 
 // Sum of squares on the host. Chunks of fixed size are added in order, so that the number of threads changes no bit.
 double host_square_sum(const at::Tensor& values) {
@@ -49,13 +52,15 @@ double host_square_sum(const at::Tensor& values) {
     return std::accumulate(sums.begin(), sums.end(), 0.0);
 }
 
-// A double scalar on the values' device. A square of a float cannot overflow a double, so the sum is finite exactly
-// when every element is.
-at::Tensor square_sum(const at::Tensor& values) {
-    if (values.is_cpu()) return at::scalar_tensor(host_square_sum(values), at::kDouble);
+// Double scalars on the values' device. A square of a float cannot overflow a double, so the sum is finite exactly when
+// every element is.
+at::Tensor square_sum_together(const std::vector<at::Tensor>& shards) {
     // Adds up in double without a copy of the values in double.
-    at::Tensor norm = at::_foreach_norm({values}, 2, at::kDouble).front();
-    return norm.mul_(norm);
+    const at::Tensor norms = at::stack(at::_foreach_norm(shards, 2, at::kDouble));
+    return norms.mul(norms).sum();
+}
+at::Tensor square_sum(const at::Tensor& values) {
+    return values.is_cpu() ? at::scalar_tensor(host_square_sum(values), at::kDouble) : square_sum_together({values});
 }
 
 // 0 if finite, else NaN
@@ -63,8 +68,8 @@ at::Tensor zero_or_nan(const at::Tensor& scalar) { return scalar - scalar; }
 
 }    // namespace
 
-ShardedAdamW::ShardedAdamW(Arena& arena, Communicator& communicator, const OptimOptions& options)
-    : arena_(arena), communicator_(communicator), options_(options) {
+ShardedAdamW::ShardedAdamW(Arena& arena, Communicator& communicator, const OptimOptions& options, bool together)
+    : arena_(arena), communicator_(communicator), options_(options), together_(together) {
     const auto fp32 = at::TensorOptions().dtype(at::kFloat).device(arena.placement().device);
     for (std::size_t bucket = 0; bucket < arena.buckets().size(); ++bucket) {
         const Range own = arena.shard(static_cast<int>(bucket), communicator.rank());
@@ -81,51 +86,69 @@ bool ShardedAdamW::masters_apart() const { return arena_.placement().dtype != at
 
 int ShardedAdamW::rank() const { return communicator_.rank(); }
 
-// The master's update and its rounding into the arena. Where found_inf is 1 the first does nothing, the second nothing
-// new.
-void ShardedAdamW::update(std::size_t bucket, const at::Tensor& gradient, double lr, const at::Tensor& found_inf) {
-    const at::Tensor& master = masters_[bucket];
-    if (master.is_cpu()) {
-        at::_fused_adamw_({master}, {gradient}, {exp_avg_[bucket]}, {exp_avg_sq_[bucket]}, {}, {step_count_}, lr,
+// What the bucket's masters are now, into the arena.
+void ShardedAdamW::round_masters(std::size_t bucket) {
+    if (!masters_apart()) return;
+    const Range own = arena_.shard(static_cast<int>(bucket), communicator_.rank());
+    at::narrow(arena_.flat_weights(), 0, own.begin, own.length()).copy_(masters_[bucket]);
+}
+
+GatherPart ShardedAdamW::gathered(std::size_t bucket) {
+    const Range own = arena_.shard(static_cast<int>(bucket), communicator_.rank());
+    return {arena_.weight_address(arena_.buckets()[bucket].range.begin), own.length() * arena_.weight_element_bytes()};
+}
+
+// Returns the sum of squares. Where a shard is not finite its update does nothing, and rounding it nothing new.
+at::Tensor ShardedAdamW::step_by_bucket(GradReducer& reducer, double lr, const at::Tensor& loss_fault) {
+    at::Tensor squares = at::zeros({}, at::kDouble);
+    std::vector<WorkPtr> gathering;
+    for (std::size_t b = 0; b < masters_.size(); ++b) {
+        const at::Tensor gradient = reducer.reduced_shard(static_cast<int>(b));
+        const at::Tensor of_shard = square_sum(gradient);
+        squares.add_(of_shard);
+        // unequal if either is NaN
+        const at::Tensor found_inf = at::ne(zero_or_nan(of_shard), loss_fault).to(at::kFloat);
+        at::_fused_adamw_({masters_[b]}, {gradient}, {exp_avg_[b]}, {exp_avg_sq_[b]}, {}, {step_count_}, lr,
                           options_.beta1, options_.beta2, options_.weight_decay, options_.eps, /*amsgrad=*/false,
                           /*maximize=*/false, {}, found_inf);
-    } else {
-        at::_fused_adamw_({master}, {gradient}, {exp_avg_[bucket]}, {exp_avg_sq_[bucket]}, {}, {step_count_}, lr_,
-                          options_.beta1, options_.beta2, options_.weight_decay, options_.eps, /*amsgrad=*/false,
-                          /*maximize=*/false, {}, found_inf);
+        round_masters(b);
+        const GatherPart part = gathered(b);
+        gathering.push_back(communicator_.start_all_gather(part.buffer, part.bytes, gather_what));
     }
-    if (masters_apart()) {
-        const Range own = arena_.shard(static_cast<int>(bucket), communicator_.rank());
-        at::narrow(arena_.flat_weights(), 0, own.begin, own.length()).copy_(master);
+    for (WorkPtr& work : gathering) communicator_.wait(std::move(work));
+    return squares;
+}
+
+// The same for all shards at once.
+at::Tensor ShardedAdamW::step_together(GradReducer& reducer, double lr, const at::Tensor& loss_fault) {
+    lr_.fill_(lr);
+    std::vector<at::Tensor> gradients;
+    for (std::size_t b = 0; b < masters_.size(); ++b) gradients.push_back(reducer.reduced_shard(static_cast<int>(b)));
+    const at::Tensor squares = square_sum_together(gradients);
+    const at::Tensor found_inf = at::ne(zero_or_nan(squares), loss_fault).to(at::kFloat);
+    const std::vector<at::Tensor> counts(masters_.size(), step_count_);    // only read
+    at::_fused_adamw_(masters_, gradients, exp_avg_, exp_avg_sq_, {}, counts, lr_, options_.beta1, options_.beta2,
+                      options_.weight_decay, options_.eps, /*amsgrad=*/false, /*maximize=*/false, {}, found_inf);
+    std::vector<GatherPart> parts;
+    for (std::size_t b = 0; b < masters_.size(); ++b) {
+        round_masters(b);
+        parts.push_back(gathered(b));
     }
+    for (WorkPtr& work : communicator_.start_all_gathers(parts, gather_what)) communicator_.wait(std::move(work));
+    return squares;
 }
 
 ShardedAdamW::StepResult ShardedAdamW::step(GradReducer& reducer, double lr, const at::Tensor& loss) {
     if (masters_apart() && !masters_set_)
         throw Error(ExitCode::internal, "weights were loaded without their fp32 masters");
     const c10::impl::ExcludeDispatchKeyGuard no_autograd(c10::autograd_dispatch_keyset);
-    const at::TensorOptions on_device = at::TensorOptions().device(arena_.placement().device);
-    lr_.fill_(lr);
+    const c10::Device device = arena_.placement().device;
     // NaN from here on: no update of any shard
     const at::Tensor loss_fault = loss.defined() ? zero_or_nan(loss.detach().reshape({}).to(at::kDouble))
-                                                 : at::zeros({}, on_device.dtype(at::kDouble));
+                                                 : at::zeros({}, at::TensorOptions().device(device).dtype(at::kDouble));
     step_count_.add_(at::eq(loss_fault, 0).to(at::kFloat));
-    at::Tensor squares = at::zeros({}, on_device.dtype(at::kDouble));
-    std::vector<WorkPtr> gathering;
-    for (std::size_t b = 0; b < masters_.size(); ++b) {
-        const int bucket = static_cast<int>(b);
-        const at::Tensor gradient = reducer.reduced_shard(bucket);
-        const at::Tensor of_shard = square_sum(gradient);
-        squares.add_(of_shard);
-        // unequal if either is NaN
-        const at::Tensor found_inf = at::ne(zero_or_nan(of_shard), loss_fault).to(at::kFloat);
-        update(b, gradient, lr, found_inf);
-        const Range own = arena_.shard(bucket, communicator_.rank());
-        gathering.push_back(communicator_.start_all_gather(arena_.weight_address(arena_.buckets()[b].range.begin),
-                                                           own.length() * arena_.weight_element_bytes(),
-                                                           "gather updated weights"));
-    }
-    for (WorkPtr& work : gathering) communicator_.wait(std::move(work));
+    const at::Tensor squares =
+        together_ ? step_together(reducer, lr, loss_fault) : step_by_bucket(reducer, lr, loss_fault);
     communicator_.finish_exchanges();
     return {squares, at::ne(zero_or_nan(squares), loss_fault).to(at::kDouble)};
 }

@@ -181,8 +181,8 @@ void add_machine(TableBuilder& table) {
     table.number("comm-timeout", "SECONDS", "a collective in which nothing arrives for so long ends the job", above(0),
                  FIELD(options.comm.timeout_s));
     table
-        .number("bucket-mb", "MiB", "gradients are reduced in pieces of about this size", between(0.001, 65536),
-                FIELD(options.comm.bucket_mb))
+        .number("bucket-mb", "MiB", "gradients are reduced in pieces of about this size; 0 = 32, for GPUs 128",
+                between(0, 65536), FIELD(options.comm.bucket_mb))
         .verbs = for_train;
 }
 

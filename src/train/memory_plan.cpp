@@ -25,8 +25,9 @@ constexpr double working_libraries = 48 * mib;
 constexpr double of_each_thread = 12 * mib;
 // What the allocator cannot use again, as a share of what a step makes and drops: holes between tensors of other sizes.
 constexpr double holes = 0.04;
-// A CUDA context with its kernels, cuBLAS workspaces and NCCL's buffers; not measured.
-constexpr double cuda_context = 700 * mib, cuda_libraries_on_host = 1500 * mib;
+// Estimates, not measured: a CUDA context and NCCL's buffers, where the device does not tell; what cuBLAS and cuDNN
+// take for workspaces and kernels once they are used; what of these libraries comes to the host after the start.
+constexpr double cuda_context = 600 * mib, cuda_workspaces = 150 * mib, cuda_libraries_on_host = 1500 * mib;
 
 struct Shape {
     const ModelOptions& model;
@@ -105,6 +106,14 @@ bool saves_beside_steps(const Options& options) {
            (options.train.epochs > 1 && !options.train.evaluate && options.train.max_steps == 0);
 }
 
+// What holds a GPU's state on the host while it is written: one piece for each bucket, of a length that LibTorch rounds
+// up to a power of two. A bucket is a little longer than asked for.
+double staged_bytes(const Options& options, double parameters, int ranks) {
+    const double all = fp32 * parameters, bucket = 1.05 * options.comm.bucket_mib(true) * mib;
+    const double count = std::max(1.0, std::ceil(all / bucket));
+    return count * std::exp2(std::ceil(std::log2(3 * std::min(all, bucket) / ranks)));
+}
+
 void add(std::vector<MemoryPart>& parts, const char* what, double bytes) {
     if (bytes > 0) parts.push_back({what, bytes});
 }
@@ -148,7 +157,7 @@ double MemoryTable::peak_bytes() const {
 }
 
 MemoryPlan plan_memory(const Options& options, const CaptionLengths& captions, std::int64_t parameters, int ranks,
-                       std::uint64_t present_bytes) {
+                       PresentMemory present) {
     const bool on_gpu = options.runtime.device == "cuda", bf16 = options.runtime.precision == "bf16";
     const double a = bf16 ? 2 : fp32, micro = options.train.micro_batch, P = static_cast<double>(parameters);
     const double share = 1.0 / ranks;
@@ -160,10 +169,16 @@ MemoryPlan plan_memory(const Options& options, const CaptionLengths& captions, s
 
     MemoryPlan plan;
     MemoryTable& compute = on_gpu ? plan.device : plan.host;
-    add(plan.host.held, "program, libraries and tables of the data", static_cast<double>(present_bytes));
+    add(plan.host.held, "program, libraries and tables of the data", static_cast<double>(present.host_bytes));
     if (on_gpu) {
-        add(plan.host.held, "CUDA's libraries", cuda_libraries_on_host);
-        add(plan.device.held, "CUDA's context and libraries", cuda_context);
+        add(plan.host.held, "more of CUDA's libraries, an estimate", cuda_libraries_on_host);
+        if (present.device_bytes > 0)
+            add(plan.device.held, "in use already, CUDA's context and NCCL with it",
+                static_cast<double>(present.device_bytes));
+        else
+            add(plan.device.held, "CUDA's context and NCCL, an estimate", cuda_context);
+        add(plan.device.held, "workspaces of CUDA's libraries, an estimate", cuda_workspaces);
+        add(plan.host.held, "page-locked copy of the state for checkpoints", staged_bytes(options, P, ranks));
     } else {
         add(plan.host.held, "mathematics", working_libraries + options.runtime.threads * of_each_thread);
     }
@@ -181,13 +196,21 @@ MemoryPlan plan_memory(const Options& options, const CaptionLengths& captions, s
     const double snapshot = 3 * fp32 * P * share, evaluation = evaluation_bytes(options, a);
     if (on_gpu) {
         add_phases(plan.device, options, step, 0, evaluation);
-        add_phases(plan.host, options, 0, snapshot, 0);
     } else {
         add_phases(plan.host, options, step, snapshot, evaluation);
     }
     // rank 0 gathers the masters for best/ where no arena holds them all
     if (bf16 && options.train.evaluate) add(plan.host.phases, "best weights being written", fp32 * P);
     return plan;
+}
+
+std::string gpu_shortage(const MemoryTable& device, std::uint64_t used_bytes, std::uint64_t total_bytes) {
+    const auto used = static_cast<double>(used_bytes), total = static_cast<double>(total_bytes);
+    if (total_bytes == 0 || device.peak_bytes() <= total) return "";
+    return fmt::format(
+        "will need {} more memory than now, as predicted, {} of {} are free: use a smaller --micro-batch, "
+        "--vit-grad-ckpt, more ranks, or a GPU that nobody else uses (nvidia-smi)",
+        format_bytes(device.peak_bytes() - used), format_bytes(total - used), format_bytes(total));
 }
 
 std::vector<std::string> describe(const MemoryTable& table) {

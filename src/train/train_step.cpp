@@ -98,6 +98,7 @@ RunningStep TrainStep::run(BatchFeed& feed, const TrainState& state, double lr,
         enter_phase(Phase::forward);
         const at::Tensor loss = micro_batch_loss(*fed, state.global_step, record.tokens);
         running.micro_batches_.push_back(point_now(device));
+        feed.look_ahead();
         enter_phase(Phase::backward);
         loss.backward();
         running.micro_batches_.push_back(point_now(device));

@@ -77,7 +77,8 @@ struct Trainer::Impl {
           predicted_peak_bytes(peak),
           captioner(o.model),
           arena(
-              captioner.layout(), comm.size(), static_cast<std::int64_t>(o.comm.bucket_mb * 1024 * 1024),
+              captioner.layout(), comm.size(),
+              static_cast<std::int64_t>(o.comm.bucket_mib(placement.device.is_cuda()) * 1024 * 1024),
               [&comm](std::size_t bytes) { return comm.allocate(bytes); }, true, placement),
           plan(split, d.prompt_length(), o, comm.rank(), comm.size()),
           reducer(arena, comm),

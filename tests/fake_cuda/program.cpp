@@ -18,6 +18,8 @@ namespace blip {
 
 GpuPresence find_gpus() { return {fake_cuda::device_count, ""}; }
 std::string gpu_name(int index) { return "a pretended GPU " + std::to_string(index); }
+int gpu_generation(int) { return 0; }
+GpuMemory gpu_memory() { return {}; }
 
 using namespace fake_cuda;
 

@@ -17,7 +17,7 @@ cp "$blip" "$lonely/blip_mpi"
 cp "$blip" "$pair/blip_mpi"
 cat >"$pair/blip_mpi_cuda" <<'SCRIPT'
 #!/bin/sh
-echo "started as $0 with: $*; workspace ${CUBLAS_WORKSPACE_CONFIG:-unset}; $MARK"
+echo "started as $0 with: $*; workspace ${CUBLAS_WORKSPACE_CONFIG:-unset}; nccl ${NCCL_ALGO:-free} ${NCCL_PROTO:-free}; $MARK"
 SCRIPT
 chmod +x "$pair/blip_mpi_cuda"
 fake=(env "LD_LIBRARY_PATH=$driver${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" "MARK=environment kept")
@@ -45,12 +45,12 @@ new_case "a GPU is there: blip_mpi becomes the blip_mpi_cuda beside it, with its
 for verb in "train --data a.h5" "evaluate --data a.h5 --init b" "caption --init b photo.jpg"; do
     # shellcheck disable=SC2086
     run "${gpus[@]}" "$pair/blip_mpi" $verb
-    exits 0; says "started as $pair/blip_mpi_cuda with: $verb; workspace unset; environment kept"
+    exits 0; says "started as $pair/blip_mpi_cuda with: $verb; workspace unset; nccl free free; environment kept"
 done
 run "${gpus[@]}" "$pair/blip_mpi" --data a.h5 --device cuda --deterministic
-says "with: --data a.h5 --device cuda --deterministic; workspace :4096:8; environment kept"
-run "${gpus[@]}" CUBLAS_WORKSPACE_CONFIG=:16:8 "$pair/blip_mpi" --data a.h5 --deterministic
-says "workspace :16:8"
+says "with: --data a.h5 --device cuda --deterministic; workspace :4096:8; nccl Ring Simple; environment kept"
+run "${gpus[@]}" CUBLAS_WORKSPACE_CONFIG=:16:8 NCCL_PROTO=LL "$pair/blip_mpi" --data a.h5 --deterministic
+says "workspace :16:8; nccl Ring LL"
 run env -C "$pair" "${gpus[@]}" ./blip_mpi --data a.h5
 says "started as $pair/blip_mpi_cuda"
 

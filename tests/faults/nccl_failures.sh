@@ -53,6 +53,10 @@ job 3 collective@1 20
 exits 70; within 10
 grep -qE "rank 1 on $host: NCCL failed in '.*' on GPU 1: a fake NCCL's error \(a fake cable was pulled\)|rank [02] on $host: NCCL failed in '.*' on GPU [02]: remote process exited or there was a network error \(connection closed by a fake peer\)" "$output" || fail "no message of an asynchronous error"
 
+new_case "a collective of several is refused at once: the others are ended with it, and NCCL's reason is told"
+job 3 gather_at_once@2 20
+exits 70; blames 2; says "NCCL failed in 'weights 7' on GPU 2"; says "no fake gathers"; within 10
+
 new_case "a rank that never comes: the others' deadline, by rank, host and operation"
 job 2 "" 2 absent 1
 exits 70; says "rank 0 on $host has waited 2 s for 'end of a step' (--comm-timeout)"; says "NCCL_DEBUG=INFO"; within 12

@@ -126,11 +126,8 @@ BOOST_AUTO_TEST_CASE(faults_are_seen_and_not_applied) {
             const at::Tensor gradients = on_gpu.toy_gradients(2);
             const Range first = on_gpu.arena.buckets()[0].range;
             gradients.narrow(0, first.begin + 5, 1).fill_(bad);
-            const at::Tensor kept = on_gpu.optimizer.masters()[0].clone(),
-                             other = on_gpu.optimizer.masters()[1].clone();
             BOOST_TEST(on_gpu.update(gradients, on_gpu.loss(1)).non_finite.item<double>() == 1);
-            BOOST_TEST(on_gpu.optimizer.masters()[0].equal(kept));
-            BOOST_TEST(!on_gpu.optimizer.masters()[1].equal(other));
+            BOOST_TEST(worst_difference(on_gpu.masters(), before) == 0);
         }
         BOOST_TEST(on_gpu.optimizer.update_count() == 2);
     }

@@ -91,6 +91,34 @@ BOOST_AUTO_TEST_CASE(collectives_in_flight_do_not_mix) {
     }
 }
 
+// As an update on GPUs gathers: buffers of several sizes, each waiting for what was queued before.
+BOOST_AUTO_TEST_CASE(gathers_together_are_each_in_its_place) {
+    Communicator& comm = nccl_world();
+    BOOST_TEST(comm.start_all_gathers({}, "test").empty());
+    const std::vector<std::int64_t> counts = {128, 3000, 1, 70000};
+    std::int64_t longest = 0;
+    for (const std::int64_t count : counts) longest += count * comm.size();
+    const std::shared_ptr<void> memory = comm.allocate(static_cast<std::size_t>(longest) * sizeof(float));
+    for (int step = 0; step < 3; ++step) {
+        std::vector<GatherPart> parts;
+        std::vector<float> values, expected;
+        for (const std::int64_t count : counts) {
+            parts.push_back({static_cast<float*>(memory.get()) + values.size(), count * 4});
+            for (int r = 0; r < comm.size(); ++r) {
+                const auto of_rank = static_cast<float>(1000 * step + 100 * r) + static_cast<float>(parts.size());
+                values.insert(values.end(), static_cast<std::size_t>(count), r == comm.rank() ? of_rank : -1.0F);
+                expected.insert(expected.end(), static_cast<std::size_t>(count), of_rank);
+            }
+        }
+        upload(static_cast<float*>(memory.get()), values);
+        for (WorkPtr& work : comm.start_all_gathers(parts, "test")) comm.wait(std::move(work));
+        std::vector<float> got(values.size());
+        download(got, static_cast<const float*>(memory.get()));
+        finish_device_work();
+        BOOST_TEST((got == expected), "step " << step);
+    }
+}
+
 // Backward runs its hooks in threads of LibTorch's.
 BOOST_AUTO_TEST_CASE(another_thread_may_start_what_this_one_waits_for) {
     Communicator& comm = nccl_world();

@@ -1,9 +1,10 @@
-// See fakes.h. FAKE_NCCL holds words like "init@1": what goes wrong, and on which rank (all, without @):
+// See fakes.h. Calls in a group are checked at once and put on their streams by ncclGroupEnd, together and in order.
+// FAKE_NCCL holds words like "init@1": what goes wrong, and on which rank (all, without @):
 //   version            another version than the headers'
 //   unique_id          ncclGetUniqueId fails
 //   init, init_at_once the connection fails, in the background or in the call itself
 //   init_hangs         it never comes about
-//   collective         the third collective fails, in the background
+//   collective         the third collective fails, in the background; gather_at_once: a gather is refused
 //   abort_hangs        ncclCommAbort never returns
 //   no_nccl_memory     ncclMemAlloc fails (the caller falls back); no_registration: ncclCommRegister fails
 //   finalize           ncclCommFinalize fails, in the background
@@ -15,9 +16,11 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <sstream>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "tests/nccl/fakes.h"
@@ -43,6 +46,15 @@ struct Boards : std::vector<fs::path> {
     }
 } boards;
 
+// Of the calling thread, as NCCL's.
+struct Group {
+    int depth = 0;
+    ncclComm* comm = nullptr;
+    std::vector<std::function<void()>> puts;
+    ncclResult_t refused = ncclSuccess;    // by a call of the group: what its end answers, and nothing is put
+};
+thread_local Group group;
+
 std::string calls;
 const char* last_error = "";
 
@@ -62,6 +74,11 @@ void hang() {
 ncclResult_t fail(ncclResult_t result, const char* why) {
     last_error = why;
     return result;
+}
+
+ncclResult_t refuse(ncclResult_t result, const char* why) {
+    if (group.depth > 0) group.refused = result;
+    return fail(result, why);
 }
 
 // Leaves bytes for the others and takes theirs, in rank order; empty if the communicator is aborted or a rank is lost.
@@ -89,19 +106,31 @@ std::vector<std::string> meet(ncclComm& comm, const std::string& bytes) {
     return parts;
 }
 
+// As calls do that have connections to make: nothing is on the stream before the state is success.
+ncclResult_t launch_slowly(ncclComm& comm, std::vector<std::function<void()>> puts) {
+    ncclResult_t well = ncclSuccess, going_on = ncclInProgress;
+    if (!comm.state.compare_exchange_strong(well, ncclInProgress)) return ncclInProgress;    // what it is, is asked
+    std::thread([&comm, going_on, puts = std::move(puts)]() mutable {
+        std::this_thread::sleep_for(5ms);
+        for (const auto& put : puts) put();
+        comm.state.compare_exchange_strong(going_on, ncclSuccess);
+    }).detach();
+    return ncclInProgress;
+}
+
 // Queues run(parts of all ranks, to on the host) behind an exchange of `bytes` at from. Every second call takes its
-// time, as calls do that have connections to make: nothing is on the stream before the state is success.
+// time.
 template <class Run>
 ncclResult_t collective(ncclComm& comm, const void* from, std::size_t bytes, void* to, std::size_t to_bytes,
                         cudaStream_t stream, const Run& run) {
-    if (comm.state != ncclSuccess) return fail(ncclInvalidUsage, "called before the last call was through");
+    if (comm.state != ncclSuccess) return refuse(ncclInvalidUsage, "called before the last call was through");
     const int number = ++comm.collectives;
     if (number == 3 && faulty("collective")) {
         std::ofstream(comm.board / "lost") << "";
         comm.state = fail(ncclSystemError, "a fake cable was pulled");
         return ncclSuccess;
     }
-    const auto put = [=, &comm] {
+    const std::function<void()> put = [=, &comm] {
         const void* source = blip::fakes::host_memory(const_cast<void*>(from), bytes, false, stream);
         void* target = blip::fakes::host_memory(to, to_bytes, true, stream);
         blip::fakes::enqueue(stream, [&comm, source, target, bytes, run] {
@@ -112,17 +141,16 @@ ncclResult_t collective(ncclComm& comm, const void* from, std::size_t bytes, voi
                 while (!comm.aborted) std::this_thread::sleep_for(1ms);    // a kernel that waits for its peers
         });
     };
+    if (group.depth > 0) {
+        group.comm = &comm;
+        group.puts.push_back(put);
+        return ncclSuccess;
+    }
     if (number % 2 == 0) {
         put();
         return ncclSuccess;
     }
-    comm.state = ncclInProgress;
-    std::thread([&comm, put] {
-        std::this_thread::sleep_for(5ms);
-        put();
-        comm.state = ncclSuccess;
-    }).detach();
-    return ncclInProgress;
+    return launch_slowly(comm, {put});
 }
 
 }    // namespace
@@ -178,10 +206,25 @@ ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t* state) {
     return ncclSuccess;
 }
 
+ncclResult_t ncclGroupStart() {
+    called("group_start");
+    ++group.depth;
+    return ncclSuccess;
+}
+// Always answers that it goes on, as the real one may.
+ncclResult_t ncclGroupEnd() {
+    called("group_end");
+    if (group.depth == 0) return fail(ncclInvalidUsage, "the end of a group that was never started");
+    if (--group.depth > 0) return ncclSuccess;
+    const Group whole = std::exchange(group, {});
+    if (whole.refused != ncclSuccess) return whole.refused;
+    return whole.puts.empty() ? ncclSuccess : launch_slowly(*whole.comm, whole.puts);
+}
+
 ncclResult_t ncclReduceScatter(const void* send, void* receive, std::size_t count, ncclDataType_t type, ncclRedOp_t op,
                                ncclComm_t comm, cudaStream_t stream) {
     called("reduce_scatter");
-    if (type != ncclFloat32 || op != ncclSum) return fail(ncclInvalidArgument, "the fake adds floats only");
+    if (type != ncclFloat32 || op != ncclSum) return refuse(ncclInvalidArgument, "the fake adds floats only");
     const std::size_t bytes = count * sizeof(float) * static_cast<std::size_t>(comm->size);
     return collective(
         *comm, send, bytes, receive, count * sizeof(float), stream,
@@ -203,7 +246,8 @@ ncclResult_t ncclReduceScatter(const void* send, void* receive, std::size_t coun
 ncclResult_t ncclAllGather(const void* send, void* receive, std::size_t count, ncclDataType_t type, ncclComm_t comm,
                            cudaStream_t stream) {
     called("all_gather");
-    if (type != ncclInt8) return fail(ncclInvalidArgument, "the fake gathers bytes only");
+    if (faulty("gather_at_once")) return refuse(ncclInvalidUsage, "no fake gathers");
+    if (type != ncclInt8) return refuse(ncclInvalidArgument, "the fake gathers bytes only");
     return collective(*comm, send, count, receive, count * static_cast<std::size_t>(comm->size), stream,
                       [count](const std::vector<std::string>& parts, void* target) {
                           for (std::size_t r = 0; r < parts.size(); ++r)

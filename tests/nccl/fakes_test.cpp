@@ -36,6 +36,19 @@ BOOST_AUTO_TEST_CASE(the_host_does_not_wait_for_collectives) {
     BOOST_TEST((Clock::now() - start > 400ms));
 }
 
+BOOST_AUTO_TEST_CASE(gathers_together_are_one_group) {
+    Communicator& comm = nccl_world();
+    const std::shared_ptr<void> memory = comm.allocate(std::size_t{16384} * 3);
+    auto* data = static_cast<char*>(memory.get());
+    const GatherPart parts[] = {{data, 64}, {data + 4096, 128}, {data + 8192, 4}};
+    const Calls calls;
+    std::vector<WorkPtr> works = comm.start_all_gathers(parts, "test");
+    BOOST_TEST(works.size() == 1U);
+    for (WorkPtr& work : works) comm.wait(std::move(work));
+    BOOST_TEST(calls.text() == " group_start all_gather all_gather all_gather group_end");
+    finish_device_work();
+}
+
 BOOST_AUTO_TEST_CASE(what_was_registered_is_taken_back_before_the_end) {
     const int living = fakes::living_allocations();
     const Calls calls;

@@ -38,7 +38,8 @@ void run_job(const MpiSession& session, double timeout_s, const std::string& tro
         if (step == 1 && trouble == "absent") std::this_thread::sleep_for(std::chrono::hours(1));
         comm->wait(comm->start_reduce_scatter(arena, arena + comm->rank() * 128, 128, "bucket 7"));
         if (step == 1 && trouble == "data_error") throw Error(ExitCode::bad_data, "data.h5: picture 3 is broken");
-        comm->wait(comm->start_all_gather(arena, 512, "weights 7"));
+        const GatherPart parts[] = {{arena, 512}, {arena + 128 * comm->size(), 256}};
+        for (WorkPtr& work : comm->start_all_gathers(parts, "weights 7")) comm->wait(std::move(work));
         const CudaEvent end = make_order_event();
         cuda_check(cudaEventRecord(end.get(), nullptr), "record");
         comm->wait_until([&] { return cudaEventQuery(end.get()) == cudaSuccess; }, "end of a step");

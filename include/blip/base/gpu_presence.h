@@ -2,6 +2,7 @@
 // the program can decide before it loads either. Used by src/app/main.cpp and the tests.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace blip {
@@ -16,6 +17,16 @@ GpuPresence find_gpus();
 
 // "NVIDIA H200, 139.8 GiB, sm_90", or "GPU 0" where the driver does not say. index: as CUDA counts visible GPUs.
 std::string gpu_name(int index);
+
+// The major number of a GPU's architecture (9 of sm_90); 0 where the driver does not say.
+int gpu_generation(int index);
+
+// Memory of a GPU as its driver tells it; zeroes where it does not. The calling thread must have chosen that GPU, and
+// begun to use it. used: by anybody, this process' CUDA context among them.
+struct GpuMemory {
+    std::uint64_t total_bytes = 0, used_bytes = 0;
+};
+GpuMemory gpu_memory();
 
 // Whether CUDA code is linked into this program.
 bool built_with_cuda();

@@ -29,11 +29,13 @@ class CheckpointWriter {
     // finish_save throws it on all ranks and changes nothing on disk: the folder is no longer this job's.
     void before_publishing(std::function<void()> check);
 
-    // Snapshot (waits for the device), then write, in a background thread. At most one save is in flight: an earlier
-    // one is finished first. Weights and moments must stay as they are until wait_for_snapshot has returned.
-    // Collective (rank 0 makes the directory). world_size, update_count and shards of the manifest are filled here.
+    // Snapshot, then write, in a background thread. At most one save is in flight: an earlier one is finished first.
+    // Weights and moments must stay as they are until wait_for_snapshot has returned. On a GPU it returns at once: what
+    // the calling thread queues from then on comes behind the copies, which have page-locked memory that is kept for
+    // later saves. Collective (rank 0 makes the directory). world_size, update_count and shards of the manifest are
+    // filled here.
     void start_save(const Manifest& manifest, const Arena& arena, const ShardedAdamW& optimizer);
-    // Returns once nothing of the arena and the optimizer is needed any more (no communication).
+    // Returns once weights and moments may change, on a device by what is queued from then on (no communication).
     void wait_for_snapshot();
     // True once this rank's file is on disk or has failed (no communication).
     bool written() const;

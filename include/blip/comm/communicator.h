@@ -2,9 +2,11 @@
 //  - collectives over arena memory (gradients, weights): started and waited for separately; on CPU by MPI, on GPUs by
 //  NCCL;
 //  - small host messages (decisions, agreement, gathering results): always MPI.
-// All calls are made by one thread of each rank, in the same order on all ranks. Every wait has a deadline
-// (CommOptions::timeout_s): when it passes, Error(internal) names the operation, the ranks that are late, and what each
-// rank was doing. What one rank does alone while the others wait goes through run_together.h.
+// Calls come from one thread of a rank at a time, in the same order on all ranks: from the main thread, and on GPUs
+// from the thread in which backward runs its hooks, while the main thread waits for it. MPI is started for that
+// (MPI_THREAD_SERIALIZED). Every wait has a deadline (CommOptions::timeout_s): when it passes, Error(internal) names
+// the operation, the ranks that are late, and what each rank was doing. What one rank does alone while the others wait
+// goes through run_together.h.
 #pragma once
 
 #include <cstddef>
@@ -23,6 +25,12 @@ class Work {
     virtual ~Work() = default;
 };
 using WorkPtr = std::unique_ptr<Work>;
+
+// A part of a gathered buffer: see Communicator::start_all_gather.
+struct GatherPart {
+    void* buffer = nullptr;
+    std::int64_t bytes = 0;
+};
 
 // What is known when a wait has run out of time. late: the ranks that others wait for, as far as it can be told.
 // table: a headline and a line for each rank, with its phase and step; may be empty.
@@ -50,6 +58,12 @@ class Communicator {
     virtual WorkPtr start_reduce_scatter(const float* send, float* receive, std::int64_t count, const char* what) = 0;
     // In place: this rank's bytes stand at buffer + rank * bytes; afterwards every rank's do. bytes is a multiple of 4.
     virtual WorkPtr start_all_gather(void* buffer, std::int64_t bytes, const char* what) = 0;
+    // Several at once, to be waited for in order. NCCL starts them together, with the cost of one.
+    virtual std::vector<WorkPtr> start_all_gathers(std::span<const GatherPart> parts, const char* what) {
+        std::vector<WorkPtr> works;
+        for (const GatherPart& part : parts) works.push_back(start_all_gather(part.buffer, part.bytes, what));
+        return works;
+    }
     // After it returns, the computation that follows sees the result. On GPUs the host does not wait: the device's
     // compute stream does. wait(nullptr) does nothing.
     virtual void wait(WorkPtr work) = 0;

@@ -8,7 +8,8 @@ namespace blip {
 
 class MpiSession {
   public:
-    // MPI_Init_thread (FUNNELED), errors returned instead of aborting, sensible defaults for one-node runs as root.
+    // MPI_Init_thread (SERIALIZED: any thread may call it, one at a time), errors returned instead of aborting,
+    // sensible defaults for one-node runs as root.
     MpiSession(int* argc, char*** argv);
     ~MpiSession();    // MPI_Finalize, unless aborted
     MpiSession(const MpiSession&) = delete;

@@ -31,6 +31,9 @@ class BatchFeed {
     // The next batch in order, nullopt after the last. What the calling thread computes next sees its tensors; they
     // stay valid as long as they are held. Rethrows what the loader threw.
     std::optional<FedBatch> next();
+    // Begins the batch after the last, if the loader has it by now: worth a call once the caller has queued work on the
+    // device. next() does the same. Never waits; on the CPU there is nothing to begin.
+    void look_ahead();
 
   private:
     struct Impl;

@@ -14,11 +14,18 @@ namespace blip {
 
 // Numerics of a device, for the whole process.
 struct DeviceNumerics {
-    bool allow_tf32 = false;       // fp32 matrix products may round their factors to 10 bits
-    bool deterministic = false;    // only algorithms that repeat bit for bit
+    bool allow_tf32 = false;         // fp32 matrix products may round their factors to 10 bits
+    bool deterministic = false;      // only algorithms that repeat bit for bit
+    bool cudnn_attention = false;    // try cuDNN's attention before the others (unless deterministic)
 };
-// Makes device the calling thread's and sets the numerics. Each thread that computes calls use_device itself.
 void set_numerics(const DeviceNumerics& numerics);
+// Whether cuDNN's attention is the best there is: the major number of the GPU's architecture is 9 or 10, and this
+// process has a cuDNN that can be trusted with it.
+bool cudnn_attention_is_best(int gpu_generation);
+// The kernels that LibTorch tries for attention in this precision, in order: "cuDNN, Flash, efficient, plain". As set,
+// for GPUs.
+std::string attention_order(at::ScalarType type);
+// Makes device the calling thread's. Each thread that computes calls it itself.
 void use_device(c10::Device device);
 
 // The handle of the calling thread's queue on the device (a cudaStream_t); null on the CPU.

@@ -18,7 +18,12 @@ namespace blip {
 
 class ShardedAdamW {
   public:
-    ShardedAdamW(Arena& arena, Communicator& communicator, const OptimOptions& options);
+    // together: each part of a step for all buckets at once, as it is best on GPUs; else bucket by bucket, so that what
+    // has come is computed and sent while the rest is on its way.
+    ShardedAdamW(Arena& arena, Communicator& communicator, const OptimOptions& options, bool together);
+    // as it is best on the arena's device
+    ShardedAdamW(Arena& arena, Communicator& communicator, const OptimOptions& options)
+        : ShardedAdamW(arena, communicator, options, arena.placement().device.is_cuda()) {}
 
     // What a step found: double scalars on the arena's device, not yet known when step returns; local to this rank
     // until summed.
@@ -26,12 +31,12 @@ class ShardedAdamW {
         at::Tensor gradient_square_sum;    // of this rank's reduced shards (padding is zero)
         at::Tensor non_finite;             // 1 if the loss or one of these gradients was inf or NaN, else 0
     };
-    // Per bucket in order: wait for the reduced shard, update it, start gathering the weights; then wait for all. On a
-    // GPU everything is queued and the host waits for nothing.
-    // loss: of this rank, one element on the arena's device (undefined: finite). If it is not finite, nothing is
-    // updated or counted, but the collectives run on all ranks. A shard whose reduced gradient is not finite is left
-    // alone, here alone: the others are updated and the update is counted. A run that goes on after either must do so
-    // from a checkpoint. Throws internal if bf16 weights have no masters yet (write_weights).
+    // Per bucket in order, or for all together: wait for the reduced shard, update it, start gathering the weights;
+    // then wait for all. On a GPU everything is queued, and the host waits for nothing. loss: of this rank, one element
+    // on the arena's device (undefined: finite). If it is not finite, nothing is updated or counted, but the
+    // collectives run on all ranks. A shard whose reduced gradient is not finite is left alone, if together with all
+    // other shards of this rank; what is left is updated, and the update is counted. A run that goes on after either
+    // must do so from a checkpoint. Throws internal if bf16 weights have no masters yet (write_weights).
     StepResult step(GradReducer& reducer, double lr, const at::Tensor& loss = {});
 
     // A WeightSink (arena.h): rounded into the arena, exactly into the masters of this rank's shards. All weights of a
@@ -49,18 +54,24 @@ class ShardedAdamW {
     const std::vector<at::Tensor>& exp_avg_sq() const { return exp_avg_sq_; }
     // Number of updates so far (bias correction); the same for all elements. Waits for the device.
     std::int64_t update_count() const;
+    // The same, one fp32 element on the device: for who waits later.
+    const at::Tensor& update_count_there() const { return step_count_; }
     void set_update_count(std::int64_t count);
 
   private:
     bool masters_apart() const;
-    void update(std::size_t bucket, const at::Tensor& gradient, double lr, const at::Tensor& found_inf);
+    at::Tensor step_by_bucket(GradReducer& reducer, double lr, const at::Tensor& loss_fault);
+    at::Tensor step_together(GradReducer& reducer, double lr, const at::Tensor& loss_fault);
+    void round_masters(std::size_t bucket);
+    GatherPart gathered(std::size_t bucket);
 
     Arena& arena_;
     Communicator& communicator_;
     OptimOptions options_;
+    bool together_;
     std::vector<at::Tensor> masters_, exp_avg_, exp_avg_sq_;
     at::Tensor step_count_;    // fp32 scalar, as the fused kernel takes it
-    at::Tensor lr_;            // likewise, on GPUs only
+    at::Tensor lr_;            // likewise, of steps together only
     bool masters_set_ = false;
 };
 

@@ -72,7 +72,10 @@ struct OptimOptions {
 
 struct CommOptions {
     double timeout_s = 600;    // a collective in which nothing arrives for so long ends the job (--comm-timeout)
-    double bucket_mb = 32;     // gradients are reduced in pieces of about this size (MiB)
+    double bucket_mb = 0;      // gradients are reduced in pieces of about this size (MiB); 0 = see bucket_mib()
+
+    // Every collective costs NCCL a thread and the device a kernel; on CPUs small pieces hide behind the computation.
+    double bucket_mib(bool on_gpu) const { return bucket_mb > 0 ? bucket_mb : on_gpu ? 128 : 32; }
 
     bool operator==(const CommOptions&) const = default;
 };

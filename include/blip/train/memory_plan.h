@@ -38,10 +38,19 @@ struct MemoryPlan {
     MemoryTable device;    // empty on the CPU
 };
 
-// options: complete (device and precision resolved). present_bytes: what the process holds already, libraries and the
-// tables of the data set, measured before anything of the model is there.
+// What is in use before anything of the model is there, as measured: by the process on its host, libraries and the
+// tables of the data set; on its GPU, which others may use, CUDA's context and NCCL's connections. 0: not known.
+struct PresentMemory {
+    std::uint64_t host_bytes = 0, device_bytes = 0;
+};
+
+// options: complete (device and precision resolved).
 MemoryPlan plan_memory(const Options& options, const CaptionLengths& captions, std::int64_t parameters, int ranks,
-                       std::uint64_t present_bytes);
+                       PresentMemory present);
+
+// Why this will not fit on a GPU of so many bytes, of which some are in use: "will need ...", with what to do; empty if
+// it will, or if the GPU does not tell (total_bytes 0).
+std::string gpu_shortage(const MemoryTable& device, std::uint64_t used_bytes, std::uint64_t total_bytes);
 
 // For the log: "weights 853.0 MiB, ...", a line for what is held and one for each phase.
 std::vector<std::string> describe(const MemoryTable& table);

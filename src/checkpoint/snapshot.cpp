@@ -1,0 +1,90 @@
+// See snapshot.h.
+#include "src/checkpoint/snapshot.h"
+
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/narrow.h>
+#include <fmt/format.h>
+
+#include <array>
+#include <chrono>
+#include <cstring>
+#include <thread>
+
+#include "blip/kernels/large_tensors.h"
+
+namespace blip {
+namespace {
+
+// Calls body(name, elements of the shard that are this piece) for all parameters of a shard.
+template <class Body>
+void for_each_piece(const Arena& arena, Range own, const char* kind, const Body& body) {
+    for (const ParamPiece& piece : arena.pieces(own))
+        body(fmt::format("{}/{}[{}:{}]", kind, arena.layout().spec(piece.param).name, piece.elements.begin,
+                         piece.elements.end),
+             Range{piece.arena_offset - own.begin, piece.arena_offset - own.begin + piece.elements.length()});
+}
+
+struct Shard {
+    const char* kind;
+    const at::Tensor& values;
+};
+std::array<Shard, 3> shards_of(const ShardedAdamW& optimizer, std::size_t bucket) {
+    return {Shard{"master", optimizer.masters()[bucket]}, Shard{"exp_avg", optimizer.exp_avg()[bucket]},
+            Shard{"exp_avg_sq", optimizer.exp_avg_sq()[bucket]}};
+}
+
+}    // namespace
+
+Snapshot Snapshot::of_host(const Arena& arena, const ShardedAdamW& optimizer) {
+    drop_kept_large_tensors();
+    Snapshot snapshot;
+    snapshot.update_count_ = optimizer.update_count();
+    for (std::size_t bucket = 0; bucket < arena.buckets().size(); ++bucket) {
+        const Range own = arena.shard(static_cast<int>(bucket), optimizer.rank());
+        for (const Shard& shard : shards_of(optimizer, bucket)) {
+            // Piece by piece: these fit into the memory of the activations, whole shards do not.
+            for_each_piece(arena, own, shard.kind, [&](std::string name, Range part) {
+                const at::Tensor source = at::narrow(shard.values, 0, part.begin, part.length());
+                snapshot.tensors_.push_back({std::move(name), at::empty_like(source)});
+                snapshot.sources_.push_back(source);
+            });
+        }
+    }
+    return snapshot;
+}
+
+Snapshot Snapshot::of_device(const Arena& arena, const ShardedAdamW& optimizer, StagedState& staged) {
+    const c10::Device device = arena.placement().device;
+    Snapshot snapshot;
+    staged.buckets.resize(arena.buckets().size());
+    for (std::size_t bucket = 0; bucket < arena.buckets().size(); ++bucket) {
+        const Range own = arena.shard(static_cast<int>(bucket), optimizer.rank());
+        at::Tensor& copies = staged.buckets[bucket];
+        if (!copies.defined() || copies.size(1) != own.length())
+            copies = staging_tensor({3, own.length()}, at::kFloat, device);
+        std::int64_t row = 0;
+        for (const Shard& shard : shards_of(optimizer, bucket)) {
+            const at::Tensor copy = copies.select(0, row++);
+            copy.copy_(shard.values, /*non_blocking=*/true);
+            for_each_piece(arena, own, shard.kind, [&](std::string name, Range part) {
+                snapshot.tensors_.push_back({std::move(name), at::narrow(copy, 0, part.begin, part.length())});
+            });
+        }
+    }
+    if (!staged.update_count.defined()) staged.update_count = staging_tensor({}, at::kFloat, device);
+    staged.update_count.copy_(optimizer.update_count_there(), /*non_blocking=*/true);
+    snapshot.staged_count_ = staged.update_count;
+    snapshot.arrival_.emplace(device).record();
+    return snapshot;
+}
+
+void Snapshot::complete() {
+    for (std::size_t i = 0; i < sources_.size(); ++i)
+        std::memcpy(tensors_[i].tensor.mutable_data_ptr(), sources_[i].const_data_ptr(), sources_[i].nbytes());
+    sources_.clear();
+    if (!arrival_) return;
+    while (!arrival_->reached()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    update_count_ = static_cast<std::int64_t>(*static_cast<const float*>(staged_count_.const_data_ptr()));
+}
+
+}    // namespace blip
