@@ -108,7 +108,7 @@ void StepProfile::finish() {
         recording->end()->save(temporary);
         if (!ends_as_json(temporary)) throw Error(ExitCode::io, "it could not be written whole");
         publish_file(temporary, file_);
-        log_info("--profile-steps: steps {} to {} are in {}, each rank's in a file of its own", recording->first,
+        log_info("--profile-steps: steps {}-{}: {}, each rank's in a file of its own", recording->first,
                  recording->last, file_.string());
     } catch (const std::exception& failure) {
         std::error_code ignored;

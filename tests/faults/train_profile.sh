@@ -30,7 +30,7 @@ train 2 "$scratch/without" --epochs 1 --no-evaluate --max-steps 6
 exits 0
 train 2 "$scratch/with" --epochs 1 --no-evaluate --max-steps 6 --profile-steps 2
 exits 0
-says "steps 3 to 4 are in $scratch/with/profile_rank0.json, each rank's in a file of its own"
+says "steps 3-4: $scratch/with/profile_rank0.json, each rank's in a file of its own"
 trace "$scratch/with" 0 3 4
 trace "$scratch/with" 1 3 4
 says_not ERROR    # Kineto's own words
@@ -42,7 +42,7 @@ exits 0; says "operators of the CPU"; says "aten::mm"
 
 new_case "it is no part of what a run is: resumed with it and without, the older file replaced"
 train 2 "$scratch/without" --epochs 1 --no-evaluate --profile-steps 100    # to the end of the epoch
-exits 0; says "resuming after step 6"; says "steps 9 to 10 are in"
+exits 0; says "resuming after step 6"; says "steps 9-10: "
 trace "$scratch/without" 0 9 10
 train 2 "$scratch/with" --epochs 1 --no-evaluate
 exits 0
