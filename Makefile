@@ -172,7 +172,7 @@ $(call track,$(BUILD)/lists/libtest_support_torch,$(SUPPORT_TORCH))
 endif
 
 # ---- targets ----
-.PHONY: help found build tests test run-tests test-faults run-faults test-golden run-golden parity run-parity soak bench demo lint format tidy install bundle gpu-test-bundle clean
+.PHONY: help found build tests test run-tests test-faults run-faults test-golden run-golden parity run-parity soak bench demo lint format tidy install bundle gpu-first clean
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
 	@printf '%s\n' 'Paths: LIBTORCH= (a LibTorch, or the directory a torch wheel is in)  MPICXX=  CUDA_HOME=  BLIP_DEPS= (shared cache)' \
@@ -262,7 +262,7 @@ install: build ## programs, job files and vocabulary into PREFIX= (default /usr/
 
 bundle: build ## a folder and archive in build/bundle that run on other x86-64 Linux machines with LibTorch 2.11
 	@env/bundle.sh $(BUILD) $(BUILD)/bundle
-gpu-test-bundle: build $(GPU_TESTS) ## the same with the GPU tests and run_gpu_tests.sh, for a machine with a GPU and no compiler
+gpu-first: build $(filter %/gpu %/nccl_gpu,$(GPU_TESTS)) ## the same, below 64 MiB, with gpu_first.sh and all GPU tests: for a machine with a GPU and no compiler
 	@env/bundle.sh $(BUILD) $(BUILD)/bundle gpu-tests
 
 clean: ## remove the build folder

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes a folder and an archive of it that run on another x86-64 Linux with LibTorch 2.11 (or a torch 2.11 wheel) and nothing
 # else installed: programs, their libraries, an Open MPI runtime, vocabulary and jobs. Called by `make bundle` and
-# `make gpu-test-bundle`.
+# `make gpu-first`.
 #
 #   env/bundle.sh BUILD OUTPUT_DIR [gpu-tests]
 #
@@ -10,9 +10,12 @@
 #   glibc      is the other machine's: at least this machine's version, and never older than the bundle says
 #   libstdc++  (and libgcc_s) lie in lib/gcc and are used only where the other machine's are older
 #   LibTorch, CUDA, NCCL, the driver: the other machine's
+#   ICU's data (31 MB: locales, converters): an empty table. Case, properties and decomposition of characters, all that is
+#              used here, are in libicuuc itself (tests/faults/bundle.sh)
 #   Open MPI's plugins for InfiniBand, Omni-Path and UCX, for files and for OpenSHMEM: left out. It speaks shared memory
 #              and TCP; NCCL brings its own network code. A cluster's own Open MPI 4 can launch the ranks as well.
-# Exit: 66 something to bundle or a tool is missing.
+# With gpu-tests the folder must stay below 64 MiB, which some places take at most.
+# Exit: 66 something to bundle or a tool is missing, 70 too large.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=$1 output=$2 with_gpu_tests=${3:-}
@@ -75,6 +78,19 @@ copied() { # every library that an ELF file of the bundle loads; "not found" as 
     find "$bundle" -type f \( -path '*/libexec/*' -o -regex '.*[.]so\([.][0-9.]*\)?' \) -print0 | xargs -0 -n 64 ldd 2>/dev/null |
         awk '/=>/ {print $1, ($3 == "not" ? "-" : $3)}' | sort -u
 }
+# In the form that ICU expects of its data: a header, and a table of contents of no entries.
+empty_icu_data() { # SONAME FILE
+    local number=${1#libicudata.so.}
+    "${CC:-cc}" -shared -nostdlib -Wl,-soname,"$1" -o "$2" -x c - <<C
+const struct {
+    unsigned short header_bytes;
+    unsigned char magic[2];
+    unsigned short info_bytes, reserved;
+    unsigned char big_endian, charset_family, char_bytes, more_reserved, format[4], version[8], padding[8];
+    unsigned entries, end[3];
+} icudt${number}_dat __attribute__((aligned(16))) = {32, {0xda, 0x27}, 20, 0, 0, 0, 2, 0, {'T', 'o', 'C', 'P'}, {1}, {0}, 0, {0}};
+C
+}
 missing=
 while read -r library path; do
     [[ ! $library =~ $of_glibc && ! $library =~ $of_libtorch ]] || continue
@@ -82,6 +98,8 @@ while read -r library path; do
         missing+=" $library"
     elif [[ $library =~ $of_gcc ]]; then
         take "$path" "$bundle/lib/gcc/$library"
+    elif [[ $library = libicudata.so.* ]] && empty_icu_data "$library" "$bundle/lib/$library"; then
+        :
     else
         take "$path" "$bundle/lib/$library"
     fi
@@ -111,7 +129,7 @@ install -m 755 env/bundle_launch.sh "$bundle/libexec/launch"
 names=(blip_mpi coco_pack make_sample mpirun orted)
 if [ -n "$with_gpu_tests" ]; then
     names+=(gpu_tests nccl_tests)
-    install -m 755 env/run_gpu_tests.sh "$bundle"
+    install -m 755 env/run_gpu_tests.sh env/gpu_first.sh env/bench_torch.py env/trace_table.py "$bundle"
     # The tests look for their data below the first folder above them that holds data_prep and tests.
     mkdir -p "$bundle/tests/golden" "$bundle/data_prep"
     cp tests/tolerances.h "$bundle/tests"
@@ -152,9 +170,11 @@ unchanged but for their search paths; their sources are those of the distributio
 README
 (cd "$bundle" && find . -type f ! -name SHA256SUMS -print0 | sort -z | xargs -0 sha256sum >SHA256SUMS)
 chmod -R go=u-w "$bundle"
+bytes=$(du -sb "$bundle" | cut -f1)
+[ -z "$with_gpu_tests" ] || [ "$bytes" -lt $((64 << 20)) ] || fail 70 "the folder has $((bytes >> 20)) MiB, 64 at most: a shorter CUDA_ARCHS= makes it smaller"
 rm -rf "${output:?}/$name" "$output/$name.tar.gz"
 mv "$bundle" "$output/$name"
 trap - EXIT
 tar -C "$output" -czf "$output/.$name.tar.gz" --owner=0 --group=0 "$name"
 mv "$output/.$name.tar.gz" "$output/$name.tar.gz"
-echo "$output/$name: $(du -sm "$output/$name" | cut -f1) MB, $output/$name.tar.gz: $(du -sm "$output/$name.tar.gz" | cut -f1) MB"
+echo "$output/$name: $((bytes >> 20)) MiB, $output/$name.tar.gz: $(du -sm "$output/$name.tar.gz" | cut -f1) MiB"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What can only be tested with a GPU, for a machine that has one and LibTorch 2.11 for CUDA 13.0, and nothing of what building
-# needs. Part of the bundle that `make gpu-test-bundle` makes; lies beside its bin/.
+# needs. Part of the bundle that `make gpu-first` makes; lies beside its bin/.
 #
 #   LIBTORCH=/path/to/site-packages REQUIRE_GPU=1 ./run_gpu_tests.sh [PATTERN]     only stages whose name matches
 #

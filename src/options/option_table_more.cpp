@@ -133,6 +133,13 @@ void add_captions(TableBuilder& table) {
               "log.jsonl gets the rows of the captions that each step trained on, as its ranks report them", true,
               FIELD(options.train.log_sample_ids))
         .verbs = for_train;
+    table
+        .number(
+            "profile-steps", "N",
+            "a Chrome trace of N steps, CPU and GPU, after two to warm up: each rank's in OUTPUT/profile_rankR.json "
+            "(chrome://tracing, ui.perfetto.dev); 0 = none",
+            between(0, 100), FIELD(options.train.profile_steps))
+        .verbs = for_train;
     table.flag("no-evaluate", "no evaluation after each epoch", false, FIELD(options.train.evaluate)).verbs = for_train;
 }
 

@@ -28,6 +28,7 @@
 #include "src/train/rank_times.h"
 #include "src/train/samples_of_step.h"
 #include "src/train/step_plan.h"
+#include "src/train/step_profile.h"
 #include "src/train/train_step.h"
 
 namespace blip {
@@ -57,6 +58,7 @@ struct Trainer::Impl {
     RankTimes rank_times;
     std::unique_ptr<RunLog> log;    // rank 0
     std::unique_ptr<Progress> progress;
+    StepProfile profile;
 
     TrainState state;
     std::optional<RunningStep> running;    // the newest step, which the device may still be at
@@ -87,7 +89,9 @@ struct Trainer::Impl {
           writer(o.checkpoint.output, o.checkpoint.keep, comm),
           evaluation(o, d, captioner, arena, optimizer, comm),
           decisions(comm),
-          rank_times(comm) {
+          rank_times(comm),
+          profile(o.train.profile_steps, o.checkpoint.output / fmt::format("profile_rank{}.json", comm.rank()),
+                  placement.device) {
         expect_device_steps(placement.device.is_cuda());
     }
 
@@ -233,6 +237,7 @@ void Trainer::Impl::wait_for_save() {
 
 void Trainer::Impl::log_end(bool finished) {
     progress->clear();
+    profile.end_of_run();
     const std::uint64_t peak = peak_resident_bytes();
     log_info("memory of rank 0 at most: {} measured, {} predicted", format_bytes(static_cast<double>(peak)),
              format_bytes(predicted_peak_bytes));
@@ -287,6 +292,7 @@ ExitCode Trainer::Impl::run() {
         const int epoch = state.epoch;
         while (state.epoch == epoch) {
             enter_step(state.epoch, state.global_step);
+            profile.before_step(state.global_step + 1, [this] { settle_all(); });
             RunningStep queued = step.run(feed, state, lr, [this] { writer.wait_for_snapshot(); });
             ++state.global_step;
             ++state.step_in_epoch;
@@ -301,6 +307,7 @@ ExitCode Trainer::Impl::run() {
             if (stop_agreed) return stop();
             if (state.global_step >= last_step()) break;
         }
+        profile.finish();    // all is settled: it ended with a checkpoint
         rank_times.tell(epoch, log.get());
         if (state.step_in_epoch > 0) break;    // --max-steps ended it within an epoch
     }

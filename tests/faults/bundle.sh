@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `make gpu-test-bundle`, which holds all that `make bundle` does: moved elsewhere, it runs on a machine that has LibTorch and
+# `make gpu-first`, which holds all that `make bundle` does: moved elsewhere, it runs on a machine that has LibTorch and
 # hardly anything else (a root of its own with a shell, a few tools and glibc), takes no library from outside, and refuses a
 # wrong LibTorch in words. Called by tests/run_all.sh.
 # shellcheck source=tests/faults/run_lib.sh
@@ -71,6 +71,16 @@ mkdir "$scratch/place"
 run env -i HOME="$scratch" PATH=/usr/bin:/bin LIBTORCH="$torch" bash "$scratch/session.sh" "$bundle" "$scratch/place"
 worked "$scratch/place"
 first=$(sha256sum <"$scratch/place/out/best/model.safetensors")
+
+new_case "characters are the same without ICU's data"
+[ "$(stat -c %s "$bundle"/lib/libicudata.so.*)" -lt 100000 ] || fail "the bundle has ICU's data"
+for tests in unit_text unit_metrics:ptb_tokenizer/lines_equal_the_oracle unit_metrics:words_of_meteor; do
+    [ -x "$build/tests/${tests%:*}" ] || continue
+    filter=()
+    [[ $tests != *:* ]] || filter=(--run_test="${tests#*:}")
+    run env LD_LIBRARY_PATH="$bundle/lib" OMP_NUM_THREADS=1 "$build/tests/${tests%:*}" "${filter[@]}"
+    exits 0; says " passed, 0 failed"
+done
 
 new_case "scores need no LibTorch"
 echo '{"1": ["a dog runs"]}' >"$scratch/references.json"
@@ -197,6 +207,12 @@ if [ -n "$kind" ]; then
         for stage in losses resume ranks sample; do says "FAILED: $stage (no GPU"; done
         grep -qE '^0 passed, [1-9][0-9]* failed' "$output" || fail "$(tail -n 1 "$output")"
     fi
+    new_case "gpu_first.sh: on the CPU, in an empty environment"
+    run env -i HOME="$scratch" PATH=/usr/bin:/bin LIBTORCH="$torch" DEVICE=cpu OMP_NUM_THREADS=1 PICTURES=4 SIZES=64x48 EPOCHS=1 \
+        SMALL="--text-hidden 8 --text-heads 1 --text-intermediate 16 --text-layers 1 --vision-width 8 --vision-depth 1 --vision-heads 1" \
+        OUT="$scratch/logs" "$bundle/gpu_first.sh" 'smoke|tests|resume'
+    exits 0
+    for part in smoke-bf16 smoke-fp32 tests resume; do says "ok   $part ("; done
 else
     new_case "run_gpu_tests.sh"
     skip_case "built without CUDA: there are no GPU tests"

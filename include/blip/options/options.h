@@ -124,6 +124,7 @@ struct TrainOptions {
     int log_samples = 3;     // captions printed after each evaluation
     // log.jsonl gets the caption rows that each step trained on (--log-sample-ids); one more message a step
     bool log_sample_ids = false;
+    int profile_steps = 0;    // a Chrome trace of so many steps (--profile-steps); 0 = none
 
     bool operator==(const TrainOptions&) const = default;
 };
