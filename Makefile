@@ -139,7 +139,7 @@ PROGRAMS :=
 UNIT     := $(addprefix $(BUILD)/tests/unit_,base data checkpoint)
 WIDE     :=
 endif
-GPU_TESTS := $(if $(WITH_CUDA),$(addprefix $(BUILD)/tests/,gpu nccl_gpu nccl_fake nccl_job nccl_job_real fake_cuda blip_mpi_fake_cuda))
+GPU_TESTS := $(if $(WITH_CUDA),$(addprefix $(BUILD)/tests/,gpu nccl_gpu nccl_fake nccl_job nccl_job_real fake_cuda blip_mpi_fake_cuda roofline))
 PARITY    := $(BUILD)/tests/parity_batch
 FOR_FAULTS := $(BUILD)/tests/libfile_faults.so $(BUILD)/tests/newest_state
 BENCHES   := $(patsubst tests/bench/%.cpp,$(BUILD)/bench/%,$(wildcard tests/bench/*_bench.cpp))
@@ -163,7 +163,7 @@ $(foreach l,$(HAVE_NOCUDA),$(call track,$(BUILD)/lists/libblip_$(l)_nocuda,$(cal
 $(call track,$(BUILD)/lists/gpu,$(wildcard tests/gpu/*_test.cpp))
 $(call track,$(BUILD)/lists/fake_cuda,$(wildcard tests/fake_cuda/*.cpp tests/gpu/*_test.cpp))
 # Left by a build with CUDA, they would still be found and run.
-$(if $(WITH_CUDA),,$(shell rm -f $(BUILD)/bin/blip_mpi_cuda $(BUILD)/tests/gpu $(BUILD)/tests/nccl_* $(BUILD)/tests/*fake_cuda))
+$(if $(WITH_CUDA),,$(shell rm -f $(BUILD)/bin/blip_mpi_cuda $(BUILD)/tests/gpu $(BUILD)/tests/nccl_* $(BUILD)/tests/*fake_cuda $(BUILD)/tests/roofline))
 $(foreach l,$(TESTED),$(call track,$(BUILD)/lists/unit_$(l),$(wildcard tests/unit/$(l)/*_test.cpp)))
 $(foreach d,golden ranks,$(call track,$(BUILD)/lists/$(d),$(wildcard tests/$(d)/*_test.cpp)))
 $(foreach p,$(PREP),$(call track,$(BUILD)/lists/$(p),$(wildcard data_prep/$(p)*.cpp)))
@@ -235,7 +235,7 @@ SEED   ?= 1
 soak: build ## FAULTS=100 random faults (drawn from SEED=1) against a run of the tiny preset; the table goes to tests/faults/README.md
 	@. env/mpi.sh && CUDA_VISIBLE_DEVICES= python3 tests/faults/soak.py --build $(BUILD) --faults $(FAULTS) --seed $(SEED) --table tests/faults/README.md
 
-bench: build $(BENCHES) ## speed: kernels, data path, training step
+bench: build $(BENCHES) $(filter %/roofline,$(GPU_TESTS)) ## speed: kernels, data path, training step, a GPU's roofline
 	@BUILD=$(BUILD) tests/bench/run_all.sh '$(ONLY)'
 
 demo: ## set up, build, draw a small data set, train two ranks on it, caption unseen pictures
@@ -369,7 +369,9 @@ $(if $(WITH_CUDA),$(eval $(call cuda_program_rules,$(BUILD)/tests/gpu,$(gpu_obje
 
 # The program and the tests of GPUs on a pretended device (tests/fake_cuda/fake_cuda.h), which takes the place of
 # libtorch_cuda, of kernels (*.cu: no object of theirs is asked for), of the CUDA runtime and of NCCL.
-fake_cuda_device := $(call obj,$(filter-out %_test.cpp,$(wildcard tests/fake_cuda/*.cpp)) tests/nccl/fake_nccl.cpp)
+# What a micro-batch would cost (tests/fake_cuda/roofline_main.cpp) is read from its record.
+roofline := $(filter-out %_test.cpp,$(wildcard tests/fake_cuda/roofline*.cpp))
+fake_cuda_device := $(call obj,$(filter-out %_test.cpp $(roofline),$(wildcard tests/fake_cuda/*.cpp)) tests/nccl/fake_nccl.cpp)
 # $(1) program, $(2) its objects, $(3) further archives and libraries
 define fake_cuda_program_rules
 $(1): $(2) $(fake_cuda_device) $(call libs_cuda,$(LAYERS)) $(3) $(BUILD)/lists/fake_cuda $(BUILD)/lists/link
@@ -379,7 +381,8 @@ $(1):
 endef
 ifneq ($(WITH_CUDA),)
 $(eval $(call fake_cuda_program_rules,$(BUILD)/tests/blip_mpi_fake_cuda,$(call obj,src/app/main.cpp)))
-$(eval $(call fake_cuda_program_rules,$(BUILD)/tests/fake_cuda,$(gpu_objects) $(call obj,$(wildcard tests/fake_cuda/*_test.cpp)),$(SUPPORT_LIB) $(SUPPORT_TORCH_LIB),$(TEST_LIBS)))
+$(eval $(call fake_cuda_program_rules,$(BUILD)/tests/roofline,$(call obj,$(roofline))))
+$(eval $(call fake_cuda_program_rules,$(BUILD)/tests/fake_cuda,$(gpu_objects) $(call obj,$(wildcard tests/fake_cuda/*_test.cpp) $(filter-out %_main.cpp,$(roofline))),$(SUPPORT_LIB) $(SUPPORT_TORCH_LIB),$(TEST_LIBS)))
 endif
 
 # NCCL's communicator on the real libraries, and on shared libraries that stand in for them (tests/nccl/fakes.h).

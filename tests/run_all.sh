@@ -160,6 +160,7 @@ fi
 if [ -x "$build/tests/fake_cuda" ]; then
     run fake_cuda 600 "${one_thread[@]}" "$build/tests/fake_cuda" "${boost[@]}"
     run fake_cuda/program.sh 600 bash tests/fake_cuda/program.sh
+    run fake_cuda/roofline 120 "${one_thread[@]}" "$build/tests/roofline" --check
 else
     run fake_cuda 10 printf '%s\n' 'skipped: the pretended GPU (no GPU code: built without CUDA)' '0 passed, 0 failed, 1 skipped'
 fi

@@ -25,12 +25,26 @@ Tensor scalar_on(const Tensor& like) {
     return at::empty({}, at::TensorOptions().dtype(at::kLong).device(like.device()));
 }
 
+// [B, h, T, d] in memory as [B, T, h, d]: as the CPU's kernel and CUDA's give it.
+Tensor token_major(std::int64_t batch, std::int64_t heads, std::int64_t tokens, std::int64_t width,
+                   const Tensor& like) {
+    return at::empty({batch, tokens, heads, width}, like.options()).transpose(1, 2);
+}
+
 Result forward(const char* name, const Tensor& q, const Tensor& k, const Tensor& v, bool causal,
                std::optional<double> scale) {
     for (const Tensor& tensor : {q, k, v}) touch(tensor, false, name);
-    const auto [output, logsumexp] =
-        at::_scaled_dot_product_flash_attention_for_cpu(on_host(q), on_host(k), on_host(v), 0.0, causal, {}, scale);
-    const Result result{on_device(output, q.device().index(), name), on_device(logsumexp, q.device().index(), name)};
+    Result result;
+    if (computing()) {
+        const auto [output, logsumexp] =
+            at::_scaled_dot_product_flash_attention_for_cpu(on_host(q), on_host(k), on_host(v), 0.0, causal, {}, scale);
+        result = {on_device(output, q.device().index(), name), on_device(logsumexp, q.device().index(), name)};
+    } else {
+        const Tensor logsumexp = at::empty({q.size(0), q.size(2), q.size(1)}, q.options().dtype(at::kFloat));
+        result = {token_major(q.size(0), q.size(1), q.size(2), v.size(3), q), logsumexp.transpose(1, 2)};
+        touch(result.output, true, name);
+        touch(result.logsumexp, true, name);
+    }
     ran(name, {operand_of(q, false), operand_of(k, false), operand_of(v, false), operand_of(result.output, true),
                operand_of(result.logsumexp, true)});
     return result;
@@ -40,11 +54,22 @@ std::tuple<Tensor, Tensor, Tensor> backward(const char* name, const Tensor& grad
                                             const Tensor& v, const Tensor& out, const Tensor& logsumexp, bool causal,
                                             std::optional<double> scale) {
     for (const Tensor& tensor : {grad, q, k, v, out, logsumexp}) touch(tensor, false, name);
-    const auto [dq, dk, dv] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
-        on_host(grad), on_host(q), on_host(k), on_host(v), on_host(out), on_host(logsumexp), 0.0, causal, {}, scale);
-    const auto device = q.device().index();
-    const Tensor to_q = on_device(dq, device, name), to_k = on_device(dk, device, name),
-                 to_v = on_device(dv, device, name);
+    Tensor to_q, to_k, to_v;
+    if (computing()) {
+        const auto [dq, dk, dv] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
+            on_host(grad), on_host(q), on_host(k), on_host(v), on_host(out), on_host(logsumexp), 0.0, causal, {},
+            scale);
+        const auto device = q.device().index();
+        to_q = on_device(dq, device, name);
+        to_k = on_device(dk, device, name);
+        to_v = on_device(dv, device, name);
+    } else {
+        const auto like = [&](const Tensor& x) { return token_major(x.size(0), x.size(1), x.size(2), x.size(3), x); };
+        to_q = like(q);
+        to_k = like(k);
+        to_v = like(v);
+        for (const Tensor& tensor : {to_q, to_k, to_v}) touch(tensor, true, name);
+    }
     ran(name, {operand_of(grad, false), operand_of(q, false), operand_of(k, false), operand_of(v, false),
                operand_of(out, false), operand_of(to_q, true), operand_of(to_k, true), operand_of(to_v, true)});
     return {to_q, to_k, to_v};

@@ -18,6 +18,7 @@
 #include "tests/fake_cuda/order.h"
 #include "tests/fake_cuda/record.h"
 #include "tests/fake_cuda/rules.h"
+#include "tests/fake_cuda/shapes.h"
 
 namespace blip::fake_cuda {
 
@@ -49,7 +50,7 @@ at::Tensor on_device(const at::Tensor& host, c10::DeviceIndex device, const char
     if (!host.defined() || !host.is_cpu()) return host;
     at::Tensor made = empty_on_device(host.sizes(), host.strides(), host.scalar_type(), device);
     touch(made, true, what);
-    if (made.numel() > 0) on_host(made).copy_(host);
+    if (made.numel() > 0 && computing()) on_host(made).copy_(host);
     return made;
 }
 
@@ -73,10 +74,10 @@ class Call {
         for (std::size_t i = 0; i < arguments_.size(); ++i) use(i);
         for (const char* reader : {"aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::equal"})
             if (op_.schema().name() == reader) wait(reader);
-        if (computing() || !writes_only_arguments()) {
-            op_.redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::CPU), &stack_);
-        } else {
+        if (!computing() && writes_only_arguments()) {
             stack_.resize(stack_.size() - arguments_.size() + returns().size());
+        } else if (computing() || !results_without_values(op_.schema().name(), arguments_.size(), stack_)) {
+            op_.redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::CPU), &stack_);
         }
         for (std::size_t i = 0; i < returns().size(); ++i) finish(i);
         ran(name_, std::move(operands_));

@@ -18,11 +18,12 @@ std::vector<Operation> operations;
 }    // namespace
 
 Operand operand_of(const at::Tensor& tensor, bool written) {
-    return {tensor.sizes().vec(), tensor.strides().vec(), tensor.scalar_type(), written};
+    return {tensor.sizes().vec(), tensor.strides().vec(), tensor.scalar_type(), written,
+            tensor.numel() > 0 ? tensor.const_data_ptr() : nullptr};
 }
 
 Operand bytes_operand(std::size_t bytes, bool written) {
-    return {{static_cast<std::int64_t>(bytes)}, {1}, at::kByte, written};
+    return {{static_cast<std::int64_t>(bytes)}, {1}, at::kByte, written, nullptr};
 }
 
 void begin_record(bool compute) {

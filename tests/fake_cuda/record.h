@@ -13,6 +13,8 @@ struct Operand {
     std::vector<std::int64_t> sizes, strides;    // in elements
     at::ScalarType type = at::kByte;
     bool written = false;    // an output, or written in place
+    // Where it lies on the device; null where only bytes are known.
+    const void* memory = nullptr;
 };
 
 struct Operation {
@@ -27,8 +29,9 @@ struct Operation {
 Operand operand_of(const at::Tensor& tensor, bool written);
 Operand bytes_operand(std::size_t bytes, bool written);
 
-// From now on, until end_record. compute false: results of operators that write into given tensors, and of the
-// program's own kernels, are not computed: shapes do without, and a network of full size takes seconds.
+// From now on, until end_record. compute false: neither the results of operators that write into given tensors, nor
+// those of the program's own kernels, nor those of what costs most besides (shapes.h) are computed: shapes do without,
+// and a network of full size takes seconds.
 void begin_record(bool compute);
 std::vector<Operation> end_record();
 
