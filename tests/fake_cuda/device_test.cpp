@@ -223,8 +223,10 @@ BOOST_AUTO_TEST_CASE(attention_is_chosen_as_on_a_gpu) {
                 return operation.name.substr(std::string("aten::_scaled_dot_product_").size());
         return std::string("math");
     };
-    set_numerics({});
+    set_numerics({.cudnn_attention = true});
     BOOST_TEST(kernel(at::kBFloat16) == "cudnn_attention");
+    set_numerics({});
+    BOOST_TEST(kernel(at::kBFloat16) == "flash_attention");
     BOOST_TEST(kernel(at::kFloat) == "efficient_attention");
     set_numerics({.deterministic = true});
     ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 1);
