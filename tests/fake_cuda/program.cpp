@@ -17,11 +17,9 @@
 namespace blip {
 
 GpuPresence find_gpus() { return {fake_cuda::device_count, ""}; }
-int gpu_generation(int) { return 9; }
-GpuMemory gpu_memory() { return {60L << 30, 64L << 30}; }
 std::string gpu_name(int index) { return "a pretended GPU " + std::to_string(index); }
-int gpu_generation(int) { return 0; }
-GpuMemory gpu_memory() { return {}; }
+int gpu_generation(int) { return 9; }
+GpuMemory gpu_memory() { return {64ULL << 30, 1ULL << 30}; }
 
 using namespace fake_cuda;
 
