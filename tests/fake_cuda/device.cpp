@@ -134,6 +134,9 @@ struct Hooks final : at::CUDAHooksInterface {
     bool hasPrimaryContext(c10::DeviceIndex) const override { return true; }
     bool hasCuBLASLt() const override { return true; }
     bool hasCuDNN() const override { return true; }
+    bool compiledWithCuDNN() const override { return true; }
+    long versionCuDNN() const override { return 91900; }    // of the wheels that the set-up installs
+    long versionRuntimeCuDNN() const override { return versionCuDNN(); }
     c10::Allocator* getPinnedMemoryAllocator() const override { return page_locked_allocator(); }
     bool isPinnedPtr(const void* memory) const override { return is_page_locked(memory); }
     int getNumGPUs() const override { return device_count; }
