@@ -93,6 +93,10 @@ int set_threads(Options& options, Communicator& communicator) {
 
 int set_threads(Options& options) { return fill_threads(options, share_of_cores({find_own_cores()}, 0)); }
 
+void set_evaluation_batch(Options& options) {
+    if (options.evaluate.batch == 0) options.evaluate.batch = options.runtime.device == "cuda" ? 128 : 16;
+}
+
 void set_loader_threads(Options& options, int own_cores, bool decodes) {
     if (options.data.loader_threads > 0) return;
     const bool all_cores = decodes || options.runtime.device == "cuda";

@@ -173,6 +173,7 @@ ExitCode run_caption(Options options) {
     if (stop_requested()) return ExitCode::stopped;
     const ArenaPlacement placement = open_device(options.runtime, 0, 1);
     set_loader_threads(options, set_threads(options), /*decodes=*/true);
+    set_evaluation_batch(options);
     adopt_model_shape(options);
     return CaptionRun(options, placement).run(files);
 }

@@ -74,6 +74,7 @@ nlohmann::json describe_generation(const Options& options) {
 ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_ptr<Communicator> communicator) {
     const std::string changed = describe_changes(options);
     const int own_cores = set_threads(options, *communicator);
+    set_evaluation_batch(options);
     std::optional<PackedDataset> dataset;
     std::optional<Captioner> captioner;
     std::optional<Arena> arena;

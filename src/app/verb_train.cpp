@@ -120,6 +120,7 @@ void check_only(const Options& options, const PackedDataset& dataset, Communicat
 ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<Communicator> communicator) {
     const std::string changed = describe_changes(options);
     const int own_cores = set_threads(options, *communicator);
+    set_evaluation_batch(options);
     std::optional<PackedDataset> dataset;
     ArenaPlacement placement;
     run_together(*communicator, [&] {

@@ -1,5 +1,8 @@
 // Decoding token by token with cached keys and values: the generation half of text_decoder.h.
-#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/index_select.h>
+
+#include <utility>
 
 #include "blip/base/error.h"
 #include "blip/model/text_decoder.h"
@@ -8,8 +11,6 @@ namespace blip {
 
 TextDecoder::Cache TextDecoder::start_cache(const Weights& weights, const at::Tensor& image_embeds_INW) const {
     Cache cache;
-    cache.self_keys_RhTd.resize(layers_.size());
-    cache.self_values_RhTd.resize(layers_.size());
     for (const Layer& layer : layers_) {
         cache.cross_keys_IhNd.push_back(split_heads(layer.cross.key(weights, image_embeds_INW), heads_).contiguous());
         cache.cross_values_IhNd.push_back(
@@ -25,16 +26,24 @@ at::Tensor TextDecoder::advance(const Weights& weights, const at::Tensor& tokens
         throw Error(ExitCode::internal, "the decoder cache takes one token at a time after the prompt");
     DropoutMasks no_dropout = DropoutMasks::none();
     at::Tensor x = embed(weights, tokens_RT, cache.length, no_dropout);
+    if (!cache.self_TPRH.defined()) {
+        if (cache.room == 0) cache.room = weights[static_cast<std::size_t>(position_embeddings_)].size(0);
+        const auto places = static_cast<std::int64_t>(2 * layers_.size());
+        cache.self_TPRH = at::empty({cache.room, places, rows, hidden_}, x.options());
+    }
+    const std::int64_t seen = cache.length + length;
+    if (seen > cache.self_TPRH.size(0)) throw Error(ExitCode::internal, "the decoder cache is full");
     for (std::size_t i = 0; i < layers_.size(); ++i) {
         const Layer& layer = layers_[i];
-        const auto heads = [&](const Linear& projection) { return split_heads(projection(weights, x), heads_); };
-        at::Tensor& keys = cache.self_keys_RhTd[i];
-        at::Tensor& values = cache.self_values_RhTd[i];
-        keys = keys.defined() ? at::cat({keys, heads(layer.self.key)}, 2) : heads(layer.self.key).contiguous();
-        values =
-            values.defined() ? at::cat({values, heads(layer.self.value)}, 2) : heads(layer.self.value).contiguous();
+        const auto append = [&](const Linear& projection, std::size_t place) {
+            const at::Tensor held_TRH = cache.self_TPRH.select(1, static_cast<std::int64_t>(place)).narrow(0, 0, seen);
+            held_TRH.narrow(0, cache.length, length).copy_(projection(weights, x).transpose(0, 1));
+            return held_TRH.view({seen, rows, heads_, d}).permute({1, 2, 0, 3});
+        };
+        const at::Tensor keys_RhTd = append(layer.self.key, 2 * i), values_RhTd = append(layer.self.value, 2 * i + 1);
         // A single new token sees everything before it, so only the prompt needs the causal mask.
-        at::Tensor context = attend(heads(layer.self.query), keys, values, length > 1, no_dropout);
+        at::Tensor context =
+            attend(split_heads(layer.self.query(weights, x), heads_), keys_RhTd, values_RhTd, length > 1, no_dropout);
         x = attention_output(weights, layer.self, context, x, no_dropout);
         // The beams of an image become further query positions over the image's one set of keys.
         const at::Tensor query =
@@ -44,13 +53,19 @@ at::Tensor TextDecoder::advance(const Weights& weights, const at::Tensor& tokens
         x = attention_output(weights, layer.cross, context, x, no_dropout);
         x = feed_forward(weights, layer, x, no_dropout);
     }
-    cache.length += length;
+    cache.length = seen;
     return head(weights, x.select(1, length - 1));
 }
 
 void TextDecoder::reorder(Cache& cache, const at::Tensor& parents_R) {
-    for (at::Tensor& keys : cache.self_keys_RhTd) keys = keys.index_select(0, parents_R);
-    for (at::Tensor& values : cache.self_values_RhTd) values = values.index_select(0, parents_R);
+    const at::Tensor& held = cache.self_TPRH;
+    if (!cache.spare_TPRH.defined() || cache.spare_TPRH.size(2) != parents_R.size(0)) {
+        cache.spare_TPRH.reset();    // the prompts', of fewer rows
+        cache.spare_TPRH = at::empty({held.size(0), held.size(1), parents_R.size(0), held.size(3)}, held.options());
+    }
+    at::Tensor filled = cache.spare_TPRH.narrow(0, 0, cache.length);
+    at::index_select_out(filled, held.narrow(0, 0, cache.length), 2, parents_R);
+    std::swap(cache.self_TPRH, cache.spare_TPRH);
 }
 
 }    // namespace blip

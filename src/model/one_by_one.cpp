@@ -105,6 +105,7 @@ std::vector<Generated> generate_one_by_one(NextTokenModel& model, const at::Tens
     Captions captions(prompts_BP, options, special, keys);
     const auto of_one = static_cast<std::int64_t>(captions.rows_of_one());
     const at::Tensor same_rows = at::arange(static_cast<std::int64_t>(captions.count()));
+    model.expect_length(std::max<std::int64_t>(options.max_length, prompts_BP.size(1) + 1));
     // The model has one row for each prompt until the first choice.
     at::Tensor parents = same_rows.div(of_one, "floor"), logits = model.start(prompts_BP).repeat_interleave(of_one, 0);
     while (captions.step(model, logits)) {

@@ -104,7 +104,9 @@ void add_captions(TableBuilder& table) {
                "tables for METEOR, which env/setup.sh --with-meteor fetches to its default, "
                "~/.cache/blip_mpi/meteor-1.5; without them METEOR is not computed",
                FIELD(options.evaluate.meteor_data));
-    table.number("eval-batch", "N", "pictures a rank captions at once", at_least(1), FIELD(options.evaluate.batch))
+    table
+        .number("eval-batch", "N", "pictures a rank captions at once; 0 = 128 on a GPU, 16 on the CPU", at_least(0),
+                FIELD(options.evaluate.batch))
         .verbs = for_computing;
     table
         .path("cider-df", "FILE",

@@ -90,14 +90,17 @@ double step_bytes(const Shape& s, int recomputed) {
 }
 
 // Captions of `images` pictures: the encoder without a graph (two sums, norm2, fc1, GELU and fc2 of a block at once),
-// then keys and values of all pictures in all layers, and the search over the vocabulary.
+// then keys and values of all pictures in all layers, those of the captions twice (the search moves them from one to
+// the other), and the search over the vocabulary.
 double evaluation_bytes(const Options& options, double a) {
     const ModelOptions& m = options.model;
     const Shape s{m, static_cast<double>(options.evaluate.batch), 0, 0, a, false};
     const double beams = s.I * options.generate.num_beams;
     const double cache = 2 * m.text_layers * s.I * s.N() * m.text_hidden * a;
+    const double captions = 2 * 2 * m.text_layers * beams * options.generate.max_length * m.text_hidden * a;
     const double search = 4 * beams * s.V() * fp32;
-    return (1 + holes) * std::max(12 * s.image_tensor(), s.image_tensor() + cache * (1 + 1.0 / m.text_layers) + search);
+    return (1 + holes) *
+           std::max(12 * s.image_tensor(), s.image_tensor() + cache * (1 + 1.0 / m.text_layers) + captions + search);
 }
 
 // A checkpoint may be on its way to the disk while the next steps run, unless it is only written between epochs.

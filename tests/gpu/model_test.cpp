@@ -104,6 +104,31 @@ double worst_gradient(const Twins& twins) {
     return worst;
 }
 
+// LibTorch throws from the second token to the last wherever the host would wait for the device. (The first makes
+// workspaces; behind the last the captions are read.)
+class UnwaitedModel : public NextTokenModel {
+  public:
+    UnwaitedModel(CaptionModel& model, int calls) : model_(model), left_(calls) {}
+    ~UnwaitedModel() override { watch(false); }
+    void expect_length(std::int64_t longest) override { model_.expect_length(longest); }
+    at::Tensor start(const at::Tensor& prompts_BP) override { return model_.start(prompts_BP); }
+    at::Tensor advance(const at::Tensor& tokens_R, const at::Tensor& parents_R) override {
+        BOOST_TEST((tokens_R.is_cuda() && parents_R.is_cuda()));
+        at::Tensor logits = model_.advance(tokens_R, parents_R);
+        watch(--left_ > 0);
+        return logits;
+    }
+    int left() const { return left_; }
+
+  private:
+    static void watch(bool on) {
+        c10::cuda::warning_state().set_sync_debug_mode(on ? c10::cuda::SyncDebugMode::L_ERROR
+                                                          : c10::cuda::SyncDebugMode::L_DISABLED);
+    }
+    CaptionModel& model_;
+    int left_;
+};
+
 }    // namespace
 
 BOOST_AUTO_TEST_SUITE(model)
@@ -185,6 +210,24 @@ BOOST_AUTO_TEST_CASE(a_training_step_waits_for_nothing) {
         c10::cuda::warning_state().set_sync_debug_mode(c10::cuda::SyncDebugMode::L_ERROR);
         BOOST_CHECK_NO_THROW(step());
         c10::cuda::warning_state().set_sync_debug_mode(c10::cuda::SyncDebugMode::L_DISABLED);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_beam_search_waits_for_nothing) {
+    const c10::AutoGradMode no_gradients(false);
+    for (const at::ScalarType precision : {at::kFloat, at::kBFloat16}) {
+        for (const double penalty : {1.0, 1.3}) {
+            Twins twins(precision);
+            GenerateOptions options;
+            options.max_length = options.min_length = 16;    // nothing ends before
+            options.repetition_penalty = penalty;
+            CaptionModel model(twins.device.captioner, twins.device.arena.weights(), twins.device.images_I3SS);
+            UnwaitedModel unwaited(model, options.max_length - prompt_length - 1);
+            std::vector<Generated> captions;
+            BOOST_CHECK_NO_THROW(captions = generate(unwaited, twins.tokens.narrow(1, 0, prompt_length), options));
+            BOOST_TEST(unwaited.left() == 0);
+            BOOST_TEST(captions.size() == static_cast<std::size_t>(pictures));
+        }
     }
 }
 

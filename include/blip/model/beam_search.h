@@ -15,14 +15,17 @@
 
 namespace blip {
 
-// Gives next-token logits for growing sequences. Tokens and parents are int64 on the CPU, where the search decides;
-// logits are fp32 and may be on another device, which then does all that concerns the whole vocabulary.
+// Gives next-token logits for growing sequences. Logits are fp32; where they are, a beam search is done, which then
+// gives tokens and parents (int64) there. Greedy search and sampling decide on the CPU and give them there.
 class NextTokenModel {
   public:
     virtual ~NextTokenModel() = default;
+    // Told before start(): no sequence becomes longer, prompt included.
+    virtual void expect_length(std::int64_t) {}
     // Logits [B, V] after the prompts [B, P].
     virtual at::Tensor start(const at::Tensor& prompts_BP) = 0;
     // Row r now continues what row parents[r] was, by one token. Logits [R, V]. The first call may widen B rows to R.
+    // The search writes the next tokens and parents into the same tensors.
     virtual at::Tensor advance(const at::Tensor& tokens_R, const at::Tensor& parents_R) = 0;
     // How far off, as a share of the largest, logits may be because other rows were computed with them; 0 if not at
     // all, or if alone() cannot help.
@@ -56,6 +59,7 @@ std::vector<Generated> generate(NextTokenModel& model, const at::Tensor& prompts
 class CaptionModel : public NextTokenModel {
   public:
     CaptionModel(const Captioner& captioner, const Weights& weights, const at::Tensor& images_I3SS);
+    void expect_length(std::int64_t longest) override;
     at::Tensor start(const at::Tensor& prompts_BP) override;
     at::Tensor advance(const at::Tensor& tokens_R, const at::Tensor& parents_R) override;
     double rounding() const override;

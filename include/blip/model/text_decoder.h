@@ -26,9 +26,13 @@ class TextDecoder {
 
     // Keys and values of what was decoded so far, and of the images (once per image, shared by its beams).
     struct Cache {
-        std::vector<at::Tensor> self_keys_RhTd, self_values_RhTd;    // one a layer; T = length
+        // Keys and values of every layer, one after the other: P = 2 * layers. The first `length` of all positions are
+        // filled; they stand outermost, so that they are one piece of memory, each row's heads too. `spare` is where
+        // reorder() writes.
+        at::Tensor self_TPRH, spare_TPRH;
         std::vector<at::Tensor> cross_keys_IhNd, cross_values_IhNd;
         std::int64_t length = 0;
+        std::int64_t room = 0;    // positions that there will be at most; 0: as many as the decoder has
     };
     Cache start_cache(const Weights& weights, const at::Tensor& image_embeds_INW) const;
     // Appends tokens [R, T] to the cache and returns the logits [R, V] after the last of them. R = I * beams, where

@@ -131,7 +131,7 @@ struct TrainOptions {
 
 struct EvaluateOptions {
     std::vector<std::string> splits = {"val", "test"};    // the first one decides which weights are best
-    int batch = 16;                                       // images generated at once, per rank
+    int batch = 0;                                        // images captioned at once, per rank; 0 = by the device
     int limit = 0;                                        // only the first N images of a split; 0 = all
     std::filesystem::path cider_df;                       // CIDEr's document frequencies; empty: the references' own
     std::filesystem::path nocaps;                         // NoCaps' annotation file, for its images' domains
