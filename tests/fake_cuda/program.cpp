@@ -11,6 +11,7 @@
 #include "blip/image/device_transform.h"
 #include "src/image/augment_kernels.h"
 #include "src/kernels/kernel_list.h"
+#include "src/model/choose_kernel.h"
 #include "tests/fake_cuda/fake_cuda.h"
 #include "tests/fake_cuda/record.h"
 
@@ -23,14 +24,24 @@ GpuMemory gpu_memory() { return {64ULL << 30, 1ULL << 30}; }
 
 using namespace fake_cuda;
 
+namespace {
+
+// What a launch would show: the memory that the body uses.
+template <class Body>
+void note(const Body& body, const char* name, void* stream) {
+    std::vector<Operand> operands;
+    body.each_operand([&](const void* memory, auto bytes, bool written) {
+        touch(memory, static_cast<std::size_t>(bytes), written, stream_of(stream), name);
+        operands.push_back(bytes_operand(static_cast<std::size_t>(bytes), written));
+    });
+    ran(fmt::format("blip::{}", name), std::move(operands));
+}
+
+}    // namespace
+
 template <class Body>
 void launch(const Body& body, void* stream) {
-    std::vector<Operand> operands;
-    body.each_operand([&](const void* memory, std::size_t bytes, bool written) {
-        touch(memory, bytes, written, stream_of(stream), Body::name);
-        operands.push_back(bytes_operand(bytes, written));
-    });
-    ran(fmt::format("blip::{}", Body::name), std::move(operands));
+    note(body, Body::name, stream);
     if (!computing()) return;
     Body there = body;
     there.map_pointers([](auto*& memory) {
@@ -38,6 +49,13 @@ void launch(const Body& body, void* stream) {
         memory = static_cast<Pointer>(host_address(memory));
     });
     run_on_host(there);
+}
+
+void launch_choose(const ChooseBody& body, void* stream) {
+    note(body, "choice of the next tokens", stream);
+    const ChooseBody there =
+        body.with_pointers([](auto* memory) { return static_cast<decltype(memory)>(host_address(memory)); });
+    for (std::int64_t image = 0; image < body.images; ++image) there(image);
 }
 
 #define BLIP_PRETENDED(Body) template void launch(const Body&, void*)
