@@ -28,7 +28,8 @@ void write_model(const fs::path& directory, const Layout& layout, std::vector<at
 
 std::vector<at::Tensor> host_values(const Arena& arena) {
     std::vector<at::Tensor> values;
-    for (const at::Tensor& weight : arena.weights()) values.push_back(weight.detach().to(at::kCPU, at::kFloat));
+    for (ParamId id = 0; id < arena.layout().count(); ++id)
+        values.push_back(arena.weights()[static_cast<std::size_t>(id)].detach().to(at::kCPU, at::kFloat));
     return values;
 }
 

@@ -11,10 +11,10 @@ namespace blip {
 
 TextDecoder::Cache TextDecoder::start_cache(const Weights& weights, const at::Tensor& image_embeds_INW) const {
     Cache cache;
-    for (const Layer& layer : layers_) {
-        cache.cross_keys_IhNd.push_back(split_heads(layer.cross.key(weights, image_embeds_INW), heads_).contiguous());
-        cache.cross_values_IhNd.push_back(
-            split_heads(layer.cross.value(weights, image_embeds_INW), heads_).contiguous());
+    const std::vector<at::Tensor> of_pictures = cross_heads(weights, image_embeds_INW);
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+        cache.cross_keys_IhNd.push_back(of_pictures[2 * i]);
+        cache.cross_values_IhNd.push_back(of_pictures[2 * i + 1]);
     }
     return cache;
 }

@@ -5,8 +5,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/gelu.h>
-#include <ATen/ops/index_select.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/softmax.h>
@@ -57,9 +55,24 @@ TextDecoder::TextDecoder(Layout& layout, const ModelOptions& options)
               layers.push_back(make_layer(layout, fmt::format("text_decoder.bert.encoder.layer.{}", i)));
           return layers;
       }()),
-      head_bias_(layout.declare("text_decoder.cls.predictions.bias", {vocabulary_size}, Init::zeros())),
+      head_(word_embeddings_, layout.declare("text_decoder.cls.predictions.bias", {vocabulary_size}, Init::zeros())),
       head_dense_(layout, "text_decoder.cls.predictions.transform.dense", hidden_, hidden_, weight_init),
-      head_norm_(layout, "text_decoder.cls.predictions.transform.LayerNorm", hidden_, norm_eps) {}
+      head_norm_(layout, "text_decoder.cls.predictions.transform.LayerNorm", hidden_, norm_eps),
+      joined_(join_projections(layout, layers_)) {}
+
+TextDecoder::Joined TextDecoder::join_projections(Layout& layout, const std::vector<Layer>& layers) {
+    std::vector<Linear> self, cross;
+    for (const Layer& layer : layers) {
+        self.push_back(Linear::join(layout, {layer.self.query, layer.self.key, layer.self.value}));
+        cross.insert(cross.end(), {layer.cross.key, layer.cross.value});
+    }
+    return {std::move(self), Linear::join(layout, cross)};
+}
+
+std::vector<at::Tensor> TextDecoder::cross_heads(const Weights& weights, const at::Tensor& image_embeds_INW) const {
+    return parts_by_head(joined_.cross(weights, image_embeds_INW), 2 * static_cast<std::int64_t>(layers_.size()),
+                         heads_);
+}
 
 at::Tensor TextDecoder::embed(const Weights& weights, const at::Tensor& tokens_CT, std::int64_t first_position,
                               DropoutMasks& dropout) const {
@@ -101,31 +114,34 @@ at::Tensor TextDecoder::feed_forward(const Weights& weights, const Layer& layer,
 
 at::Tensor TextDecoder::forward(const Weights& weights, const at::Tensor& tokens_CT, const at::Tensor& image_embeds_INW,
                                 const at::Tensor& image_of_caption_C, DropoutMasks& dropout) const {
-    // Keys and values of an image are computed once, however many captions look at it.
-    const auto per_caption = [&](const at::Tensor& projected_INH) {
-        return split_heads(
-            image_of_caption_C.defined() ? projected_INH.index_select(0, image_of_caption_C) : projected_INH, heads_);
-    };
     at::Tensor x = embed(weights, tokens_CT, 0, dropout);
-    for (const Layer& layer : layers_) {
-        const auto heads = [&](const Linear& projection, const at::Tensor& input) {
-            return split_heads(projection(weights, input), heads_);
-        };
-        at::Tensor context =
-            attend(heads(layer.self.query, x), heads(layer.self.key, x), heads(layer.self.value, x), true, dropout);
+    // Keys and values of an image are computed once, however many captions look at it.
+    std::vector<at::Tensor> of_pictures = cross_heads(weights, image_embeds_INW);
+    if (image_of_caption_C.defined())
+        for (at::Tensor& heads : of_pictures) heads = heads.index_select(0, image_of_caption_C);
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+        const Layer& layer = layers_[i];
+        const std::vector<at::Tensor> own = parts_by_head(joined_.self[i](weights, x), 3, heads_);
+        at::Tensor context = attend(own[0], own[1], own[2], true, dropout);
         x = attention_output(weights, layer.self, context, x, dropout);
-        context = attend(heads(layer.cross.query, x), per_caption(layer.cross.key(weights, image_embeds_INW)),
-                         per_caption(layer.cross.value(weights, image_embeds_INW)), false, dropout);
+        context = attend(split_heads(layer.cross.query(weights, x), heads_), of_pictures[2 * i], of_pictures[2 * i + 1],
+                         false, dropout);
         x = attention_output(weights, layer.cross, context, x, dropout);
         x = feed_forward(weights, layer, x, dropout);
     }
     return x;
 }
 
+at::Tensor TextDecoder::before_head(const Weights& weights, const at::Tensor& hidden) const {
+    return head_norm_(weights, at::gelu(head_dense_(weights, hidden)));
+}
+
 at::Tensor TextDecoder::head(const Weights& weights, const at::Tensor& hidden) const {
-    const at::Tensor transformed = head_norm_(weights, at::gelu(head_dense_(weights, hidden)));
-    return at::linear(transformed, weights[static_cast<std::size_t>(word_embeddings_)],
-                      weights[static_cast<std::size_t>(head_bias_)]);
+    return head_(weights, before_head(weights, hidden));
+}
+
+at::Tensor TextDecoder::head_in_fp32(const Weights& weights, const at::Tensor& hidden) const {
+    return head_.in_fp32(weights, before_head(weights, hidden));
 }
 
 }    // namespace blip

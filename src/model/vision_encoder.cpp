@@ -5,7 +5,6 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/gelu.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <fmt/format.h>
 
@@ -54,10 +53,13 @@ VisionEncoder::VisionEncoder(Layout& layout, const ModelOptions& options)
                                 {1, 1 + (image_size_ / patch_size_) * (image_size_ / patch_size_), width_},
                                 Init::truncated_normal(weight_std))),
       // The default start of a convolution in PyTorch: uniform within 1 / sqrt(fan-in), bias too.
-      patch_weight_(layout.declare("visual_encoder.patch_embed.proj.weight", {width_, 3, patch_size_, patch_size_},
-                                   Init::uniform(1 / std::sqrt(3.0 * options.patch_size * options.patch_size)))),
-      patch_bias_(layout.declare("visual_encoder.patch_embed.proj.bias", {width_},
-                                 Init::uniform(1 / std::sqrt(3.0 * options.patch_size * options.patch_size)))),
+      patch_embed_([&] {
+          const Init init = Init::uniform(1 / std::sqrt(3.0 * options.patch_size * options.patch_size));
+          const ParamId weight =
+              layout.declare("visual_encoder.patch_embed.proj.weight",
+                             {options.vision_width, 3, options.patch_size, options.patch_size}, init);
+          return Linear(weight, layout.declare("visual_encoder.patch_embed.proj.bias", {options.vision_width}, init));
+      }()),
       blocks_([&] {
           std::vector<Block> blocks;
           for (int i = 0; i < options.vision_depth; ++i)
@@ -79,8 +81,10 @@ at::Tensor VisionEncoder::patches(const at::Tensor& images_I3SS) const {
 
 at::Tensor VisionEncoder::attention(const Weights& weights, const Block& block, const at::Tensor& x_INW) const {
     const std::int64_t images = x_INW.size(0), tokens = x_INW.size(1);
-    const at::Tensor qkv =
-        block.qkv(weights, x_INW).view({images, tokens, 3, heads_, width_ / heads_}).permute({2, 0, 3, 1, 4});
+    // unbind, not three selections: its backward puts the three gradients together without zeros and sums.
+    std::vector<at::Tensor> qkv =
+        block.qkv(weights, x_INW).view({images, tokens, 3, heads_, width_ / heads_}).unbind(2);
+    for (at::Tensor& part : qkv) part = part.transpose(1, 2);    // [I, heads, N, d]
     const at::Tensor context = at::scaled_dot_product_attention(qkv[0], qkv[1], qkv[2]);
     return block.proj(weights, merge_heads(context));
 }
@@ -100,9 +104,8 @@ at::Tensor VisionEncoder::run_block(const Weights& weights, std::size_t index, c
 at::Tensor VisionEncoder::forward(const Weights& weights, const at::Tensor& images_I3SS,
                                   const at::Tensor& branch_scales, int recomputed_blocks) const {
     const auto weight = [&](ParamId id) { return weights[static_cast<std::size_t>(id)]; };
-    const at::Tensor patch_weight = weight(patch_weight_).view({width_, -1});
     // A convolution whose stride is its kernel is a matrix product over patches.
-    at::Tensor x = at::linear(patches(images_I3SS).to(patch_weight.scalar_type()), patch_weight, weight(patch_bias_));
+    at::Tensor x = patch_embed_(weights, patches(images_I3SS).to(weight(cls_token_).scalar_type()));
     x = at::cat({weight(cls_token_).expand({x.size(0), 1, width_}), x}, 1) + weight(pos_embed_);
     for (std::size_t i = 0; i < blocks_.size(); ++i) {
         const auto block = [this, &weights, i, branch_scales](const at::Tensor& x_INW) {

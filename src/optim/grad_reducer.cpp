@@ -17,21 +17,26 @@ struct GradReducer::Impl {
     Arena& arena;
     Communicator& communicator;
     bool armed = false;
-    std::vector<int> bucket_of_param;
-    std::vector<char> fired;           // by parameter: its hook ran since arm()
-    std::vector<int> missing;          // by bucket: parameters whose hook has not run
-    std::vector<std::string> names;    // by bucket, for messages
-    std::vector<WorkPtr> works;        // by bucket; null once waited for
+    std::vector<int> bucket_of_leaf;    // by id; -1: no leaf
+    std::vector<int> leaves;            // by bucket: how many
+    std::vector<char> fired;            // by id: the leaf's hook ran since arm()
+    std::vector<int> missing;           // by bucket: leaves whose hook has not run
+    std::vector<std::string> names;     // by bucket, for messages
+    std::vector<WorkPtr> works;         // by bucket; null once waited for
     std::vector<int> start_order;
     int started_by_hooks = 0;
     double waited_s = 0;
 
     Impl(Arena& an_arena, Communicator& a_communicator) : arena(an_arena), communicator(a_communicator) {
         const auto& buckets = arena.buckets();
-        bucket_of_param.resize(static_cast<std::size_t>(arena.layout().count()));
+        const Layout& layout = arena.layout();
+        bucket_of_leaf.resize(static_cast<std::size_t>(layout.leaf_ids()), -1);
+        leaves.resize(buckets.size());
         for (std::size_t b = 0; b < buckets.size(); ++b) {
-            for (const ParamId id : buckets[b].params)
-                bucket_of_param[static_cast<std::size_t>(id)] = static_cast<int>(b);
+            for (const ParamId id : buckets[b].params) {
+                int& bucket = bucket_of_leaf[static_cast<std::size_t>(layout.leaf_of(id))];
+                if (std::exchange(bucket, static_cast<int>(b)) < 0) ++leaves[b];
+            }
             names.push_back(fmt::format("reduce gradient bucket {} of {}", b, buckets.size()));
         }
         works.resize(buckets.size());
@@ -40,9 +45,8 @@ struct GradReducer::Impl {
 
     void forget() {
         armed = false;
-        fired.assign(bucket_of_param.size(), 0);
-        missing.clear();
-        for (const Bucket& bucket : arena.buckets()) missing.push_back(static_cast<int>(bucket.params.size()));
+        fired.assign(bucket_of_leaf.size(), 0);
+        missing = leaves;
         start_order.clear();
         started_by_hooks = 0;
         waited_s = 0;
@@ -62,16 +66,16 @@ struct GradReducer::Impl {
         start_order.push_back(bucket);
     }
 
-    // Called by autograd, in the thread that called backward, when a parameter's gradient is final.
+    // Called by autograd, in the thread that called backward, when a leaf's gradient is final.
     void on_gradient(ParamId id) {
         if (!armed) return;
         if (std::exchange(fired[static_cast<std::size_t>(id)], 1) != 0) {
             throw Error(ExitCode::internal,
                         fmt::format("a second backward pass after arm(): the gradient of {} may be on its "
                                     "way to other ranks already",
-                                    arena.layout().spec(id).name));
+                                    arena.layout().spec(arena.layout().members(id).front()).name));
         }
-        --missing[static_cast<std::size_t>(bucket_of_param[static_cast<std::size_t>(id)])];
+        --missing[static_cast<std::size_t>(bucket_of_leaf[static_cast<std::size_t>(id)])];
         while (next() < bucket_count() && missing[static_cast<std::size_t>(next())] == 0) {
             start_next();
             ++started_by_hooks;
@@ -99,15 +103,18 @@ struct GradientHook : torch::autograd::PostAccumulateGradHook {
 
 GradReducer::GradReducer(Arena& arena, Communicator& communicator)
     : impl_(std::make_unique<Impl>(arena, communicator)) {
-    for (ParamId id = 0; id < arena.layout().count(); ++id) {
+    for (ParamId id = 0; id < arena.layout().leaf_ids(); ++id) {
+        if (!arena.layout().is_leaf(id)) continue;
         auto hook = std::make_unique<GradientHook>([impl = impl_.get(), id] { impl->on_gradient(id); });
         torch::autograd::impl::set_post_acc_grad_hooks(arena.weights()[static_cast<std::size_t>(id)], std::move(hook));
     }
 }
 
 GradReducer::~GradReducer() {
-    for (const at::Tensor& weight : impl_->arena.weights())
-        torch::autograd::impl::set_post_acc_grad_hooks(weight, nullptr);
+    for (ParamId id = 0; id < impl_->arena.layout().leaf_ids(); ++id)
+        if (impl_->arena.layout().is_leaf(id))
+            torch::autograd::impl::set_post_acc_grad_hooks(impl_->arena.weights()[static_cast<std::size_t>(id)],
+                                                           nullptr);
 }
 
 void GradReducer::begin_step() {

@@ -61,8 +61,32 @@ Arena::Arena(const Layout& layout, int world_size, std::int64_t bucket_bytes, co
       placement_(placement) {
     if (placement.dtype != at::kFloat && placement.dtype != at::kBFloat16 && placement.dtype != at::kHalf)
         throw Error(ExitCode::internal, fmt::format("weights in {} are not supported", c10::toString(placement.dtype)));
-    const auto element_bytes = static_cast<std::int64_t>(c10::elementSize(placement.dtype));
-    const std::int64_t unit = shard_elements * world_size;
+    place(bucket_bytes);
+
+    const ArenaPlacement of_gradients{placement.device, at::kFloat};
+    const std::shared_ptr<void> weight_memory =
+        allocator(static_cast<std::size_t>(length_) * c10::elementSize(placement.dtype));
+    const std::shared_ptr<void> gradient_memory =
+        with_gradients ? allocator(static_cast<std::size_t>(length_) * sizeof(float)) : nullptr;
+    flat_weights_ = view_of(weight_memory, 0, {length_}, placement);
+    if (with_gradients) flat_gradients_ = view_of(gradient_memory, 0, {length_}, of_gradients);
+    for (ParamId id = 0; id < layout.leaf_ids(); ++id) {
+        // Each view owns the buffer on its own, so that writing through flat_weights does not touch autograd's
+        // versions.
+        const std::vector<std::int64_t> shape = layout.shape(id);
+        const std::int64_t begin = offset(layout.members(id).front());
+        at::Tensor weight = view_of(weight_memory, begin, shape, placement);
+        if (with_gradients) {
+            weight.set_requires_grad(layout.is_leaf(id));
+            weight.mutable_grad() = view_of(gradient_memory, begin, shape, of_gradients);
+        }
+        weights_.push_back(std::move(weight));
+    }
+}
+
+void Arena::place(std::int64_t bucket_bytes) {
+    const auto element_bytes = static_cast<std::int64_t>(c10::elementSize(placement_.dtype));
+    const std::int64_t unit = shard_elements * world_size_;
     Bucket open;
     std::int64_t at = 0;
     const auto close_bucket = [&] {
@@ -71,32 +95,17 @@ Arena::Arena(const Layout& layout, int world_size, std::int64_t bucket_bytes, co
         buckets_.push_back(open);
         open = Bucket{{at, at}, {}};
     };
-    for (ParamId id = layout.count() - 1; id >= 0; --id) {
-        offsets_[static_cast<std::size_t>(id)] = at;
-        open.params.push_back(id);
-        at = round_up(at + layout.spec(id).element_count(), alignment_bytes / element_bytes);
+    for (const ParamId leaf : layout_.placed_leaves()) {
+        for (const ParamId id : layout_.members(leaf)) {
+            offsets_[static_cast<std::size_t>(id)] = at;
+            open.params.push_back(id);
+            at += layout_.spec(id).element_count();
+        }
+        at = round_up(at, alignment_bytes / element_bytes);
         if ((at - open.range.begin) * static_cast<std::int64_t>(sizeof(float)) >= bucket_bytes) close_bucket();
     }
     if (!open.params.empty()) close_bucket();
     length_ = at;
-
-    const ArenaPlacement of_gradients{placement.device, at::kFloat};
-    const std::shared_ptr<void> weight_memory = allocator(static_cast<std::size_t>(length_ * element_bytes));
-    const std::shared_ptr<void> gradient_memory =
-        with_gradients ? allocator(static_cast<std::size_t>(length_) * sizeof(float)) : nullptr;
-    flat_weights_ = view_of(weight_memory, 0, {length_}, placement);
-    if (with_gradients) flat_gradients_ = view_of(gradient_memory, 0, {length_}, of_gradients);
-    weights_.reserve(offsets_.size());
-    for (ParamId id = 0; id < layout.count(); ++id) {
-        // Each view owns the buffer on its own, so that writing through flat_weights does not touch autograd's
-        // versions.
-        at::Tensor weight = view_of(weight_memory, offset(id), layout.spec(id).shape, placement);
-        if (with_gradients) {
-            weight.set_requires_grad(true);
-            weight.mutable_grad() = view_of(gradient_memory, offset(id), layout.spec(id).shape, of_gradients);
-        }
-        weights_.push_back(std::move(weight));
-    }
 }
 
 Range Arena::shard(int bucket, int rank) const {

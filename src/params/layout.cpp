@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "blip/base/error.h"
 
 namespace blip {
@@ -15,10 +17,49 @@ std::int64_t ParamSpec::element_count() const {
 
 ParamId Layout::declare(std::string name, std::vector<std::int64_t> shape, Init init) {
     const ParamId id = count();
+    if (!joins_.empty())
+        throw Error(ExitCode::internal, fmt::format("parameter '{}' is declared after others were joined", name));
     if (!by_name_.emplace(name, id).second)
         throw Error(ExitCode::internal, fmt::format("parameter '{}' is declared twice", name));
     specs_.push_back({std::move(name), std::move(shape), init});
+    join_of_.push_back(-1);
     return id;
+}
+
+ParamId Layout::join(std::vector<ParamId> members) {
+    const ParamId id = leaf_ids();
+    const std::vector<std::int64_t>& first = spec(members.at(0)).shape;
+    for (const ParamId member : members) {
+        const ParamSpec& own = spec(member);
+        const bool fits = own.shape.size() == first.size() && !first.empty() &&
+                          std::equal(first.begin() + 1, first.end(), own.shape.begin() + 1);
+        if (!is_leaf(member) || !fits)
+            throw Error(ExitCode::internal,
+                        fmt::format("parameter '{}' cannot be joined to '{}'", own.name, spec(members.front()).name));
+        join_of_[static_cast<std::size_t>(member)] = id;
+    }
+    joins_.push_back(std::move(members));
+    return id;
+}
+
+std::vector<ParamId> Layout::members(ParamId id) const {
+    return id < count() ? std::vector<ParamId>{id} : joins_.at(static_cast<std::size_t>(id - count()));
+}
+
+std::vector<std::int64_t> Layout::shape(ParamId id) const {
+    const std::vector<ParamId> of_leaf = members(id);
+    std::vector<std::int64_t> shape = spec(of_leaf.front()).shape;
+    for (std::size_t i = 1; i < of_leaf.size(); ++i) shape[0] += spec(of_leaf[i]).shape[0];
+    return shape;
+}
+
+std::vector<ParamId> Layout::placed_leaves() const {
+    std::vector<ParamId> leaves;
+    for (ParamId id = count() - 1; id >= 0; --id) {
+        const std::vector<ParamId> of_leaf = members(leaf_of(id));
+        if (id == *std::min_element(of_leaf.begin(), of_leaf.end())) leaves.push_back(leaf_of(id));
+    }
+    return leaves;
 }
 
 ParamId Layout::find(const std::string& name) const {

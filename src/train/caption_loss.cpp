@@ -39,7 +39,7 @@ at::Tensor caption_loss(const Captioner& captioner, const Weights& weights, cons
         captioner.text().forward(weights, tokens_CT, image_embeds, image_of_caption_C, dropout);
     const at::Tensor at_trained = hidden_CTH.view({-1, hidden_CTH.size(2)}).index_select(0, index(trained.positions));
     // The softmax over 30,524 words is taken in fp32 whatever the network computes in.
-    const at::Tensor logits = captioner.text().head(weights, at_trained).to(at::kFloat);
+    const at::Tensor logits = captioner.text().head_in_fp32(weights, at_trained);
     // An empty mean would be NaN; an empty sum is 0.
     const auto reduction = trained.targets.empty() ? at::Reduction::Sum : at::Reduction::Mean;
     return at::cross_entropy_loss(logits, index(trained.targets), {}, reduction, -100, label_smoothing);

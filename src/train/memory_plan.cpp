@@ -41,6 +41,8 @@ struct Shape {
     double image_tensor() const { return I * N() * model.vision_width * a; }
     // one tensor [C, T, H]
     double text_tensor() const { return I * T * model.text_hidden * a; }
+    // Keys and values of the pictures in all layers: 2 L tensors [I, N, H].
+    double picture_keys() const { return 2 * model.text_layers * I * N() * model.text_hidden * a; }
     double head_weight() const { return V() * model.text_hidden * a; }
     double pixels() const { return I * 3 * model.image_size * model.image_size; }
 };
@@ -48,7 +50,7 @@ struct Shape {
 // What a vision block keeps: input, norm1, q, k and v, attention, sum, norm2 (8 tensors of width W); fc1 and GELU (2 of
 // width 4 W); norms' statistics and the softmax's.
 constexpr double tensors_of_a_block = 16;
-// While a block's backward runs: gradients of q, k and v, each in a tensor of all three, their sum, and the branch's.
+// While a block's backward runs: GELU's two gradients of width 4 W, and those of the block's output and of its branch.
 constexpr double tensors_of_a_block_backward = 10;
 
 double vision_block(const Shape& s) {
@@ -61,46 +63,48 @@ double vision_kept(const Shape& s, int recomputed) {
     return patches + (s.model.vision_depth - recomputed) * vision_block(s) + (recomputed + 2) * s.image_tensor();
 }
 
-// Each layer: self-attention keeps q, k, v, context, sum and norm; cross-attention q, context, sum and norm, and the
-// keys and values of its picture [C, N, H]; the feed-forward part sum, norm and twice the width F. Probabilities are
-// kept before dropout and after it. The head keeps four tensors [R, H].
+// Each layer: self-attention keeps q, k, v, context, sum and norm; cross-attention q, context, sum and norm, beside the
+// keys and values of the pictures; the feed-forward part sum, norm and twice the width F. Probabilities are kept before
+// dropout and after it. The head keeps four tensors [R, H].
 double text_kept(const Shape& s) {
     const ModelOptions& m = s.model;
-    const double picture_keys = 2 * s.I * s.N() * m.text_hidden * s.a;
     const double probabilities = (s.dropout ? 2 : 1) * s.I * m.text_heads * s.T * (s.T + s.N()) * s.a;
     const double inner = 2 * s.I * s.T * m.text_intermediate * s.a;
-    return m.text_layers * (12 * s.text_tensor() + picture_keys + probabilities + inner) + 2 * s.text_tensor() +
+    return m.text_layers * (12 * s.text_tensor() + probabilities + inner) + s.picture_keys() + 2 * s.text_tensor() +
            4 * s.R * m.text_hidden * s.a;
 }
 
-// A training step: the most of four moments.
+// A training step: the most of its moments.
 double step_bytes(const Shape& s, int recomputed) {
     const double vision = vision_kept(s, recomputed), text = text_kept(s), row = s.R * s.V() * fp32;
     // the loss: log-probabilities, and their two gradients or the sum of these and the logits' gradient; products of
     // bf16 take a row more on some processors and none on others
     const double loss = (s.a < fp32 ? 3.5 : 3) * row;
-    // the head's product: the gradient of the logits and of its weight, which waits for the embedding's
-    const double head = row * (s.a < fp32 ? 1.5 : 1) + s.head_weight();
-    // the embedding's gradient beside the head's and their sum; the text's activations are gone
-    const double embedding = 3 * s.head_weight();
+    // the head's product: the gradient of the logits, and in bf16 that of its weight before it is added
+    const double head = s.a < fp32 ? row * 1.5 + s.head_weight() : row;
+    // the pictures' keys and values by token and by head: before the text's other activations are there, and as
+    // gradients when these are gone
+    const double keys = 2 * s.picture_keys();
+    // the embedding's gradient; the text's activations are gone
+    const double embedding = s.head_weight();
     // a vision block going backward, with its activations computed again if they were dropped
     const double again = recomputed > 0 ? vision_block(s) : 0;
     const double block = again + tensors_of_a_block_backward * s.image_tensor();
-    return (1 + holes) * std::max({vision + text + std::max(loss, head), vision + embedding, vision + block});
+    return (1 + holes) *
+           std::max({vision + text + std::max(loss, head), vision + keys, vision + embedding, vision + block});
 }
 
 // Captions of `images` pictures: the encoder without a graph (two sums, norm2, fc1, GELU and fc2 of a block at once),
-// then keys and values of all pictures in all layers, those of the captions twice (the search moves them from one to
-// the other), and the search over the vocabulary.
+// then keys and values of all pictures in all layers, by token before they are by head, those of the captions twice
+// (the search moves them from one to the other), and the search over the vocabulary.
 double evaluation_bytes(const Options& options, double a) {
     const ModelOptions& m = options.model;
     const Shape s{m, static_cast<double>(options.evaluate.batch), 0, 0, a, false};
     const double beams = s.I * options.generate.num_beams;
-    const double cache = 2 * m.text_layers * s.I * s.N() * m.text_hidden * a;
     const double captions = 2 * 2 * m.text_layers * beams * options.generate.max_length * m.text_hidden * a;
-    const double search = 4 * beams * s.V() * fp32;
+    const double search = captions + 4 * beams * s.V() * fp32;
     return (1 + holes) *
-           std::max(12 * s.image_tensor(), s.image_tensor() + cache * (1 + 1.0 / m.text_layers) + captions + search);
+           std::max(12 * s.image_tensor(), s.image_tensor() + s.picture_keys() + std::max(s.picture_keys(), search));
 }
 
 // A checkpoint may be on its way to the disk while the next steps run, unless it is only written between epochs.

@@ -114,7 +114,7 @@ BOOST_AUTO_TEST_CASE(buckets_of_any_size_change_no_bit) {
         most = std::max(most, many.buckets);
         compared += check_equal(many, one, std::to_string(many.buckets) + " buckets");
     }
-    BOOST_TEST(most == one.weights.size());    // one for each parameter
+    BOOST_TEST(most == Captioner(small_shape()).layout().placed_leaves().size());    // one for each leaf
     BOOST_TEST_MESSAGE(compared << " weights equal bit for bit, in 1 to " << most << " buckets");
 }
 

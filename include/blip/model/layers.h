@@ -15,11 +15,19 @@ namespace blip {
 // The arena's weights by ParamId.
 using Weights = std::vector<at::Tensor>;
 
-// y = x W^T + b. weight [out, in], bias [out].
+// y = x W^T + b. weight [out, in] (or [out, ...] with as many elements), bias [out]. Backward adds to the parameters'
+// gradients where they are; their post-accumulate hooks run as for any leaf.
 class Linear {
   public:
     Linear(Layout& layout, const std::string& name, std::int64_t in, std::int64_t out, Init weight_init);
+    // Over parameters that are declared already.
+    Linear(ParamId weight, ParamId bias) : weight_(weight), bias_(bias) {}
+    // Several as one, over the same input: their outputs one after another in y's last dimension. From then on
+    // gradients reach their parameters through it alone; by themselves they only compute.
+    static Linear join(Layout& layout, const std::vector<Linear>& parts);
     at::Tensor operator()(const Weights& weights, const at::Tensor& x) const;
+    // y in fp32 whatever the weights are in; its gradient is rounded once, to their precision.
+    at::Tensor in_fp32(const Weights& weights, const at::Tensor& x) const;
 
   private:
     ParamId weight_, bias_;
@@ -39,6 +47,9 @@ class LayerNorm {
 
 // [B, T, heads * d] -> [B, heads, T, d], a view
 at::Tensor split_heads(const at::Tensor& x_BTH, std::int64_t heads);
+// Of a joined projection [B, T, parts * heads * d]: each part's heads [B, heads, T, d], contiguous. Forward is one
+// copy, and so is backward, however many parts there are.
+std::vector<at::Tensor> parts_by_head(const at::Tensor& x_BTPH, std::int64_t parts, std::int64_t heads);
 // [B, heads, T, d] -> [B, T, heads * d], contiguous
 at::Tensor merge_heads(const at::Tensor& x_BhTd);
 

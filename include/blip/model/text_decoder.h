@@ -23,6 +23,8 @@ class TextDecoder {
                        const at::Tensor& image_of_caption_C, DropoutMasks& dropout) const;
     // Vocabulary logits [..., V] of hidden states [..., H].
     at::Tensor head(const Weights& weights, const at::Tensor& hidden) const;
+    // The same in fp32: what the loss needs, whatever the network computes in.
+    at::Tensor head_in_fp32(const Weights& weights, const at::Tensor& hidden) const;
 
     // Keys and values of what was decoded so far, and of the images (once per image, shared by its beams).
     struct Cache {
@@ -51,8 +53,17 @@ class TextDecoder {
         Linear intermediate, output;
         LayerNorm norm;
     };
+    // Over the parameters of layers_: what is multiplied with one input is one product.
+    struct Joined {
+        std::vector<Linear> self;    // query, key and value of each layer
+        Linear cross;                // of pictures: key and value of the first layer, of the second, ...
+    };
+    static Joined join_projections(Layout& layout, const std::vector<Layer>& layers);
+    // Keys and values of the pictures: [2 * layers] of [I, h, N, d], the keys of layer i at 2 * i, its values behind.
+    std::vector<at::Tensor> cross_heads(const Weights& weights, const at::Tensor& image_embeds_INW) const;
     Attention make_attention(Layout& layout, const std::string& name, std::int64_t key_width) const;
     Layer make_layer(Layout& layout, const std::string& name) const;
+    at::Tensor before_head(const Weights& weights, const at::Tensor& hidden) const;
     at::Tensor embed(const Weights& weights, const at::Tensor& tokens_CT, std::int64_t first_position,
                      DropoutMasks& dropout) const;
     at::Tensor attend(const at::Tensor& q_BhTd, const at::Tensor& k_BhKd, const at::Tensor& v_BhKd, bool causal,
@@ -66,9 +77,10 @@ class TextDecoder {
     ParamId word_embeddings_, position_embeddings_;
     LayerNorm embedding_norm_;
     std::vector<Layer> layers_;
-    ParamId head_bias_;
+    Linear head_;    // its weight is the word embeddings'
     Linear head_dense_;
     LayerNorm head_norm_;
+    Joined joined_;
 };
 
 }    // namespace blip

@@ -33,7 +33,8 @@ class VisionEncoder {
                          const at::Tensor& branch_scales) const;
 
     std::int64_t width_, heads_, image_size_, patch_size_;
-    ParamId cls_token_, pos_embed_, patch_weight_, patch_bias_;
+    ParamId cls_token_, pos_embed_;
+    Linear patch_embed_;
     std::vector<Block> blocks_;
     LayerNorm norm_;
 };

@@ -1,9 +1,9 @@
 // All parameters in one flat buffer, their fp32 gradients in a second one of the same layout. Modules see tensor views;
 // buckets, optimizer shards and checkpoint pieces are ranges of elements. Placement is the reverse of the declaration
-// order, which is the order in which backward finishes gradients. Legend: N ranks; a bucket's length is a multiple of
-// 128 * N; padding elements stay zero.
-// Weights enter from host memory in fp32 through a WeightSink, whatever the precision they end up in: an arena's own
-// write_weights for evaluation, ShardedAdamW::write_weights for training, which keeps the exact values as masters.
+// order, which is the order in which backward finishes gradients; the members of a join lie side by side. Legend: N
+// ranks; a bucket's length is a multiple of 128 * N; padding elements stay zero. Weights enter from host memory in fp32
+// through a WeightSink, whatever the precision they end up in: an arena's own write_weights for evaluation,
+// ShardedAdamW::write_weights for training, which keeps the exact values as masters.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -28,7 +28,7 @@ struct Range {
 
 struct Bucket {
     Range range;                    // padded
-    std::vector<ParamId> params;    // wholly inside, in arena order
+    std::vector<ParamId> params;    // wholly inside, in arena order; a join's members are in one bucket
 };
 
 // A run of elements of one parameter: what checkpoints store.
@@ -72,8 +72,9 @@ class Arena {
     std::vector<ParamPiece> pieces(Range range) const;
     std::int64_t offset(ParamId id) const { return offsets_.at(static_cast<std::size_t>(id)); }
 
-    // Leaf views, one for each parameter by id; weights require grad and their .grad is preset to the gradient view
-    // (if the arena has gradients). A bf16 weight has an fp32 gradient: backward passes add up in fp32.
+    // Views by id: of each parameter, then of each join. Leaves require grad and their .grad is preset to the gradient
+    // view (if the arena has gradients). A bf16 weight has an fp32 gradient: backward passes add up in fp32. A member
+    // of a join is no leaf: it requires no grad, and its .grad shows its part of the join's.
     const std::vector<at::Tensor>& weights() const { return weights_; }
     // Flat 1-D views: [length] in the placement's precision, [length] in fp32.
     at::Tensor flat_weights() const { return flat_weights_; }
@@ -89,6 +90,8 @@ class Arena {
     void write_weights(std::int64_t begin, std::span<const float> values);
 
   private:
+    void place(std::int64_t bucket_bytes);
+
     Layout layout_;
     std::int64_t length_ = 0;
     std::vector<std::int64_t> offsets_;

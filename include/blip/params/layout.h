@@ -1,5 +1,8 @@
 // The list of a model's parameters before any memory exists: modules declare reference names, shapes and initialisers;
 // the arena then places them. Declaration order = order of first use in the forward pass.
+// Some parameters are joined: they lie one after another, and modules compute with one view of them all. What autograd
+// gives a gradient is a *leaf*: a parameter by itself or a join. Everything that names parameters (checkpoints,
+// exports, initialisation) knows nothing of joins.
 #pragma once
 
 #include <cstdint>
@@ -36,8 +39,24 @@ struct ParamSpec {
 
 class Layout {
   public:
-    // name must be new. Returns the id that modules keep and look views up by.
+    // name must be new, and nothing joined yet. Returns the id that modules keep and look views up by.
     ParamId declare(std::string name, std::vector<std::int64_t> shape, Init init);
+    // One view of the members, the rows of each after those of the one before: shapes may differ in the first extent
+    // only. A parameter is in one join at most. The join takes the place of its member that was declared first. Returns
+    // an id behind those of all parameters.
+    ParamId join(std::vector<ParamId> members);
+
+    int leaf_ids() const { return count() + static_cast<int>(joins_.size()); }
+    // Whether autograd sees id: a join, or a parameter that is in none.
+    bool is_leaf(ParamId id) const { return id >= count() || join_of_.at(static_cast<std::size_t>(id)) < 0; }
+    // The parameters of a leaf in the order of their places; of a member of a join: itself.
+    std::vector<ParamId> members(ParamId id) const;
+    // The leaf that a parameter belongs to: the parameter itself, or its join.
+    ParamId leaf_of(ParamId id) const { return is_leaf(id) ? id : join_of_[static_cast<std::size_t>(id)]; }
+    // The shape of a parameter or of a join.
+    std::vector<std::int64_t> shape(ParamId id) const;
+    // All leaves in the order of places: the reverse of the order of declaration.
+    std::vector<ParamId> placed_leaves() const;
 
     int count() const { return static_cast<int>(specs_.size()); }
     const ParamSpec& spec(ParamId id) const { return specs_.at(static_cast<std::size_t>(id)); }
@@ -47,6 +66,8 @@ class Layout {
 
   private:
     std::vector<ParamSpec> specs_;
+    std::vector<ParamId> join_of_;    // by parameter: the id of its join, or -1
+    std::vector<std::vector<ParamId>> joins_;
     std::unordered_map<std::string, ParamId> by_name_;
 };
 

@@ -18,11 +18,11 @@ namespace fs = std::filesystem;
 
 // As `size` ranks: saves version v at step 100 * v for each v.
 void save(const fs::path& run, int size, std::int64_t bucket_bytes, const std::vector<int>& versions, int keep = 10,
-          ArenaPlacement placement = {}) {
+          ArenaPlacement placement = {}, const Layout& layout = toy_layout()) {
     run_ranks(size, [&](Communicator& comm) {
         CheckpointWriter writer(run, keep, comm);
         writer.remove_unfinished();
-        ToyRun toy(comm, bucket_bytes, placement);
+        ToyRun toy(comm, bucket_bytes, placement, layout);
         for (const int version : versions) {
             toy.fill(version);
             writer.start_save(toy_manifest(100 * version), toy.arena, toy.optimizer);
@@ -36,13 +36,14 @@ void save(const fs::path& run, int size, std::int64_t bucket_bytes, const std::v
 }
 
 // As `size` ranks: the version that the newest intact checkpoint holds; 0 = no checkpoint, -1 = wrong content.
-int load(const fs::path& run, int size, std::int64_t bucket_bytes, ArenaPlacement placement = {}) {
+int load(const fs::path& run, int size, std::int64_t bucket_bytes, ArenaPlacement placement = {},
+         const Layout& layout = toy_layout()) {
     std::vector<int> found(static_cast<std::size_t>(size));
     run_ranks(size, [&](Communicator& comm) {
         int& version = found[static_cast<std::size_t>(comm.rank())];
         const auto checkpoint = find_newest_checkpoint(run, comm);
         if (!checkpoint) return;
-        ToyRun toy(comm, bucket_bytes, placement);
+        ToyRun toy(comm, bucket_bytes, placement, layout);
         load_checkpoint(*checkpoint, toy.arena, toy.optimizer);
         version = static_cast<int>(checkpoint->manifest.state.global_step / 100);
         if (!toy.holds(version) || checkpoint->manifest.state != toy_manifest(100 * version).state) version = -1;
@@ -97,6 +98,17 @@ BOOST_AUTO_TEST_CASE(any_number_of_ranks_reads_what_any_number_wrote) {
                            writers << " -> " << readers << " ranks, buckets of " << bucket_bytes);
             }
         }
+    }
+}
+
+// Joined parameters lie elsewhere in the arena; files name parameters.
+BOOST_AUTO_TEST_CASE(joins_are_unknown_to_checkpoints) {
+    const TempDir dir;
+    save(dir / "apart", 2, 700, {3});
+    save(dir / "joined", 3, 300, {3}, 10, {}, joined_toy_layout());
+    for (const int readers : {1, 2, 3}) {
+        BOOST_TEST(load(dir / "apart", readers, 700, {}, joined_toy_layout()) == 3, readers << " ranks");
+        BOOST_TEST(load(dir / "joined", readers, 700) == 3, readers << " ranks");
     }
 }
 

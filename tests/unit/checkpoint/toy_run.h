@@ -17,8 +17,9 @@ struct ToyRun {
     Communicator& communicator;
     std::int64_t bucket_bytes;
 
-    ToyRun(Communicator& comm, std::int64_t a_bucket_bytes, ArenaPlacement placement = {})
-        : arena(toy_layout(), comm.size(), a_bucket_bytes, host_allocator(), true, placement),
+    ToyRun(Communicator& comm, std::int64_t a_bucket_bytes, ArenaPlacement placement = {},
+           const Layout& layout = toy_layout())
+        : arena(layout, comm.size(), a_bucket_bytes, host_allocator(), true, placement),
           optimizer(arena, comm, {}),
           communicator(comm),
           bucket_bytes(a_bucket_bytes) {}
@@ -33,7 +34,7 @@ struct ToyRun {
     }
     // bit for bit, padding included (zero)
     bool holds(int version) {
-        ToyRun expected(communicator, bucket_bytes, arena.placement());
+        ToyRun expected(communicator, bucket_bytes, arena.placement(), arena.layout());
         expected.fill(version);
         bool same =
             arena.flat_weights().equal(expected.arena.flat_weights()) && optimizer.update_count() == 1000 + version;

@@ -103,6 +103,37 @@ BOOST_AUTO_TEST_CASE(misuse_is_refused) {
     toy.reducer.finish();
 }
 
+// A bucket that holds a join waits for its one gradient, and for no member's.
+BOOST_AUTO_TEST_CASE(joined_parameters_count_as_one) {
+    ThreadBoard board(1);
+    ThreadCommunicator comm(board, 0, 1);
+    Arena arena(joined_toy_layout(), 1, 256, host_allocator());
+    GradReducer reducer(arena, comm);
+    fill_toy(arena, {0, arena.length()}, arena.weight_data(), 1);
+    const auto backward = [&](const std::vector<ParamId>& leaves) {
+        for (const ParamId id : leaves) {
+            const at::Tensor& weight = arena.weights()[static_cast<std::size_t>(id)];
+            weight.mul(weight).sum().mul(0.5).backward();
+        }
+    };
+    const ParamId join = 5;
+    BOOST_REQUIRE(arena.buckets().size() == 3U);
+    for (int step = 0; step < 2; ++step) {
+        reducer.begin_step();
+        reducer.arm();
+        backward({3});    // second.weight
+        BOOST_TEST(reducer.started_by_hooks() == 1);
+        backward({0});    // first.weight, behind the join
+        BOOST_TEST(reducer.started_by_hooks() == 1);
+        backward({join});
+        BOOST_TEST(reducer.started_by_hooks() == 3);
+        BOOST_CHECK_THROW(backward({join}), Error);
+        reducer.finish();
+        for (const ParamId id : {1, 2, 3})
+            BOOST_TEST(arena.weights()[static_cast<std::size_t>(id)].grad().abs().max().item<float>() > 0);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(hooks_go_with_the_reducer) {
     ThreadBoard board(1);
     ThreadCommunicator comm(board, 0, 1);

@@ -21,6 +21,13 @@ inline Layout toy_layout() {
     return layout;
 }
 
+// The same parameters, three of them joined.
+inline Layout joined_toy_layout() {
+    Layout layout = toy_layout();
+    layout.join({layout.find("second.bias"), layout.find("first.bias"), layout.find("scale")});
+    return layout;
+}
+
 // Deterministic, irregular, in (-1, 1); the same for a parameter's element in any arena.
 inline float toy_value(int what, ParamId param, std::int64_t element) {
     return std::sin(static_cast<float>(what) * 1.7F + static_cast<float>(param) * 0.71F +

@@ -55,6 +55,60 @@ BOOST_AUTO_TEST_CASE(shards_cover_every_element_once) {
     }
 }
 
+// Of [7, 3], [2, 3] and [4, 3] elements, none a multiple of a cache line, with others between them.
+Layout joined_layout() {
+    Layout layout;
+    const ParamId a = layout.declare("a", {7, 3}, Init::normal(0.02));
+    layout.declare("b", {1}, Init::ones());
+    const ParamId c = layout.declare("c", {2, 3}, Init::uniform(0.25));
+    layout.declare("d", {33}, Init::zeros());
+    const ParamId e = layout.declare("e", {4, 3}, Init::uniform(0.5));
+    layout.join({e, a, c});
+    return layout;
+}
+
+BOOST_AUTO_TEST_CASE(joined_parameters_lie_side_by_side_and_are_one_leaf) {
+    const Layout layout = joined_layout();
+    BOOST_TEST(layout.count() == 5);
+    BOOST_TEST(layout.leaf_ids() == 6);
+    BOOST_TEST(layout.shape(5) == (std::vector<std::int64_t>{13, 3}), boost::test_tools::per_element());
+    // the join stands where the first of its members was declared
+    BOOST_TEST(layout.placed_leaves() == (std::vector<ParamId>{3, 1, 5}), boost::test_tools::per_element());
+    for (const at::ScalarType precision : {at::kFloat, at::kBFloat16}) {
+        Arena arena(layout, 2, 16, host_allocator(), true, {at::kCPU, precision});
+        BOOST_TEST(arena.offset(0) == arena.offset(4) + 12);
+        BOOST_TEST(arena.offset(2) == arena.offset(0) + 21);
+        BOOST_TEST(arena.buckets().size() == 3U);
+        BOOST_TEST(arena.buckets().back().params == (std::vector<ParamId>{4, 0, 2}), boost::test_tools::per_element());
+        Arena plain(odd_layout(), 1, 4096, host_allocator());
+        initialise(arena, 5);
+        initialise(plain, 5);
+        BOOST_TEST(arena.weights()[0].equal(plain.weights()[0].detach().to(precision)));
+        const at::Tensor& join = arena.weights()[5];
+        const std::vector<ParamId> members = {4, 0, 2};
+        const std::vector<std::int64_t> first_row = {0, 4, 11};
+        join.mul(join).sum().backward();
+        for (std::size_t i = 0; i < members.size(); ++i) {
+            const at::Tensor& member = arena.weights()[static_cast<std::size_t>(members[i])];
+            BOOST_TEST(!member.requires_grad());
+            BOOST_TEST(member.equal(join.detach().narrow(0, first_row[i], member.size(0))));
+            BOOST_TEST(member.data_ptr() == arena.weight_address(arena.offset(members[i])));
+            BOOST_TEST(member.grad().equal(member.to(at::kFloat).mul(2)));
+        }
+        BOOST_TEST(arena.flat_gradients().sum().item<double>() == join.grad().sum().item<double>(),
+                   boost::test_tools::tolerance(1e-6));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_joined_is_refused) {
+    Layout layout = joined_layout();
+    BOOST_CHECK_THROW(layout.join({1, 4}), Error);    // 4 is in a join
+    BOOST_CHECK_THROW(layout.declare("f", {1}, Init::zeros()), Error);
+    Layout other = odd_layout();
+    BOOST_CHECK_THROW(other.join({0, 2}), Error);    // rows of 3 and of 5
+    BOOST_CHECK_THROW(other.join({1, 4}), Error);
+}
+
 BOOST_AUTO_TEST_CASE(views_are_the_flat_buffers) {
     Arena arena(odd_layout(), 2, 4096, host_allocator());
     arena.flat_weights().fill_(3);
