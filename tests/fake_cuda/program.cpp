@@ -53,6 +53,7 @@ void launch(const Body& body, void* stream) {
 
 void launch_choose(const ChooseBody& body, void* stream) {
     note(body, "choice of the next tokens", stream);
+    if (!computing()) return;
     const ChooseBody there =
         body.with_pointers([](auto* memory) { return static_cast<decltype(memory)>(host_address(memory)); });
     for (std::int64_t image = 0; image < body.images; ++image) there(image);
