@@ -101,6 +101,8 @@ inline constexpr double memory_prediction = 0.15;
 // A GPU against its CPU twin in fp32, relative to the tensor's largest magnitude: the same operations, in another order
 // where they are sums, and another rounding of powers, roots and exponentials.
 inline constexpr double gpu_fp32 = 1e-5;
+// The same in bf16, where that last bit decides now and then which neighbour is nearest: one step in 8 bits.
+inline constexpr double gpu_bf16_rounding = 8e-3;
 // The same sum of squares in double, in another order.
 inline constexpr double double_sums = 1e-12;
 

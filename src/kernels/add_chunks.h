@@ -21,8 +21,8 @@ inline at::Tensor partial_sums(const at::Tensor& rows, const Chunks& chunks, std
 
 // into: fp32 [W] for each of partial's sums
 inline void add_chunks(const at::Tensor& partial, const Chunks& chunks, std::initializer_list<at::Tensor> into) {
-    AddChunksBody body{read_from<float>(partial), {}, 0, chunks.count(), chunks.width};
-    for (const at::Tensor& sum : into) body.into[body.sums++] = write_to<float>(sum);
+    AddChunksBody body{read_from<float>(partial, partial.numel()), {}, 0, chunks.count(), chunks.width};
+    for (const at::Tensor& sum : into) body.into[body.sums++] = write_to<float>(sum, chunks.width);
     run(body, partial);
 }
 

@@ -9,16 +9,18 @@ namespace blip {
 
 AttentionProbabilities attention_probabilities(const at::Tensor& scores, double scale, bool causal,
                                                const DropoutDraw& dropout) {
-    const std::int64_t keys = scores.size(-1), queries = scores.size(-2);
+    const std::int64_t values = scores.numel(), keys = scores.size(-1), queries = scores.size(-2);
+    if (causal && queries > keys)
+        throw Error(ExitCode::internal, fmt::format("a causal mask for {} queries and {} keys", queries, keys));
     AttentionProbabilities probabilities{at::empty_like(scores), {}};
     if (dropout.probability > 0) probabilities.dropped = at::empty_like(scores);
     with_type_of(scores, [&]<class Value>(Value) {
-        run(ProbabilitiesBody<Value>{read_from<Value>(scores),
-                                     write_to<Value>(probabilities.whole),
-                                     write_to<Value>(probabilities.dropped),
+        run(ProbabilitiesBody<Value>{read_from<Value>(scores, values),
+                                     write_to<Value>(probabilities.whole, values),
+                                     write_to<Value>(probabilities.dropped, values),
                                      {site_of(dropout), keys},
                                      static_cast<float>(scale),
-                                     scores.numel() / keys,
+                                     values / keys,
                                      keys,
                                      causal ? queries : 0},
             scores);
@@ -29,15 +31,15 @@ AttentionProbabilities attention_probabilities(const at::Tensor& scores, double 
 
 at::Tensor attention_probabilities_backward(const at::Tensor& gradient, const at::Tensor& whole, double scale,
                                             const DropoutDraw& dropout) {
-    const std::int64_t keys = whole.size(-1);
+    const std::int64_t values = whole.numel(), keys = whole.size(-1);
     at::Tensor of_scores = at::empty_like(whole);
     with_type_of(whole, [&]<class Value>(Value) {
-        run(ProbabilitiesBackwardBody<Value>{read_from<Value>(gradient),
-                                             read_from<Value>(whole),
-                                             write_to<Value>(of_scores),
+        run(ProbabilitiesBackwardBody<Value>{read_from<Value>(gradient, values),
+                                             read_from<Value>(whole, values),
+                                             write_to<Value>(of_scores, values),
                                              {site_of(dropout), keys},
                                              static_cast<float>(scale),
-                                             whole.numel() / keys,
+                                             values / keys,
                                              keys},
             whole);
     });

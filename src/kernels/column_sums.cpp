@@ -13,7 +13,9 @@ void add_column_sums(const at::Tensor& rows, const at::Tensor& into) {
     const Chunks chunks = chunks_of(rows);
     const at::Tensor partial = partial_sums(rows, chunks, 1);
     with_type_of(rows, [&]<class Value>(Value) {
-        run(ColumnSumBody<Value>{read_from<Value>(rows), write_to<float>(partial), chunks}, rows);
+        run(ColumnSumBody<Value>{read_from<Value>(rows, rows.numel()), write_to<float>(partial, partial.numel()),
+                                 chunks},
+            rows);
     });
     add_chunks(partial, chunks, {into});
 }
@@ -22,8 +24,8 @@ at::Tensor bias_gelu(const at::Tensor& x, const at::Tensor& bias) {
     const at::Tensor y = at::empty_like(x);
     const Chunks chunks = chunks_of(x);
     with_type_of(x, [&]<class Value>(Value) {
-        run(BiasGeluBody<Value>{read_from<Value>(x), read_from<Value>(bias), write_to<Value>(y), chunks.rows,
-                                chunks.width},
+        run(BiasGeluBody<Value>{read_from<Value>(x, x.numel()), read_from<Value>(bias, chunks.width),
+                                write_to<Value>(y, x.numel()), chunks.rows, chunks.width},
             x);
     });
     return y;
@@ -35,8 +37,9 @@ at::Tensor bias_gelu_backward(const at::Tensor& dy, const at::Tensor& x, const a
     const Chunks chunks = chunks_of(x);
     const at::Tensor partial = partial_sums(x, chunks, 1);
     with_type_of(x, [&]<class Value>(Value) {
-        run(BiasGeluBackwardBody<Value>{read_from<Value>(dy), read_from<Value>(x), read_from<Value>(bias),
-                                        write_to<Value>(dx), write_to<float>(partial), chunks},
+        run(BiasGeluBackwardBody<Value>{read_from<Value>(dy, x.numel()), read_from<Value>(x, x.numel()),
+                                        read_from<Value>(bias, chunks.width), write_to<Value>(dx, x.numel()),
+                                        write_to<float>(partial, partial.numel()), chunks},
             x);
     });
     add_chunks(partial, chunks, {into_bias});

@@ -12,7 +12,8 @@ namespace {
 
 template <class Value>
 void mask(const at::Tensor& from, const at::Tensor& to, const DropoutSite& site) {
-    const DropoutBody<Value> body{read_from<Value>(from), write_to<Value>(to), from.numel(), site};
+    const DropoutBody<Value> body{read_from<Value>(from, from.numel()), write_to<Value>(to, from.numel()), from.numel(),
+                                  site};
     if (!from.is_cpu()) {
         launch(body, compute_stream(from.device()));
         return;

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <string>
@@ -41,14 +43,35 @@ void with_type_of(const at::Tensor& tensor, const Work& work) {
     }
 }
 
-// Contiguous, or null where undefined.
 template <class Value>
-const Value* read_from(const at::Tensor& tensor) {
-    return tensor.defined() ? static_cast<const Value*>(tensor.const_data_ptr()) : nullptr;
+inline constexpr at::ScalarType type_of = at::kFloat;
+template <>
+inline constexpr at::ScalarType type_of<Bf16> = at::kBFloat16;
+template <>
+inline constexpr at::ScalarType type_of<std::uint8_t> = at::kByte;
+
+// A kernel would go past the end of what is not as it expects: throws internal.
+template <class Value>
+void check_operand(const at::Tensor& tensor, std::int64_t values) {
+    if (tensor.is_contiguous() && tensor.scalar_type() == type_of<Value> && tensor.numel() == values) return;
+    throw Error(ExitCode::internal,
+                fmt::format("a kernel for {} contiguous values of type {} was given {} of type {}, strides {}", values,
+                            c10::toString(type_of<Value>), tensor.numel(), c10::toString(tensor.scalar_type()),
+                            fmt::join(tensor.strides(), ",")));
+}
+
+// The memory of a contiguous tensor with so many values, or null where it is undefined.
+template <class Value>
+const Value* read_from(const at::Tensor& tensor, std::int64_t values) {
+    if (!tensor.defined()) return nullptr;
+    check_operand<Value>(tensor, values);
+    return static_cast<const Value*>(tensor.const_data_ptr());
 }
 template <class Value>
-Value* write_to(const at::Tensor& tensor) {
-    return tensor.defined() ? static_cast<Value*>(tensor.mutable_data_ptr()) : nullptr;
+Value* write_to(const at::Tensor& tensor, std::int64_t values) {
+    if (!tensor.defined()) return nullptr;
+    check_operand<Value>(tensor, values);
+    return static_cast<Value*>(tensor.mutable_data_ptr());
 }
 
 }    // namespace blip

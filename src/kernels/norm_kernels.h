@@ -13,14 +13,16 @@ struct BranchFactors {
     const float* picture_scales = nullptr;    // [R / rows_of_a_picture], or null
     std::int64_t rows_of_a_picture = 1;
 
+    // A picture's scale has the precision of the values, as where LibTorch's operators multiply.
+    template <class Value>
     BLIP_HOST_DEVICE float of_row(std::int64_t row) const {
-        return picture_scales != nullptr ? picture_scales[row / rows_of_a_picture] : 1.0F;
+        return picture_scales != nullptr ? rounded<Value>(picture_scales[row / rows_of_a_picture]) : 1.0F;
     }
-    // work(column, factor) for the columns of a row, by the lanes of a team: a lane computes a block of four masks
-    // once.
-    template <class Team, class Work>
+    // work(column, factor) for the columns of a row of Values, by the lanes of a team: a lane computes a block of four
+    // masks once.
+    template <class Value, class Team, class Work>
     BLIP_HOST_DEVICE void each(const Team& team, std::int64_t row, std::int64_t width, const Work& work) const {
-        const float scale = of_row(row);
+        const float scale = of_row<Value>(row);
         if (!dropout.drops()) {
             team.each(width, [&](std::int64_t column) { work(column, scale); });
             return;
@@ -54,7 +56,7 @@ struct NormForwardBody {
     BLIP_HOST_DEVICE void operator()(const Team& team, std::int64_t row) const {
         const std::int64_t at = row * width;
         Value* own = sum + at;
-        factors.each(team, row, width, [&](std::int64_t j, float factor) {
+        factors.template each<Value>(team, row, width, [&](std::int64_t j, float factor) {
             const float branch = (as_float(x[at + j]) + as_float(bias[j])) * factor;
             store(as_float(residual[at + j]) + branch, own[j]);
         });
@@ -112,7 +114,7 @@ struct NormBackwardBody {
         const auto normed = [&](std::int64_t j) { return (as_float(sum[at + j]) - average) * inverse; };
         const float mean_of_weighted = team.sum(width, weighted) / count;
         const float mean_of_product = team.sum(width, [&](std::int64_t j) { return weighted(j) * normed(j); }) / count;
-        factors.each(team, row, width, [&](std::int64_t j, float factor) {
+        factors.template each<Value>(team, row, width, [&](std::int64_t j, float factor) {
             float gradient = (weighted(j) - mean_of_weighted - normed(j) * mean_of_product) * inverse;
             if (dsum != nullptr) gradient += as_float(dsum[at + j]);
             store(gradient, dresidual[at + j]);

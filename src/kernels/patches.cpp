@@ -13,8 +13,8 @@ at::Tensor normalised_patches(const at::Tensor& pixels_I3SS, int patch_size, con
     const at::Tensor patches =
         at::empty({pictures, side * side, 3 * patch_size * patch_size}, pixels_I3SS.options().dtype(type));
     with_type_of(patches, [&]<class Value>(Value) {
-        PatchesBody<Value> body{read_from<std::uint8_t>(pixels_I3SS),
-                                write_to<Value>(patches),
+        PatchesBody<Value> body{read_from<std::uint8_t>(pixels_I3SS, patches.numel()),
+                                write_to<Value>(patches, patches.numel()),
                                 {},
                                 {},
                                 pictures,

@@ -13,8 +13,11 @@ BranchFactors factors_of(const BranchScaling& scaling, std::int64_t rows) {
     BranchFactors factors;
     factors.dropout = site_of(scaling.dropout);
     if (scaling.picture_scales_I.defined()) {
-        factors.picture_scales = read_from<float>(scaling.picture_scales_I);
-        factors.rows_of_a_picture = rows / scaling.picture_scales_I.numel();
+        const std::int64_t pictures = scaling.picture_scales_I.numel();
+        if (pictures == 0 || rows % pictures != 0)
+            throw Error(ExitCode::internal, fmt::format("scales of {} pictures for {} rows", pictures, rows));
+        factors.picture_scales = read_from<float>(scaling.picture_scales_I, pictures);
+        factors.rows_of_a_picture = rows / pictures;
     }
     return factors;
 }
@@ -23,14 +26,15 @@ BranchFactors factors_of(const BranchScaling& scaling, std::int64_t rows) {
 
 NormedSum residual_norm(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& residual,
                         const at::Tensor& gamma, const at::Tensor& beta, double epsilon, const BranchScaling& scaling) {
-    const std::int64_t width = x.size(-1), rows = x.numel() / width;
+    const std::int64_t values = x.numel(), width = x.size(-1), rows = values / width;
     const auto of_rows = [&] { return at::empty({rows}, x.options().dtype(at::kFloat)); };
     NormedSum normed{at::empty_like(x), at::empty_like(x), of_rows(), of_rows()};
     with_type_of(x, [&]<class Value>(Value) {
-        run(NormForwardBody<Value>{read_from<Value>(x), read_from<Value>(residual), read_from<Value>(bias),
-                                   read_from<Value>(gamma), read_from<Value>(beta), write_to<Value>(normed.sum),
-                                   write_to<Value>(normed.y), write_to<float>(normed.mean),
-                                   write_to<float>(normed.inverse_std), factors_of(scaling, rows),
+        run(NormForwardBody<Value>{read_from<Value>(x, values), read_from<Value>(residual, values),
+                                   read_from<Value>(bias, width), read_from<Value>(gamma, width),
+                                   read_from<Value>(beta, width), write_to<Value>(normed.sum, values),
+                                   write_to<Value>(normed.y, values), write_to<float>(normed.mean, rows),
+                                   write_to<float>(normed.inverse_std, rows), factors_of(scaling, rows),
                                    static_cast<float>(epsilon), rows, width},
             x);
     });
@@ -41,21 +45,23 @@ NormGradients residual_norm_backward(const at::Tensor& dy, const at::Tensor& dsu
                                      const at::Tensor& gamma, const BranchScaling& scaling,
                                      const NormGradientSums& into) {
     const Chunks chunks = chunks_of(dy);
+    const std::int64_t values = dy.numel(), width = chunks.width, rows = chunks.rows;
     const bool scales = scaling.dropout.probability > 0 || scaling.picture_scales_I.defined();
     NormGradients gradients{at::empty_like(dy), {}};
     if (scales) gradients.x = at::empty_like(dy);
     const at::Tensor partial = partial_sums(dy, chunks, 3);
     with_type_of(dy, [&]<class Value>(Value) {
-        run(NormBackwardBody<Value>{read_from<Value>(dy), read_from<Value>(dsum), read_from<Value>(forward.sum),
-                                    read_from<Value>(gamma), read_from<float>(forward.mean),
-                                    read_from<float>(forward.inverse_std), write_to<Value>(gradients.residual),
-                                    write_to<Value>(gradients.x), factors_of(scaling, chunks.rows), chunks.rows,
-                                    chunks.width},
+        run(NormBackwardBody<Value>{read_from<Value>(dy, values), read_from<Value>(dsum, values),
+                                    read_from<Value>(forward.sum, values), read_from<Value>(gamma, width),
+                                    read_from<float>(forward.mean, rows), read_from<float>(forward.inverse_std, rows),
+                                    write_to<Value>(gradients.residual, values), write_to<Value>(gradients.x, values),
+                                    factors_of(scaling, rows), rows, width},
             dy);
         if (!scales) gradients.x = gradients.residual;
-        run(NormColumnsBody<Value>{read_from<Value>(dy), read_from<Value>(forward.sum), read_from<Value>(gradients.x),
-                                   read_from<float>(forward.mean), read_from<float>(forward.inverse_std),
-                                   write_to<float>(partial), chunks},
+        run(NormColumnsBody<Value>{read_from<Value>(dy, values), read_from<Value>(forward.sum, values),
+                                   read_from<Value>(gradients.x, values), read_from<float>(forward.mean, rows),
+                                   read_from<float>(forward.inverse_std, rows),
+                                   write_to<float>(partial, partial.numel()), chunks},
             dy);
     });
     add_chunks(partial, chunks, {into.gamma, into.beta, into.bias});

@@ -76,7 +76,7 @@ struct WarpTeam {
 };
 
 template <class Body>
-__global__ void each_row(Body body) {
+__global__ void each_row(const __grid_constant__ Body body) {
     const std::int64_t warps = static_cast<std::int64_t>(gridDim.x) * blockDim.x / team_lanes;
     const int lane = static_cast<int>(threadIdx.x) % team_lanes;
     for (std::int64_t row = (static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) / team_lanes;

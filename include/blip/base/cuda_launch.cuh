@@ -10,8 +10,9 @@
 
 namespace blip {
 
+// The body stays where launches put it: arrays in it are indexed there, not in a copy that each thread makes.
 template <class Body>
-__global__ void each_index(Body body, std::int64_t count) {
+__global__ void each_index(const __grid_constant__ Body body, std::int64_t count) {
     const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
     for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += stride)
         body(i);

@@ -11,6 +11,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "blip/base/error.h"
 #include "blip/kernels/attention_probabilities.h"
 #include "blip/kernels/bias_gelu.h"
 #include "blip/kernels/column_sums.h"
@@ -22,7 +23,7 @@ namespace blip::test {
 namespace {
 
 constexpr at::ScalarType types[] = {at::kFloat, at::kBFloat16};
-constexpr std::int64_t shapes[][2] = {{1, 5}, {7, 96}, {33, 768}, {450, 40}};    // rows, width
+constexpr std::int64_t shapes[][2] = {{1, 5}, {7, 96}, {33, 768}, {450, 40}, {7, 3072}};    // rows, width
 
 at::Tensor drawn(at::IntArrayRef sizes, at::ScalarType type) { return at::randn(sizes, at::kFloat).to(type); }
 at::Tensor leaf(const at::Tensor& x) { return x.to(at::kDouble).set_requires_grad(true); }
@@ -80,10 +81,13 @@ BOOST_AUTO_TEST_CASE(residual_norm_and_its_gradients) {
                 BranchScaling scaling;
                 if (way == 1) scaling.dropout = {0.3, 77, 2};
                 const std::int64_t pictures = rows % 7 == 0 ? 7 : 1;
-                if (way == 2) scaling.picture_scales_I = at::randint(0, 3, {pictures}, at::kFloat);
+                if (way == 2) scaling.picture_scales_I = at::randint(0, 3, {pictures}, at::kFloat) / 0.9;
                 at::Tensor factor = factors(scaling.dropout, {rows, width});
                 if (way == 2)
-                    factor = scaling.picture_scales_I.to(at::kDouble).repeat_interleave(rows / pictures).unsqueeze(1);
+                    factor = scaling.picture_scales_I.to(type)
+                                 .to(at::kDouble)
+                                 .repeat_interleave(rows / pictures)
+                                 .unsqueeze(1);
                 const at::Tensor x = drawn({rows, width}, type), bias = drawn({width}, type),
                                  residual = drawn({rows, width}, type), gamma = drawn({width}, type),
                                  beta = drawn({width}, type), dy = drawn({rows, width}, type),
@@ -109,6 +113,45 @@ BOOST_AUTO_TEST_CASE(residual_norm_and_its_gradients) {
             }
         }
     }
+}
+
+// As where a bf16 branch is multiplied by LibTorch: 1 / 0.9 is rounded first.
+BOOST_AUTO_TEST_CASE(scales_of_pictures_have_the_precision_of_the_branch) {
+    for (const at::ScalarType type : types) {
+        const std::int64_t rows = 6, width = 96, pictures = 2;
+        const at::Tensor x = drawn({rows, width}, type), nothing = at::zeros({rows, width}, type),
+                         of_columns = at::zeros({width}, type);
+        const BranchScaling scaling{{}, at::ones({pictures}, at::kFloat) / 0.9};
+        const NormedSum got = residual_norm(x, of_columns, nothing, of_columns, of_columns, 1e-6, scaling);
+        BOOST_TEST(got.sum.equal(x * scaling.picture_scales_I[0].to(type)), type);
+        // a gamma of 0 leaves the gradient of the sum
+        const NormGradientSums into{at::zeros({width}), at::zeros({width}), at::zeros({width})};
+        const NormGradients gradients = residual_norm_backward(nothing, x, got, of_columns, scaling, into);
+        BOOST_TEST(gradients.residual.equal(x), type);
+        BOOST_TEST(gradients.x.equal(x * scaling.picture_scales_I[0].to(type)), type);
+    }
+}
+
+// A kernel would read or write past the end of these, or in the wrong order.
+BOOST_AUTO_TEST_CASE(tensors_of_other_sizes_types_or_order_are_refused) {
+    const at::Tensor x = drawn({6, 8}, at::kFloat), bias = drawn({8}, at::kFloat), into = at::zeros({8});
+    BOOST_CHECK_THROW(add_column_sums(drawn({8, 6}, at::kFloat).t(), into), Error);
+    BOOST_CHECK_THROW(add_column_sums(x, at::zeros({7})), Error);
+    BOOST_CHECK_THROW(add_column_sums(x, at::zeros({8}, at::kBFloat16)), Error);
+    BOOST_CHECK_THROW(add_column_sums(x.to(at::kDouble), into), Error);
+    BOOST_CHECK_THROW(bias_gelu(x, bias.slice(0, 1)), Error);
+    BOOST_CHECK_THROW(bias_gelu(x, bias.to(at::kBFloat16)), Error);
+    BOOST_CHECK_THROW(bias_gelu_backward(bias.expand({6, 8}), x, bias, into), Error);
+    const auto normed = [&](const at::Tensor& residual, const at::Tensor& scales) {
+        return residual_norm(x, bias, residual, bias, bias, 1e-6, {{}, scales});
+    };
+    BOOST_CHECK_NO_THROW(normed(x, at::ones({3})));
+    BOOST_CHECK_THROW(normed(x.slice(0, 1), at::ones({3})), Error);
+    BOOST_CHECK_THROW(normed(x, at::ones({4})), Error);
+    BOOST_CHECK_THROW(attention_probabilities(x.view({8, 6}), 1, true, {}), Error);
+    const at::Tensor pixels = at::zeros({1, 3, 32, 32}, at::kByte);
+    BOOST_CHECK_THROW(normalised_patches(pixels, 5, {}, {1, 1, 1}, at::kFloat), Error);
+    BOOST_CHECK_THROW(normalised_patches(pixels.to(at::kFloat), 8, {}, {1, 1, 1}, at::kFloat), Error);
 }
 
 BOOST_AUTO_TEST_CASE(attention_probabilities_and_their_gradient) {
