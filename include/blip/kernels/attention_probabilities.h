@@ -12,8 +12,8 @@ struct AttentionProbabilities {
     at::Tensor whole;      // softmax(scale * scores), rounded: for backward
     at::Tensor dropped;    // what multiplies the values; `whole` itself where nothing is dropped
 };
-// scores: contiguous [..., T, K], fp32 or bf16. causal: query t sees keys 0..t, and T <= K. Dropout's element numbers are those of
-// the whole tensor, as DropoutMasks::apply's.
+// scores: contiguous [..., T, K], fp32 or bf16. causal: query t sees keys 0..t, and T <= K. Dropout's element numbers
+// are those of the whole tensor, as DropoutMasks::apply's.
 AttentionProbabilities attention_probabilities(const at::Tensor& scores, double scale, bool causal,
                                                const DropoutDraw& dropout);
 // The gradient of the scores, given that of `dropped`.
