@@ -82,6 +82,14 @@ inline constexpr double attention_kernel_gradients = 1e-5;
 inline constexpr double fused_kernels = 2e-6;
 inline constexpr double fused_kernels_bf16 = 4e-3;
 
+// Gradients that pass through such kernels against autograd's of the operators, in fp32: each side rounds some ten times.
+inline constexpr double fused_gradients = 2e-5;
+// Sums of some ten products of fp32 in another order, relative to the tensor's largest.
+inline constexpr double reordered_sums = 1e-5;
+// Sizes of tensors of a micro-batch of 30 worked out from those of 10 and 20: sums over rows are made in chunks, whose
+// number is not proportional to the rows.
+inline constexpr double roofline_sizes = 0.06;
+
 // Losses of 20 fp32 steps at lr 1e-3 on a GPU against those on the CPU: sums in another order and exp, erf that differ
 // in their last bits, amplified by AdamW. bf16 products are off by 1e-3, TF32 ones by 3e-4. Read by
 // env/run_gpu_tests.sh.

@@ -1,15 +1,17 @@
-// LayerNorm and head reshapes: see layers.h.
+// LayerNorm, the ends of branches and head reshapes: see layers.h.
 #include "blip/model/layers.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/gelu.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/stack.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "src/model/fused.h"
+
 namespace blip {
 
 namespace {
-
-const at::Tensor& view(const Weights& weights, ParamId id) { return weights[static_cast<std::size_t>(id)]; }
 
 // See parts_by_head. Legend: P parts, h heads.
 struct PartsByHead : torch::autograd::Function<PartsByHead> {
@@ -37,6 +39,37 @@ LayerNorm::LayerNorm(Layout& layout, const std::string& name, std::int64_t width
 
 at::Tensor LayerNorm::operator()(const Weights& weights, const at::Tensor& x) const {
     return at::layer_norm(x, {width_}, view(weights, weight_), view(weights, bias_), eps_);
+}
+
+BranchEnd BranchEnd::dropped(const Weights& weights, const Linear& last, const at::Tensor& x,
+                             const at::Tensor& residual, const LayerNorm& norm, DropoutMasks& dropout) {
+    if (x.is_cuda()) {
+        auto [sum, normed] = fused_residual_norm(last.without_bias(weights, x), last.bias(weights), residual,
+                                                 view(weights, norm.weight_), view(weights, norm.bias_), norm.eps_,
+                                                 {dropout.next(), {}});
+        return {sum, normed};
+    }
+    const at::Tensor sum = dropout.apply(last(weights, x)) + residual;
+    return {sum, norm(weights, sum)};
+}
+
+BranchEnd BranchEnd::scaled(const Weights& weights, const Linear& last, const at::Tensor& x, const at::Tensor& residual,
+                            const LayerNorm* norm, const at::Tensor& scales_I) {
+    if (!x.is_cuda()) {
+        at::Tensor branch = last(weights, x);
+        if (scales_I.defined()) branch = branch * scales_I.to(branch.scalar_type()).view({-1, 1, 1});
+        const at::Tensor sum = residual + branch;
+        return {sum, norm != nullptr ? (*norm)(weights, sum) : at::Tensor()};
+    }
+    auto [sum, normed] =
+        fused_residual_norm(last.without_bias(weights, x), last.bias(weights), residual, view(weights, norm->weight_),
+                            view(weights, norm->bias_), norm->eps_, {{}, scales_I});
+    return {sum, normed};
+}
+
+at::Tensor gelu_of(const Weights& weights, const Linear& inner, const at::Tensor& x) {
+    if (x.is_cuda()) return fused_bias_gelu(inner.without_bias(weights, x), inner.bias(weights));
+    return at::gelu(inner(weights, x));
 }
 
 at::Tensor split_heads(const at::Tensor& x_BTH, std::int64_t heads) {

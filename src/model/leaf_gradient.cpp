@@ -4,11 +4,20 @@
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/sum.h>
+#include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
+
+#include "blip/kernels/column_sums.h"
 
 namespace blip {
 
-bool wants_gradient(const at::Tensor& leaf) { return c10::GradMode::is_enabled() && leaf.requires_grad(); }
+bool wants_gradient(const at::Tensor& x) { return c10::GradMode::is_enabled() && x.requires_grad(); }
+
+at::Tensor gradient_to_add_to(const at::Tensor& leaf) {
+    at::Tensor& gradient = leaf.mutable_grad();
+    if (!gradient.defined()) gradient = at::zeros(leaf.sizes(), leaf.options().dtype(at::kFloat).requires_grad(false));
+    return gradient;
+}
 
 void add_product_gradient(const at::Tensor& leaf, const at::Tensor& of_rows_RO, const at::Tensor& x_RI) {
     const at::Tensor rows_OR = of_rows_RO.t();
@@ -28,9 +37,8 @@ void add_product_gradient(const at::Tensor& leaf, const at::Tensor& of_rows_RO, 
 
 void add_row_sum_gradient(const at::Tensor& leaf, const at::Tensor& of_rows_RO) {
     at::Tensor& gradient = leaf.mutable_grad();
-    // GPUs sum up in the precision of the result without a copy of the rows in it, the CPU does not.
-    if (gradient.defined() && gradient.is_cuda())
-        gradient.add_(at::sum(of_rows_RO, {0}, false, gradient.scalar_type()));
+    if (of_rows_RO.is_cuda())
+        add_column_sums(of_rows_RO.contiguous(), gradient_to_add_to(leaf));
     else if (gradient.defined())
         gradient.add_(at::sum(of_rows_RO, {0}));
     else

@@ -8,8 +8,11 @@
 
 namespace blip {
 
-// Whether gradients are to be had for leaf now: it requires one, and a graph is being recorded.
-bool wants_gradient(const at::Tensor& leaf);
+// Whether a gradient is to be had for x now: it requires one, and a graph is being recorded.
+bool wants_gradient(const at::Tensor& x);
+
+// The leaf's gradient, zeros in fp32 where it has none so far: for kernels that add to it.
+at::Tensor gradient_to_add_to(const at::Tensor& leaf);
 
 // Adds of_rows_RO^T x_RI to the gradient of leaf [O, ...], whose elements are [O, I]; a leaf without a gradient gets
 // this one. fp32 leaves: the product adds up in place. bf16 leaves with an fp32 gradient: on a GPU likewise, in fp32 to

@@ -6,6 +6,8 @@
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <optional>
+
 #include "blip/model/layers.h"
 #include "src/model/leaf_gradient.h"
 
@@ -16,12 +18,14 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// weight: its rows flattened are [out, in]. On a GPU fp32 sums of bf16 products need not be rounded on the way.
+// weight: its rows flattened are [out, in]; bias may be undefined. On a GPU fp32 sums of bf16 products need not be
+// rounded on the way.
 at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, bool fp32) {
     const at::Tensor weight_OI = weight.detach().flatten(1);
     if (!fp32 || weight.scalar_type() == at::kFloat) return at::linear(x, weight_OI, bias);
     if (!weight.is_cuda()) return at::linear(x, weight_OI, bias).to(at::kFloat);
     const at::Tensor rows_RI = x.reshape({-1, weight_OI.size(1)});
+    // Not with the bias as an addend of one dimension: with it, LibTorch's product of such types was wrong at times.
     at::Tensor y_RO = bias.to(at::kFloat).expand({rows_RI.size(0), weight_OI.size(0)}).contiguous();
     at::addmm_out(y_RO, y_RO, rows_RI, weight_OI.t(), at::kFloat);
     std::vector<std::int64_t> shape = x.sizes().vec();
@@ -29,12 +33,12 @@ at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const at::Tens
     return y_RO.view(shape);
 }
 
-// Weight and bias are leaves that require gradients. Autograd gets none for them.
+// Weight and bias (if any) are leaves that require gradients. Autograd gets none for them.
 struct LinearOfLeaves : torch::autograd::Function<LinearOfLeaves> {
     static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-                              const at::Tensor& bias, bool fp32) {
-        context->save_for_backward({x, weight, bias});
-        return product(x, weight, bias, fp32);
+                              const std::optional<at::Tensor>& bias, bool fp32) {
+        context->save_for_backward({x, weight, bias.value_or(at::Tensor())});
+        return product(x, weight, bias.value_or(at::Tensor()), fp32);
     }
     static variable_list backward(AutogradContext* context, const variable_list& gradients) {
         const variable_list saved = context->get_saved_variables();
@@ -44,7 +48,7 @@ struct LinearOfLeaves : torch::autograd::Function<LinearOfLeaves> {
         at::Tensor of_x;
         if (context->needs_input_grad(0)) of_x = at::mm(of_rows_RO, weight_OI).view(x.sizes());
         add_product_gradient(weight, of_rows_RO, x.detach().reshape({-1, weight_OI.size(1)}));
-        add_row_sum_gradient(bias, of_rows_RO);
+        if (bias.defined()) add_row_sum_gradient(bias, of_rows_RO);
         return {of_x, at::Tensor(), at::Tensor(), at::Tensor()};
     }
 };
@@ -56,10 +60,10 @@ at::Tensor plain(const at::Tensor& x, const at::Tensor& weight, const at::Tensor
                : product(x, weight, bias, fp32);
 }
 
-at::Tensor computed(const Weights& weights, ParamId weight_id, ParamId bias_id, const at::Tensor& x, bool fp32) {
-    const at::Tensor &weight = weights[static_cast<std::size_t>(weight_id)],
-                     &bias = weights[static_cast<std::size_t>(bias_id)];
-    return wants_gradient(weight) ? LinearOfLeaves::apply(x, weight, bias, fp32) : plain(x, weight, bias, fp32);
+at::Tensor computed(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, bool fp32) {
+    if (!wants_gradient(weight)) return plain(x, weight, bias, fp32);
+    // Function::apply takes no undefined tensor but in an optional.
+    return LinearOfLeaves::apply(x, weight, bias.defined() ? std::optional(bias) : std::nullopt, fp32);
 }
 
 }    // namespace
@@ -79,11 +83,15 @@ Linear Linear::join(Layout& layout, const std::vector<Linear>& parts) {
 }
 
 at::Tensor Linear::operator()(const Weights& weights, const at::Tensor& x) const {
-    return computed(weights, weight_, bias_, x, false);
+    return computed(x, view(weights, weight_), bias(weights), false);
+}
+
+at::Tensor Linear::without_bias(const Weights& weights, const at::Tensor& x) const {
+    return computed(x, view(weights, weight_), {}, false);
 }
 
 at::Tensor Linear::in_fp32(const Weights& weights, const at::Tensor& x) const {
-    return computed(weights, weight_, bias_, x, true);
+    return computed(x, view(weights, weight_), bias(weights), true);
 }
 
 }    // namespace blip

@@ -4,7 +4,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/embedding.h>
-#include <ATen/ops/gelu.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/softmax.h>
@@ -14,6 +13,7 @@
 #include <limits>
 
 #include "blip/text/wordpiece.h"
+#include "src/model/fused.h"
 
 namespace blip {
 
@@ -90,7 +90,9 @@ at::Tensor TextDecoder::attend(const at::Tensor& q_BhTd, const at::Tensor& k_BhK
     // Written out, in the reference's order: dropout needs the probabilities, captions are short, and the gradients
     // then differ least from the reference's. (The long sequences, the image's, go through SDPA in the vision encoder.)
     const double scale = 1 / std::sqrt(static_cast<double>(q_BhTd.size(3)));
-    at::Tensor scores = at::matmul(q_BhTd, k_BhKd.transpose(2, 3)) * scale;
+    at::Tensor scores = at::matmul(q_BhTd, k_BhKd.transpose(2, 3));
+    if (scores.is_cuda()) return at::matmul(fused_probabilities(scores, scale, causal, dropout.next()), v_BhKd);
+    scores = scores * scale;
     if (causal) {
         const std::int64_t length = scores.size(3);
         const at::Tensor later = at::ones({length, length}, scores.options().dtype(at::kBool)).triu(1);
@@ -102,14 +104,15 @@ at::Tensor TextDecoder::attend(const at::Tensor& q_BhTd, const at::Tensor& k_BhK
 at::Tensor TextDecoder::attention_output(const Weights& weights, const Attention& attention,
                                          const at::Tensor& context_BhTd, const at::Tensor& residual_BTH,
                                          DropoutMasks& dropout) const {
-    const at::Tensor projected = dropout.apply(attention.output(weights, merge_heads(context_BhTd)));
-    return attention.norm(weights, projected + residual_BTH);
+    return BranchEnd::dropped(weights, attention.output, merge_heads(context_BhTd), residual_BTH, attention.norm,
+                              dropout)
+        .normed;
 }
 
 at::Tensor TextDecoder::feed_forward(const Weights& weights, const Layer& layer, const at::Tensor& x_BTH,
                                      DropoutMasks& dropout) const {
-    const at::Tensor inner = at::gelu(layer.intermediate(weights, x_BTH));
-    return layer.norm(weights, dropout.apply(layer.output(weights, inner)) + x_BTH);
+    const at::Tensor inner = gelu_of(weights, layer.intermediate, x_BTH);
+    return BranchEnd::dropped(weights, layer.output, inner, x_BTH, layer.norm, dropout).normed;
 }
 
 at::Tensor TextDecoder::forward(const Weights& weights, const at::Tensor& tokens_CT, const at::Tensor& image_embeds_INW,
@@ -133,7 +136,7 @@ at::Tensor TextDecoder::forward(const Weights& weights, const at::Tensor& tokens
 }
 
 at::Tensor TextDecoder::before_head(const Weights& weights, const at::Tensor& hidden) const {
-    return head_norm_(weights, at::gelu(head_dense_(weights, hidden)));
+    return head_norm_(weights, gelu_of(weights, head_dense_, hidden));
 }
 
 at::Tensor TextDecoder::head(const Weights& weights, const at::Tensor& hidden) const {

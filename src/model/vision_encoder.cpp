@@ -3,15 +3,14 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/gelu.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
+#include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 
 #include <array>
 #include <cmath>
 
-#include "blip/kernels/recompute.h"
+#include "blip/kernels/patches.h"
 
 namespace blip {
 
@@ -23,11 +22,9 @@ constexpr double weight_std = 0.02;
 constexpr std::array<float, 3> pixel_mean = {0.48145466F, 0.4578275F, 0.40821073F};
 constexpr std::array<float, 3> pixel_std = {0.26862954F, 0.26130258F, 0.27577711F};
 
-// [3, 1, 1], filled on the device itself: a copy from the host would wait for it.
-at::Tensor per_channel(const std::array<float, 3>& values, at::Device device) {
-    const at::Tensor filled = at::empty({3, 1, 1}, at::TensorOptions().dtype(at::kFloat).device(device));
-    for (std::size_t c = 0; c < 3; ++c) filled[static_cast<std::int64_t>(c)].fill_(values[c]);
-    return filled;
+// [3, 1, 1]
+at::Tensor per_channel(const std::array<float, 3>& values) {
+    return at::tensor(at::ArrayRef<float>(values)).view({3, 1, 1});
 }
 
 }    // namespace
@@ -69,14 +66,16 @@ VisionEncoder::VisionEncoder(Layout& layout, const ModelOptions& options)
       norm_(layout, "visual_encoder.norm", width_, norm_eps) {}
 
 // [I, P*P, 3*p*p], channel-major inside a patch like the convolution's weight; normalised pixels.
-at::Tensor VisionEncoder::patches(const at::Tensor& images_I3SS) const {
+at::Tensor VisionEncoder::patches(const at::Tensor& images_I3SS, at::ScalarType type) const {
+    if (images_I3SS.is_cuda())
+        return normalised_patches(images_I3SS, static_cast<int>(patch_size_), pixel_mean, pixel_std, type);
     const std::int64_t images = images_I3SS.size(0), side = image_size_ / patch_size_;
-    const at::Device device = images_I3SS.device();
     const at::Tensor pixels =
-        images_I3SS.to(at::kFloat).div_(255).sub_(per_channel(pixel_mean, device)).div_(per_channel(pixel_std, device));
+        images_I3SS.to(at::kFloat).div_(255).sub_(per_channel(pixel_mean)).div_(per_channel(pixel_std));
     return pixels.view({images, 3, side, patch_size_, side, patch_size_})
         .permute({0, 2, 4, 1, 3, 5})
-        .reshape({images, side * side, 3 * patch_size_ * patch_size_});
+        .reshape({images, side * side, 3 * patch_size_ * patch_size_})
+        .to(type);
 }
 
 at::Tensor VisionEncoder::attention(const Weights& weights, const Block& block, const at::Tensor& x_INW) const {
@@ -86,35 +85,43 @@ at::Tensor VisionEncoder::attention(const Weights& weights, const Block& block, 
         block.qkv(weights, x_INW).view({images, tokens, 3, heads_, width_ / heads_}).unbind(2);
     for (at::Tensor& part : qkv) part = part.transpose(1, 2);    // [I, heads, N, d]
     const at::Tensor context = at::scaled_dot_product_attention(qkv[0], qkv[1], qkv[2]);
-    return block.proj(weights, merge_heads(context));
+    return merge_heads(context);
 }
 
-at::Tensor VisionEncoder::run_block(const Weights& weights, std::size_t index, const at::Tensor& x_INW,
+TensorPair VisionEncoder::run_block(const Weights& weights, std::size_t index, const TensorPair& x_and_norm_INW,
                                     const at::Tensor& branch_scales) const {
     const Block& block = blocks_[index];
-    const auto scaled = [&](std::size_t branch, const at::Tensor& of_branch_INW) {
-        if (!branch_scales.defined()) return of_branch_INW;
-        const at::Tensor scales_I = branch_scales[static_cast<std::int64_t>(2 * index + branch)];
-        return of_branch_INW * scales_I.to(of_branch_INW.scalar_type()).view({-1, 1, 1});
+    const auto& [x_INW, normed_INW] = x_and_norm_INW;
+    const auto scales_I = [&](std::size_t branch) {
+        return branch_scales.defined() ? branch_scales[static_cast<std::int64_t>(2 * index + branch)] : at::Tensor();
     };
-    const at::Tensor x = x_INW + scaled(0, attention(weights, block, block.norm1(weights, x_INW)));
-    return x + scaled(1, block.fc2(weights, at::gelu(block.fc1(weights, block.norm2(weights, x)))));
+    const bool fused = normed_INW.defined();
+    const at::Tensor attended = attention(weights, block, fused ? normed_INW : block.norm1(weights, x_INW));
+    const BranchEnd middle = BranchEnd::scaled(weights, block.proj, attended, x_INW, &block.norm2, scales_I(0));
+    const at::Tensor inner = gelu_of(weights, block.fc1, middle.normed);
+    const LayerNorm& next = index + 1 < blocks_.size() ? blocks_[index + 1].norm1 : norm_;
+    const BranchEnd end =
+        BranchEnd::scaled(weights, block.fc2, inner, middle.sum, fused ? &next : nullptr, scales_I(1));
+    return {end.sum, end.normed};
 }
 
 at::Tensor VisionEncoder::forward(const Weights& weights, const at::Tensor& images_I3SS,
                                   const at::Tensor& branch_scales, int recomputed_blocks) const {
     const auto weight = [&](ParamId id) { return weights[static_cast<std::size_t>(id)]; };
     // A convolution whose stride is its kernel is a matrix product over patches.
-    at::Tensor x = patch_embed_(weights, patches(images_I3SS).to(weight(cls_token_).scalar_type()));
+    at::Tensor x = patch_embed_(weights, patches(images_I3SS, weight(cls_token_).scalar_type()));
     x = at::cat({weight(cls_token_).expand({x.size(0), 1, width_}), x}, 1) + weight(pos_embed_);
+    // On a GPU a block also makes the next one's first norm, in the kernel that makes the sum. On the CPU it has its
+    // input alone, and so has less to keep where it is recomputed.
+    TensorPair state = {x, x.is_cuda() ? blocks_.front().norm1(weights, x) : at::Tensor()};
     for (std::size_t i = 0; i < blocks_.size(); ++i) {
-        const auto block = [this, &weights, i, branch_scales](const at::Tensor& x_INW) {
-            return run_block(weights, i, x_INW, branch_scales);
+        const auto block = [this, &weights, i, branch_scales](const TensorPair& x_and_norm_INW) {
+            return run_block(weights, i, x_and_norm_INW, branch_scales);
         };
         const bool again = i + static_cast<std::size_t>(recomputed_blocks) >= blocks_.size();
-        x = again ? recomputed(block, x) : block(x);
+        state = again ? recomputed(block, state) : block(state);
     }
-    return norm_(weights, x);
+    return state[1].defined() ? state[1] : norm_(weights, state[0]);
 }
 
 }    // namespace blip

@@ -32,7 +32,7 @@ constexpr double cuda_context = 600 * mib, cuda_workspaces = 150 * mib, cuda_lib
 struct Shape {
     const ModelOptions& model;
     double I, T, R, a;
-    bool dropout;
+    bool dropout, on_gpu;
 
     double side() const { return static_cast<double>(model.image_size) / model.patch_size; }
     double N() const { return 1 + side() * side(); }
@@ -60,7 +60,8 @@ double vision_block(const Shape& s) {
 // The patches (the first product's input), the plain blocks whole, the recomputed ones' inputs, the last norm.
 double vision_kept(const Shape& s, int recomputed) {
     const double patches = s.I * (s.N() - 1) * 3 * s.model.patch_size * s.model.patch_size * s.a;
-    return patches + (s.model.vision_depth - recomputed) * vision_block(s) + (recomputed + 2) * s.image_tensor();
+    const double inputs = recomputed * (s.on_gpu ? 2 : 1);    // on a GPU with its norm, from the same kernel
+    return patches + (s.model.vision_depth - recomputed) * vision_block(s) + (inputs + 2) * s.image_tensor();
 }
 
 // Each layer: self-attention keeps q, k, v, context, sum and norm; cross-attention q, context, sum and norm, beside the
@@ -99,7 +100,7 @@ double step_bytes(const Shape& s, int recomputed) {
 // (the search moves them from one to the other), and the search over the vocabulary.
 double evaluation_bytes(const Options& options, double a) {
     const ModelOptions& m = options.model;
-    const Shape s{m, static_cast<double>(options.evaluate.batch), 0, 0, a, false};
+    const Shape s{m, static_cast<double>(options.evaluate.batch), 0, 0, a, false, false};
     const double beams = s.I * options.generate.num_beams;
     const double captions = 2 * 2 * m.text_layers * beams * options.generate.max_length * m.text_hidden * a;
     const double search = captions + 4 * beams * s.V() * fp32;
@@ -172,7 +173,8 @@ MemoryPlan plan_memory(const Options& options, const CaptionLengths& captions, s
     const double longest_rows = micro * captions.longest;
     const double rows =
         std::min(longest_rows, micro * captions.trained_mean + 3 * captions.trained_spread * std::sqrt(micro));
-    const Shape shape{options.model, micro, static_cast<double>(captions.longest), rows, a, options.loss.dropout > 0};
+    const Shape shape{options.model, micro, static_cast<double>(captions.longest), rows, a, options.loss.dropout > 0,
+                      on_gpu};
 
     MemoryPlan plan;
     MemoryTable& compute = on_gpu ? plan.device : plan.host;

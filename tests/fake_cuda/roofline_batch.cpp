@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 
 #include "blip/base/error.h"
@@ -197,6 +198,18 @@ std::string part_name(Part part) {
         "vision forward", "text forward",    "head and loss forward", "head and loss backward",
         "text backward",  "vision backward", "gradients into arena"};
     return names.at(static_cast<std::size_t>(part));
+}
+
+bool alike(const Operation& a, const Operation& b, double share) {
+    const auto close = [share](std::int64_t x, std::int64_t y) {
+        return std::abs(static_cast<double>(x - y)) <= share * static_cast<double>(std::max(x, y));
+    };
+    const auto alike_operands = [&](const Operand& x, const Operand& y) {
+        return x.type == y.type && x.written == y.written &&
+               std::equal(x.sizes.begin(), x.sizes.end(), y.sizes.begin(), y.sizes.end(), close);
+    };
+    return a.name == b.name &&
+           std::equal(a.operands.begin(), a.operands.end(), b.operands.begin(), b.operands.end(), alike_operands);
 }
 
 std::string describe(const Operation& operation) {

@@ -55,6 +55,8 @@ struct Recorded {
 MicroBatch extrapolate(const Recorded& small, const Recorded& large, std::int64_t captions);
 
 // "addmm [384,768] x ..." for messages and --operations: name and the operands' sizes.
+// The same operation on operands whose sizes differ by this share at most.
+bool alike(const fake_cuda::Operation& a, const fake_cuda::Operation& b, double share);
 std::string describe(const fake_cuda::Operation& operation);
 
 }    // namespace blip::roofline

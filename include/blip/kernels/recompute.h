@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <array>
 #include <functional>
 
 namespace blip {
@@ -14,5 +15,9 @@ namespace blip {
 // backward pass, in the same order, and their post-accumulate hooks run. Where no gradient is asked for, or x has none,
 // it is simply called.
 at::Tensor recomputed(const std::function<at::Tensor(const at::Tensor&)>& function, const at::Tensor& x);
+
+// The same of a part with two inputs and two outputs.
+using TensorPair = std::array<at::Tensor, 2>;
+TensorPair recomputed(const std::function<TensorPair(const TensorPair&)>& function, const TensorPair& x);
 
 }    // namespace blip

@@ -8,12 +8,14 @@
 #include <string>
 #include <vector>
 
+#include "blip/kernels/dropout.h"
 #include "blip/params/layout.h"
 
 namespace blip {
 
 // The arena's weights by ParamId.
 using Weights = std::vector<at::Tensor>;
+inline const at::Tensor& view(const Weights& weights, ParamId id) { return weights[static_cast<std::size_t>(id)]; }
 
 // y = x W^T + b. weight [out, in] (or [out, ...] with as many elements), bias [out]. Backward adds to the parameters'
 // gradients where they are; their post-accumulate hooks run as for any leaf.
@@ -26,6 +28,9 @@ class Linear {
     // gradients reach their parameters through it alone; by themselves they only compute.
     static Linear join(Layout& layout, const std::vector<Linear>& parts);
     at::Tensor operator()(const Weights& weights, const at::Tensor& x) const;
+    // For a kernel that adds the bias along with other work.
+    at::Tensor without_bias(const Weights& weights, const at::Tensor& x) const;
+    const at::Tensor& bias(const Weights& weights) const { return view(weights, bias_); }
     // y in fp32 whatever the weights are in; its gradient is rounded once, to their precision.
     at::Tensor in_fp32(const Weights& weights, const at::Tensor& x) const;
 
@@ -40,10 +45,27 @@ class LayerNorm {
     at::Tensor operator()(const Weights& weights, const at::Tensor& x) const;
 
   private:
+    friend struct BranchEnd;
     ParamId weight_, bias_;
     std::int64_t width_;
     double eps_;
 };
+
+// How a branch of the network comes back to its main line, and the LayerNorm of their sum: one kernel on a GPU,
+// operator by operator on the CPU.
+struct BranchEnd {
+    at::Tensor sum, normed;
+
+    // sum = residual + dropout(last(x))
+    static BranchEnd dropped(const Weights& weights, const Linear& last, const at::Tensor& x,
+                             const at::Tensor& residual, const LayerNorm& norm, DropoutMasks& dropout);
+    // sum = residual + scales_I * last(x), a factor for each picture; undefined: 1. norm: null on the CPU only, for the
+    // sum alone.
+    static BranchEnd scaled(const Weights& weights, const Linear& last, const at::Tensor& x, const at::Tensor& residual,
+                            const LayerNorm* norm, const at::Tensor& scales_I);
+};
+// gelu(inner(x)), likewise.
+at::Tensor gelu_of(const Weights& weights, const Linear& inner, const at::Tensor& x);
 
 // [B, T, heads * d] -> [B, heads, T, d], a view
 at::Tensor split_heads(const at::Tensor& x_BTH, std::int64_t heads);

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "blip/kernels/recompute.h"
 #include "blip/model/layers.h"
 #include "blip/options/options.h"
 
@@ -27,9 +28,11 @@ class VisionEncoder {
         Linear fc1, fc2;
     };
     static Block make_block(Layout& layout, const std::string& name, std::int64_t width);
-    at::Tensor patches(const at::Tensor& images_I3SS) const;
+    at::Tensor patches(const at::Tensor& images_I3SS, at::ScalarType type) const;
     at::Tensor attention(const Weights& weights, const Block& block, const at::Tensor& x_INW) const;
-    at::Tensor run_block(const Weights& weights, std::size_t index, const at::Tensor& x_INW,
+    // A block's input, and norm1 of it if that is there already; then the result has the next block's too (the last
+    // one's: norm_), else it has none.
+    TensorPair run_block(const Weights& weights, std::size_t index, const TensorPair& x_and_norm_INW,
                          const at::Tensor& branch_scales) const;
 
     std::int64_t width_, heads_, image_size_, patch_size_;
