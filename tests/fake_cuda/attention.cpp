@@ -75,7 +75,7 @@ std::tuple<Tensor, Tensor, Tensor> backward(const char* name, const Tensor& grad
     return {to_q, to_k, to_v};
 }
 
-// scaled_dot_product_attention asks this table, not the dispatcher.
+// scaled_dot_product_attention asks this table, the operator the dispatcher.
 std::int64_t choose(const Tensor& q, const Tensor& k, const Tensor&, const OptionalTensor& mask, double dropout, bool,
                     std::optional<double>, bool) {
     TORCH_CHECK(!mask, "attention with a mask is not pretended");
@@ -133,6 +133,7 @@ const bool chooses = [] {
 }();
 
 TORCH_LIBRARY_IMPL(aten, CUDA, library) {
+    library.impl("_fused_sdp_choice", TORCH_FN(choose));
     library.impl("_scaled_dot_product_flash_attention", TORCH_FN(flash));
     library.impl("_scaled_dot_product_flash_attention_backward", TORCH_FN(flash_backward));
     library.impl("_scaled_dot_product_cudnn_attention", TORCH_FN(cudnn));
