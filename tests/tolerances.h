@@ -82,7 +82,8 @@ inline constexpr double attention_kernel_gradients = 1e-5;
 inline constexpr double fused_kernels = 2e-6;
 inline constexpr double fused_kernels_bf16 = 4e-3;
 
-// Gradients that pass through such kernels against autograd's of the operators, in fp32: each side rounds some ten times.
+// Gradients that pass through such kernels against autograd's of the operators, in fp32: each side rounds some ten
+// times.
 inline constexpr double fused_gradients = 2e-5;
 // Sums of some ten products of fp32 in another order, relative to the tensor's largest.
 inline constexpr double reordered_sums = 1e-5;
