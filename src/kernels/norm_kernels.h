@@ -37,6 +37,11 @@ struct BranchFactors {
             }
         });
     }
+    template <class See>
+    void each_operand(const See& see, std::int64_t rows) const {
+        if (picture_scales != nullptr)
+            see(picture_scales, static_cast<std::size_t>(rows / rows_of_a_picture) * sizeof(float), false);
+    }
 };
 
 template <class Value>
@@ -81,9 +86,7 @@ struct NormForwardBody {
         const auto bytes = static_cast<std::size_t>(rows * width) * sizeof(Value);
         for (const Value* read : {x, residual}) see(read, bytes, false);
         for (const Value* read : {bias, gamma, beta}) see(read, static_cast<std::size_t>(width) * sizeof(Value), false);
-        if (factors.picture_scales != nullptr)
-            see(factors.picture_scales, static_cast<std::size_t>(rows / factors.rows_of_a_picture) * sizeof(float),
-                false);
+        factors.each_operand(see, rows);
         for (const Value* written : {sum, y}) see(written, bytes, true);
         for (const float* written : {mean, inverse_std}) see(written, static_cast<std::size_t>(rows) * 4, true);
     }
@@ -128,9 +131,7 @@ struct NormBackwardBody {
             if (read != nullptr) see(read, bytes, false);
         see(gamma, static_cast<std::size_t>(width) * sizeof(Value), false);
         for (const float* read : {mean, inverse_std}) see(read, static_cast<std::size_t>(rows) * 4, false);
-        if (factors.picture_scales != nullptr)
-            see(factors.picture_scales, static_cast<std::size_t>(rows / factors.rows_of_a_picture) * sizeof(float),
-                false);
+        factors.each_operand(see, rows);
         for (const Value* written : {dresidual, dx})
             if (written != nullptr) see(written, bytes, true);
     }

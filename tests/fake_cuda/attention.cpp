@@ -31,8 +31,9 @@ Tensor token_major(std::int64_t batch, std::int64_t heads, std::int64_t tokens, 
     return at::empty({batch, tokens, heads, width}, like.options()).transpose(1, 2);
 }
 
-Result forward(const char* name, const Tensor& q, const Tensor& k, const Tensor& v, bool causal,
+Result forward(const char* name, const Tensor& q, const Tensor& k, const Tensor& v, double dropout, bool causal,
                std::optional<double> scale) {
+    TORCH_CHECK(dropout == 0, "attention with dropout is not pretended");
     for (const Tensor& tensor : {q, k, v}) touch(tensor, false, name);
     Result result;
     if (computing()) {
@@ -84,8 +85,7 @@ std::int64_t choose(const Tensor& q, const Tensor& k, const Tensor&, const Optio
 
 std::tuple<Tensor, Tensor, Tensor, Tensor, c10::SymInt, c10::SymInt, Tensor, Tensor, Tensor> flash(
     const Tensor& q, const Tensor& k, const Tensor& v, double dropout, bool causal, bool, std::optional<double> scale) {
-    TORCH_CHECK(dropout == 0, "attention with dropout is not pretended");
-    const Result r = forward("aten::_scaled_dot_product_flash_attention", q, k, v, causal, scale);
+    const Result r = forward("aten::_scaled_dot_product_flash_attention", q, k, v, dropout, causal, scale);
     return {r.output, r.logsumexp, Tensor(), Tensor(), q.size(2), k.size(2), scalar_on(q), scalar_on(q), Tensor()};
 }
 std::tuple<Tensor, Tensor, Tensor> flash_backward(const Tensor& grad, const Tensor& q, const Tensor& k, const Tensor& v,
@@ -98,8 +98,7 @@ std::tuple<Tensor, Tensor, Tensor> flash_backward(const Tensor& grad, const Tens
 std::tuple<Tensor, Tensor, Tensor, Tensor, c10::SymInt, c10::SymInt, Tensor, Tensor, Tensor> cudnn(
     const Tensor& q, const Tensor& k, const Tensor& v, const OptionalTensor&, bool, double dropout, bool causal, bool,
     std::optional<double> scale) {
-    TORCH_CHECK(dropout == 0, "attention with dropout is not pretended");
-    const Result r = forward("aten::_scaled_dot_product_cudnn_attention", q, k, v, causal, scale);
+    const Result r = forward("aten::_scaled_dot_product_cudnn_attention", q, k, v, dropout, causal, scale);
     return {r.output, r.logsumexp, Tensor(), Tensor(), q.size(2), k.size(2), scalar_on(q), scalar_on(q), Tensor()};
 }
 std::tuple<Tensor, Tensor, Tensor> cudnn_backward(const Tensor& grad, const Tensor& q, const Tensor& k, const Tensor& v,
@@ -113,8 +112,7 @@ std::tuple<Tensor, Tensor, Tensor> cudnn_backward(const Tensor& grad, const Tens
 std::tuple<Tensor, Tensor, Tensor, Tensor> efficient(const Tensor& q, const Tensor& k, const Tensor& v,
                                                      const OptionalTensor&, bool, double dropout, bool causal,
                                                      std::optional<double> scale) {
-    TORCH_CHECK(dropout == 0, "attention with dropout is not pretended");
-    const Result r = forward("aten::_scaled_dot_product_efficient_attention", q, k, v, causal, scale);
+    const Result r = forward("aten::_scaled_dot_product_efficient_attention", q, k, v, dropout, causal, scale);
     return {r.output, r.logsumexp, scalar_on(q), scalar_on(q)};
 }
 std::tuple<Tensor, Tensor, Tensor, Tensor> efficient_backward(const Tensor& grad, const Tensor& q, const Tensor& k,

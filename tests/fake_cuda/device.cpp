@@ -13,11 +13,8 @@
 namespace blip::fake_cuda {
 namespace {
 
-constexpr StreamKey keys_of_a_device = 10000;
 thread_local int device_now = 0;
 thread_local c10::StreamId stream_now[device_count] = {};
-
-StreamKey key_of(const c10::Stream& stream) { return keys_of_a_device * stream.device_index() + stream.id(); }
 
 struct Event {
     long point = 0;
@@ -64,7 +61,7 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
         return before;
     }
     void* getStreamNativeHandle(const c10::Stream stream) const override {
-        return reinterpret_cast<void*>(static_cast<std::intptr_t>(key_of(stream)));
+        return reinterpret_cast<void*>(static_cast<std::intptr_t>(stream_of(stream)));
     }
     void destroyEvent(void* event, const c10::DeviceIndex) const noexcept override {
         delete static_cast<Event*>(event);
@@ -73,11 +70,11 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
                 const c10::EventFlag flag) const override {
         if (*event == nullptr) *event = new Event;
         event_of(*event) = {point_in_queue(), 0, flag == c10::EventFlag::BACKEND_DEFAULT,
-                            std::chrono::steady_clock::now(), clock_of(key_of(stream))};
+                            std::chrono::steady_clock::now(), clock_of(stream_of(stream))};
     }
     void block(void* event, const c10::Stream& stream) const override {
         static const bool does_not_wait = planted("no_block");
-        if (event != nullptr && !does_not_wait) wait_for(key_of(stream), event_of(event).clock);
+        if (event != nullptr && !does_not_wait) wait_for(stream_of(stream), event_of(event).clock);
     }
     bool queryEvent(void* event) const override {
         if (event == nullptr) return true;
@@ -88,7 +85,7 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
     }
     bool queryStream(const c10::Stream& stream) const override {
         reached_everything();
-        host_waited_for(clock_of(key_of(stream)));
+        host_waited_for(clock_of(stream_of(stream)));
         return true;
     }
     void synchronizeStream(const c10::Stream& stream) const override {
@@ -118,10 +115,16 @@ c10::impl::DeviceGuardImplRegistrar registrar(c10::kCUDA, new Guard);
 }    // namespace
 
 int current_device() { return device_now; }
-StreamKey current_stream() { return keys_of_a_device * device_now + stream_now[device_now]; }
+StreamKey stream_of(const c10::Stream& stream) { return streams_of_a_device * stream.device_index() + stream.id(); }
+StreamKey current_stream() { return streams_of_a_device * device_now + stream_now[device_now]; }
 StreamKey stream_of(void* handle) {
-    return handle == nullptr ? keys_of_a_device * device_now
+    return handle == nullptr ? streams_of_a_device * device_now
                              : static_cast<StreamKey>(reinterpret_cast<std::intptr_t>(handle));
+}
+void host_waits_for_stream(const char* why) {
+    host_waits(why);
+    reached_everything();
+    host_waited_for(clock_of(current_stream()));
 }
 void choose_device(int device) { Guard().setDevice(c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(device))); }
 

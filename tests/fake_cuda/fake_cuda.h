@@ -16,6 +16,7 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Stream.h>
 
 #include <atomic>
 #include <cstddef>
@@ -29,7 +30,9 @@ inline constexpr int device_count = 2, violation_exit_code = 99;
 
 // ---- streams: numbered over all devices
 using StreamKey = long;
+inline constexpr StreamKey streams_of_a_device = 10000;
 StreamKey current_stream();
+StreamKey stream_of(const c10::Stream& stream);
 // Of a native handle as LibTorch and the runtime give it.
 StreamKey stream_of(void* handle);
 int current_device();
@@ -49,6 +52,8 @@ void touch(const void* device_address, std::size_t bytes, bool written, StreamKe
 void touch(const at::Tensor& tensor, bool written, const char* what);
 // The host waits for the device: refused where LibTorch's sync debug mode says so, a violation within a training step.
 void host_waits(const char* why);
+// The same, until the current stream is through.
+void host_waits_for_stream(const char* why);
 // What a device would have punished, in words; kept until they are taken. Those left at the process' end are told.
 std::vector<std::string> take_violations();
 void violation(const std::string& text);

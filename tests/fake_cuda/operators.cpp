@@ -73,7 +73,7 @@ class Call {
         const c10::DeviceGuard on_its_device(c10::Device(c10::kCUDA, device_));    // as LibTorch's CUDA operators do
         for (std::size_t i = 0; i < arguments_.size(); ++i) use(i);
         for (const char* reader : {"aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::equal"})
-            if (op_.schema().name() == reader) wait(reader);
+            if (op_.schema().name() == reader) host_waits_for_stream(reader);
         if (!computing() && writes_only_arguments()) {
             stack_.resize(stack_.size() - arguments_.size() + returns().size());
         } else if (computing() || !results_without_values(op_.schema().name(), arguments_.size(), stack_)) {
@@ -134,11 +134,6 @@ class Call {
         if (value.isOptionalTensorList())
             for (const std::optional<at::Tensor>& tensor : value.toOptionalTensorVector())
                 if (tensor) one(*tensor);
-    }
-    void wait(const char* reader) {
-        host_waits(reader);
-        reached_everything();
-        host_waited_for(clock_of(current_stream()));
     }
     bool writes_only_arguments() const {
         for (const c10::Argument& result : returns())
@@ -219,11 +214,7 @@ at::Tensor& copy_(at::Tensor& to, const at::Tensor& from, bool non_blocking) {
     const bool plain = to.scalar_type() == from.scalar_type() && to.is_contiguous() && from.is_contiguous();
     const bool later = non_blocking && plain && (up || down) && is_page_locked(of_host);
     ran(what, {operand_of(from, false), operand_of(to, true)});
-    if ((up || down) && !later) {
-        host_waits(what);
-        reached_everything();
-        host_waited_for(clock_of(current_stream()));
-    }
+    if ((up || down) && !later) host_waits_for_stream(what);
     if (down && later) {
         copy_to_host_later(to.mutable_data_ptr(), source.const_data_ptr(), source.nbytes());
         return to;
@@ -235,7 +226,7 @@ at::Tensor& copy_(at::Tensor& to, const at::Tensor& from, bool non_blocking) {
 
 void record_stream(at::Tensor& tensor, c10::Stream stream) {
     static const bool left_out = planted("no_record");
-    if (!left_out) use_recorded(tensor.unsafeGetTensorImpl()->data(), 10000 * stream.device_index() + stream.id());
+    if (!left_out) use_recorded(tensor.unsafeGetTensorImpl()->data(), stream_of(stream));
 }
 
 at::Tensor view(const at::Tensor& tensor, c10::IntArrayRef size) { return at::native::view(tensor, size); }

@@ -106,7 +106,6 @@ void* host_memory(void* device_memory, std::size_t bytes, bool written, cudaStre
     fake_cuda::touch(device_memory, bytes, written, fake_cuda::stream_of(stream), "a collective");
     return fake_cuda::host_address(device_memory);
 }
-int living_allocations() { return 0; }
 
 }    // namespace blip::fakes
 
@@ -176,7 +175,8 @@ cudaError_t cudaDeviceGetStreamPriorityRange(int* least, int* greatest) {
 }
 cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned, int) {
     const std::lock_guard lock(queues_mutex);
-    const StreamKey key = 10000 * current_device() + first_of_runtime + static_cast<StreamKey>(queues().size());
+    const StreamKey key =
+        streams_of_a_device * current_device() + first_of_runtime + static_cast<StreamKey>(queues().size());
     queues()[key] = std::make_unique<Queue>();
     *stream = reinterpret_cast<cudaStream_t>(key);
     return cudaSuccess;
