@@ -10,27 +10,6 @@
 
 namespace blip {
 
-// Columns of a row with their dropout factors, in blocks of four elements of the whole tensor.
-struct RowMasks {
-    DropoutSite dropout;
-    std::int64_t keys;
-
-    BLIP_HOST_DEVICE std::int64_t blocks(std::int64_t row) const {
-        return (row * keys + keys + 3) / 4 - row * keys / 4;
-    }
-    // work(key, factor) for the keys of a block that are below `end`
-    template <class Work>
-    BLIP_HOST_DEVICE void in_block(std::int64_t row, std::int64_t block, std::int64_t end, const Work& work) const {
-        const std::int64_t first = row * keys, group = first / 4 + block;
-        float factor[4] = {1, 1, 1, 1};
-        if (dropout.drops()) dropout.factors(group, factor);
-        for (int i = 0; i < 4; ++i) {
-            const std::int64_t key = 4 * group + i - first;
-            if (key >= 0 && key < end) work(key, factor[i]);
-        }
-    }
-};
-
 template <class Value>
 struct ProbabilitiesBody {
     static constexpr const char* name = "attention probabilities";
@@ -50,7 +29,7 @@ struct ProbabilitiesBody {
         const float most = team.largest(seen, -INFINITY, scaled);
         const float total = team.sum(seen, [&](std::int64_t k) { return expf(scaled(k) - most); });
         team.each(masks.blocks(row), [&](std::int64_t block) {
-            masks.in_block(row, block, keys, [&](std::int64_t k, float factor) {
+            masks.in_block(row, block, [&](std::int64_t k, float factor) {
                 const float p = k < seen ? rounded<Value>(expf(scaled(k) - most) / total) : 0.0F;
                 store(p, probabilities[row * keys + k]);
                 if (dropped != nullptr) store(p * factor, dropped[row * keys + k]);
@@ -89,11 +68,11 @@ struct ProbabilitiesBackwardBody {
         };
         const float dot = team.sum(masks.blocks(row), [&](std::int64_t block) {
             float sum = 0;
-            masks.in_block(row, block, keys, [&](std::int64_t k, float factor) { sum += product(k, factor); });
+            masks.in_block(row, block, [&](std::int64_t k, float factor) { sum += product(k, factor); });
             return sum;
         });
         team.each(masks.blocks(row), [&](std::int64_t block) {
-            masks.in_block(row, block, keys, [&](std::int64_t k, float factor) {
+            masks.in_block(row, block, [&](std::int64_t k, float factor) {
                 store((product(k, factor) - as_float(probabilities[at + k]) * dot) * scale, dscores[at + k]);
             });
         });

@@ -27,6 +27,28 @@ struct DropoutSite {
     BLIP_HOST_DEVICE bool drops() const { return threshold > 0; }
 };
 
+// The elements of a row with their factors, in the blocks of four of the whole tensor [.., width] that it has a part
+// in: whoever computes a block computes its masks once.
+struct RowMasks {
+    DropoutSite dropout;
+    std::int64_t width;
+
+    BLIP_HOST_DEVICE std::int64_t blocks(std::int64_t row) const {
+        return (row * width + width + 3) / 4 - row * width / 4;
+    }
+    // work(column, factor) for the columns of a block; factor 1 where nothing is dropped
+    template <class Work>
+    BLIP_HOST_DEVICE void in_block(std::int64_t row, std::int64_t block, const Work& work) const {
+        const std::int64_t first = row * width, group = first / 4 + block;
+        float factor[4] = {1, 1, 1, 1};
+        if (dropout.drops()) dropout.factors(group, factor);
+        for (int i = 0; i < 4; ++i) {
+            const std::int64_t column = 4 * group + i - first;
+            if (column >= 0 && column < width) work(column, factor[i]);
+        }
+    }
+};
+
 // Value: float or Bf16. Products are rounded once from fp32, so that the factor of bf16 values is exact too.
 template <class Value>
 struct DropoutBody {

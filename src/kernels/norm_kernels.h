@@ -27,14 +27,9 @@ struct BranchFactors {
             team.each(width, [&](std::int64_t column) { work(column, scale); });
             return;
         }
-        const std::int64_t first = row * width, first_group = first / 4;
-        team.each((first + width + 3) / 4 - first_group, [&](std::int64_t group) {
-            float factor[4];
-            dropout.factors(first_group + group, factor);
-            for (int i = 0; i < 4; ++i) {
-                const std::int64_t column = 4 * (first_group + group) + i - first;
-                if (column >= 0 && column < width) work(column, factor[i] * scale);
-            }
+        const RowMasks masks{dropout, width};
+        team.each(masks.blocks(row), [&](std::int64_t block) {
+            masks.in_block(row, block, [&](std::int64_t column, float factor) { work(column, factor * scale); });
         });
     }
     template <class See>
