@@ -3,8 +3,8 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty_like.h>
-#include <torch/csrc/autograd/custom_function.h>
 
+#include "blip/kernels/dropout_context.h"
 #include "src/kernels/launch.h"
 
 namespace blip {
@@ -31,20 +31,13 @@ at::Tensor masked(const at::Tensor& x, const DropoutDraw& draw) {
 }
 
 struct KeyedDropout : torch::autograd::Function<KeyedDropout> {
-    static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, double probability,
-                              std::int64_t key, std::int64_t site) {
-        context->saved_data["probability"] = probability;
-        context->saved_data["key"] = key;
-        context->saved_data["site"] = site;
-        return masked(x, {probability, static_cast<std::uint64_t>(key), static_cast<std::uint64_t>(site)});
+    static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const DropoutDraw& draw) {
+        keep_draw(*context, draw);
+        return masked(x, draw);
     }
     static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                    const torch::autograd::variable_list& gradients) {
-        const auto number = [&](const char* name) {
-            return static_cast<std::uint64_t>(context->saved_data[name].toInt());
-        };
-        const DropoutDraw draw{context->saved_data["probability"].toDouble(), number("key"), number("site")};
-        return {masked(gradients[0], draw), at::Tensor(), at::Tensor(), at::Tensor()};
+        return {masked(gradients[0], kept_draw(*context)), at::Tensor()};
     }
 };
 
@@ -52,9 +45,7 @@ struct KeyedDropout : torch::autograd::Function<KeyedDropout> {
 
 at::Tensor DropoutMasks::apply(const at::Tensor& x) {
     if (!active()) return x;
-    const DropoutDraw draw = next();
-    return KeyedDropout::apply(x, draw.probability, static_cast<std::int64_t>(draw.key),
-                               static_cast<std::int64_t>(draw.site));
+    return KeyedDropout::apply(x, next());
 }
 
 }    // namespace blip

@@ -2,10 +2,10 @@
 #include "src/model/fused.h"
 
 #include <ATen/ops/zeros_like.h>
-#include <torch/csrc/autograd/custom_function.h>
 
 #include "blip/kernels/attention_probabilities.h"
 #include "blip/kernels/bias_gelu.h"
+#include "blip/kernels/dropout_context.h"
 #include "src/model/leaf_gradient.h"
 
 namespace blip {
@@ -16,17 +16,6 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
 
-void keep(AutogradContext* context, const DropoutDraw& draw) {
-    context->saved_data["probability"] = draw.probability;
-    context->saved_data["key"] = static_cast<std::int64_t>(draw.key);
-    context->saved_data["site"] = static_cast<std::int64_t>(draw.site);
-}
-
-DropoutDraw kept_draw(AutogradContext* context) {
-    const auto number = [&](const char* name) { return static_cast<std::uint64_t>(context->saved_data[name].toInt()); };
-    return {context->saved_data["probability"].toDouble(), number("key"), number("site")};
-}
-
 struct ResidualNorm : Function<ResidualNorm> {
     static variable_list forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& bias,
                                  const at::Tensor& residual, const at::Tensor& gamma, const at::Tensor& beta,
@@ -35,7 +24,7 @@ struct ResidualNorm : Function<ResidualNorm> {
         context->set_materialize_grads(false);    // of the two outputs often only one is used
         context->save_for_backward(
             {made.sum, made.mean, made.inverse_std, bias, gamma, beta, scaling.picture_scales_I});
-        keep(context, scaling.dropout);
+        keep_draw(*context, scaling.dropout);
         return {made.sum, made.y};
     }
     static variable_list backward(AutogradContext* context, const variable_list& gradients) {
@@ -44,7 +33,7 @@ struct ResidualNorm : Function<ResidualNorm> {
         const at::Tensor dsum = gradients[0].defined() ? gradients[0].contiguous() : at::Tensor();
         const at::Tensor dy = gradients[1].defined() ? gradients[1].contiguous() : at::zeros_like(made.sum);
         const NormGradients found = residual_norm_backward(
-            dy, dsum, made, saved[4], {kept_draw(context), saved[6]},
+            dy, dsum, made, saved[4], {kept_draw(*context), saved[6]},
             {gradient_to_add_to(saved[4]), gradient_to_add_to(saved[5]), gradient_to_add_to(saved[3])});
         return {found.x, at::Tensor(), found.residual, at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
     }
@@ -68,13 +57,13 @@ struct Probabilities : Function<Probabilities> {
         const AttentionProbabilities made = attention_probabilities(scores, scale, causal, dropout);
         context->save_for_backward({made.whole});
         context->saved_data["scale"] = scale;
-        keep(context, dropout);
+        keep_draw(*context, dropout);
         return made.dropped;
     }
     static variable_list backward(AutogradContext* context, const variable_list& gradients) {
         const at::Tensor whole = context->get_saved_variables().front();
         return {attention_probabilities_backward(gradients[0].contiguous(), whole,
-                                                 context->saved_data["scale"].toDouble(), kept_draw(context)),
+                                                 context->saved_data["scale"].toDouble(), kept_draw(*context)),
                 at::Tensor(), at::Tensor(), at::Tensor()};
     }
 };
