@@ -1,5 +1,6 @@
 // Bodies of attention's probabilities and their gradient: see attention_probabilities.h. One team a row of scores.
-// Internal to the kernels layer. Legend: R rows (batch, head, query), K keys.
+// Internal to the kernels layer. Legend: R rows (batch, head, query), K keys,
+// of which masks.width are real and the rest fills a row up.
 #pragma once
 
 #include <cmath>
@@ -24,7 +25,7 @@ struct ProbabilitiesBody {
     template <class Team>
     BLIP_HOST_DEVICE void operator()(const Team& team, std::int64_t row) const {
         const Value* from = scores + row * keys;
-        const std::int64_t seen = queries > 0 ? row % queries + 1 : keys;
+        const std::int64_t seen = queries > 0 ? row % queries + 1 : masks.width;
         const auto scaled = [&](std::int64_t k) { return as_float(from[k]) * scale; };
         const float most = team.largest(seen, -INFINITY, scaled);
         const float total = team.sum(seen, [&](std::int64_t k) { return expf(scaled(k) - most); });
@@ -34,6 +35,11 @@ struct ProbabilitiesBody {
                 store(p, probabilities[row * keys + k]);
                 if (dropped != nullptr) store(p * factor, dropped[row * keys + k]);
             });
+        });
+        team.each(keys - masks.width, [&](std::int64_t filling) {
+            const std::int64_t at = row * keys + masks.width + filling;
+            store(0.0F, probabilities[at]);
+            if (dropped != nullptr) store(0.0F, dropped[at]);
         });
     }
     template <class See>
@@ -76,6 +82,7 @@ struct ProbabilitiesBackwardBody {
                 store((product(k, factor) - as_float(probabilities[at + k]) * dot) * scale, dscores[at + k]);
             });
         });
+        team.each(keys - masks.width, [&](std::int64_t filling) { store(0.0F, dscores[at + masks.width + filling]); });
     }
     template <class See>
     void each_operand(const See& see) const {

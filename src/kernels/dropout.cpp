@@ -23,21 +23,25 @@ void mask(const at::Tensor& from, const at::Tensor& to, const DropoutSite& site)
     });
 }
 
-at::Tensor masked(const at::Tensor& x, const DropoutDraw& draw) {
+}    // namespace
+
+at::Tensor dropped(const at::Tensor& x, const DropoutDraw& draw) {
     const at::Tensor from = x.contiguous();    // element numbers are those of the shape, not of the memory
     at::Tensor to = at::empty_like(from);
     with_type_of(from, [&]<class Value>(Value) { mask<Value>(from, to, site_of(draw)); });
     return to;
 }
 
+namespace {
+
 struct KeyedDropout : torch::autograd::Function<KeyedDropout> {
     static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const DropoutDraw& draw) {
         keep_draw(*context, draw);
-        return masked(x, draw);
+        return dropped(x, draw);
     }
     static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                    const torch::autograd::variable_list& gradients) {
-        return {masked(gradients[0], kept_draw(*context)), at::Tensor()};
+        return {dropped(gradients[0], kept_draw(*context)), at::Tensor()};
     }
 };
 

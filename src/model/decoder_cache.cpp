@@ -44,13 +44,12 @@ at::Tensor TextDecoder::advance(const Weights& weights, const at::Tensor& tokens
         // A single new token sees everything before it, so only the prompt needs the causal mask.
         at::Tensor context =
             attend(split_heads(layer.self.query(weights, x), heads_), keys_RhTd, values_RhTd, length > 1, no_dropout);
-        x = attention_output(weights, layer.self, context, x, no_dropout);
+        x = attention_output(weights, layer.self, merge_heads(context), x, no_dropout);
         // The beams of an image become further query positions over the image's one set of keys.
         const at::Tensor query =
             layer.cross.query(weights, x).view({images, beams * length, heads_, d}).transpose(1, 2);
         context = attend(query, cache.cross_keys_IhNd[i], cache.cross_values_IhNd[i], false, no_dropout);
-        context = context.transpose(1, 2).reshape({rows, length, heads_, d}).transpose(1, 2);
-        x = attention_output(weights, layer.cross, context, x, no_dropout);
+        x = attention_output(weights, layer.cross, merge_heads(context).view({rows, length, hidden_}), x, no_dropout);
         x = feed_forward(weights, layer, x, no_dropout);
     }
     cache.length = seen;

@@ -14,6 +14,7 @@
 
 #include "blip/text/wordpiece.h"
 #include "src/model/fused.h"
+#include "src/model/picture_attention.h"
 
 namespace blip {
 
@@ -102,11 +103,9 @@ at::Tensor TextDecoder::attend(const at::Tensor& q_BhTd, const at::Tensor& k_BhK
 }
 
 at::Tensor TextDecoder::attention_output(const Weights& weights, const Attention& attention,
-                                         const at::Tensor& context_BhTd, const at::Tensor& residual_BTH,
+                                         const at::Tensor& context_BTH, const at::Tensor& residual_BTH,
                                          DropoutMasks& dropout) const {
-    return BranchEnd::dropped(weights, attention.output, merge_heads(context_BhTd), residual_BTH, attention.norm,
-                              dropout)
-        .normed;
+    return BranchEnd::dropped(weights, attention.output, context_BTH, residual_BTH, attention.norm, dropout).normed;
 }
 
 at::Tensor TextDecoder::feed_forward(const Weights& weights, const Layer& layer, const at::Tensor& x_BTH,
@@ -118,17 +117,15 @@ at::Tensor TextDecoder::feed_forward(const Weights& weights, const Layer& layer,
 at::Tensor TextDecoder::forward(const Weights& weights, const at::Tensor& tokens_CT, const at::Tensor& image_embeds_INW,
                                 const at::Tensor& image_of_caption_C, DropoutMasks& dropout) const {
     at::Tensor x = embed(weights, tokens_CT, 0, dropout);
-    // Keys and values of an image are computed once, however many captions look at it.
-    std::vector<at::Tensor> of_pictures = cross_heads(weights, image_embeds_INW);
-    if (image_of_caption_C.defined())
-        for (at::Tensor& heads : of_pictures) heads = heads.index_select(0, image_of_caption_C);
+    const PictureAttention pictures(
+        image_of_caption_C.defined() ? image_embeds_INW.index_select(0, image_of_caption_C) : image_embeds_INW,
+        joined_.cross.weight(weights), joined_.cross.bias(weights), static_cast<std::int64_t>(layers_.size()), heads_);
     for (std::size_t i = 0; i < layers_.size(); ++i) {
         const Layer& layer = layers_[i];
         const std::vector<at::Tensor> own = parts_by_head(joined_.self[i](weights, x), 3, heads_);
-        at::Tensor context = attend(own[0], own[1], own[2], true, dropout);
+        at::Tensor context = merge_heads(attend(own[0], own[1], own[2], true, dropout));
         x = attention_output(weights, layer.self, context, x, dropout);
-        context = attend(split_heads(layer.cross.query(weights, x), heads_), of_pictures[2 * i], of_pictures[2 * i + 1],
-                         false, dropout);
+        context = pictures.attend(static_cast<std::int64_t>(i), layer.cross.query(weights, x), dropout);
         x = attention_output(weights, layer.cross, context, x, dropout);
         x = feed_forward(weights, layer, x, dropout);
     }

@@ -41,7 +41,18 @@ struct Shape {
     double image_tensor() const { return I * N() * model.vision_width * a; }
     // one tensor [C, T, H]
     double text_tensor() const { return I * T * model.text_hidden * a; }
-    // Keys and values of the pictures in all layers: 2 L tensors [I, N, H].
+    // Rows up to a multiple of so many numbers, as picture_attention.cpp makes them.
+    double row(double numbers) const { return on_gpu ? 8 * std::ceil(numbers / 8) : numbers; }
+    // Cross-attention's queries T h of a part: what is beside a picture's tokens, and beside its width.
+    double query_rows(double numbers) const { return I * T * model.text_heads * row(numbers) * a; }
+    double by_tokens() const { return query_rows(N()); }
+    double by_width() const { return query_rows(model.vision_width + 1); }
+    // The pictures, and the weights that they are multiplied with, with what is added to rows.
+    double wider_pictures() const { return I * row(N()) * row(model.vision_width + 1) * a; }
+    double wider_weights(double of_each) const {
+        return 2 * model.text_layers * model.text_hidden * row(model.vision_width + 1) * of_each;
+    }
+    // For generation, keys and values of the pictures in all layers: 2 L tensors [I, N, H].
     double picture_keys() const { return 2 * model.text_layers * I * N() * model.text_hidden * a; }
     double head_weight() const { return V() * model.text_hidden * a; }
     double pixels() const { return I * 3 * model.image_size * model.image_size; }
@@ -64,15 +75,16 @@ double vision_kept(const Shape& s, int recomputed) {
     return patches + (s.model.vision_depth - recomputed) * vision_block(s) + (inputs + 2) * s.image_tensor();
 }
 
-// Each layer: self-attention keeps q, k, v, context, sum and norm; cross-attention q, context, sum and norm, beside the
-// keys and values of the pictures; the feed-forward part sum, norm and twice the width F. Probabilities are kept before
-// dropout and after it. The head keeps four tensors [R, H].
+// Each layer: self-attention keeps q, k, v, context, sum and norm, probabilities before dropout and after it;
+// cross-attention q, context, sum and norm, probabilities, what they gather, and room for two parts by tokens and by
+// width; the feed-forward part sum, norm and twice the width F. The head keeps four tensors [R, H].
 double text_kept(const Shape& s) {
     const ModelOptions& m = s.model;
-    const double probabilities = (s.dropout ? 2 : 1) * s.I * m.text_heads * s.T * (s.T + s.N()) * s.a;
+    const double probabilities = (s.dropout ? 2 : 1) * s.I * m.text_heads * s.T * s.T * s.a;
+    const double cross = 3 * s.by_tokens() + 3 * s.by_width();
     const double inner = 2 * s.I * s.T * m.text_intermediate * s.a;
-    return m.text_layers * (12 * s.text_tensor() + probabilities + inner) + s.picture_keys() + 2 * s.text_tensor() +
-           4 * s.R * m.text_hidden * s.a;
+    return m.text_layers * (12 * s.text_tensor() + probabilities + cross + inner) + s.wider_pictures() +
+           s.wider_weights(s.a) + 2 * s.text_tensor() + 4 * s.R * m.text_hidden * s.a;
 }
 
 // A training step: the most of its moments.
@@ -83,16 +95,16 @@ double step_bytes(const Shape& s, int recomputed) {
     const double loss = (s.a < fp32 ? 3.5 : 3) * row;
     // the head's product: the gradient of the logits, and in bf16 that of its weight before it is added
     const double head = s.a < fp32 ? row * 1.5 + s.head_weight() : row;
-    // the pictures' keys and values by token and by head: before the text's other activations are there, and as
-    // gradients when these are gone
-    const double keys = 2 * s.picture_keys();
+    // the pictures' gradient with and without what was added, from what the layers left; the rest of the text is gone
+    const double pictures = s.model.text_layers * 2 * (s.by_tokens() + s.by_width()) + s.wider_weights(s.a) +
+                            s.wider_weights(fp32) + 2 * s.wider_pictures() + s.image_tensor();
     // the embedding's gradient; the text's activations are gone
     const double embedding = s.head_weight();
     // a vision block going backward, with its activations computed again if they were dropped
     const double again = recomputed > 0 ? vision_block(s) : 0;
     const double block = again + tensors_of_a_block_backward * s.image_tensor();
     return (1 + holes) *
-           std::max({vision + text + std::max(loss, head), vision + keys, vision + embedding, vision + block});
+           std::max({vision + text + std::max(loss, head), vision + pictures, vision + embedding, vision + block});
 }
 
 // Captions of `images` pictures: the encoder without a graph (two sums, norm2, fc1, GELU and fc2 of a block at once),

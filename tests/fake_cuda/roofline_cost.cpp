@@ -87,7 +87,9 @@ double product_seconds(const Operand& left, const Operand& right, double flops, 
     double share =
         waves < machine.waves_that_fill ? as_double(tiles) / as_double(waves * machine.multiprocessors) : 1.0;
     if (k >= machine.split_from && !batched) share = std::max(share, machine.split_fill);
-    if (batched) share *= machine.batched;
+    if (batched && std::min(m, n) < machine.tile) share *= machine.batched;
+    if (batched && std::min(m, n) >= machine.tile)    // what their last tiles leave empty
+        share *= as_double(m * n) / as_double(tiles_of(m) * tiles_of(n) * machine.tile * machine.tile);
     if (k < machine.short_inner) share *= machine.of_short_inner;
     return flops / (machine.products * share);
 }

@@ -22,7 +22,7 @@ struct Machine {
     std::int64_t waves_that_fill = 4;      // from so many waves on the last one's gaps do not count
     std::int64_t split_from = 4096;        // inner lengths that cuBLAS splits, so that few tiles fill the machine,
     double split_fill = 0.9;               // so much of it
-    double batched = 0.35;                 // share of the rate that batched small products reach
+    double batched = 0.35;                 // share of the rate of batched products that are smaller than a tile
     std::int64_t short_inner = 128;        // inner lengths below this
     double of_short_inner = 0.5;           // reach this share
 };

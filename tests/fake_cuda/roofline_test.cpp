@@ -73,6 +73,10 @@ BOOST_AUTO_TEST_CASE(products) {
     BOOST_TEST(batched.flops == 2949513216.0);
     BOOST_TEST(batched.bytes == 164640768);
     BOOST_TEST(nanoseconds(batched) == 60978);
+    // 3 x 5 tiles of 128 x 128 hold 312 x 584 numbers each: 2 * 128 * 312 * 7488 * 584 at 620e12 * 0.7414.
+    const Cost larger = cost_of(
+        operation("aten::bmm.out", {dense({128, 312, 7488}), dense({128, 7488, 584}), result({128, 312, 584})}));
+    BOOST_TEST(nanoseconds(larger) == 759852);
 }
 
 BOOST_AUTO_TEST_CASE(attention) {

@@ -14,6 +14,10 @@ struct DropoutDraw {
     std::uint64_t key = 0, site = 0;
 };
 
+// x, of any shape, fp32 or bf16, on the CPU or a GPU, each element zeroed or divided by the probability to be kept, in
+// fp32. Without a gradient: backward is the same function. Throws internal for other precisions.
+at::Tensor dropped(const at::Tensor& x, const DropoutDraw& draw);
+
 // The masks of one micro-batch: a fresh counter for every place in the network that drops, in order of use.
 class DropoutMasks {
   public:

@@ -31,6 +31,7 @@ class Linear {
     // For a kernel that adds the bias along with other work.
     at::Tensor without_bias(const Weights& weights, const at::Tensor& x) const;
     const at::Tensor& bias(const Weights& weights) const { return view(weights, bias_); }
+    const at::Tensor& weight(const Weights& weights) const { return view(weights, weight_); }
     // y in fp32 whatever the weights are in; its gradient is rounded once, to their precision.
     at::Tensor in_fp32(const Weights& weights, const at::Tensor& x) const;
 

@@ -59,7 +59,8 @@ class TextDecoder {
         Linear cross;                // of pictures: key and value of the first layer, of the second, ...
     };
     static Joined join_projections(Layout& layout, const std::vector<Layer>& layers);
-    // Keys and values of the pictures: [2 * layers] of [I, h, N, d], the keys of layer i at 2 * i, its values behind.
+    // For generation, keys and values of the pictures: [2 * layers] of [I, h, N, d], the keys of layer i at 2 * i, its
+    // values behind.
     std::vector<at::Tensor> cross_heads(const Weights& weights, const at::Tensor& image_embeds_INW) const;
     Attention make_attention(Layout& layout, const std::string& name, std::int64_t key_width) const;
     Layer make_layer(Layout& layout, const std::string& name) const;
@@ -68,7 +69,7 @@ class TextDecoder {
                      DropoutMasks& dropout) const;
     at::Tensor attend(const at::Tensor& q_BhTd, const at::Tensor& k_BhKd, const at::Tensor& v_BhKd, bool causal,
                       DropoutMasks& dropout) const;
-    at::Tensor attention_output(const Weights& weights, const Attention& attention, const at::Tensor& context_BhTd,
+    at::Tensor attention_output(const Weights& weights, const Attention& attention, const at::Tensor& context_BTH,
                                 const at::Tensor& residual_BTH, DropoutMasks& dropout) const;
     at::Tensor feed_forward(const Weights& weights, const Layer& layer, const at::Tensor& x_BTH,
                             DropoutMasks& dropout) const;

@@ -181,6 +181,26 @@ BOOST_AUTO_TEST_CASE(attention_probabilities_and_their_gradient) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(keys_that_fill_rows_up_change_nothing) {
+    constexpr std::int64_t keys = 13, row = 16;
+    for (const at::ScalarType type : types) {
+        const DropoutDraw draw{0.3, 7, 2};
+        const at::Tensor scores = drawn({2, 5, row}, type), gradient = drawn({2, 5, row}, type);
+        const auto real = [](const at::Tensor& x) { return x.narrow(2, 0, keys).contiguous(); };
+        const auto filling = [](const at::Tensor& x) {
+            return x.narrow(2, keys, row - keys).abs().max().item<double>();
+        };
+        const AttentionProbabilities got = attention_probabilities(scores, 0.5, false, draw, keys);
+        const AttentionProbabilities wanted = attention_probabilities(real(scores), 0.5, false, draw);
+        BOOST_TEST(real(got.whole).equal(wanted.whole));
+        BOOST_TEST(real(got.dropped).equal(wanted.dropped));
+        const at::Tensor of_scores = attention_probabilities_backward(gradient, got.whole, 0.5, draw, keys);
+        BOOST_TEST(real(of_scores).equal(attention_probabilities_backward(real(gradient), wanted.whole, 0.5, draw)));
+        for (const at::Tensor& x : {got.whole, got.dropped, of_scores}) BOOST_TEST(filling(x) == 0);
+        BOOST_CHECK_THROW(attention_probabilities(scores, 0.5, false, draw, row + 1), Error);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(patches_are_those_of_the_operators) {
     const std::array<float, 3> mean = {0.48F, 0.46F, 0.41F}, deviation = {0.27F, 0.26F, 0.28F};
     const at::Tensor pixels = at::randint(0, 256, {2, 3, 32, 32}, at::kByte);
