@@ -241,7 +241,7 @@ bench: build $(BENCHES) $(filter %/roofline,$(GPU_TESTS)) ## speed: kernels, dat
 demo: ## set up, build, draw a small data set, train two ranks on it, caption unseen pictures
 	@BUILD=$(BUILD) env/demo.sh
 
-lint: ## layer table, scripts, format, file lengths
+lint: ## layer table, pages, scripts, format, file lengths
 	@tests/lint/run.sh
 
 format: ## lay out all C++ as env/clang-format says
