@@ -1,5 +1,5 @@
 # Builds, tests and installs blip_mpi. `make help` lists what it can do.
-# Layers and what each may link are those of the README's picture; tests/lint checks that includes agree.
+# Layers and what each may link are those of the picture in src/README.md; tests/lint checks that includes agree.
 
 , := ,
 # ---- settings: a site's own paths, given on the command line or in the environment ----
@@ -37,7 +37,7 @@ endif
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '%-5s %s\n' '$(1)' '$(2)')
 
-# ---- the layers, lowest first, and what each may use (see README) ----
+# ---- the layers, lowest first, and what each may use (src/README.md) ----
 LAYERS := base options comm text image data kernels params weights model optim checkpoint metrics report eval train app
 USES_options    := base
 USES_comm       := base options
@@ -241,7 +241,7 @@ bench: build $(BENCHES) $(filter %/roofline,$(GPU_TESTS)) ## speed: kernels, dat
 demo: ## set up, build, draw a small data set, train two ranks on it, caption unseen pictures
 	@BUILD=$(BUILD) env/demo.sh
 
-lint: ## layer table, scripts, format, file lengths
+lint: ## layer table, pages, scripts, format, file lengths
 	@tests/lint/run.sh
 
 format: ## lay out all C++ as env/clang-format says

@@ -1,4 +1,4 @@
-// See names.h. The table is that of the recipe's section 'Parameter names'.
+// See names.h.
 #include "blip/weights/names.h"
 
 #include <array>

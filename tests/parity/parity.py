@@ -1,5 +1,5 @@
 """`make parity`: the same weights in blip_mpi and in Hugging Face transformers, side by side, on the CPU in fp32. Runs in the
-environment of env/parity.sh; prints a table (README shows it), what was wrong, and last "N passed, N failed, N skipped".
+environment of env/parity.sh; prints a table (tests/README.md shows it), what was wrong, and last "N passed, N failed, N skipped".
     parity.py [--build DIR] [--rows tiny,base,large,...] [--scratch DIR]
 Test data: BLIP_GOLDEN_DIR (the reference's own small model), BLIP_COCO_DIR (real pictures; drawn ones otherwise)."""
 import argparse
