@@ -6,24 +6,25 @@
 #include <cmath>
 #include <cstddef>
 
+#include "src/kernels/block_team.h"
 #include "src/kernels/number.h"
 
 namespace blip {
 
 struct Chunks {
-    std::int64_t rows, width, rows_of_a_chunk;
+    std::int64_t rows, width, number;    // the rows are shared out evenly
 
-    static Chunks of(std::int64_t rows, std::int64_t width) {
-        constexpr std::int64_t most_chunks = 192, least_rows = 16;
-        const std::int64_t each = (rows + most_chunks - 1) / most_chunks;
-        return {rows, width, each > least_rows ? each : least_rows};
+    static constexpr std::int64_t most_by_columns = 192;    // with a thread for each column of a chunk
+    static constexpr std::int64_t most_by_blocks = 1056;    // with a block for each chunk: 8 x 132 multiprocessors
+
+    // Of 16 rows, or of as many more as at most so many chunks need.
+    static Chunks of(std::int64_t rows, std::int64_t width, std::int64_t most_chunks = most_by_columns) {
+        const std::int64_t of_16 = (rows + 15) / 16;
+        return {rows, width, of_16 < most_chunks ? of_16 : most_chunks};
     }
-    BLIP_HOST_DEVICE std::int64_t count() const { return (rows + rows_of_a_chunk - 1) / rows_of_a_chunk; }
-    BLIP_HOST_DEVICE std::int64_t first_row(std::int64_t chunk) const { return chunk * rows_of_a_chunk; }
-    BLIP_HOST_DEVICE std::int64_t end_row(std::int64_t chunk) const {
-        const std::int64_t end = (chunk + 1) * rows_of_a_chunk;
-        return end < rows ? end : rows;
-    }
+    BLIP_HOST_DEVICE std::int64_t count() const { return number; }
+    BLIP_HOST_DEVICE std::int64_t first_row(std::int64_t chunk) const { return chunk * rows / number; }
+    BLIP_HOST_DEVICE std::int64_t end_row(std::int64_t chunk) const { return first_row(chunk + 1); }
     std::size_t bytes(std::size_t of_one) const { return static_cast<std::size_t>(rows * width) * of_one; }
     std::size_t partial_bytes() const { return static_cast<std::size_t>(count() * width) * sizeof(float); }
 };
@@ -52,43 +53,6 @@ struct ColumnSumBody {
     template <class Map>
     void map_pointers(const Map& map) {
         map(from), map(partial);
-    }
-};
-
-// The gradients of LayerNorm's weight and bias, and of the bias before it.
-template <class Value>
-struct NormColumnsBody {
-    static constexpr const char* name = "residual norm columns";
-    const Value *dy, *sum, *dx;    // [R, W]
-    const float *mean, *inverse_std;
-    float* partial;    // [3, C, W]: of gamma, beta, bias
-    Chunks chunks;
-
-    std::int64_t count() const { return chunks.count() * chunks.width; }
-    BLIP_HOST_DEVICE void operator()(std::int64_t index) const {
-        const std::int64_t chunk = index / chunks.width, column = index % chunks.width;
-        float of_gamma = 0, of_beta = 0, of_bias = 0;
-        for (std::int64_t row = chunks.first_row(chunk); row < chunks.end_row(chunk); ++row) {
-            const std::int64_t at = row * chunks.width + column;
-            const float gradient = as_float(dy[at]);
-            of_gamma += gradient * ((as_float(sum[at]) - mean[row]) * inverse_std[row]);
-            of_beta += gradient;
-            of_bias += as_float(dx[at]);
-        }
-        const std::int64_t plane = chunks.count() * chunks.width;
-        partial[index] = of_gamma;
-        partial[plane + index] = of_beta;
-        partial[2 * plane + index] = of_bias;
-    }
-    template <class See>
-    void each_operand(const See& see) const {
-        for (const Value* read : {dy, sum, dx}) see(read, chunks.bytes(sizeof(Value)), false);
-        for (const float* read : {mean, inverse_std}) see(read, static_cast<std::size_t>(chunks.rows) * 4, false);
-        see(partial, 3 * chunks.partial_bytes(), true);
-    }
-    template <class Map>
-    void map_pointers(const Map& map) {
-        map(dy), map(sum), map(dx), map(mean), map(inverse_std), map(partial);
     }
 };
 
@@ -163,22 +127,38 @@ struct BiasGeluBackwardBody {
     }
 };
 
-// into[k][column] += the sum of partial[k][chunk][column]; index = k * W + column
+// into[k][column] += the sum of partial[k][chunk][column]. A block has 32 columns, each of its teams every 32nd chunk;
+// then the teams' sums are added, one after another.
 struct AddChunksBody {
     static constexpr const char* name = "add chunks";
+    static constexpr int teams_of_a_block = 32, blocks_at_once = 1;
     static constexpr int most = 3;
     const float* partial;    // [sums, C, W]
     float* into[most];       // [W] each
     int sums;
     std::int64_t chunks, width;
 
-    std::int64_t count() const { return sums * width; }
-    BLIP_HOST_DEVICE void operator()(std::int64_t index) const {
-        const std::int64_t k = index / width, column = index % width;
-        const float* own = partial + k * chunks * width + column;
-        float sum = 0;
-        for (std::int64_t chunk = 0; chunk < chunks; ++chunk) sum += own[chunk * width];
-        into[k][column] += sum;
+    BLIP_HOST_DEVICE std::int64_t strips() const { return (width + team_lanes - 1) / team_lanes; }
+    std::int64_t blocks() const { return sums * strips(); }
+    std::int64_t scratch_floats() const { return teams_of_a_block * team_lanes; }
+    template <class Block>
+    BLIP_HOST_DEVICE void operator()(const Block& block, std::int64_t index) const {
+        const std::int64_t k = index / strips(), first = index % strips() * team_lanes;
+        const float* own = partial + k * chunks * width + first;
+        block.each(teams_of_a_block * team_lanes, [&](int i) {
+            const int column = i % team_lanes;
+            float sum = 0;
+            if (first + column < width)
+                for (std::int64_t chunk = i / team_lanes; chunk < chunks; chunk += teams_of_a_block)
+                    sum += own[chunk * width + column];
+            block.scratch[i] = sum;
+        });
+        block.meet();
+        block.each(team_lanes, [&](int column) {
+            float sum = 0;
+            for (int team = 0; team < teams_of_a_block; ++team) sum += block.scratch[team * team_lanes + column];
+            if (first + column < width) into[k][first + column] += sum;
+        });
     }
     template <class See>
     void each_operand(const See& see) const {

@@ -18,7 +18,8 @@ namespace blip::test {
 namespace {
 
 constexpr at::ScalarType types[] = {at::kFloat, at::kBFloat16};
-constexpr std::int64_t shapes[][2] = {{1, 5}, {7, 96}, {33, 768}, {450, 40}, {7, 3072}};    // rows, width
+// Rows and width: more columns than a block has room for, more rows than chunks of 16.
+constexpr std::int64_t shapes[][2] = {{1, 5}, {7, 96}, {33, 768}, {450, 40}, {7, 3072}, {7, 4500}, {20001, 12}};
 
 at::Tensor drawn(at::IntArrayRef sizes, at::ScalarType type) { return at::randn(sizes, at::kFloat).to(type); }
 at::Tensor there(const at::Tensor& x) { return x.to(at::Device(at::kCUDA, 0)); }
