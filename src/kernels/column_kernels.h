@@ -1,4 +1,4 @@
-// Bodies of sums over rows, and of what is computed on the way: see column_sums.h, bias_gelu.h, residual_norm.h. The
+// Bodies of sums over rows, and of what is computed on the way: see column_sums.h, stacked_heads.h, bias_gelu.h. The
 // rows are cut into chunks; one body adds up a column of a chunk, a second the chunks, each in a fixed order. Internal
 // to the kernels layer. Legend: R rows, W width, C chunks.
 #pragma once
@@ -25,6 +25,20 @@ struct Chunks {
     BLIP_HOST_DEVICE std::int64_t count() const { return number; }
     BLIP_HOST_DEVICE std::int64_t first_row(std::int64_t chunk) const { return chunk * rows / number; }
     BLIP_HOST_DEVICE std::int64_t end_row(std::int64_t chunk) const { return first_row(chunk + 1); }
+    // give(row, take(row)) for the rows of a chunk in their order. What several rows take is loaded before any of them
+    // gives: loads that wait for no store are on their way together.
+    template <class Take, class Give>
+    BLIP_HOST_DEVICE void each_row(std::int64_t chunk, const Take& take, const Give& give) const {
+        constexpr int deep = 8;
+        const std::int64_t end = end_row(chunk);
+        for (std::int64_t row = first_row(chunk); row < end; row += deep) {
+            decltype(take(row)) taken[deep];
+            for (int i = 0; i < deep; ++i)
+                if (row + i < end) taken[i] = take(row + i);
+            for (int i = 0; i < deep; ++i)
+                if (row + i < end) give(row + i, taken[i]);
+        }
+    }
     std::size_t bytes(std::size_t of_one) const { return static_cast<std::size_t>(rows * width) * of_one; }
     std::size_t partial_bytes() const { return static_cast<std::size_t>(count() * width) * sizeof(float); }
 };
@@ -53,6 +67,68 @@ struct ColumnSumBody {
     template <class Map>
     void map_pointers(const Map& map) {
         map(from), map(partial);
+    }
+};
+
+// Parts by head one after another in a row, and a chunk's sums; index = chunk * W + column, W = parts * h * d.
+template <class Value>
+struct StackedHeadsBody {
+    static constexpr const char* name = "stack of heads";
+    static constexpr std::size_t most = 3;
+    struct Part {
+        const Value* from;                                        // [B, h, T, d]
+        std::int64_t of_picture, of_head, of_token, of_column;    // strides
+    };
+    Part parts[most];
+    int count_of_parts;
+    std::int64_t batch, heads, tokens, head_width;
+    Value* to;         // [B * T, W]
+    float* partial;    // [C, W]
+    Chunks chunks;
+
+    std::int64_t count() const { return chunks.count() * chunks.width; }
+    BLIP_HOST_DEVICE void operator()(std::int64_t index) const {
+        const std::int64_t chunk = index / chunks.width, column = index % chunks.width;
+        const std::int64_t head = column / head_width;    // of all parts
+        const Part& part = parts[head / heads];
+        const Value* from = part.from + head % heads * part.of_head + column % head_width * part.of_column;
+        const std::int64_t first = chunks.first_row(chunk);
+        std::int64_t token = first % tokens;
+        from += first / tokens * part.of_picture + token * part.of_token;
+        const std::int64_t to_next_picture = part.of_picture - tokens * part.of_token;
+        float sum = 0;
+        chunks.each_row(
+            chunk,
+            [&](std::int64_t) {
+                const Value value = *from;
+                from += part.of_token;
+                if (++token == tokens) {
+                    token = 0;
+                    from += to_next_picture;
+                }
+                return value;
+            },
+            [&](std::int64_t row, Value value) {
+                to[row * chunks.width + column] = value;
+                sum += as_float(value);
+            });
+        partial[index] = sum;
+    }
+    template <class See>
+    void each_operand(const See& see) const {
+        for (int k = 0; k < count_of_parts; ++k) {
+            const Part& part = parts[k];
+            const std::int64_t last = (batch - 1) * part.of_picture + (heads - 1) * part.of_head +
+                                      (tokens - 1) * part.of_token + (head_width - 1) * part.of_column;
+            see(part.from, static_cast<std::size_t>(last + 1) * sizeof(Value), false);
+        }
+        see(to, chunks.bytes(sizeof(Value)), true);
+        see(partial, chunks.partial_bytes(), true);
+    }
+    template <class Map>
+    void map_pointers(const Map& map) {
+        for (int k = 0; k < count_of_parts; ++k) map(parts[k].from);
+        map(to), map(partial);
     }
 };
 
@@ -100,18 +176,26 @@ struct BiasGeluBackwardBody {
     Value* dx;
     float* partial;    // [C, W]
     Chunks chunks;
+    struct Taken {
+        Value dy, x;
+    };
 
     std::int64_t count() const { return chunks.count() * chunks.width; }
     BLIP_HOST_DEVICE void operator()(std::int64_t index) const {
         const std::int64_t chunk = index / chunks.width, column = index % chunks.width;
         const float shift = as_float(bias[column]);
         float sum = 0;
-        for (std::int64_t row = chunks.first_row(chunk); row < chunks.end_row(chunk); ++row) {
-            const std::int64_t at = row * chunks.width + column;
-            const float gradient = rounded<Value>(as_float(dy[at]) * gelu_slope(as_float(x[at]) + shift));
-            store(gradient, dx[at]);
-            sum += gradient;
-        }
+        const auto at = [&](std::int64_t row) { return row * chunks.width + column; };
+        chunks.each_row(
+            chunk,
+            [&](std::int64_t row) {
+                return Taken{dy[at(row)], x[at(row)]};
+            },
+            [&](std::int64_t row, const Taken& taken) {
+                const float gradient = rounded<Value>(as_float(taken.dy) * gelu_slope(as_float(taken.x) + shift));
+                store(gradient, dx[at(row)]);
+                sum += gradient;
+            });
         partial[index] = sum;
     }
     template <class See>

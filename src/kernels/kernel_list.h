@@ -17,6 +17,7 @@
     use(NormBackward<Value>);              \
     use(NormDropBackward<Value>);          \
     use(ColumnSumBody<Value>);             \
+    use(StackedHeadsBody<Value>);          \
     use(BiasGeluBody<Value>);              \
     use(BiasGeluBackwardBody<Value>);      \
     use(ProbabilitiesBody<Value>);         \

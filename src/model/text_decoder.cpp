@@ -124,7 +124,7 @@ at::Tensor TextDecoder::forward(const Weights& weights, const at::Tensor& tokens
         for (at::Tensor& heads : of_pictures) heads = heads.index_select(0, image_of_caption_C);
     for (std::size_t i = 0; i < layers_.size(); ++i) {
         const Layer& layer = layers_[i];
-        const std::vector<at::Tensor> own = parts_by_head(joined_.self[i](weights, x), 3, heads_);
+        const std::vector<at::Tensor> own = joined_.self[i].by_head(weights, x, 3, heads_, HeadMemory::own);
         at::Tensor context = attend(own[0], own[1], own[2], true, dropout);
         x = attention_output(weights, layer.self, context, x, dropout);
         context = attend(split_heads(layer.cross.query(weights, x), heads_), of_pictures[2 * i], of_pictures[2 * i + 1],
