@@ -87,7 +87,7 @@ inline constexpr double fused_kernels_bf16 = 4e-3;
 inline constexpr double fused_gradients = 2e-5;
 // Sums of some ten products of fp32 in another order, relative to the tensor's largest.
 inline constexpr double reordered_sums = 1e-5;
-// Sizes of tensors of a micro-batch of 30 worked out from those of 10 and 20: sums over rows are made in chunks, whose
+// Sizes of tensors of a micro-batch of 120 worked out from those of 40 and 80: sums over rows are made in chunks, whose
 // number is not proportional to the rows.
 inline constexpr double roofline_sizes = 0.06;
 

@@ -1,4 +1,4 @@
-// Bodies of sums over rows, and of what is computed on the way: see column_sums.h, bias_gelu.h, residual_norm.h. The
+// Bodies of sums over rows, and of what is computed on the way: see column_sums.h, stacked_heads.h, bias_gelu.h. The
 // rows are cut into chunks; one body adds up a column of a chunk, a second the chunks, each in a fixed order. Internal
 // to the kernels layer. Legend: R rows, W width, C chunks.
 #pragma once
@@ -6,23 +6,38 @@
 #include <cmath>
 #include <cstddef>
 
+#include "src/kernels/block_team.h"
 #include "src/kernels/number.h"
 
 namespace blip {
 
 struct Chunks {
-    std::int64_t rows, width, rows_of_a_chunk;
+    std::int64_t rows, width, number;    // the rows are shared out evenly
 
-    static Chunks of(std::int64_t rows, std::int64_t width) {
-        constexpr std::int64_t most_chunks = 192, least_rows = 16;
-        const std::int64_t each = (rows + most_chunks - 1) / most_chunks;
-        return {rows, width, each > least_rows ? each : least_rows};
+    static constexpr std::int64_t most_by_columns = 192;    // with a thread for each column of a chunk
+    static constexpr std::int64_t most_by_blocks = 1056;    // with a block for each chunk: 8 x 132 multiprocessors
+
+    // Of 16 rows, or of as many more as at most so many chunks need.
+    static Chunks of(std::int64_t rows, std::int64_t width, std::int64_t most_chunks = most_by_columns) {
+        const std::int64_t of_16 = (rows + 15) / 16;
+        return {rows, width, of_16 < most_chunks ? of_16 : most_chunks};
     }
-    BLIP_HOST_DEVICE std::int64_t count() const { return (rows + rows_of_a_chunk - 1) / rows_of_a_chunk; }
-    BLIP_HOST_DEVICE std::int64_t first_row(std::int64_t chunk) const { return chunk * rows_of_a_chunk; }
-    BLIP_HOST_DEVICE std::int64_t end_row(std::int64_t chunk) const {
-        const std::int64_t end = (chunk + 1) * rows_of_a_chunk;
-        return end < rows ? end : rows;
+    BLIP_HOST_DEVICE std::int64_t count() const { return number; }
+    BLIP_HOST_DEVICE std::int64_t first_row(std::int64_t chunk) const { return chunk * rows / number; }
+    BLIP_HOST_DEVICE std::int64_t end_row(std::int64_t chunk) const { return first_row(chunk + 1); }
+    // give(row, take(row)) for the rows of a chunk in their order. What several rows take is loaded before any of them
+    // gives: loads that wait for no store are on their way together.
+    template <class Take, class Give>
+    BLIP_HOST_DEVICE void each_row(std::int64_t chunk, const Take& take, const Give& give) const {
+        constexpr int deep = 8;
+        const std::int64_t end = end_row(chunk);
+        for (std::int64_t row = first_row(chunk); row < end; row += deep) {
+            decltype(take(row)) taken[deep];
+            for (int i = 0; i < deep; ++i)
+                if (row + i < end) taken[i] = take(row + i);
+            for (int i = 0; i < deep; ++i)
+                if (row + i < end) give(row + i, taken[i]);
+        }
     }
     std::size_t bytes(std::size_t of_one) const { return static_cast<std::size_t>(rows * width) * of_one; }
     std::size_t partial_bytes() const { return static_cast<std::size_t>(count() * width) * sizeof(float); }
@@ -55,40 +70,65 @@ struct ColumnSumBody {
     }
 };
 
-// The gradients of LayerNorm's weight and bias, and of the bias before it.
+// Parts by head one after another in a row, and a chunk's sums; index = chunk * W + column, W = parts * h * d.
 template <class Value>
-struct NormColumnsBody {
-    static constexpr const char* name = "residual norm columns";
-    const Value *dy, *sum, *dx;    // [R, W]
-    const float *mean, *inverse_std;
-    float* partial;    // [3, C, W]: of gamma, beta, bias
+struct StackedHeadsBody {
+    static constexpr const char* name = "stack of heads";
+    static constexpr std::size_t most = 3;
+    struct Part {
+        const Value* from;                                        // [B, h, T, d]
+        std::int64_t of_picture, of_head, of_token, of_column;    // strides
+    };
+    Part parts[most];
+    int count_of_parts;
+    std::int64_t batch, heads, tokens, head_width;
+    Value* to;         // [B * T, W]
+    float* partial;    // [C, W]
     Chunks chunks;
 
     std::int64_t count() const { return chunks.count() * chunks.width; }
     BLIP_HOST_DEVICE void operator()(std::int64_t index) const {
         const std::int64_t chunk = index / chunks.width, column = index % chunks.width;
-        float of_gamma = 0, of_beta = 0, of_bias = 0;
-        for (std::int64_t row = chunks.first_row(chunk); row < chunks.end_row(chunk); ++row) {
-            const std::int64_t at = row * chunks.width + column;
-            const float gradient = as_float(dy[at]);
-            of_gamma += gradient * ((as_float(sum[at]) - mean[row]) * inverse_std[row]);
-            of_beta += gradient;
-            of_bias += as_float(dx[at]);
-        }
-        const std::int64_t plane = chunks.count() * chunks.width;
-        partial[index] = of_gamma;
-        partial[plane + index] = of_beta;
-        partial[2 * plane + index] = of_bias;
+        const std::int64_t head = column / head_width;    // of all parts
+        const Part& part = parts[head / heads];
+        const Value* from = part.from + head % heads * part.of_head + column % head_width * part.of_column;
+        const std::int64_t first = chunks.first_row(chunk);
+        std::int64_t token = first % tokens;
+        from += first / tokens * part.of_picture + token * part.of_token;
+        const std::int64_t to_next_picture = part.of_picture - tokens * part.of_token;
+        float sum = 0;
+        chunks.each_row(
+            chunk,
+            [&](std::int64_t) {
+                const Value value = *from;
+                from += part.of_token;
+                if (++token == tokens) {
+                    token = 0;
+                    from += to_next_picture;
+                }
+                return value;
+            },
+            [&](std::int64_t row, Value value) {
+                to[row * chunks.width + column] = value;
+                sum += as_float(value);
+            });
+        partial[index] = sum;
     }
     template <class See>
     void each_operand(const See& see) const {
-        for (const Value* read : {dy, sum, dx}) see(read, chunks.bytes(sizeof(Value)), false);
-        for (const float* read : {mean, inverse_std}) see(read, static_cast<std::size_t>(chunks.rows) * 4, false);
-        see(partial, 3 * chunks.partial_bytes(), true);
+        for (int k = 0; k < count_of_parts; ++k) {
+            const Part& part = parts[k];
+            const std::int64_t last = (batch - 1) * part.of_picture + (heads - 1) * part.of_head +
+                                      (tokens - 1) * part.of_token + (head_width - 1) * part.of_column;
+            see(part.from, static_cast<std::size_t>(last + 1) * sizeof(Value), false);
+        }
+        see(to, chunks.bytes(sizeof(Value)), true);
+        see(partial, chunks.partial_bytes(), true);
     }
     template <class Map>
     void map_pointers(const Map& map) {
-        map(dy), map(sum), map(dx), map(mean), map(inverse_std), map(partial);
+        for (int k = 0; k < count_of_parts; ++k) map(parts[k].from);
+        map(to), map(partial);
     }
 };
 
@@ -136,18 +176,26 @@ struct BiasGeluBackwardBody {
     Value* dx;
     float* partial;    // [C, W]
     Chunks chunks;
+    struct Taken {
+        Value dy, x;
+    };
 
     std::int64_t count() const { return chunks.count() * chunks.width; }
     BLIP_HOST_DEVICE void operator()(std::int64_t index) const {
         const std::int64_t chunk = index / chunks.width, column = index % chunks.width;
         const float shift = as_float(bias[column]);
         float sum = 0;
-        for (std::int64_t row = chunks.first_row(chunk); row < chunks.end_row(chunk); ++row) {
-            const std::int64_t at = row * chunks.width + column;
-            const float gradient = rounded<Value>(as_float(dy[at]) * gelu_slope(as_float(x[at]) + shift));
-            store(gradient, dx[at]);
-            sum += gradient;
-        }
+        const auto at = [&](std::int64_t row) { return row * chunks.width + column; };
+        chunks.each_row(
+            chunk,
+            [&](std::int64_t row) {
+                return Taken{dy[at(row)], x[at(row)]};
+            },
+            [&](std::int64_t row, const Taken& taken) {
+                const float gradient = rounded<Value>(as_float(taken.dy) * gelu_slope(as_float(taken.x) + shift));
+                store(gradient, dx[at(row)]);
+                sum += gradient;
+            });
         partial[index] = sum;
     }
     template <class See>
@@ -163,22 +211,38 @@ struct BiasGeluBackwardBody {
     }
 };
 
-// into[k][column] += the sum of partial[k][chunk][column]; index = k * W + column
+// into[k][column] += the sum of partial[k][chunk][column]. A block has 32 columns, each of its teams every 32nd chunk;
+// then the teams' sums are added, one after another.
 struct AddChunksBody {
     static constexpr const char* name = "add chunks";
+    static constexpr int teams_of_a_block = 32, blocks_at_once = 1;
     static constexpr int most = 3;
     const float* partial;    // [sums, C, W]
     float* into[most];       // [W] each
     int sums;
     std::int64_t chunks, width;
 
-    std::int64_t count() const { return sums * width; }
-    BLIP_HOST_DEVICE void operator()(std::int64_t index) const {
-        const std::int64_t k = index / width, column = index % width;
-        const float* own = partial + k * chunks * width + column;
-        float sum = 0;
-        for (std::int64_t chunk = 0; chunk < chunks; ++chunk) sum += own[chunk * width];
-        into[k][column] += sum;
+    BLIP_HOST_DEVICE std::int64_t strips() const { return (width + team_lanes - 1) / team_lanes; }
+    std::int64_t blocks() const { return sums * strips(); }
+    std::int64_t scratch_floats() const { return teams_of_a_block * team_lanes; }
+    template <class Block>
+    BLIP_HOST_DEVICE void operator()(const Block& block, std::int64_t index) const {
+        const std::int64_t k = index / strips(), first = index % strips() * team_lanes;
+        const float* own = partial + k * chunks * width + first;
+        block.each(teams_of_a_block * team_lanes, [&](int i) {
+            const int column = i % team_lanes;
+            float sum = 0;
+            if (first + column < width)
+                for (std::int64_t chunk = i / team_lanes; chunk < chunks; chunk += teams_of_a_block)
+                    sum += own[chunk * width + column];
+            block.scratch[i] = sum;
+        });
+        block.meet();
+        block.each(team_lanes, [&](int column) {
+            float sum = 0;
+            for (int team = 0; team < teams_of_a_block; ++team) sum += block.scratch[team * team_lanes + column];
+            if (first + column < width) into[k][first + column] += sum;
+        });
     }
     template <class See>
     void each_operand(const See& see) const {

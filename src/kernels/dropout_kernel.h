@@ -24,6 +24,19 @@ struct DropoutSite {
         philox_words(key, first_block + static_cast<std::uint64_t>(group), words);
         for (int i = 0; i < 4; ++i) factor[i] = words[i] < threshold ? 0.0F : kept;
     }
+    // Factors of the elements `first` to first + 3: of a part of two groups where first is no multiple of 4.
+    BLIP_HOST_DEVICE void factors_from(std::int64_t first, float (&factor)[4]) const {
+        const auto off = static_cast<int>(first % 4);
+        factors(first / 4, factor);
+        if (off == 0) return;
+        float next[4];
+        factors(first / 4 + 1, next);
+        for (int shift = 0; shift < off; ++shift) {
+            for (int i = 0; i < 3; ++i) factor[i] = factor[i + 1];
+            factor[3] = next[0];
+            for (int i = 0; i < 3; ++i) next[i] = next[i + 1];
+        }
+    }
     BLIP_HOST_DEVICE bool drops() const { return threshold > 0; }
 };
 

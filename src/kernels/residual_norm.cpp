@@ -44,26 +44,33 @@ NormedSum residual_norm(const at::Tensor& x, const at::Tensor& bias, const at::T
 NormGradients residual_norm_backward(const at::Tensor& dy, const at::Tensor& dsum, const NormedSum& forward,
                                      const at::Tensor& gamma, const BranchScaling& scaling,
                                      const NormGradientSums& into) {
-    const Chunks chunks = chunks_of(dy);
-    const std::int64_t values = dy.numel(), width = chunks.width, rows = chunks.rows;
+    const std::int64_t values = dy.numel(), width = dy.size(-1), rows = values / width;
+    const Chunks chunks = Chunks::of(rows, width, Chunks::most_by_blocks);
     const bool scales = scaling.dropout.probability > 0 || scaling.picture_scales_I.defined();
     NormGradients gradients{at::empty_like(dy), {}};
     if (scales) gradients.x = at::empty_like(dy);
     const at::Tensor partial = partial_sums(dy, chunks, 3);
     with_type_of(dy, [&]<class Value>(Value) {
-        run(NormBackwardBody<Value>{read_from<Value>(dy, values), read_from<Value>(dsum, values),
-                                    read_from<Value>(forward.sum, values), read_from<Value>(gamma, width),
-                                    read_from<float>(forward.mean, rows), read_from<float>(forward.inverse_std, rows),
-                                    write_to<Value>(gradients.residual, values), write_to<Value>(gradients.x, values),
-                                    factors_of(scaling, rows), rows, width},
-            dy);
-        if (!scales) gradients.x = gradients.residual;
-        run(NormColumnsBody<Value>{read_from<Value>(dy, values), read_from<Value>(forward.sum, values),
-                                   read_from<Value>(gradients.x, values), read_from<float>(forward.mean, rows),
-                                   read_from<float>(forward.inverse_std, rows),
-                                   write_to<float>(partial, partial.numel()), chunks},
-            dy);
+        const auto of = [&](auto body) {
+            body.dy = read_from<Value>(dy, values);
+            body.dsum = read_from<Value>(dsum, values);
+            body.sum = read_from<Value>(forward.sum, values);
+            body.gamma = read_from<Value>(gamma, width);
+            body.mean = read_from<float>(forward.mean, rows);
+            body.inverse_std = read_from<float>(forward.inverse_std, rows);
+            body.dresidual = write_to<Value>(gradients.residual, values);
+            body.dx = write_to<Value>(gradients.x, values);
+            body.partial = write_to<float>(partial, partial.numel());
+            body.factors = factors_of(scaling, rows);
+            body.chunks = chunks;
+            run(body, dy);
+        };
+        if (site_of(scaling.dropout).drops())
+            of(NormDropBackward<Value>{});
+        else
+            of(NormBackward<Value>{});
     });
+    if (!scales) gradients.x = gradients.residual;
     add_chunks(partial, chunks, {into.gamma, into.beta, into.bias});
     return gradients;
 }

@@ -11,6 +11,10 @@ namespace blip {
 
 inline constexpr int team_lanes = 32;
 
+struct TwoSums {
+    float first, second;
+};
+
 // Lane l has the indices l, l + 32, l + 64 ...; results are known to all lanes.
 struct HostTeam {
     template <class Term>
@@ -20,6 +24,11 @@ struct HostTeam {
         for (int step = team_lanes / 2; step > 0; step /= 2)
             for (int lane = 0; lane < step; ++lane) lanes[lane] += lanes[lane + step];
         return lanes[0];
+    }
+    // Two sums in one go, with the bits that each has by itself.
+    template <class First, class Second>
+    TwoSums sums(std::int64_t count, const First& first, const Second& second) const {
+        return {sum(count, first), sum(count, second)};
     }
     // of values >= least
     template <class Value>
@@ -55,6 +64,19 @@ struct WarpTeam {
         float own = 0;
         for (std::int64_t i = lane; i < count; i += team_lanes) own += term(i);
         for (int step = team_lanes / 2; step > 0; step /= 2) own += __shfl_xor_sync(0xFFFFFFFFU, own, step);
+        return own;
+    }
+    template <class First, class Second>
+    __device__ TwoSums sums(std::int64_t count, const First& first, const Second& second) const {
+        TwoSums own{0, 0};
+        for (std::int64_t i = lane; i < count; i += team_lanes) {
+            own.first += first(i);
+            own.second += second(i);
+        }
+        for (int step = team_lanes / 2; step > 0; step /= 2) {
+            own.first += __shfl_xor_sync(0xFFFFFFFFU, own.first, step);
+            own.second += __shfl_xor_sync(0xFFFFFFFFU, own.second, step);
+        }
         return own;
     }
     template <class Value>

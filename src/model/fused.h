@@ -5,7 +5,10 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <vector>
+
 #include "blip/kernels/residual_norm.h"
+#include "blip/model/layers.h"
 
 namespace blip {
 
@@ -22,5 +25,9 @@ at::Tensor fused_bias_gelu(const at::Tensor& x, const at::Tensor& bias);
 
 // dropout(softmax(scale * scores)), of a causal mask where asked for.
 at::Tensor fused_probabilities(const at::Tensor& scores, double scale, bool causal, const DropoutDraw& dropout);
+
+// Linear::by_head of one to three parts. weight and bias are leaves that require gradients. In linear.cpp.
+std::vector<at::Tensor> fused_by_head(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                                      std::int64_t parts, std::int64_t heads, HeadMemory memory);
 
 }    // namespace blip

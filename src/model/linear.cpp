@@ -8,7 +8,9 @@
 
 #include <optional>
 
+#include "blip/kernels/stacked_heads.h"
 #include "blip/model/layers.h"
+#include "src/model/fused.h"
 #include "src/model/leaf_gradient.h"
 
 namespace blip {
@@ -33,6 +35,16 @@ at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const at::Tens
     return y_RO.view(shape);
 }
 
+// The gradient of x where there is to be one; that of weight is added where it is.
+at::Tensor product_gradients(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
+                             const at::Tensor& of_rows_RO) {
+    const at::Tensor weight_OI = weight.detach().flatten(1);
+    at::Tensor of_x;
+    if (context->needs_input_grad(0)) of_x = at::mm(of_rows_RO, weight_OI).view(x.sizes());
+    add_product_gradient(weight, of_rows_RO, x.detach().reshape({-1, weight_OI.size(1)}));
+    return of_x;
+}
+
 // Weight and bias (if any) are leaves that require gradients. Autograd gets none for them.
 struct LinearOfLeaves : torch::autograd::Function<LinearOfLeaves> {
     static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
@@ -43,13 +55,29 @@ struct LinearOfLeaves : torch::autograd::Function<LinearOfLeaves> {
     static variable_list backward(AutogradContext* context, const variable_list& gradients) {
         const variable_list saved = context->get_saved_variables();
         const at::Tensor &x = saved[0], &weight = saved[1], &bias = saved[2];
-        const at::Tensor weight_OI = weight.detach().flatten(1);
-        const at::Tensor of_rows_RO = gradients[0].to(weight.scalar_type()).reshape({-1, weight_OI.size(0)});
-        at::Tensor of_x;
-        if (context->needs_input_grad(0)) of_x = at::mm(of_rows_RO, weight_OI).view(x.sizes());
-        add_product_gradient(weight, of_rows_RO, x.detach().reshape({-1, weight_OI.size(1)}));
+        const at::Tensor of_rows_RO = gradients[0].to(weight.scalar_type()).reshape({-1, weight.size(0)});
+        const at::Tensor of_x = product_gradients(context, x, weight, of_rows_RO);
         if (bias.defined()) add_row_sum_gradient(bias, of_rows_RO);
         return {of_x, at::Tensor(), at::Tensor(), at::Tensor()};
+    }
+};
+
+// Autograd gets no gradients for the leaves weight and bias here either.
+struct LinearByHead : torch::autograd::Function<LinearByHead> {
+    static variable_list forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
+                                 const at::Tensor& bias, std::int64_t parts, std::int64_t heads, bool copied) {
+        context->save_for_backward({x, weight, bias});
+        const at::Tensor y_BTO = product(x, weight, bias, false);
+        const at::Tensor parts_PBhTd =
+            y_BTO.view({y_BTO.size(0), y_BTO.size(1), parts, heads, -1}).permute({2, 0, 3, 1, 4});
+        return (copied ? parts_PBhTd.contiguous() : parts_PBhTd).unbind(0);
+    }
+    static variable_list backward(AutogradContext* context, const variable_list& gradients_BhTd) {
+        const variable_list saved = context->get_saved_variables();
+        const at::Tensor &x = saved[0], &weight = saved[1], &bias = saved[2];
+        const at::Tensor of_rows_RO = stacked_heads(gradients_BhTd, gradient_to_add_to(bias)).flatten(0, 1);
+        const at::Tensor of_x = product_gradients(context, x, weight, of_rows_RO);
+        return {of_x, at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
     }
 };
 
@@ -67,6 +95,11 @@ at::Tensor computed(const at::Tensor& x, const at::Tensor& weight, const at::Ten
 }
 
 }    // namespace
+
+std::vector<at::Tensor> fused_by_head(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                                      std::int64_t parts, std::int64_t heads, HeadMemory memory) {
+    return LinearByHead::apply(x, weight, bias, parts, heads, memory == HeadMemory::own);
+}
 
 Linear::Linear(Layout& layout, const std::string& name, std::int64_t in, std::int64_t out, Init weight_init)
     : weight_(layout.declare(name + ".weight", {out, in}, weight_init)),
@@ -88,6 +121,18 @@ at::Tensor Linear::operator()(const Weights& weights, const at::Tensor& x) const
 
 at::Tensor Linear::without_bias(const Weights& weights, const at::Tensor& x) const {
     return computed(x, view(weights, weight_), {}, false);
+}
+
+std::vector<at::Tensor> Linear::by_head(const Weights& weights, const at::Tensor& x, std::int64_t parts,
+                                        std::int64_t heads, HeadMemory memory) const {
+    const at::Tensor& weight = view(weights, weight_);
+    if (x.is_cuda() && wants_gradient(weight)) return fused_by_head(x, weight, bias(weights), parts, heads, memory);
+    const at::Tensor y_BTO = (*this)(weights, x);
+    if (memory == HeadMemory::own) return parts_by_head(y_BTO, parts, heads);
+    // unbind, not selections: its backward puts the gradients together without zeros and sums.
+    std::vector<at::Tensor> of_parts = y_BTO.view({y_BTO.size(0), y_BTO.size(1), parts, heads, -1}).unbind(2);
+    for (at::Tensor& part : of_parts) part = part.transpose(1, 2);
+    return of_parts;
 }
 
 at::Tensor Linear::in_fp32(const Weights& weights, const at::Tensor& x) const {

@@ -122,7 +122,7 @@ at::Tensor TextDecoder::forward(const Weights& weights, const at::Tensor& tokens
         joined_.cross.weight(weights), joined_.cross.bias(weights), static_cast<std::int64_t>(layers_.size()), heads_);
     for (std::size_t i = 0; i < layers_.size(); ++i) {
         const Layer& layer = layers_[i];
-        const std::vector<at::Tensor> own = parts_by_head(joined_.self[i](weights, x), 3, heads_);
+        const std::vector<at::Tensor> own = joined_.self[i].by_head(weights, x, 3, heads_, HeadMemory::own);
         at::Tensor context = merge_heads(attend(own[0], own[1], own[2], true, dropout));
         x = attention_output(weights, layer.self, context, x, dropout);
         context = pictures.attend(static_cast<std::int64_t>(i), layer.cross.query(weights, x), dropout);

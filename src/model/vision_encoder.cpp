@@ -79,11 +79,7 @@ at::Tensor VisionEncoder::patches(const at::Tensor& images_I3SS, at::ScalarType 
 }
 
 at::Tensor VisionEncoder::attention(const Weights& weights, const Block& block, const at::Tensor& x_INW) const {
-    const std::int64_t images = x_INW.size(0), tokens = x_INW.size(1);
-    // unbind, not three selections: its backward puts the three gradients together without zeros and sums.
-    std::vector<at::Tensor> qkv =
-        block.qkv(weights, x_INW).view({images, tokens, 3, heads_, width_ / heads_}).unbind(2);
-    for (at::Tensor& part : qkv) part = part.transpose(1, 2);    // [I, heads, N, d]
+    const std::vector<at::Tensor> qkv = block.qkv.by_head(weights, x_INW, 3, heads_, HeadMemory::of_product);
     const at::Tensor context = at::scaled_dot_product_attention(qkv[0], qkv[1], qkv[2]);
     return merge_heads(context);
 }

@@ -20,7 +20,7 @@
 namespace blip::roofline {
 namespace {
 
-constexpr std::int64_t small_batch = 10, large_batch = 20, third_batch = 30, shown_batch = 128;
+constexpr std::int64_t small_batch = 40, large_batch = 80, third_batch = 120, shown_batch = 128;
 
 struct Row {
     std::int64_t count = 0;

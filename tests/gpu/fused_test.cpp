@@ -12,13 +12,15 @@
 #include "blip/kernels/column_sums.h"
 #include "blip/kernels/patches.h"
 #include "blip/kernels/residual_norm.h"
+#include "blip/kernels/stacked_heads.h"
 #include "tests/tolerances.h"
 
 namespace blip::test {
 namespace {
 
 constexpr at::ScalarType types[] = {at::kFloat, at::kBFloat16};
-constexpr std::int64_t shapes[][2] = {{1, 5}, {7, 96}, {33, 768}, {450, 40}, {7, 3072}};    // rows, width
+// Rows and width: more columns than a block has room for, more rows than chunks of 16.
+constexpr std::int64_t shapes[][2] = {{1, 5}, {7, 96}, {33, 768}, {450, 40}, {7, 3072}, {7, 4500}, {20001, 12}};
 
 at::Tensor drawn(at::IntArrayRef sizes, at::ScalarType type) { return at::randn(sizes, at::kFloat).to(type); }
 at::Tensor there(const at::Tensor& x) { return x.to(at::Device(at::kCUDA, 0)); }
@@ -91,6 +93,22 @@ BOOST_AUTO_TEST_CASE(column_sums_have_the_bits_of_their_cpu_twin) {
             add_column_sums(there(x), of_gpu);
             add_column_sums(x, of_cpu);
             is_same(of_gpu, of_cpu, "column sums");
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(stacked_heads_have_the_bits_of_their_cpu_twin) {
+    for (const at::ScalarType type : types) {
+        for (const auto& [batch, tokens] : {std::pair{1L, 1L}, {3L, 26L}, {9L, 577L}}) {
+            const std::int64_t heads = 3, d = 64;
+            const std::vector<at::Tensor> here = {drawn({batch, tokens, heads, d}, type).transpose(1, 2),
+                                                  drawn({batch, heads, tokens, d}, type),
+                                                  drawn({batch, heads, d, tokens}, type).transpose(2, 3)};
+            std::vector<at::Tensor> on_gpu;
+            for (const at::Tensor& part : here) on_gpu.push_back(there(part));
+            const at::Tensor of_cpu = at::ones({3 * heads * d}, at::kFloat), of_gpu = there(of_cpu);
+            is_same(stacked_heads(on_gpu, of_gpu), stacked_heads(here, of_cpu), "stack of heads");
+            is_same(of_gpu, of_cpu, "its sums");
         }
     }
 }

@@ -17,6 +17,9 @@ namespace blip {
 using Weights = std::vector<at::Tensor>;
 inline const at::Tensor& view(const Weights& weights, ParamId id) { return weights[static_cast<std::size_t>(id)]; }
 
+// Where a part's heads [B, heads, T, d] lie: as strides over the product, or copied, contiguous.
+enum class HeadMemory : std::uint8_t { of_product, own };
+
 // y = x W^T + b. weight [out, in] (or [out, ...] with as many elements), bias [out]. Backward adds to the parameters'
 // gradients where they are; their post-accumulate hooks run as for any leaf.
 class Linear {
@@ -32,6 +35,10 @@ class Linear {
     at::Tensor without_bias(const Weights& weights, const at::Tensor& x) const;
     const at::Tensor& bias(const Weights& weights) const { return view(weights, bias_); }
     const at::Tensor& weight(const Weights& weights) const { return view(weights, weight_); }
+    // Of one to three of one size side by side, as a joined one's: each part's heads of y [B, T, parts * heads * d]. On
+    // a GPU the parts' gradients are put together and summed for the bias by one kernel.
+    std::vector<at::Tensor> by_head(const Weights& weights, const at::Tensor& x, std::int64_t parts, std::int64_t heads,
+                                    HeadMemory memory) const;
     // y in fp32 whatever the weights are in; its gradient is rounded once, to their precision.
     at::Tensor in_fp32(const Weights& weights, const at::Tensor& x) const;
 

@@ -1,6 +1,7 @@
 // The bodies of the fused kernels, run on the host, against the same in LibTorch's operators: values by the operators
 // in double, gradients by autograd. Odd widths and numbers of rows; in bf16 what is given out is rounded once.
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/ones.h>
@@ -17,13 +18,15 @@
 #include "blip/kernels/column_sums.h"
 #include "blip/kernels/patches.h"
 #include "blip/kernels/residual_norm.h"
+#include "blip/kernels/stacked_heads.h"
 #include "tests/tolerances.h"
 
 namespace blip::test {
 namespace {
 
 constexpr at::ScalarType types[] = {at::kFloat, at::kBFloat16};
-constexpr std::int64_t shapes[][2] = {{1, 5}, {7, 96}, {33, 768}, {450, 40}, {7, 3072}};    // rows, width
+// Rows and width: more columns than a block has room for, more rows than chunks of 16.
+constexpr std::int64_t shapes[][2] = {{1, 5}, {7, 96}, {33, 768}, {450, 40}, {7, 3072}, {7, 4500}, {20001, 12}};
 
 at::Tensor drawn(at::IntArrayRef sizes, at::ScalarType type) { return at::randn(sizes, at::kFloat).to(type); }
 at::Tensor leaf(const at::Tensor& x) { return x.to(at::kDouble).set_requires_grad(true); }
@@ -54,6 +57,26 @@ BOOST_AUTO_TEST_CASE(column_sums_are_added) {
             const at::Tensor x = drawn({rows, width}, type), into = at::ones({width}, at::kFloat);
             add_column_sums(x, into);
             is_near(into, x.to(at::kDouble).sum(0) + 1, at::kFloat, "sums");
+        }
+    }
+}
+
+// Gradients as attention gives them: token by token, head by head, or, of keys that were transposed, column by column.
+BOOST_AUTO_TEST_CASE(heads_are_stacked_and_summed) {
+    for (const at::ScalarType type : types) {
+        for (const auto& [batch, tokens] : {std::pair{1L, 1L}, {3L, 5L}, {40L, 91L}}) {
+            for (const std::size_t count : {1U, 2U, 3U}) {
+                const std::int64_t heads = 2, d = 7, width = static_cast<std::int64_t>(count) * heads * d;
+                const at::Tensor by_token = drawn({batch, tokens, heads, d}, type).transpose(1, 2),
+                                 by_head = drawn({batch, heads, tokens, d}, type),
+                                 by_column = drawn({batch, heads, d, tokens}, type).transpose(2, 3);
+                std::vector<at::Tensor> parts = {by_column, by_token, by_head}, rows;
+                parts.resize(count);
+                for (const at::Tensor& part : parts) rows.push_back(part.transpose(1, 2).flatten(2));
+                const at::Tensor wanted = at::cat(rows, 2), into = at::ones({width}, at::kFloat);
+                BOOST_TEST(stacked_heads(parts, into).equal(wanted));
+                is_near(into, wanted.to(at::kDouble).flatten(0, 1).sum(0) + 1, at::kFloat, "sums");
+            }
         }
     }
 }
@@ -142,6 +165,14 @@ BOOST_AUTO_TEST_CASE(tensors_of_other_sizes_types_or_order_are_refused) {
     BOOST_CHECK_THROW(bias_gelu(x, bias.slice(0, 1)), Error);
     BOOST_CHECK_THROW(bias_gelu(x, bias.to(at::kBFloat16)), Error);
     BOOST_CHECK_THROW(bias_gelu_backward(bias.expand({6, 8}), x, bias, into), Error);
+    const at::Tensor heads = drawn({2, 2, 3, 4}, at::kFloat);    // of two heads each: 8 columns
+    BOOST_CHECK_NO_THROW(stacked_heads({heads}, into));
+    BOOST_CHECK_THROW(stacked_heads({heads, heads}, into), Error);
+    BOOST_CHECK_THROW(stacked_heads({}, into), Error);
+    BOOST_CHECK_THROW(stacked_heads({heads, heads, heads, heads}, at::zeros({32})), Error);
+    BOOST_CHECK_THROW(stacked_heads({heads, heads.slice(2, 1)}, at::zeros({16})), Error);
+    BOOST_CHECK_THROW(stacked_heads({heads, heads.to(at::kBFloat16)}, at::zeros({16})), Error);
+    BOOST_CHECK_THROW(stacked_heads({heads.flatten(2)}, into), Error);
     const auto normed = [&](const at::Tensor& residual, const at::Tensor& scales) {
         return residual_norm(x, bias, residual, bias, bias, 1e-6, {{}, scales});
     };

@@ -5,6 +5,7 @@
 #include <ATen/ops/linear.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/zeros_like.h>
+#include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/function_hook.h>
 #include <torch/csrc/autograd/variable.h>
 
@@ -13,6 +14,7 @@
 #include "blip/kernels/recompute.h"
 #include "blip/model/layers.h"
 #include "blip/params/arena.h"
+#include "src/model/fused.h"
 #include "tests/tolerances.h"
 
 namespace blip::test {
@@ -195,6 +197,40 @@ BOOST_AUTO_TEST_CASE(parts_by_head_are_copied_once_each_way) {
     plain_loss.backward();
     BOOST_TEST(x.grad().equal(plain.grad()));
     BOOST_TEST(x.grad().narrow(2, heads * d, heads * d).abs().max().item<float>() == 0);
+}
+
+// On the CPU by LibTorch's operators; as on a GPU, by the fused kernel's twin. Both ways the same product and
+// gradients.
+BOOST_AUTO_TEST_CASE(a_product_by_head_has_the_gradients_of_autograd) {
+    constexpr std::int64_t parts = 2, heads = 4, d = out / parts / heads;
+    for (const at::ScalarType precision : {at::kFloat, at::kBFloat16}) {
+        for (const HeadMemory memory : {HeadMemory::of_product, HeadMemory::own}) {
+            for (const bool fused : {false, true}) {
+                Pair pair(precision);
+                const at::Tensor x = input(precision).set_requires_grad(true);
+                const at::Tensor same = x.detach().clone().set_requires_grad(true);
+                const at::Tensor y = at::linear(same, pair.weight, pair.bias);
+                const std::vector<at::Tensor> got =
+                    fused ? fused_by_head(x, pair.arena.weights()[0], pair.arena.weights()[1], parts, heads, memory)
+                          : pair.linear.by_head(pair.arena.weights(), x, parts, heads, memory);
+                const at::Tensor factor = at::randn(y.sizes()).to(precision);
+                for (std::int64_t p = 0; p < parts; ++p) {
+                    const at::Tensor& part = got[static_cast<std::size_t>(p)];
+                    BOOST_TEST(part.equal(split_heads(y.narrow(2, p * heads * d, heads * d), heads)));
+                    BOOST_TEST(part.is_contiguous() == (memory == HeadMemory::own));
+                }
+                torch::autograd::backward(got, {split_heads(factor.narrow(2, 0, heads * d), heads),
+                                                split_heads(factor.narrow(2, heads * d, heads * d), heads)});
+                y.backward(factor);
+                BOOST_TEST(x.grad().equal(same.grad()));
+                BOOST_TEST(pair.weight_runs == 1);
+                BOOST_TEST(pair.bias_runs == 1);
+                check_close(pair.gradient(0), pair.weight.grad());
+                const at::Tensor of_bias = factor.to(at::kFloat).flatten(0, 1).sum(0);
+                if (fused || precision == at::kFloat) check_close(pair.gradient(1), of_bias);
+            }
+        }
+    }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
