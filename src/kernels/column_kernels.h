@@ -25,11 +25,10 @@ struct Chunks {
     BLIP_HOST_DEVICE std::int64_t count() const { return number; }
     BLIP_HOST_DEVICE std::int64_t first_row(std::int64_t chunk) const { return chunk * rows / number; }
     BLIP_HOST_DEVICE std::int64_t end_row(std::int64_t chunk) const { return first_row(chunk + 1); }
-    // give(row, take(row)) for the rows of a chunk in their order. What several rows take is loaded before any of them
+    // give(row, take(row)) for the rows of a chunk in their order. What `deep` rows take is loaded before any of them
     // gives: loads that wait for no store are on their way together.
-    template <class Take, class Give>
+    template <int deep, class Take, class Give>
     BLIP_HOST_DEVICE void each_row(std::int64_t chunk, const Take& take, const Give& give) const {
-        constexpr int deep = 8;
         const std::int64_t end = end_row(chunk);
         for (std::int64_t row = first_row(chunk); row < end; row += deep) {
             decltype(take(row)) taken[deep];
@@ -97,7 +96,7 @@ struct StackedHeadsBody {
         from += first / tokens * part.of_picture + token * part.of_token;
         const std::int64_t to_next_picture = part.of_picture - tokens * part.of_token;
         float sum = 0;
-        chunks.each_row(
+        chunks.each_row<8>(
             chunk,
             [&](std::int64_t) {
                 const Value value = *from;
@@ -186,7 +185,7 @@ struct BiasGeluBackwardBody {
         const float shift = as_float(bias[column]);
         float sum = 0;
         const auto at = [&](std::int64_t row) { return row * chunks.width + column; };
-        chunks.each_row(
+        chunks.each_row<4>(
             chunk,
             [&](std::int64_t row) {
                 return Taken{dy[at(row)], x[at(row)]};
