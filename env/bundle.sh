@@ -156,6 +156,16 @@ if command -v dpkg-query >/dev/null; then
     done
 fi
 rm "$sources"
+# Packages of one source have one text, at times of megabytes: kept once.
+declare -A kept=()
+for file in "$bundle"/licences/*.txt; do
+    digest=$(sha256sum <"$file")
+    if [ -n "${kept[$digest]:-}" ]; then
+        ln -sf "${kept[$digest]}" "$file"
+    else
+        kept[$digest]=${file##*/}
+    fi
+done
 cat >"$bundle/README.txt" <<README
 blip_mpi $version for x86-64 Linux with glibc $(sed -n 's/^glibc=//p' "$bundle/libexec/requirements") or later. Beside this folder it needs LibTorch 2.11:
 a torch 2.11 wheel (the CUDA 13.0 one to use GPUs) or an unpacked libtorch zip.
