@@ -1,6 +1,6 @@
 // Attention's probabilities from its scores: scale, causal mask, softmax and dropout in one kernel each way. Used by
-// model on GPUs; on the CPU it runs as a reference for tests. Legend: T queries, K keys, of
-// which `real` are ones: the rest fills rows up, gets the probability 0 and no dropout number.
+// model on GPUs; on the CPU it runs as a reference for tests. Legend: T queries, K keys.
+// Only the first real_keys of a row may be keys: the rest fills it up and gets the probability 0 and no dropout number.
 #pragma once
 
 #include <ATen/core/Tensor.h>

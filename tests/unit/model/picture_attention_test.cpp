@@ -1,5 +1,4 @@
-// PictureAttention against attention written out with keys and values:
-// contexts, and every gradient by autograd.
+// PictureAttention against attention written out with keys and values: contexts, and every gradient by autograd.
 #include "src/model/picture_attention.h"
 
 #include <ATen/TensorOperators.h>
@@ -7,7 +6,6 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/softmax.h>
-#include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 
 #include <boost/test/unit_test.hpp>
@@ -26,8 +24,7 @@ struct Inputs {
 
     Inputs copy() const {
         const auto leaf = [](const at::Tensor& x) { return x.detach().clone().set_requires_grad(true); };
-        Inputs same{leaf(pictures), leaf(query), leaf(weight), leaf(bias)};
-        return same;
+        return {leaf(pictures), leaf(query), leaf(weight), leaf(bias)};
     }
 };
 
