@@ -38,24 +38,26 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '%-5s %s\n' '$(1)' '$(2)')
 
 # ---- the layers, lowest first, and what each may use (src/README.md) ----
-LAYERS := base options comm text image data kernels params weights model optim checkpoint metrics report eval train app
+LAYERS := base options comm text image data device kernels params weights model generate optim checkpoint metrics report feed tasks train app
 USES_options    := base
 USES_comm       := base options
 USES_text       := base
 USES_image      := base options
 USES_data       := base options text image
-USES_kernels    := base
-USES_params     := base kernels
-USES_weights    := base options text comm kernels params
-USES_model      := base options kernels text params comm
-USES_optim      := base options comm kernels params
-USES_checkpoint := base options text comm kernels params weights optim
+USES_kernels    := base device
+USES_params     := base
+USES_weights    := base options text params
+USES_model      := base options kernels text params
+USES_generate   := base options device model
+USES_optim      := base options comm params
+USES_checkpoint := base options comm device params weights optim
 USES_metrics    := base text
-USES_report     := base options
-USES_eval       := base options comm kernels text image data params model metrics report
-USES_train      := base options comm kernels text data params weights model optim checkpoint eval report
-USES_app        := $(filter-out app,$(LAYERS))
-TORCH_LAYERS    := kernels params weights model optim checkpoint eval train app
+USES_report     := base
+USES_feed       := base device image data
+USES_tasks      := base options comm text data device kernels model generate metrics report feed
+USES_train      := base options comm text data device kernels params model optim checkpoint report feed tasks
+USES_app        := base options comm text image data device params weights model checkpoint metrics report tasks train
+TORCH_LAYERS    := device kernels params weights model generate optim checkpoint feed tasks train app
 closure = $(sort $(1) $(foreach l,$(USES_$(1)),$(call closure,$(l))))
 
 # ---- what is found on this machine ----
@@ -114,9 +116,11 @@ NVCC_FLAGS := -std=c++20 -O3 -lineinfo -fmad=false -ccbin $(lastword $(CXX)) -Ii
 # ---- sources, objects, programs ----
 # Files named *.cu and *_cuda.cpp are in programs with CUDA only, *_nocuda.cpp in those without.
 obj      = $(patsubst %.cu,$(BUILD)/obj/%.cu.o,$(patsubst %.cpp,$(BUILD)/obj/%.o,$(1)))
-sources  = $(filter-out src/app/main.cpp src/app/score_main.cpp %_cuda.cpp %_nocuda.cpp,$(wildcard src/$(1)/*.cpp))
-sources_cuda   = $(wildcard src/$(1)/*.cu src/$(1)/*_cuda.cpp)
-sources_nocuda = $(wildcard src/$(1)/*_nocuda.cpp)
+# $(1) folder, $(2) patterns -> the files in it and in its folders
+files    = $(wildcard $(foreach p,$(2),$(1)/$(p) $(1)/*/$(p)))
+sources  = $(filter-out src/app/main.cpp src/app/score_main.cpp %_cuda.cpp %_nocuda.cpp,$(call files,src/$(1),*.cpp))
+sources_cuda   = $(call files,src/$(1),*.cu *_cuda.cpp)
+sources_nocuda = $(call files,src/$(1),*_nocuda.cpp)
 HAVE    := $(foreach l,$(LAYERS),$(if $(call sources,$(l)),$(l)))
 HAVE_CUDA   := $(if $(WITH_CUDA),$(foreach l,$(LAYERS),$(if $(call sources_cuda,$(l)),$(l))))
 HAVE_NOCUDA := $(foreach l,$(LAYERS),$(if $(call sources_nocuda,$(l)),$(l)))
@@ -128,7 +132,7 @@ TESTED  := $(foreach l,$(LAYERS),$(if $(wildcard tests/unit/$(l)/*_test.cpp),$(l
 torchy   = $(filter $(TORCH_LAYERS),$(1))
 
 PREP_LAYERS := base options text image data
-PREP      := $(patsubst data_prep/%.cpp,%,$(wildcard data_prep/coco_pack.cpp data_prep/make_sample.cpp))
+PREP      := $(patsubst data_prep/%/main.cpp,%,$(wildcard data_prep/*/main.cpp))
 SCORE_LAYERS := base options text metrics
 PROGRAMS  := $(addprefix $(BUILD)/bin/,blip_mpi blip_mpi_score) $(if $(WITH_CUDA),$(BUILD)/bin/blip_mpi_cuda) $(PREP:%=$(BUILD)/bin/%)
 UNIT      := $(TESTED:%=$(BUILD)/tests/unit_%)
@@ -166,7 +170,7 @@ $(call track,$(BUILD)/lists/fake_cuda,$(wildcard tests/fake_cuda/*.cpp tests/gpu
 $(if $(WITH_CUDA),,$(shell rm -f $(BUILD)/bin/blip_mpi_cuda $(BUILD)/tests/gpu $(BUILD)/tests/nccl_* $(BUILD)/tests/*fake_cuda $(BUILD)/tests/roofline))
 $(foreach l,$(TESTED),$(call track,$(BUILD)/lists/unit_$(l),$(wildcard tests/unit/$(l)/*_test.cpp)))
 $(foreach d,golden ranks,$(call track,$(BUILD)/lists/$(d),$(wildcard tests/$(d)/*_test.cpp)))
-$(foreach p,$(PREP),$(call track,$(BUILD)/lists/$(p),$(wildcard data_prep/$(p)*.cpp)))
+$(foreach p,$(PREP),$(call track,$(BUILD)/lists/$(p),$(wildcard data_prep/$(p)/*.cpp)))
 $(call track,$(BUILD)/lists/libtest_support,$(SUPPORT))
 $(call track,$(BUILD)/lists/libtest_support_torch,$(SUPPORT_TORCH))
 endif
@@ -249,7 +253,7 @@ format: ## lay out all C++ as env/clang-format says
 
 tidy: ## clang-tidy over the program's sources, if it is installed (minutes)
 	@command -v $(CLANG_TIDY) >/dev/null || { echo '$(CLANG_TIDY) is not installed: apt-get install it, or set CLANG_TIDY= (16 or later)' >&2; exit 66; }
-	@printf '%s\n' $(or $(ONLY),$(filter-out %_cuda.cpp,$(wildcard src/*/*.cpp data_prep/*.cpp))) | xargs -P $(shell nproc) -n 1 sh -c \
+	@printf '%s\n' $(or $(ONLY),$(filter-out %_cuda.cpp,$(wildcard src/*/*.cpp src/*/*/*.cpp data_prep/*/*.cpp))) | xargs -P $(shell nproc) -n 1 sh -c \
 	  '$(CLANG_TIDY) --quiet --config-file=env/clang-tidy "$$0" -- $(CPPFLAGS) -std=c++20 $(TORCH_FLAGS) $(MPI_FLAGS) $(PNG_FLAGS) 2>/dev/null'
 
 install: build ## programs, job files and vocabulary into PREFIX= (default /usr/local)
@@ -306,15 +310,15 @@ endef
 of_kind = $(if $(filter plain,$(1)),$(filter-out $(KINDS:json:%=%) $(KINDS:torch:%=%),$(2)),$(filter $(patsubst $(1):%,%,$(filter $(1):%,$(KINDS))),$(2)))
 # $(1) sources, $(2) test_ for tests, $(3) further flags
 compiled_as = $(foreach k,plain json torch,$(if $(call of_kind,$(k),$(1)),$(eval $(call object_rules,$(call obj,$(call of_kind,$(k),$(1))),$(2)$(k),$(3)))))
-$(foreach l,$(LAYERS),$(call compiled_as,$(filter-out %_cuda.cpp,$(wildcard src/$(l)/*.cpp)),,$(call mpi_of,$(l)) $(call png_of,$(l))))
+$(foreach l,$(LAYERS),$(call compiled_as,$(filter-out %_cuda.cpp,$(call files,src/$(l),*.cpp)),,$(call mpi_of,$(l)) $(call png_of,$(l))))
 $(call obj,src/image/png.cpp): $(BUILD)/lists/flags_png
-$(foreach l,$(HAVE_CUDA),$(call compiled_as,$(wildcard src/$(l)/*_cuda.cpp),,$(call mpi_of,$(l)) $(CUDA_FLAGS)))
+$(foreach l,$(HAVE_CUDA),$(call compiled_as,$(call files,src/$(l),*_cuda.cpp),,$(call mpi_of,$(l)) $(CUDA_FLAGS)))
 $(foreach l,$(TESTED),$(call compiled_as,$(wildcard tests/unit/$(l)/*_test.cpp),test_,$(call mpi_of,$(l))))
 $(call compiled_as,$(wildcard tests/golden/*_test.cpp tests/ranks/*_test.cpp tests/support/*.cpp),test_)
 $(call compiled_as,$(wildcard tests/gpu/*_test.cpp tests/fake_cuda/*_test.cpp) $(filter-out tests/nccl/fake_%,$(wildcard tests/nccl/*.cpp)),test_,$(CUDA_FLAGS))
 $(call compiled_as,$(filter-out %_test.cpp,$(wildcard tests/fake_cuda/*.cpp)) tests/nccl/fake_nccl.cpp,,$(CUDA_FLAGS))
 $(call compiled_as,$(wildcard tests/bench/*_bench.cpp) tests/parity/evaluate_batch.cpp tests/faults/files/newest_state.cpp)
-$(call compiled_as,$(wildcard data_prep/*.cpp))
+$(call compiled_as,$(wildcard data_prep/*/*.cpp))
 
 .PHONY: need-torch
 need-torch:
@@ -360,7 +364,7 @@ $(eval $(call program_rules,$(BUILD)/bin/blip_mpi,$(call obj,src/app/main.cpp),$
 $(if $(WITH_CUDA),$(eval $(call cuda_program_rules,$(BUILD)/bin/blip_mpi_cuda,$(call obj,src/app/main.cpp))))
 # Of the layer app it takes what needs no LibTorch.
 $(eval $(call program_rules,$(BUILD)/bin/blip_mpi_score,$(call obj,src/app/score_main.cpp),$(SCORE_LAYERS),$(BUILD)/lib/libblip_app.a))
-$(foreach p,$(PREP),$(eval $(call program_rules,$(BUILD)/bin/$(p),$(call obj,$(wildcard data_prep/$(p).cpp data_prep/$(p)_*.cpp)),$(PREP_LAYERS),,,$(BUILD)/lists/$(p))))
+$(foreach p,$(PREP),$(eval $(call program_rules,$(BUILD)/bin/$(p),$(call obj,$(wildcard data_prep/$(p)/*.cpp)),$(PREP_LAYERS),,,$(BUILD)/lists/$(p))))
 $(foreach l,$(TESTED),$(eval $(call program_rules,$(BUILD)/tests/unit_$(l),$(call obj,$(wildcard tests/unit/$(l)/*_test.cpp)) $(test_main),$(call closure,$(l)),$(SUPPORT_LIB) $(if $(call torchy,$(call closure,$(l))),$(SUPPORT_TORCH_LIB)),$(TEST_LIBS),$(BUILD)/lists/unit_$(l))))
 $(eval $(call program_rules,$(BUILD)/tests/golden,$(call obj,$(wildcard tests/golden/*_test.cpp)) $(test_main),$(LAYERS),$(SUPPORT_LIB) $(SUPPORT_TORCH_LIB),$(TEST_LIBS),$(BUILD)/lists/golden))
 $(eval $(call program_rules,$(BUILD)/tests/ranks,$(call obj,$(wildcard tests/ranks/*_test.cpp) tests/support/ranks_main.cpp),$(LAYERS),$(SUPPORT_LIB) $(SUPPORT_TORCH_LIB),$(TEST_LIBS),$(BUILD)/lists/ranks))
@@ -427,13 +431,12 @@ $(eval $(call program_rules,$(lastword $(FOR_FAULTS)),$(call obj,tests/faults/fi
 # Fuzzers of what reads files and captions of strangers: only sources free of LibTorch, compiled a second time with checks.
 FUZZERS     := $(patsubst tests/faults/fuzz/%_fuzz.cpp,$(BUILD)/fuzz/%,$(wildcard tests/faults/fuzz/*_fuzz.cpp))
 FUZZ_FLAGS  := -std=c++20 -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all -include tests/faults/fuzz/source_location.h
-FUZZED      := $(wildcard src/base/*.cpp src/options/*.cpp src/text/*.cpp src/metrics/ptb_*.cpp) src/image/jpeg.cpp \
-  $(addprefix src/weights/,element_type.cpp safetensors_header.cpp pickle_machine.cpp pickle_steps.cpp pickle_calls.cpp \
-  tensor_view.cpp zip_archive.cpp pth_file.cpp weight_file.cpp) src/metrics/caption_files.cpp \
-  $(addprefix src/weights/,weight_index.cpp weight_open.cpp file_form.cpp safetensors_weights.cpp mapped_file.cpp) \
-  $(addprefix src/metrics/,meteor_tables.cpp meteor_index.cpp document_frequencies.cpp counted_captions.cpp cider.cpp coco_tokens.cpp) \
-  $(addprefix src/data/,structure_bytes.cpp hdf5_structure.cpp hdf5_heap.cpp packed_dataset.cpp packed_tables.cpp packed_format.cpp) \
-  $(addprefix src/checkpoint/,manifest.cpp json_fields.cpp) $(addprefix data_prep/coco_pack_,readers.cpp source.cpp)
+FUZZED      := $(wildcard src/base/*.cpp src/options/*.cpp src/text/*.cpp src/metrics/ptb/*.cpp) src/image/jpeg.cpp \
+  $(addprefix src/weights/,element_type.cpp safetensors/header.cpp safetensors/weights.cpp pickle/machine.cpp pickle/steps.cpp \
+  pickle/calls.cpp tensor_view.cpp pth/zip_archive.cpp pth/pth_file.cpp weight_file.cpp shard_index.cpp open.cpp file_form.cpp mapped_file.cpp) \
+  $(addprefix src/metrics/,caption_files.cpp meteor/tables.cpp meteor/index.cpp document_frequencies.cpp counted_captions.cpp cider.cpp coco_tokens.cpp) \
+  $(addprefix src/data/,structure_bytes.cpp hdf5_structure.cpp hdf5_heap.cpp packed/dataset.cpp packed/tables.cpp packed/format.cpp) \
+  $(addprefix src/checkpoint/,manifest.cpp json_fields.cpp) $(addprefix data_prep/coco_pack/,readers.cpp source.cpp)
 FUZZED      := $(filter-out %_cuda.cpp,$(FUZZED))
 .PHONY: fuzzers
 fuzzers: $(FUZZERS) $(BUILD)/fuzz/packed_seed # tests/faults/fuzz_readers.sh runs them
@@ -453,5 +456,5 @@ $(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/faults/fuzz/%_fuzz.o $(BUILD)/fuzz/libfuzze
 $(call compiled_as,tests/faults/fuzz/packed_seed.cpp)
 $(eval $(call program_rules,$(BUILD)/fuzz/packed_seed,$(call obj,tests/faults/fuzz/packed_seed.cpp),$(PREP_LAYERS)))
 
--include $(wildcard $(BUILD)/fuzz/src/*/*.d $(BUILD)/fuzz/data_prep/*.d $(BUILD)/fuzz/tests/faults/fuzz/*.d)
+-include $(wildcard $(BUILD)/fuzz/src/*/*.d $(BUILD)/fuzz/src/*/*/*.d $(BUILD)/fuzz/data_prep/*/*.d $(BUILD)/fuzz/tests/faults/fuzz/*.d)
 -include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/obj/*/*/*.d $(BUILD)/obj/*/*/*/*.d)

@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 
 #include "blip/base/gpu_presence.h"
-#include "blip/comm/nccl_communicator.h"
-#include "blip/kernels/device.h"
+#include "blip/comm/nccl/communicator.h"
+#include "blip/device/device.h"
 
 namespace blip {
 

@@ -19,8 +19,8 @@
 #include "blip/base/error.h"
 #include "blip/base/log.h"
 #include "blip/base/standard_output.h"
-#include "blip/comm/mpi_communicator.h"
-#include "blip/comm/mpi_session.h"
+#include "blip/comm/mpi/communicator.h"
+#include "blip/comm/mpi/session.h"
 #include "blip/comm/run_together.h"
 #include "blip/comm/watchdog.h"
 #include "blip/options/parse.h"
@@ -28,7 +28,7 @@
 #include "src/app/error_text.h"
 #include "src/app/standalone.h"
 #include "src/app/startup.h"
-#include "src/app/verbs.h"
+#include "src/app/verbs/verbs.h"
 
 namespace blip {
 namespace {

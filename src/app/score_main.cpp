@@ -3,7 +3,7 @@
 #include <string_view>
 
 #include "src/app/standalone.h"
-#include "src/app/verbs.h"
+#include "src/app/verbs/verbs.h"
 
 int main(int argc, char** argv) {
     blip::open_standard_streams();

@@ -13,9 +13,9 @@
 
 #include "blip/base/log.h"
 #include "blip/checkpoint/checkpoints.h"
-#include "blip/comm/mpi_session.h"
+#include "blip/comm/mpi/session.h"
 #include "blip/comm/run_together.h"
-#include "blip/kernels/large_tensors.h"
+#include "blip/device/large_tensors.h"
 #include "blip/options/parse.h"
 #include "blip/train/run_identity.h"
 #include "src/app/affinity.h"

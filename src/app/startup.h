@@ -6,8 +6,8 @@
 
 #include "blip/base/error.h"
 #include "blip/comm/communicator.h"
-#include "blip/comm/mpi_session.h"
-#include "blip/data/packed_dataset.h"
+#include "blip/comm/mpi/session.h"
+#include "blip/data/packed/dataset.h"
 #include "blip/options/options.h"
 
 namespace blip {

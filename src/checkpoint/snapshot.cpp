@@ -10,7 +10,7 @@
 #include <cstring>
 #include <thread>
 
-#include "blip/kernels/large_tensors.h"
+#include "blip/device/large_tensors.h"
 
 namespace blip {
 namespace {

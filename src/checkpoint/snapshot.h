@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include "blip/kernels/device.h"
+#include "blip/device/device.h"
 #include "blip/optim/adamw.h"
 #include "blip/params/arena.h"
 #include "blip/weights/safetensors.h"

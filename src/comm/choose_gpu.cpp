@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include "blip/base/error.h"
-#include "blip/comm/nccl_communicator.h"
+#include "blip/comm/nccl/communicator.h"
 
 namespace blip {
 

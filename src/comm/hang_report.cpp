@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "blip/base/error.h"
-#include "src/comm/mpi_check.h"
+#include "src/comm/mpi/check.h"
 
 namespace blip {
 namespace {

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "src/comm/mpi_requests.h"
+#include "src/comm/mpi/requests.h"
 #include "src/comm/phase_board.h"
 
 namespace blip {

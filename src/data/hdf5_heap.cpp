@@ -1,6 +1,6 @@
 // See hdf5_heap.h. Names of fields are those of the HDF5 File Format Specification, version 3 (III.A.2 version 2
 // B-trees, III.G fractal heap).
-#include "hdf5_heap.h"
+#include "src/data/hdf5_heap.h"
 
 #include <bit>
 

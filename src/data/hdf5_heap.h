@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "structure_bytes.h"
+#include "src/data/structure_bytes.h"
 
 namespace blip {
 

@@ -1,12 +1,12 @@
 // See hdf5_structure.h. Names are those of the HDF5 File Format Specification, version 3 (II.A superblock, IV.A object
 // headers and their messages).
-#include "hdf5_structure.h"
+#include "src/data/hdf5_structure.h"
 
 #include <fmt/format.h>
 
 #include <limits>
 
-#include "hdf5_heap.h"
+#include "src/data/hdf5_heap.h"
 
 namespace blip {
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "blip/base/error.h"
-#include "structure_bytes.h"
+#include "src/data/structure_bytes.h"
 
 namespace blip {
 

@@ -1,5 +1,5 @@
 // See structure_bytes.h.
-#include "structure_bytes.h"
+#include "src/data/structure_bytes.h"
 
 #include <fmt/format.h>
 #include <unistd.h>

@@ -8,7 +8,7 @@
 
 #include "blip/base/random.h"
 #include "blip/image/resize.h"
-#include "operator_kernels.h"
+#include "src/image/operator_kernels.h"
 
 namespace blip {
 namespace {

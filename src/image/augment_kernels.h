@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "blip/base/host_device.h"
-#include "src/image/resize_arithmetic.h"
+#include "src/image/resize/arithmetic.h"
 #include "src/image/transform_layout.h"
 
 namespace blip {

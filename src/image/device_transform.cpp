@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include "operators.h"
-#include "resize_arithmetic.h"
-#include "transform_layout.h"
+#include "src/image/operators.h"
+#include "src/image/resize/arithmetic.h"
+#include "src/image/transform_layout.h"
 
 namespace blip {
 namespace {

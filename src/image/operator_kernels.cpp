@@ -1,11 +1,11 @@
 // See operator_kernels.h. Fused multiply-adds are part of the result: where the processor lacks them, the C library's
 // fmaf computes the same, slowly.
-#include "operator_kernels.h"
+#include "src/image/operator_kernels.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "intrinsics.h"
+#include "src/image/intrinsics.h"
 
 namespace blip {
 namespace {

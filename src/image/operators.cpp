@@ -1,6 +1,6 @@
 // RandomAugment's operators on the CPU, on planes. Shears and translations move whole rows (or columns, turned into
 // rows and back), so that only the rotation has to pick its pixels one by one.
-#include "operators.h"
+#include "src/image/operators.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,8 +8,8 @@
 #include <numbers>
 #include <vector>
 
-#include "operator_kernels.h"
-#include "resize_kernel.h"
+#include "src/image/operator_kernels.h"
+#include "src/image/resize/kernel.h"
 
 namespace blip {
 namespace {

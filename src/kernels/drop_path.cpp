@@ -2,7 +2,7 @@
 #include "blip/kernels/drop_path.h"
 
 #include "blip/base/random.h"
-#include "blip/kernels/device.h"
+#include "blip/device/device.h"
 
 namespace blip {
 

@@ -10,7 +10,7 @@
 #include <string>
 
 #include "blip/base/error.h"
-#include "blip/kernels/device.h"
+#include "blip/device/device.h"
 #include "blip/kernels/dropout.h"
 #include "src/kernels/kernel_list.h"
 

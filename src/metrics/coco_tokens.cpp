@@ -7,7 +7,7 @@
 
 #include "blip/base/parallel_for.h"
 #include "blip/metrics/ptb_tokenizer.h"
-#include "src/metrics/ptb_lexer.h"
+#include "src/metrics/ptb/lexer.h"
 
 namespace blip {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "blip/base/error.h"
 #include "blip/options/parse.h"
-#include "option_table.h"
+#include "src/options/option_table.h"
 
 namespace blip {
 namespace {

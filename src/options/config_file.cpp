@@ -1,5 +1,5 @@
 // Reads and quotes the lines of a config file; used by parse.cpp and help.cpp.
-#include "config_file.h"
+#include "src/options/config_file.h"
 
 #include <fmt/format.h>
 

@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "blip/options/parse.h"
-#include "config_file.h"
-#include "option_table.h"
+#include "src/options/config_file.h"
+#include "src/options/option_table.h"
 
 namespace blip {
 namespace {

@@ -1,5 +1,5 @@
 // See the header. Used for names of options and for values that are one of a few words.
-#include "nearest_word.h"
+#include "src/options/nearest_word.h"
 
 #include <fmt/format.h>
 

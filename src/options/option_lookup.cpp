@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "nearest_word.h"
-#include "option_table.h"
+#include "src/options/nearest_word.h"
+#include "src/options/option_table.h"
 
 namespace blip {
 std::string verb_name(Verb verb) {

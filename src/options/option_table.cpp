@@ -1,8 +1,8 @@
 // Declares the options of runs: files, training, checkpoints; the others are in option_table_more.cpp. Each is declared
 // once. Read by parse.cpp and help.cpp.
-#include "option_table.h"
+#include "src/options/option_table.h"
 
-#include "table_builder.h"
+#include "src/options/table_builder.h"
 
 namespace blip {
 namespace {

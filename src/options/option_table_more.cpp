@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "blip/options/parse.h"
-#include "table_builder.h"
+#include "src/options/table_builder.h"
 
 namespace blip {
 

@@ -1,11 +1,11 @@
 // Reading of option values other than numbers; what the option table's setters use.
-#include "option_value.h"
+#include "src/options/option_value.h"
 
 #include <fmt/ranges.h>
 
 #include <algorithm>
 
-#include "nearest_word.h"
+#include "src/options/nearest_word.h"
 
 namespace blip {
 

@@ -11,11 +11,11 @@
 #include <set>
 
 #include "blip/base/error.h"
-#include "config_file.h"
-#include "nearest_word.h"
-#include "option_table.h"
-#include "option_value.h"
-#include "yaml_config.h"
+#include "src/options/config_file.h"
+#include "src/options/nearest_word.h"
+#include "src/options/option_table.h"
+#include "src/options/option_value.h"
+#include "src/options/yaml_config.h"
 
 namespace blip {
 namespace {

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "option_table.h"
-#include "option_value.h"
+#include "src/options/option_table.h"
+#include "src/options/option_value.h"
 
 namespace blip {
 

@@ -8,8 +8,8 @@
 #include <stdexcept>
 
 #include "blip/base/error.h"
-#include "nearest_word.h"
-#include "option_value.h"
+#include "src/options/nearest_word.h"
+#include "src/options/option_value.h"
 
 namespace blip {
 

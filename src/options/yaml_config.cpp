@@ -1,6 +1,6 @@
 // See yaml_config.h. What a key means in the reference job stands in one table here; defaults, ranges and types are
 // those of the options it names.
-#include "yaml_config.h"
+#include "src/options/yaml_config.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -14,8 +14,8 @@
 #include <sstream>
 
 #include "blip/base/error.h"
-#include "config_file.h"
-#include "nearest_word.h"
+#include "src/options/config_file.h"
+#include "src/options/nearest_word.h"
 
 namespace blip {
 namespace {

@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "blip/base/log.h"
-#include "terminal.h"
+#include "src/report/terminal.h"
 
 namespace blip {
 namespace {

@@ -1,5 +1,5 @@
 // Finds the terminal and draws the transient line; used by progress.cpp.
-#include "terminal.h"
+#include "src/report/terminal.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

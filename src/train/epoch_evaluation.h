@@ -7,10 +7,10 @@
 #include <optional>
 #include <string>
 
-#include "blip/eval/evaluator.h"
 #include "blip/optim/adamw.h"
 #include "blip/params/arena.h"
 #include "blip/report/run_log.h"
+#include "blip/tasks/caption/evaluator.h"
 
 namespace blip {
 

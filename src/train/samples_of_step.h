@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "blip/comm/communicator.h"
-#include "blip/data/packed_dataset.h"
+#include "blip/data/packed/dataset.h"
 #include "blip/report/run_log.h"
 #include "src/train/train_step.h"
 

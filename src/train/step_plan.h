@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "blip/data/batch_loader.h"
-#include "blip/data/packed_dataset.h"
+#include "blip/data/packed/dataset.h"
 #include "blip/data/shard_sampler.h"
 #include "blip/options/options.h"
 

@@ -12,7 +12,7 @@
 #include "blip/base/phase.h"
 #include "blip/base/random.h"
 #include "blip/kernels/drop_path.h"
-#include "blip/train/caption_loss.h"
+#include "blip/tasks/caption/caption_loss.h"
 
 namespace blip {
 

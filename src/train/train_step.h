@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "blip/checkpoint/train_state.h"
-#include "blip/eval/batch_feed.h"
-#include "blip/kernels/device.h"
+#include "blip/device/device.h"
+#include "blip/feed/batch_feed.h"
 #include "blip/model/captioner.h"
 #include "blip/optim/adamw.h"
 #include "blip/optim/grad_reducer.h"

@@ -11,7 +11,7 @@
 #include "blip/text/wordpiece.h"
 #include "blip/weights/import.h"
 #include "blip/weights/names.h"
-#include "src/weights/model_config.h"
+#include "src/weights/huggingface/model_config.h"
 #include "src/weights/position_embedding.h"
 #include "src/weights/stored_names.h"
 

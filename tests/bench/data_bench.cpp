@@ -10,7 +10,7 @@
 #include "bench_pictures.h"
 #include "blip/base/random.h"
 #include "blip/data/batch_loader.h"
-#include "blip/data/packed_writer.h"
+#include "blip/data/packed/writer.h"
 
 namespace blip::test {
 namespace {

@@ -23,7 +23,7 @@
 #include <cstdlib>
 
 #include "blip/base/phase.h"
-#include "blip/kernels/device.h"
+#include "blip/device/device.h"
 #include "tests/fake_cuda/fake_cuda.h"
 #include "tests/fake_cuda/record.h"
 

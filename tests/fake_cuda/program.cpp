@@ -9,9 +9,9 @@
 
 #include "blip/base/gpu_presence.h"
 #include "blip/image/device_transform.h"
+#include "src/generate/choose_kernel.h"
 #include "src/image/augment_kernels.h"
 #include "src/kernels/kernel_list.h"
-#include "src/model/choose_kernel.h"
 #include "tests/fake_cuda/fake_cuda.h"
 #include "tests/fake_cuda/record.h"
 

@@ -13,7 +13,7 @@
 #include <cmath>
 
 #include "blip/base/error.h"
-#include "blip/kernels/device.h"
+#include "blip/device/device.h"
 #include "tests/fake_cuda/fake_cuda.h"
 #include "tests/fake_cuda/roofline_batch.h"
 

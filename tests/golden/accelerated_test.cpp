@@ -7,9 +7,9 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "blip/model/beam_search.h"
+#include "blip/generate/beam_search.h"
+#include "blip/tasks/caption/caption_loss.h"
 #include "blip/text/caption_text.h"
-#include "blip/train/caption_loss.h"
 #include "blip/weights/safetensors.h"
 #include "tests/support/torch_golden_model.h"
 #include "tests/tolerances.h"

@@ -13,11 +13,11 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
-#include "blip/model/beam_search.h"
+#include "blip/generate/beam_search.h"
 #include "blip/optim/adamw.h"
 #include "blip/optim/grad_reducer.h"
+#include "blip/tasks/caption/caption_loss.h"
 #include "blip/text/caption_text.h"
-#include "blip/train/caption_loss.h"
 #include "blip/weights/safetensors.h"
 #include "tests/support/self_communicator.h"
 #include "tests/support/torch_golden_model.h"

@@ -8,8 +8,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "blip/model/beam_search.h"
-#include "blip/model/sampling.h"
+#include "blip/generate/beam_search.h"
+#include "blip/generate/sampling.h"
 #include "blip/weights/safetensors.h"
 #include "tests/support/paths.h"
 #include "tests/tolerances.h"

@@ -6,7 +6,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "blip/base/gpu_presence.h"
-#include "blip/kernels/device.h"
+#include "blip/device/device.h"
 
 namespace blip::test {
 namespace {

@@ -1,12 +1,12 @@
 // BatchFeed on a GPU against the loader's own transform: every byte, in order, whatever the computation does meanwhile.
-#include "blip/eval/batch_feed.h"
+#include "blip/feed/batch_feed.h"
 
 #include <ATen/TensorOperators.h>
 
 #include <boost/test/unit_test.hpp>
 
 #include "blip/base/gpu_presence.h"
-#include "blip/kernels/device.h"
+#include "blip/device/device.h"
 #include "tests/support/torch_feed_cases.h"
 
 namespace blip::test {

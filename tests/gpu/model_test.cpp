@@ -7,12 +7,12 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "blip/kernels/device.h"
+#include "blip/device/device.h"
+#include "blip/generate/beam_search.h"
 #include "blip/kernels/drop_path.h"
-#include "blip/model/beam_search.h"
 #include "blip/optim/adamw.h"
 #include "blip/optim/grad_reducer.h"
-#include "blip/train/caption_loss.h"
+#include "blip/tasks/caption/caption_loss.h"
 #include "tests/support/self_communicator.h"
 #include "tests/support/torch_golden_model.h"
 #include "tests/tolerances.h"

@@ -2,7 +2,10 @@
 """Checks who includes what. Called by run.sh as: check_layers.py [ROOT]; prints one line per violation, exit 1 if any.
 
 The table of layers is the Makefile's (USES_<layer> lines), so that what is linked and what may be included cannot differ.
+A permission that no include uses is refused, and so are three files of a folder that share the first word of their names:
+they want a folder of that name.
 """
+import collections
 import pathlib
 import re
 import sys
@@ -27,7 +30,7 @@ def read_table(makefile):
     torch = set(re.search(r'^TORCH_LAYERS\s*:?=\s*(.*)$', text, re.M).group(1).split())
     uses = {layer: set() for layer in layers}
     for layer, names in re.findall(r'^USES_(\w+)\s*:?=\s*(.*)$', text, re.M):
-        uses[layer] = set(layers) if '$(' in names else set(names.split())
+        uses[layer] = set(names.split())
     for layer, names in uses.items():
         names.add(layer)
     return uses, torch
@@ -43,6 +46,24 @@ def room_of(path):
     if parts[0] == 'data_prep':
         return 'prep', ''
     return 'test', parts[2] if parts[1] == 'unit' else 'comm' if parts[1] == 'nccl' else ''
+
+
+def targets_of(text):
+    """The layers whose headers a source includes."""
+    for match in re.finditer(r'^\s*#\s*include\s*"(?:(?:include/)?blip|src)/(\w+)/', text, re.M):
+        yield match.group(1)
+
+
+def shared_prefixes(paths):
+    """(folder, first word, names) of three or more files of a folder of the program that begin with the same word."""
+    groups = collections.defaultdict(set)
+    for path in paths:
+        if room_of(path)[0] != 'test':
+            name = re.sub(r'(_cuda|_nocuda)?\.\w+$', '', path.name)
+            groups[path.parent, name.split('_')[0]].add(name)
+    for (folder, word), names in sorted(groups.items()):
+        if len(names) >= 3:
+            yield folder, word, sorted(names)
 
 
 def problems_of(path, text, uses, torch):
@@ -83,15 +104,26 @@ def problems_of(path, text, uses, torch):
 
 def main(root):
     uses, torch = read_table(root / 'Makefile')
-    found = 0
+    found, paths, used = 0, [], collections.defaultdict(set)
     for folder in ('src', 'include/blip', 'data_prep', 'tests'):
         for path in sorted((root / folder).rglob('*')):
             if path.suffix not in ('.cpp', '.h', '.cu', '.cuh'):
                 continue
-            relative = path.relative_to(root)
-            for line, problem in problems_of(relative, path.read_text(), uses, torch):
+            relative, text = path.relative_to(root), path.read_text()
+            paths.append(relative)
+            kind, layer = room_of(relative)
+            if kind == 'layer':
+                used[layer].update(targets_of(text))
+            for line, problem in problems_of(relative, text, uses, torch):
                 print(f'{relative}:{line}: {problem}')
                 found += 1
+    for layer, names in uses.items():
+        for name in sorted(names - used[layer] - {layer}) if layer in used else ():
+            print(f'Makefile: no file of {layer} includes one of {name}: take it out of USES_{layer}')
+            found += 1
+    for folder, word, names in shared_prefixes(paths):
+        print(f'{folder}: {", ".join(names)}: a folder {word}/ in place of the prefix')
+        found += 1
     return 1 if found else 0
 
 

@@ -7,7 +7,7 @@
 
 #include "blip/base/cuda.h"
 #include "blip/base/gpu_presence.h"
-#include "blip/comm/mpi_communicator.h"
+#include "blip/comm/mpi/communicator.h"
 #include "tests/nccl/nccl_world.h"
 #include "tests/support/ranks.h"
 

@@ -10,9 +10,9 @@
 
 #include "blip/base/cuda.h"
 #include "blip/base/log.h"
-#include "blip/comm/mpi_communicator.h"
-#include "blip/comm/mpi_session.h"
-#include "blip/comm/nccl_communicator.h"
+#include "blip/comm/mpi/communicator.h"
+#include "blip/comm/mpi/session.h"
+#include "blip/comm/nccl/communicator.h"
 
 namespace {
 

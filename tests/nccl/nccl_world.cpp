@@ -7,7 +7,7 @@
 
 #include "blip/base/cuda.h"
 #include "blip/base/gpu_presence.h"
-#include "blip/comm/mpi_communicator.h"
+#include "blip/comm/mpi/communicator.h"
 #include "tests/support/ranks.h"
 
 namespace blip::test {

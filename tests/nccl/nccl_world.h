@@ -4,7 +4,7 @@
 #include <boost/test/unit_test.hpp>
 #include <vector>
 
-#include "blip/comm/nccl_communicator.h"
+#include "blip/comm/nccl/communicator.h"
 
 namespace blip::test {
 

@@ -20,8 +20,8 @@
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/image/augment.h"
 #include "blip/image/picture.h"
+#include "blip/tasks/caption/caption_loss.h"
 #include "blip/text/caption_text.h"
-#include "blip/train/caption_loss.h"
 #include "blip/weights/safetensors.h"
 #include "src/app/startup.h"
 

@@ -9,7 +9,7 @@
 
 #include "blip/base/error.h"
 #include "blip/base/phase.h"
-#include "blip/comm/mpi_communicator.h"
+#include "blip/comm/mpi/communicator.h"
 #include "blip/comm/run_together.h"
 #include "tests/support/ranks.h"
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "blip/comm/communicator.h"
-#include "blip/comm/mpi_session.h"
+#include "blip/comm/mpi/session.h"
 
 namespace blip::test {
 

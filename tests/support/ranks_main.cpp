@@ -11,7 +11,7 @@
 #include <sstream>
 #include <string>
 
-#include "blip/comm/mpi_communicator.h"
+#include "blip/comm/mpi/communicator.h"
 #include "tests/support/outcomes.h"
 
 namespace blip::test {

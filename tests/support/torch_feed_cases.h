@@ -6,7 +6,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "blip/base/random.h"
-#include "blip/eval/batch_feed.h"
+#include "blip/feed/batch_feed.h"
 #include "tests/support/paths.h"
 #include "tests/unit/data/small_packed_file.h"
 

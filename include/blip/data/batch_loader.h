@@ -10,7 +10,7 @@
 #include <optional>
 #include <vector>
 
-#include "blip/data/packed_dataset.h"
+#include "blip/data/packed/dataset.h"
 #include "blip/image/device_transform.h"
 #include "blip/options/options.h"
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "blip/data/packed_dataset.h"
+#include "blip/data/packed/dataset.h"
 #include "blip/options/options.h"
 
 namespace blip {

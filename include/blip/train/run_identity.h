@@ -7,7 +7,7 @@
 
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/comm/communicator.h"
-#include "blip/data/packed_dataset.h"
+#include "blip/data/packed/dataset.h"
 #include "blip/options/options.h"
 
 namespace blip {

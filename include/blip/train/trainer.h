@@ -8,7 +8,7 @@
 
 #include "blip/base/error.h"
 #include "blip/comm/communicator.h"
-#include "blip/data/packed_dataset.h"
+#include "blip/data/packed/dataset.h"
 #include "blip/options/options.h"
 #include "blip/params/arena.h"
 

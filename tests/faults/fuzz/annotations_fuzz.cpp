@@ -2,7 +2,7 @@
 // the first byte chooses the reader. No path that they give leaves its folder. Run by tests/faults/fuzz_readers.sh.
 #include "blip/base/printable.h"
 #include "blip/metrics/caption_files.h"
-#include "data_prep/coco_pack_readers.h"
+#include "data_prep/coco_pack/readers.h"
 #include "tests/faults/fuzz/input_file.h"
 
 namespace {

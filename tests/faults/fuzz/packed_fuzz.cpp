@@ -2,7 +2,7 @@
 // HDF5's structures fit again, so that changes get past them. Run by tests/faults/fuzz_readers.sh.
 #include <cstring>
 
-#include "blip/data/packed_dataset.h"
+#include "blip/data/packed/dataset.h"
 #include "src/data/structure_bytes.h"
 #include "tests/faults/fuzz/input_file.h"
 

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "blip/base/error.h"
-#include "blip/data/packed_writer.h"
+#include "blip/data/packed/writer.h"
 #include "blip/image/jpeg.h"
 
 namespace {

@@ -4,8 +4,8 @@
 #include <fstream>
 
 #include "blip/metrics/document_frequencies.h"
-#include "src/metrics/meteor_index.h"
-#include "src/metrics/meteor_tables.h"
+#include "src/metrics/meteor/index.h"
+#include "src/metrics/meteor/tables.h"
 #include "tests/faults/fuzz/input_file.h"
 
 namespace {

@@ -1,5 +1,5 @@
 // How MPI is started, in a process of its own: it starts once in a process.
-#include "blip/comm/mpi_session.h"
+#include "blip/comm/mpi/session.h"
 
 #include <mpi.h>
 

@@ -1,5 +1,5 @@
 // The packed file: what goes in comes out, the same input gives the same bytes, and a byte flipped anywhere is named.
-#include "blip/data/packed_dataset.h"
+#include "blip/data/packed/dataset.h"
 
 #include <fmt/format.h>
 
@@ -9,8 +9,8 @@
 #include <fstream>
 
 #include "blip/base/error.h"
-#include "blip/data/packed_check.h"
-#include "blip/data/packed_format.h"
+#include "blip/data/packed/check.h"
+#include "blip/data/packed/format.h"
 #include "hdf5_library.h"
 #include "small_packed_file.h"
 #include "tests/support/paths.h"

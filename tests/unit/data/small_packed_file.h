@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "blip/base/random.h"
-#include "blip/data/packed_writer.h"
+#include "blip/data/packed/writer.h"
 
 namespace blip::test {
 

@@ -6,7 +6,7 @@
 
 #include "blip/base/error.h"
 #include "blip/base/random.h"
-#include "src/image/resize_kernel.h"
+#include "src/image/resize/kernel.h"
 #include "tests/golden/sha256.h"
 #include "tests/support/paths.h"
 #include "tests/unit/image/pictures.h"

@@ -1,6 +1,6 @@
 // METEOR's choice among alignments that cover as many words in as few chunks: what the oracle was seen to answer to
 // captions that leave just one choice open, told by the number of matches it reports.
-#include "src/metrics/meteor_align.h"
+#include "src/metrics/meteor/align.h"
 
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>

@@ -11,7 +11,7 @@
 #include <sstream>
 
 #include "blip/base/error.h"
-#include "src/metrics/meteor_words.h"
+#include "src/metrics/meteor/words.h"
 #include "tests/support/paths.h"
 #include "tests/tolerances.h"
 

@@ -12,7 +12,7 @@
 #include "blip/kernels/drop_path.h"
 #include "blip/kernels/recompute.h"
 #include "blip/optim/grad_reducer.h"
-#include "blip/train/caption_loss.h"
+#include "blip/tasks/caption/caption_loss.h"
 #include "tests/support/self_communicator.h"
 
 namespace blip::test {

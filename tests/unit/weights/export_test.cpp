@@ -15,7 +15,7 @@
 #include "blip/base/error.h"
 #include "blip/weights/export.h"
 #include "blip/weights/weight_file.h"
-#include "src/weights/pickle_writer.h"
+#include "src/weights/pickle/writer.h"
 #include "tests/support/paths.h"
 
 namespace blip::test {

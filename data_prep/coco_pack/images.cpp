@@ -1,0 +1,201 @@
+// See the header.
+#include "data_prep/coco_pack/images.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <numeric>
+#include <span>
+
+#include "blip/base/durable_file.h"
+#include "blip/base/error.h"
+#include "blip/base/parallel_for.h"
+#include "blip/base/printable.h"
+#include "blip/image/jpeg.h"
+#include "blip/text/caption_text.h"
+#include "data_prep/coco_pack/problems.h"
+#include "data_prep/coco_pack/progress.h"
+
+namespace blip {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::span<const std::uint8_t> as_bytes(const std::string& text) {
+    return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+// A picture's place: split and row, and its number over all splits.
+struct Place {
+    std::size_t split;
+    std::size_t row;
+};
+
+std::vector<Place> all_places(const Source& source) {
+    std::vector<Place> places;
+    for (std::size_t s = 0; s < source.splits.size(); ++s)
+        for (std::size_t row = 0; row < source.splits[s].images.size(); ++row) places.push_back({s, row});
+    return places;
+}
+
+// What the first pass learns of a picture.
+struct Look {
+    ImageSize size;
+    std::uint64_t file_bytes = 0;
+    std::vector<std::vector<TokenId>> tokens;    // of its captions
+};
+
+// Most headers are within the first 32 KiB; large EXIF blocks need the whole file.
+void look_at_header(const fs::path& path, Look& look) {
+    std::string head(32768, '\0');
+    std::error_code ignored;
+    std::ifstream file;
+    if (fs::is_regular_file(path, ignored)) file.open(path, std::ios::binary);    // a pipe would be waited for
+    if (file.is_open()) {
+        file.read(head.data(), static_cast<std::streamsize>(head.size()));
+        head.resize(static_cast<std::size_t>(std::max<std::streamsize>(file.gcount(), 0)));
+        try {
+            look.size = jpeg_size(as_bytes(head), path.string());
+            look.file_bytes = fs::file_size(path, ignored);    // one that went away is met again when it is packed
+            return;
+        } catch (const Error&) {
+            // judged by the whole file below
+        }
+    }
+    const std::string bytes = read_regular_file(path, max_picture_file_bytes);
+    look.size = jpeg_size(as_bytes(bytes), path.string());
+    look.file_bytes = bytes.size();
+}
+
+void look_at_whole(const fs::path& path, Look& look) {
+    const std::string bytes = read_regular_file(path, max_picture_file_bytes);
+    const Image image = decode_jpeg(as_bytes(bytes), path.string());
+    look.size = {image.height, image.width};
+    look.file_bytes = bytes.size();
+}
+
+// Takes the pictures with problems out of the source and of looks, which go by places; what was skipped of each split
+// is returned. Throws where a split loses all.
+std::vector<std::vector<SkippedImage>> skip_pictures(Source& source, const PictureProblems& problems,
+                                                     const std::vector<Place>& places, std::vector<Look>& looks) {
+    std::vector<std::vector<SkippedImage>> skipped(source.splits.size());
+    std::vector<std::int64_t> captions(source.splits.size(), 0);
+    std::vector<Look> kept;
+    std::vector<std::vector<SourceImage>> images(source.splits.size());
+    for (std::size_t n = 0; n < places.size(); ++n) {
+        SourceImage& image = source.splits[places[n].split].images[places[n].row];
+        if (const auto found = problems.all().find(n); found != problems.all().end()) {
+            skipped[places[n].split].push_back({image.id, image.file.string(), found->second.reason});
+            captions[places[n].split] += static_cast<std::int64_t>(image.captions.size());
+        } else {
+            kept.push_back(std::move(looks[n]));
+            images[places[n].split].push_back(std::move(image));
+        }
+    }
+    looks = std::move(kept);
+    for (std::size_t s = 0; s < images.size(); ++s) {
+        SourceSplit& split = source.splits[s];
+        if (images[s].empty())
+            problems.throw_if_any(
+                fmt::format("none of the {} images of {} can be used; nothing was written; is --coco the right folder? "
+                            "--splits packs "
+                            "the other splits alone",
+                            skipped[s].size(), split.name));
+        split.images = std::move(images[s]);
+        count_decision(split, "skipped_images", static_cast<std::int64_t>(skipped[s].size()));
+        count_decision(split, "skipped_captions", captions[s]);
+    }
+    count_shared_images(source.splits);
+    fmt::print("{}left out with their {} captions (--skip-bad)\n", problems.list(),
+               std::accumulate(captions.begin(), captions.end(), std::int64_t{0}));
+    return skipped;
+}
+
+}    // namespace
+
+Tables make_tables(Source& source, const PictureOptions& options, const WordPieceTokenizer& tokenizer,
+                   const std::string& prompt) {
+    std::vector<Place> places = all_places(source);
+    std::vector<Look> looks(places.size());
+    PictureProblems problems;
+    {
+        Progress progress(options.skip_bad ? "looking at" : "reading headers of",
+                          static_cast<std::int64_t>(places.size()));
+        const auto look_at = [&](std::int64_t number) {
+            const auto n = static_cast<std::size_t>(number);
+            const SourceImage& image = source.splits[places[n].split].images[places[n].row];
+            const fs::path path = options.coco / image.file;
+            try {
+                options.skip_bad ? look_at_whole(path, looks[n]) : look_at_header(path, looks[n]);
+            } catch (const Error& error) {
+                if (error.code() == ExitCode::internal) throw;
+                problems.add(n, error, path);
+            }
+            for (const auto& text : image.captions) looks[n].tokens.push_back(caption_tokens(tokenizer, text, prompt));
+        };
+        parallel_for(static_cast<std::int64_t>(places.size()), options.threads, look_at,
+                     [&](std::int64_t done) { progress.update(done); });
+    }
+    std::vector<std::vector<SkippedImage>> skipped(source.splits.size());
+    if (options.skip_bad && problems.found()) {
+        skipped = skip_pictures(source, problems, places, looks);
+        places = all_places(source);
+    } else
+        problems.throw_if_any("nothing was written; fetch these files again, or leave them out with --skip-bad");
+
+    Tables tables;
+    tables.splits.resize(source.splits.size());
+    for (std::size_t s = 0; s < source.splits.size(); ++s) {
+        tables.splits[s].name = source.splits[s].name;
+        tables.splits[s].notes = source.splits[s].decisions;
+        tables.splits[s].skipped = std::move(skipped[s]);
+    }
+    for (std::size_t n = 0; n < places.size(); ++n) {
+        SplitTables& split = tables.splits[places[n].split];
+        const SourceImage& image = source.splits[places[n].split].images[places[n].row];
+        Look& look = looks[n];
+        const std::int64_t row = options.encoding == PackedEncoding::jpeg
+                                     ? add_jpeg(split, image.id, look.size.height, look.size.width, look.file_bytes)
+                                     : add_image(split, image.id, look.size.height, look.size.width);
+        for (std::size_t k = 0; k < image.captions.size(); ++k)
+            add_caption(split, row, look.tokens[k], image.captions[k]);
+        tables.jpeg_bytes += look.file_bytes;
+        look.tokens = {};
+    }
+    return tables;
+}
+
+void write_images(PackedWriter& writer, const Source& source, const PictureOptions& options) {
+    const std::vector<Place> places = all_places(source);
+    PictureProblems problems;
+    Progress progress("packing", static_cast<std::int64_t>(places.size()));
+    const auto pack = [&](std::int64_t number) {
+        const auto n = static_cast<std::size_t>(number);
+        const auto row = static_cast<std::int64_t>(places[n].row);
+        const fs::path path = options.coco / source.splits[places[n].split].images[places[n].row].file;
+        try {
+            const std::string bytes = read_regular_file(path, max_picture_file_bytes);
+            // once one is bad nothing will be kept: the rest is decoded to list all that are
+            if (options.encoding == PackedEncoding::jpeg && !problems.found()) {
+                writer.write_jpeg(places[n].split, row, as_bytes(bytes), path.string());
+            } else {
+                const Image image = decode_jpeg(as_bytes(bytes), path.string());
+                if (!problems.found()) writer.write_image(places[n].split, row, image);
+            }
+        } catch (const Error& error) {
+            if (error.code() == ExitCode::internal ||
+                std::string(error.what()).find(printable_message(path.string())) == std::string::npos)
+                throw;
+            problems.add(n, error, path);
+        }
+    };
+    parallel_for(static_cast<std::int64_t>(places.size()), options.threads, pack,
+                 [&](std::int64_t done) { progress.update(done); });
+    problems.throw_if_any(options.skip_bad
+                              ? "nothing was written; these files were in order a moment ago: pack again"
+                              : "nothing was written; fetch these files again, or leave them out with --skip-bad");
+    fmt::print("packed {}\n", progress.finish());
+}
+
+}    // namespace blip

@@ -1,0 +1,210 @@
+// coco_pack: a COCO 2014 tree becomes one HDF5 file that training reads (format: FORMAT.md). Run by hand once per data
+// set.
+//   coco_pack --coco DIR [--karpathy FILE|DIR] --out coco.h5      coco_pack --info FILE      coco_pack --check FILE
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <filesystem>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "blip/base/durable_file.h"
+#include "blip/base/error.h"
+#include "blip/base/parallel_for.h"
+#include "blip/base/printable.h"
+#include "blip/base/standard_output.h"
+#include "blip/data/packed/format.h"
+#include "blip/data/packed/writer.h"
+#include "blip/options/tool_options.h"
+#include "blip/text/caption_text.h"
+#include "data_prep/coco_pack/images.h"
+#include "data_prep/coco_pack/progress.h"
+#include "data_prep/coco_pack/report.h"
+#include "data_prep/coco_pack/source.h"
+
+namespace blip {
+
+namespace {
+
+constexpr const char* printed = "what was done";
+
+namespace fs = std::filesystem;
+
+struct PackOptions {
+    SourceOptions source;
+    fs::path vocabulary, out = "coco.h5", info, check;
+    std::string prompt{default_prompt}, encoding{encoding_name(PackedEncoding::raw)};
+    std::int64_t threads = 0;
+    bool overwrite = false, skip_bad = false;
+};
+
+// The vocabulary that came with the program: installed in share/blip_mpi, or in the source tree that holds the build.
+fs::path find_vocabulary() {
+    constexpr const char* name = "bert-base-uncased-vocab.txt";
+    std::error_code ignored;
+    const fs::path bin = fs::read_symlink("/proc/self/exe", ignored).parent_path();
+    for (const fs::path& folder : {bin / "../share/blip_mpi", bin / "../../data_prep", fs::path("data_prep")})
+        if (fs::exists(folder / name, ignored)) return (folder / name).lexically_normal();
+    throw Error(ExitCode::missing_input,
+                fmt::format("{} was not found beside the program; give it with --vocab", name));
+}
+
+void check_out(const PackOptions& options) {
+    const fs::path folder = options.out.has_parent_path() ? options.out.parent_path() : fs::path(".");
+    if (!fs::is_directory(folder))
+        throw Error(ExitCode::missing_input,
+                    fmt::format("{}: no such folder for --out; make it first", folder.string()));
+    if (fs::is_directory(options.out))
+        throw Error(ExitCode::usage, fmt::format("--out {} is a folder; give a file name in it", options.out.string()));
+    if (fs::exists(options.out) && !options.overwrite)
+        throw Error(ExitCode::usage, fmt::format("--out {} exists; --overwrite replaces it", options.out.string()));
+    // what a killed run left: it may belong to one that is still busy on another host, so it is only named
+    const std::string temporary = options.out.filename().string() + ".tmp.";
+    for (const auto& entry : fs::directory_iterator(folder))
+        if (entry.path().filename().string().starts_with(temporary))
+            fmt::print(stderr, "coco_pack: {} is what a killed run left; remove it if none is running\n",
+                       printable_line(entry.path().string()));
+}
+
+// Says what the file will take, and ends here if there is no room for it.
+void check_space(const PackOptions& options, PackedEncoding encoding, std::uint64_t need, std::uint64_t jpeg_bytes) {
+    const std::uint64_t free = free_bytes(options.out);
+    const std::string other = encoding == PackedEncoding::raw
+                                  ? fmt::format("; --encoding jpeg would take about {}", human_bytes(jpeg_bytes))
+                                  : "";
+    fmt::print("{} will take {}{}; {} are free there\n", options.out.string(), human_bytes(need), other,
+               human_bytes(free));
+    flush_standard_output(printed);    // a reader that cannot be reached is told of before the work
+    if (need > free)
+        throw Error(ExitCode::io,
+                    fmt::format("{} does not fit: {} are needed, {} are free; free some space or take another --out{}",
+                                options.out.string(), human_bytes(need), human_bytes(free), other));
+}
+
+void pack(const PackOptions& options) {
+    check_out(options);
+    const int threads = thread_count(static_cast<int>(options.threads));
+    const Vocabulary vocabulary =
+        Vocabulary::from_file(options.vocabulary.empty() ? find_vocabulary() : options.vocabulary);
+    const WordPieceTokenizer tokenizer(vocabulary);
+    const auto prompt_length = static_cast<int>(prompt_tokens(tokenizer, options.prompt).size());
+    if (prompt_length > max_caption_tokens / 2)
+        throw Error(ExitCode::usage,
+                    fmt::format("--prompt has {} tokens and leaves too little room for captions of at most {}",
+                                prompt_length, max_caption_tokens));
+
+    PictureOptions pictures{options.source.coco, PackedEncoding::raw, options.skip_bad, threads};
+    encoding_from_name(options.encoding, pictures.encoding);
+    Source source = read_source(options.source);
+    fmt::print("{}\n", printable_line(source.description));
+    if (!source.note.empty()) fmt::print("{}\n", printable_line(source.note));
+    check_signal();
+    Tables tables = make_tables(source, pictures, tokenizer, options.prompt);
+    for (const auto& split : tables.splits) print_split(split);
+
+    PackedDescription description{options.prompt, prompt_length, vocabulary.text(), source.description,
+                                  pictures.encoding};
+    check_space(options, pictures.encoding, packed_file_bytes(tables.splits, description), tables.jpeg_bytes);
+    PackedWriter writer(options.out, std::move(description), std::move(tables.splits));
+    write_images(writer, source, pictures);
+    check_signal();
+    const std::string digest = writer.commit();
+    fmt::print("{}: data digest {}\n", options.out.string(), digest);
+}
+
+void declare_options(ToolOptions& table, PackOptions& options) {
+    table.add("coco", "DIR", options.source.coco, "folder with annotations, train2014 and val2014");
+    table.add(
+        "karpathy", "FILE|DIR", options.source.karpathy,
+        "Karpathy's dataset_coco.json, or a folder with it or with coco_karpathy_{train,val,test}.json;\n"
+        "                           else looked for in annotations and karpathy below --coco and in it; without any,\n"
+        "                           train2014 is used for training and val2014 for validation");
+    table.add("nocaps", "FILE", options.source.nocaps,
+              "NoCaps' annotation file, captions in it: its pictures, which are in --coco DIR, become the\n"
+              "                           split val; evaluate --nocaps takes the same file");
+    table.add("vocab", "FILE", options.vocabulary, "BERT word list; the one that came with the program if left out");
+    table.add("out", "FILE", options.out, "the packed file");
+    table.add_choice(
+        "encoding", "raw|jpeg", options.encoding, {"raw", "jpeg"},
+        "how pictures are stored: as pixels, or as their JPEG files' bytes (a fifth of the\n"
+        "                           space, decoded on load); training is the same, and may change between them");
+    table.add_names("splits", "A,B", options.source.splits, {"train", "val", "test"},
+                    "only these of train,val,test; all there are if left out");
+    table.add_flag("skip-bad", options.skip_bad,
+                   "leave out pictures that are missing, unreadable or damaged, with their captions;\n"
+                   "                           they are listed here and in the file. Without it they end the run");
+    table.add("prompt", "TEXT", options.prompt, "what every caption starts with");
+    table.add("limit", "N", options.source.limit, 0, 1'000'000'000, "only the first N images of each split; 0 = all");
+    table.add("threads", "N", options.threads, 0, 1024, "decoding threads; 0 = one for each core");
+    table.add_flag("overwrite", options.overwrite, "replace an existing --out");
+    table.add("info", "FILE", options.info, "print what a packed file holds, and what was left out");
+    table.add("check", "FILE", options.check, "verify every image (decoding it) and caption of a packed file");
+}
+
+int run(const std::vector<std::string>& arguments) {
+    PackOptions options;
+    ToolOptions table(
+        "coco_pack",
+        "Packs a COCO 2014 tree into one HDF5 file for blip_mpi.\n"
+        "  coco_pack --coco DIR [--karpathy FILE|DIR] --out coco.h5\n"
+        "  coco_pack --info FILE | --check FILE\n"
+        "Exit codes: 0 done, 64 wrong options or --out exists, 65 bad data, 66 missing files, 74 I/O or no space,\n"
+        "130 and 143 stopped by SIGINT or SIGTERM (nothing is left behind).");
+    declare_options(table, options);
+    if (!table.parse(arguments)) {
+        write_standard_output(table.help(), "help");
+        return 0;
+    }
+    const int actions = table.given("coco") + table.given("info") + table.given("check");
+    if (actions != 1)
+        throw Error(ExitCode::usage, actions == 0
+                                         ? "nothing to do: give --coco, --info or --check; see coco_pack --help"
+                                         : "--coco, --info and --check exclude each other; see coco_pack --help");
+    if (!table.given("coco"))
+        for (const char* name :
+             {"karpathy", "nocaps", "vocab", "out", "encoding", "splits", "skip-bad", "prompt", "limit", "overwrite"})
+            if (table.given(name))
+                throw Error(ExitCode::usage,
+                            fmt::format("--{} says how to pack and needs --coco; see coco_pack --help", name));
+    for (const char* name : {"karpathy", "splits"})
+        if (table.given("nocaps") && table.given(name))
+            throw Error(ExitCode::usage, fmt::format("--nocaps is all there is to pack, without --{}", name));
+    if (table.given("info"))
+        print_info(options.info);
+    else if (table.given("check"))
+        run_check(options.check, thread_count(static_cast<int>(options.threads)));
+    else
+        pack(options);
+    flush_standard_output(printed);
+    return 0;
+}
+
+}    // namespace
+
+}    // namespace blip
+
+int main(int argc, char** argv) {
+    blip::catch_signals();
+    try {
+        return blip::run({argv + 1, argv + argc});
+    } catch (const blip::Interrupted& interrupted) {
+        fmt::print(stderr, "coco_pack: stopped by signal {} ({}); nothing was written\n", interrupted.signal,
+                   strsignal(interrupted.signal));
+        return 128 + interrupted.signal;
+    } catch (const blip::Error& error) {
+        fmt::print(stderr, "coco_pack: {}\n", error.what());
+        return static_cast<int>(error.code());
+    } catch (const std::system_error& error) {    // of files, folders and standard output
+        fmt::print(stderr, "coco_pack: {}\n", error.what());
+        return static_cast<int>(blip::ExitCode::io);
+    } catch (const std::bad_alloc&) {
+        fmt::print(stderr, "coco_pack: out of memory; try fewer --threads\n");
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "coco_pack: {}\n", error.what());
+    }
+    return static_cast<int>(blip::ExitCode::internal);
+}

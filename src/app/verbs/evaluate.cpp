@@ -1,0 +1,145 @@
+// blip_mpi evaluate: captions and scores of whole splits.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+
+#include "blip/base/digest.h"
+#include "blip/base/durable_file.h"
+#include "blip/base/log.h"
+#include "blip/checkpoint/checkpoints.h"
+#include "blip/comm/run_together.h"
+#include "blip/metrics/meteor.h"
+#include "blip/params/arena.h"
+#include "blip/report/progress.h"
+#include "blip/tasks/caption/evaluator.h"
+#include "blip/train/run_identity.h"
+#include "src/app/compute.h"
+#include "src/app/startup.h"
+#include "src/app/verbs/verbs.h"
+
+namespace blip {
+
+namespace {
+
+std::vector<std::string> present_splits(const Options& options, const PackedDataset& dataset, bool speaks) {
+    std::vector<std::string> present;
+    for (const std::string& split : options.evaluate.splits) {
+        if (dataset.has_split(split))
+            present.push_back(split);
+        else if (speaks)
+            log_warning("{} has no split '{}': left out", dataset.path().string(), split);
+    }
+    if (present.empty()) dataset.split(options.evaluate.splits.front());    // throws, naming the splits that exist
+    return present;
+}
+
+// Image ids of the file must be whole numbers; those of other splits, and of none, are told.
+void check_ids(const PicturePrompts& prompts, const Options& options, const std::vector<std::string>& splits,
+               const PackedDataset& dataset, bool speaks) {
+    std::set<std::string> known;
+    for (const std::string& split : splits)
+        for (const std::int64_t id : dataset.split(split).image_ids_I) known.insert(std::to_string(id));
+    std::vector<std::string> unknown;
+    for (const auto& [id, prompt] : prompts.own()) {
+        if (id.empty() || id.find_first_not_of("0123456789") != std::string::npos)
+            throw Error(ExitCode::bad_data,
+                        fmt::format("{}: '{}' is no image id", options.generate.prompts.string(), id));
+        if (!known.contains(id)) unknown.push_back(id);
+    }
+    if (speaks && !unknown.empty()) log_warning("{}", prompts.describe_unknown(unknown));
+}
+
+std::string show(const std::map<std::string, double>& scores) {
+    std::string text;
+    for (const auto& [name, value] : scores) text += fmt::format("  {} {:.4f}", name, value);
+    return text;
+}
+
+// What captions were made with, for evaluate.json.
+nlohmann::json describe_generation(const Options& options) {
+    const GenerateOptions& generate = options.generate;
+    nlohmann::json made = {{"max_length", generate.max_length}, {"min_length", generate.min_length}};
+    if (generate.sample)
+        made.update(
+            {{"sample", true}, {"seed", options.train.seed}, {"top_k", generate.top_k}, {"top_p", generate.top_p}});
+    else
+        made["num_beams"] = generate.num_beams;
+    return made;
+}
+
+}    // namespace
+
+ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_ptr<Communicator> communicator) {
+    const std::string changed = describe_changes(options);
+    const int own_cores = set_threads(options, *communicator);
+    set_evaluation_batch(options);
+    std::optional<PackedDataset> dataset;
+    std::optional<Captioner> captioner;
+    std::optional<Arena> arena;
+    ArenaPlacement placement;
+    std::vector<std::string> splits;
+    std::optional<PicturePrompts> prompts;
+    ScoringFiles files;
+    run_together(*communicator, [&] {
+        dataset = PackedDataset::open(options.data.file);
+        set_loader_threads(options, own_cores, dataset->encoding() == PackedEncoding::jpeg);
+        splits = present_splits(options, *dataset, communicator->rank() == 0);
+        const Vocabulary vocabulary = Vocabulary::from_text(dataset->vocabulary_text(), dataset->path().string());
+        prompts.emplace(options.generate, WordPieceTokenizer(vocabulary));
+        files = read_scoring_files(options.evaluate);
+        check_nocaps_images(files, options.evaluate, splits, *dataset);
+        check_ids(*prompts, options, splits, *dataset, communicator->rank() == 0);
+        if (communicator->rank() == 0 && !options.evaluate.meteor_data.empty())
+            require_meteor_tables(options.evaluate.meteor_data);
+    });
+    check_same_options(options, *communicator);
+    adopt_model_shape(options, communicator.get());
+    run_together(*communicator, [&] {
+        captioner.emplace(options.model);
+        placement = open_device(options.runtime, session.local_rank(), session.local_size());
+        arena.emplace(weights_only_arena(captioner->layout(), placement));
+    });
+    check_ranks_agree(
+        {{"data digest", dataset->data_digest()}, {"prompts", digest_of(nlohmann::json(prompts->own()).dump())}},
+        *communicator);
+    load_model(options.init, *arena, communicator.get());
+    run_together(*communicator, [&] {
+        if (communicator->rank() == 0 && !options.dry_run) make_folders(options.checkpoint.output / "result");
+    });
+    print_run(options, changed, describe_device(placement), *dataset, *communicator);
+    if (options.dry_run) {
+        log_info("dry run: everything needed is there and fits together; nothing was evaluated or written");
+        return ExitCode::ok;
+    }
+    Evaluator evaluator(*captioner, arena->weights(), arena->placement().device, *dataset, options.generate, *prompts,
+                        options.train.seed, options.evaluate, options.data, options.data.loader_threads,
+                        options.runtime.progress, *communicator);
+    evaluator.use(files);
+    nlohmann::json report = {
+        {"init", options.init.string()}, {"data", options.data.file.string()}, {"data_digest", dataset->data_digest()}};
+    report.update(describe_generation(options));
+    for (const std::string& split : splits) {
+        const SplitEvaluation evaluation = evaluator.run(split, stop_requested);
+        if (evaluation.interrupted) {
+            if (communicator->rank() == 0) log_warning("stopped by a signal: split {} was not finished", split);
+            return ExitCode::stopped;
+        }
+        if (communicator->rank() != 0) continue;
+        write_results(options.checkpoint.output / "result" / (split + ".json"), evaluation.captions, files.nocaps);
+        report["splits"][split] = summary(evaluation);
+        log_info("{}: {} images in {}{}", split, evaluation.captions.size(), format_duration(evaluation.generate_s),
+                 show(evaluation.scores));
+        for (const auto& [domain, of_domain] : evaluation.domains)
+            log_info("  {}: {} images{}", domain, of_domain.images, show(of_domain.scores));
+        for (const std::string& line : beside_published(evaluation, *dataset)) log_info_text(line);
+    }
+    if (communicator->rank() == 0)
+        write_file_durably(options.checkpoint.output / "evaluate.json",
+                           report.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+    communicator->barrier("end of the evaluation");
+    return ExitCode::ok;
+}
+
+}    // namespace blip

@@ -1,0 +1,172 @@
+// blip_mpi train: checks everything that can be checked before the first step, then trains.
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <optional>
+
+#include "blip/base/durable_file.h"
+#include "blip/base/gpu_presence.h"
+#include "blip/base/log.h"
+#include "blip/base/process_memory.h"
+#include "blip/checkpoint/checkpoints.h"
+#include "blip/checkpoint/run_lock.h"
+#include "blip/comm/nccl/communicator.h"
+#include "blip/comm/run_together.h"
+#include "blip/data/shard_sampler.h"
+#include "blip/device/device.h"
+#include "blip/metrics/meteor.h"
+#include "blip/model/captioner.h"
+#include "blip/options/parse.h"
+#include "blip/params/arena.h"
+#include "blip/report/progress.h"
+#include "blip/train/memory_plan.h"
+#include "blip/train/run_identity.h"
+#include "blip/train/trainer.h"
+#include "src/app/compute.h"
+#include "src/app/startup.h"
+#include "src/app/verbs/verbs.h"
+
+namespace blip {
+
+namespace {
+
+void prepare_output(const Options& options) {
+    const std::filesystem::path& output = options.checkpoint.output;
+    std::error_code problem;
+    if (options.checkpoint.fresh && std::filesystem::exists(output, problem) &&
+        !std::filesystem::is_empty(output, problem))
+        throw Error(
+            ExitCode::usage,
+            fmt::format("--fresh: {} is not empty; give another --output, or remove it yourself", output.string()));
+    if (options.dry_run) return;
+    try {
+        make_folders(output);
+    } catch (const Error& failure) {
+        throw Error(failure.code(), fmt::format("--output {}: {}", output.string(), failure.what()));
+    }
+}
+
+// Another job has the folder now: nothing of this one may reach it any more, whatever its ranks are at.
+void end_at_once(const std::string& reason) {
+    log_error("{}: this job ends without touching its checkpoints", reason);
+    std::_Exit(static_cast<int>(ExitCode::io));
+}
+
+void print_plan(const Options& options, const PackedDataset& dataset, int ranks) {
+    const ShardSampler sampler(dataset.split("train").caption_count(), options.train.global_batch,
+                               options.train.micro_batch, options.train.seed, 0, ranks);
+    log_info(
+        "{} steps an epoch, {} epochs; {} micro-batches of {} a step: {} to {} a rank, {:.0f} % of the ranks' time "
+        "used",
+        sampler.steps_per_epoch(), options.train.epochs, sampler.micro_batches_per_step(), options.train.micro_batch,
+        sampler.micro_batches_per_step() / ranks, (sampler.micro_batches_per_step() + ranks - 1) / ranks,
+        sampler.efficiency() * 100);
+}
+
+// The host's, then the GPU's.
+void warn_of_too_little(const MemoryPlan& plan, std::uint64_t present_bytes, const GpuMemory& gpu, c10::Device device,
+                        Communicator& communicator) {
+    const double more = communicator.node_size() * (plan.host.peak_bytes() - static_cast<double>(present_bytes));
+    const auto available = static_cast<double>(available_host_bytes());
+    if (communicator.node_rank() == 0 && available > 0 && more > available)
+        log_warning(
+            "{}: {} ranks will need {} more memory than now, {} are available: use a smaller --micro-batch, "
+            "--vit-grad-ckpt, or fewer ranks on a host",
+            host_name(), communicator.node_size(), format_bytes(more), format_bytes(available));
+    const std::string shortage = gpu_shortage(plan.device, gpu.used_bytes, gpu.total_bytes);
+    if (!shortage.empty()) log_warning("{}: GPU {} {}", host_name(), device.index(), shortage);
+}
+
+// Tells what a rank will need, whole in a dry run; warns where this host or its GPU has less.
+MemoryPlan print_memory(const Options& options, const PackedDataset& dataset, c10::Device device,
+                        Communicator& communicator) {
+    const std::int64_t parameters = Captioner(options.model).layout().element_count();
+    const std::uint64_t present = resident_bytes();
+    const GpuMemory gpu = device.is_cuda() ? gpu_memory() : GpuMemory{};
+    MemoryPlan plan = plan_memory(options, caption_lengths(dataset.split("train"), dataset.prompt_length()), parameters,
+                                  communicator.size(), {present, gpu.used_bytes});
+    const bool on_gpu = device.is_cuda();
+    log_info("model {}: {:.2f} M parameters; memory of a rank at most: {}{}",
+             preset_of(options.model).value_or("of its own shape"), static_cast<double>(parameters) / 1e6,
+             on_gpu ? format_bytes(plan.device.peak_bytes()) + " of its GPU and " : "",
+             format_bytes(plan.host.peak_bytes()) + (on_gpu ? " of the host" : ""));
+    if (options.dry_run) {
+        for (const MemoryTable* table : {&plan.device, &plan.host}) {
+            if (table->held.empty()) continue;
+            log_info("memory of a rank on {}, as predicted:", table == &plan.device ? "its GPU" : "the host");
+            for (const std::string& line : describe(*table)) log_info_text(line);
+        }
+    }
+    warn_of_too_little(plan, present, gpu, device, communicator);
+    return plan;
+}
+
+// Reads what training would read, without training.
+void check_only(const Options& options, const PackedDataset& dataset, Communicator& communicator) {
+    const auto found = find_own_checkpoint(options, dataset, communicator);
+    if (found) {
+        log_info("would resume after step {} from {}", found->manifest.state.global_step, found->directory.string());
+    } else if (!options.init.empty()) {
+        const Captioner captioner(options.model);
+        Arena arena = weights_only_arena(captioner.layout());
+        load_model(options.init, arena, &communicator);
+        log_info("would start from the weights in {}", options.init.string());
+    }
+    log_info("dry run: everything needed is there and fits together; nothing was trained or written");
+}
+
+}    // namespace
+
+ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<Communicator> communicator) {
+    const std::string changed = describe_changes(options);
+    const int own_cores = set_threads(options, *communicator);
+    set_evaluation_batch(options);
+    std::optional<PackedDataset> dataset;
+    ArenaPlacement placement;
+    run_together(*communicator, [&] {
+        placement = open_device(options.runtime, session.local_rank(), session.local_size());
+        dataset = PackedDataset::open(options.data.file);
+        set_loader_threads(options, own_cores, dataset->encoding() == PackedEncoding::jpeg);
+    });
+    check_same_options(options, *communicator);
+    adopt_model_shape(options, communicator.get());
+    run_together(*communicator, [&] {
+        ShardSampler(dataset->split("train").caption_count(), options.train.global_batch, options.train.micro_batch,
+                     options.train.seed, communicator->rank(), communicator->size());
+        if (communicator->rank() == 0 && !options.evaluate.meteor_data.empty())
+            require_meteor_tables(options.evaluate.meteor_data);
+        if (communicator->rank() == 0) prepare_output(options);
+    });
+    check_ranks_agree(run_identity(options, *dataset), *communicator);
+    std::unique_ptr<RunLock> lock;    // rank 0's
+    if (!options.dry_run) lock = take_run_lock(options.checkpoint.output, *communicator, end_at_once, stop_requested);
+    if (communicator->rank() == 0 && !options.dry_run) add_log_file(options.checkpoint.output / "log.txt");
+    print_run(options, changed, describe_device(placement), *dataset, *communicator);
+    // In a dry run too: what keeps the GPUs from talking to each other shows here.
+    if (placement.device.is_cuda())
+        communicator = make_nccl_communicator(options.comm, placement.device.index(), compute_stream(placement.device),
+                                              std::move(communicator));
+    print_plan(options, *dataset, communicator->size());
+    const MemoryPlan memory = print_memory(options, *dataset, placement.device, *communicator);
+    if (options.dry_run) {
+        check_only(options, *dataset, *communicator);
+        communicator->finish();
+        return ExitCode::ok;
+    }
+    const std::string config = print_config(options);
+    Trainer trainer(options, config, *dataset, placement, *communicator, stop_requested, memory.host.peak_bytes(), [&] {
+        if (lock) lock->check();
+    });
+    ExitCode code = ExitCode::ok;
+    try {
+        code = trainer.run();
+    } catch (const AgreedError&) {
+        throw;
+    } catch (...) {    // before the trainer goes, which waits for a checkpoint that is being written
+        abort_job(session);
+    }
+    communicator->finish();
+    return code;
+}
+
+}    // namespace blip

@@ -1,0 +1,160 @@
+// Reading the tables of a packed file. Nothing is trusted before it is checked: sizes before memory is allocated,
+// indices before they are used.
+#include "src/data/packed/tables.h"
+
+#include <fmt/format.h>
+
+#include <stdexcept>
+
+#include "blip/base/error.h"
+#include "blip/data/packed/format.h"
+
+namespace blip {
+
+namespace fs = std::filesystem;
+
+std::string describe_image(const SplitTables& split, std::int64_t row) {
+    const auto i = static_cast<std::size_t>(row);
+    if (i >= split.image_ids_I.size()) return fmt::format("image row {} of {} (no such row)", row, split.name);
+    return fmt::format("image {} ({}, row {})", split.image_ids_I[i], split.name, row);
+}
+
+std::string describe_caption(const SplitTables& split, std::int64_t row) {
+    const auto c = static_cast<std::size_t>(row);
+    if (c >= split.image_index_C.size()) return fmt::format("caption row {} of {} (no such row)", row, split.name);
+    const auto i = static_cast<std::size_t>(split.image_index_C[c]);
+    if (i >= split.image_ids_I.size()) return fmt::format("caption row {} ({}, image unknown)", row, split.name);
+    return fmt::format("caption row {} ({}, image {})", row, split.name, split.image_ids_I[i]);
+}
+
+void throw_damaged(const fs::path& path, const std::string& what) {
+    throw Error(ExitCode::bad_data,
+                fmt::format("{}: {}; the file is damaged: find all damage with 'coco_pack --check', "
+                            "then pack it again",
+                            path.string(), what));
+}
+
+std::string read_text_table(int fd, const StoredGroup& group, const std::string& name, const std::string& what) {
+    const std::vector<std::uint8_t> bytes = read_table<std::uint8_t>(fd, group, name, 1, -1, what);
+    return {bytes.begin(), bytes.end()};
+}
+
+namespace {
+
+std::uint64_t pixel_bytes(const SplitTables& split, std::size_t i) {
+    return static_cast<std::uint64_t>(split.heights_I[i]) * static_cast<std::uint64_t>(split.widths_I[i]) * 3;
+}
+
+}    // namespace
+
+std::uint64_t packed_image_bytes(const SplitTables& split, std::size_t i) {
+    return split.jpeg_lengths_I.empty() ? pixel_bytes(split, i) : split.jpeg_lengths_I[i];
+}
+
+namespace {
+
+// The images must lie in their dataset one after the other without gap; a wrong size and a wrong offset are told apart
+// by whether the neighbour disagrees as well.
+void check_images(const SplitTables& split, const fs::path& path) {
+    const auto damaged = [&](const std::string& what) { throw_damaged(path, what); };
+    const auto fits = [&](std::size_t i) {
+        const std::int32_t height = split.heights_I[i], width = split.widths_I[i];
+        if (height < 1 || width < 1 || height > packed_max_side || width > packed_max_side) return false;
+        if (packed_image_bytes(split, i) > packed_most_image_bytes) return false;
+        const std::uint64_t start = split.offsets_I[i];
+        const std::uint64_t end = i + 1 < split.offsets_I.size() ? split.offsets_I[i + 1] : split.stored_bytes;
+        return start <= end && end <= split.stored_bytes && end - start == packed_image_bytes(split, i);
+    };
+    const std::size_t count = split.image_ids_I.size();
+    for (std::size_t i = 0; i < count; ++i) {
+        if (i == 0 && split.offsets_I[0] != 0) damaged("offset of " + describe_image(split, 0) + " is not 0");
+        if (fits(i)) continue;
+        if (i + 1 < count && !fits(i + 1))
+            damaged("offset of " + describe_image(split, static_cast<std::int64_t>(i + 1)) +
+                    " disagrees with the sizes");
+        const std::string length =
+            split.jpeg_lengths_I.empty() ? "" : fmt::format(" and length {}", split.jpeg_lengths_I[i]);
+        damaged(fmt::format("size {}x{}{} of {} disagrees with the offsets", split.widths_I[i], split.heights_I[i],
+                            length, describe_image(split, static_cast<std::int64_t>(i))));
+    }
+    if (count == 0 && split.stored_bytes != 0) damaged("split " + split.name + " has pictures without an image id");
+}
+
+void check_captions(const SplitTables& split, const fs::path& path) {
+    const auto damaged = [&](const std::string& what) { throw_damaged(path, what); };
+    const std::size_t count = split.lengths_C.size();
+    if (split.text_offsets_C1[0] != 0) damaged("text offset of " + describe_caption(split, 0) + " is not 0");
+    for (std::size_t c = 0; c < count; ++c)
+        if (split.text_offsets_C1[c] > split.text_offsets_C1[c + 1] ||
+            split.text_offsets_C1[c + 1] > split.texts.size())
+            damaged("text offsets of " + describe_caption(split, static_cast<std::int64_t>(c)) + " are out of order");
+    if (split.text_offsets_C1[count] != split.texts.size())
+        damaged("texts of " + split.name + " end at the wrong place");
+
+    for (std::size_t c = 0; c < count; ++c) {
+        const auto row = static_cast<std::int64_t>(c);
+        const std::int32_t index = split.image_index_C[c];
+        if (index < 0 || index >= split.image_count())
+            damaged(fmt::format("image index {} of {} is outside of 0..{}", index, describe_caption(split, row),
+                                split.image_count() - 1));
+        if (c > 0 && index < split.image_index_C[c - 1]) {
+            // one of the two is wrong; their digests tell which
+            const bool previous = caption_digest(split, row - 1) != split.caption_digests_C[c - 1];
+            damaged("image index of " + describe_caption(split, previous ? row - 1 : row) + " is out of order");
+        }
+        if (split.lengths_C[c] < 1 || split.lengths_C[c] > max_caption_tokens)
+            damaged(fmt::format("length {} of {} is outside of 1..{}", split.lengths_C[c], describe_caption(split, row),
+                                max_caption_tokens));
+    }
+}
+
+}    // namespace
+
+SplitTables read_split_tables(int fd, const StoredGroup& root, const std::string& name, PackedEncoding encoding,
+                              const fs::path& path) {
+    const std::string what = path.string() + ", split " + name;
+    const StoredGroup& group = root.groups.at(name);
+    const auto read = [&]<class T>(std::vector<T>& values, const char* table, std::int64_t rows) {
+        values = read_table<T>(fd, group, table, 1, rows, what);
+    };
+    SplitTables split;
+    split.name = name;
+    read(split.image_ids_I, "image_ids", -1);
+    const std::int64_t images = split.image_count();
+    read(split.heights_I, "heights", images);
+    read(split.widths_I, "widths", images);
+    read(split.offsets_I, "offsets", images);
+    read(split.image_digests_I, "image_digests", images);
+    if (encoding == PackedEncoding::jpeg) {
+        read(split.jpeg_lengths_I, "jpeg_lengths", images);
+        read(split.jpeg_digests_I, "jpeg_digests", images);
+    }
+    read(split.lengths_C, "lengths", -1);
+    const std::int64_t captions = split.caption_count();
+    const StoredTable& tokens = group.table("tokens", sizeof(std::uint16_t), false, 2, what);
+    if (tokens.shape[1] != static_cast<std::uint64_t>(max_caption_tokens))
+        throw Error(ExitCode::bad_data, fmt::format("{}: captions have room for {} tokens instead of {}", what,
+                                                    tokens.shape[1], max_caption_tokens));
+    split.tokens_C40 = read_table<std::uint16_t>(fd, group, "tokens", 2, captions, what);
+    read(split.image_index_C, "image_index", captions);
+    read(split.caption_digests_C, "caption_digests", captions);
+    read(split.text_offsets_C1, "text_offsets", captions + 1);
+    split.texts = read_text_table(fd, group, "texts", what);
+    const StoredTable& stored = group.table(stored_table_name(encoding), 1, false, 1, what);
+    split.stored_bytes = stored.size_bytes;
+    split.stored_start_bytes = stored.start_bytes;
+    if (group.tables.contains("skipped") || group.unreadable.contains("skipped")) {
+        try {
+            split.skipped = skipped_from_text(read_text_table(fd, group, "skipped", what));
+        } catch (const std::invalid_argument& error) {
+            throw_damaged(path, fmt::format("record of skipped pictures of {}: {}", name, error.what()));
+        }
+    }
+    split.notes.assign(group.integers.begin(), group.integers.end());
+    check_images(split, path);
+    for (std::size_t i = 0; i < split.image_ids_I.size(); ++i) split.pixel_bytes += pixel_bytes(split, i);
+    check_captions(split, path);
+    return split;
+}
+
+}    // namespace blip

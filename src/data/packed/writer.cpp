@@ -1,0 +1,268 @@
+// Creating the packed file. HDF5 lays out contiguous datasets; the pictures are then written past it with pwrite, so
+// that all cores can write at once and HDF5 is called from one thread only.
+#include "blip/data/packed/writer.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <span>
+
+#include "blip/base/durable_file.h"
+#include "blip/base/error.h"
+#include "blip/data/hdf5_file.h"
+#include "blip/data/packed/format.h"
+#include "blip/image/jpeg.h"
+
+namespace blip {
+
+namespace {
+
+std::int64_t append_image(SplitTables& split, std::int64_t id, int height, int width) {
+    if (height < 1 || width < 1 || height > packed_max_side || width > packed_max_side)
+        throw Error(ExitCode::bad_data, fmt::format("image {} has the impossible size {}x{}", id, width, height));
+    split.image_ids_I.push_back(id);
+    split.heights_I.push_back(height);
+    split.widths_I.push_back(width);
+    split.offsets_I.push_back(split.stored_bytes);
+    split.image_digests_I.push_back(0);
+    split.pixel_bytes += static_cast<std::uint64_t>(height) * static_cast<std::uint64_t>(width) * 3;
+    return split.image_count() - 1;
+}
+
+}    // namespace
+
+std::int64_t add_image(SplitTables& split, std::int64_t id, int height, int width) {
+    const std::int64_t row = append_image(split, id, height, width);
+    split.stored_bytes = split.pixel_bytes;
+    return row;
+}
+
+std::int64_t add_jpeg(SplitTables& split, std::int64_t id, int height, int width, std::uint64_t jpeg_bytes) {
+    const std::int64_t row = append_image(split, id, height, width);
+    split.jpeg_lengths_I.push_back(jpeg_bytes);
+    split.jpeg_digests_I.push_back(0);
+    split.stored_bytes += jpeg_bytes;
+    return row;
+}
+
+void add_caption(SplitTables& split, std::int64_t image_row, const std::vector<TokenId>& tokens,
+                 std::string_view text) {
+    if (tokens.empty() || tokens.size() > static_cast<std::size_t>(max_caption_tokens) || image_row < 0 ||
+        image_row >= split.image_count() || (!split.image_index_C.empty() && image_row < split.image_index_C.back()))
+        throw Error(ExitCode::internal, fmt::format("caption of image row {} of {} does not fit: {} tokens", image_row,
+                                                    split.name, tokens.size()));
+    if (split.text_offsets_C1.empty()) split.text_offsets_C1.push_back(0);
+    split.tokens_C40.insert(split.tokens_C40.end(), tokens.begin(), tokens.end());
+    split.lengths_C.push_back(static_cast<std::int32_t>(tokens.size()));
+    split.tokens_C40.resize(split.lengths_C.size() * max_caption_tokens, 0);
+    split.image_index_C.push_back(static_cast<std::int32_t>(image_row));
+    split.texts += text;
+    split.text_offsets_C1.push_back(split.texts.size());
+    split.caption_digests_C.push_back(caption_digest(split, split.caption_count() - 1));
+}
+
+std::uint64_t packed_file_bytes(const std::vector<SplitTables>& splits, const PackedDescription& description) {
+    std::uint64_t bytes = description.vocabulary_text.size() + (1U << 16);    // and HDF5's own structures
+    for (const auto& split : splits)
+        bytes += split.stored_bytes + split.image_ids_I.size() * (8 + 4 + 4 + 8 + 8) +
+                 split.jpeg_lengths_I.size() * 16 + split.lengths_C.size() * (2 * max_caption_tokens + 4 + 4 + 8 + 8) +
+                 split.texts.size() + skipped_to_text(split.skipped).size();
+    return bytes;
+}
+
+struct PackedWriter::Impl {
+    std::filesystem::path path, temporary;
+    PackedDescription description;
+    std::vector<SplitTables> splits;
+    std::vector<std::atomic<std::int64_t>> missing;    // images of a split still to be written
+    H5File file;
+    std::vector<H5Dataset> digest_tables, jpeg_digest_tables;    // one for each split; the latter with encoding jpeg
+    FileDescriptor fd;
+    bool committed = false;
+
+    ~Impl() {
+        digest_tables.clear();
+        jpeg_digest_tables.clear();
+        file.reset();
+        std::error_code ignored;
+        if (!committed) std::filesystem::remove(temporary, ignored);
+    }
+    void create_file();
+    void create_split(SplitTables& split);
+    void check_size(const SplitTables& split, std::int64_t row, int height, int width) const;
+    void write_bytes(const SplitTables& split, std::int64_t row, std::span<const std::uint8_t> bytes) const;
+    bool is_jpeg() const { return description.encoding == PackedEncoding::jpeg; }
+};
+
+void PackedWriter::Impl::create_file() {
+    const std::string what = temporary.string();
+    const std::string failed = what + ": cannot be created";
+    const H5Plist create(h5_check(H5Pcreate(H5P_FILE_CREATE), failed, ExitCode::io));
+    h5_check(H5Pset_obj_track_times(create.get(), false), failed, ExitCode::io);
+    const H5Plist access(h5_check(H5Pcreate(H5P_FILE_ACCESS), failed, ExitCode::io));
+    // version 1.8 structures carry checksums, so that damage to them is noticed; every HDF5 since 2008 reads them
+    h5_check(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, H5F_LIBVER_V18), failed, ExitCode::io);
+    h5_check(H5Pset_alignment(access.get(), 1U << 16, 4096), failed, ExitCode::io);    // pixels on page boundaries
+    file = H5File(h5_check(H5Fcreate(what.c_str(), H5F_ACC_EXCL, create.get(), access.get()), failed, ExitCode::io));
+    write_attribute(file.get(), "format", std::string(packed_format_name), what);
+    write_attribute(file.get(), "format_version", packed_format_version, what);
+    write_attribute(file.get(), "encoding", std::string(encoding_name(description.encoding)), what);
+    write_attribute(file.get(), "prompt", description.prompt, what);
+    write_attribute(file.get(), "prompt_length", description.prompt_length, what);
+    write_attribute(file.get(), "source", description.source, what);
+    const std::vector<std::uint8_t> words(description.vocabulary_text.begin(), description.vocabulary_text.end());
+    write_table(create_table(file.get(), "vocabulary", H5Element<std::uint8_t>::stored(), {words.size()}, what), words,
+                what);
+}
+
+void PackedWriter::Impl::create_split(SplitTables& split) {
+    const std::string what = temporary.string() + ", split " + split.name;
+    const H5Plist create(h5_check(H5Pcreate(H5P_GROUP_CREATE), what + ": cannot be created", ExitCode::io));
+    h5_check(H5Pset_obj_track_times(create.get(), false), what + ": cannot be created", ExitCode::io);
+    const H5Group group(h5_check(H5Gcreate2(file.get(), split.name.c_str(), H5P_DEFAULT, create.get(), H5P_DEFAULT),
+                                 what + ": cannot be created", ExitCode::io));
+    const auto put = [&]<class T>(const char* name, const std::vector<T>& values) {
+        H5Dataset table = create_table(group.get(), name, H5Element<T>::stored(), {values.size()}, what);
+        write_table(table, values, what);
+        return table;
+    };
+    for (const auto& [name, count] : split.notes) write_attribute(group.get(), name, count, what);
+    put("image_ids", split.image_ids_I);
+    put("heights", split.heights_I);
+    put("widths", split.widths_I);
+    put("offsets", split.offsets_I);
+    digest_tables.push_back(put("image_digests", split.image_digests_I));
+    if (is_jpeg()) {
+        put("jpeg_lengths", split.jpeg_lengths_I);
+        jpeg_digest_tables.push_back(put("jpeg_digests", split.jpeg_digests_I));
+    }
+    const hsize_t captions = split.lengths_C.size();
+    write_table(
+        create_table(group.get(), "tokens", H5Element<std::uint16_t>::stored(), {captions, max_caption_tokens}, what),
+        split.tokens_C40, what);
+    put("lengths", split.lengths_C);
+    put("image_index", split.image_index_C);
+    put("caption_digests", split.caption_digests_C);
+    put("text_offsets", split.text_offsets_C1);
+    put("texts", std::vector<std::uint8_t>(split.texts.begin(), split.texts.end()));
+    if (const std::string lines = skipped_to_text(split.skipped); !lines.empty())
+        put("skipped", std::vector<std::uint8_t>(lines.begin(), lines.end()));
+    const H5Dataset stored = create_table(group.get(), stored_table_name(description.encoding),
+                                          H5Element<std::uint8_t>::stored(), {split.stored_bytes}, what);
+    const haddr_t start = H5Dget_offset(stored.get());
+    if (start == HADDR_UNDEF) throw Error(ExitCode::internal, what + ": HDF5 gave the pictures no place in the file");
+    split.stored_start_bytes = start;
+}
+
+PackedWriter::PackedWriter(const std::filesystem::path& path, PackedDescription description,
+                           std::vector<SplitTables> splits)
+    : impl_(std::make_unique<Impl>()) {
+    h5_initialise();
+    impl_->path = path;
+    impl_->temporary = path;
+    impl_->temporary += fmt::format(".tmp.{}", getpid());
+    impl_->description = std::move(description);
+    impl_->splits = std::move(splits);
+    impl_->missing = std::vector<std::atomic<std::int64_t>>(impl_->splits.size());
+    impl_->create_file();
+    for (std::size_t s = 0; s < impl_->splits.size(); ++s) {
+        auto& split = impl_->splits[s];
+        if (split.image_count() == 0 || split.caption_count() == 0)
+            throw Error(ExitCode::internal, "split " + split.name + " is empty");
+        if (split.jpeg_lengths_I.size() != (impl_->is_jpeg() ? split.image_ids_I.size() : 0))
+            throw Error(ExitCode::internal, "split " + split.name + " is of another encoding than the file");
+        impl_->missing[s] = split.image_count();
+        impl_->create_split(split);
+    }
+    h5_check(H5Fflush(impl_->file.get(), H5F_SCOPE_GLOBAL), impl_->temporary.string() + ": writing failed",
+             ExitCode::io);
+    impl_->fd = FileDescriptor(::open(impl_->temporary.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!impl_->fd)
+        throw Error(ExitCode::io,
+                    fmt::format("{}: cannot be opened: {}", impl_->temporary.string(), std::strerror(errno)));
+}
+
+PackedWriter::PackedWriter(PackedWriter&&) noexcept = default;
+PackedWriter::~PackedWriter() = default;
+
+const std::vector<SplitTables>& PackedWriter::splits() const { return impl_->splits; }
+
+void PackedWriter::Impl::check_size(const SplitTables& split, std::int64_t row, int height, int width) const {
+    const auto i = static_cast<std::size_t>(row);
+    if (height != split.heights_I.at(i) || width != split.widths_I.at(i))
+        throw Error(ExitCode::bad_data,
+                    fmt::format("{} is {}x{} now, but was {}x{} before: its file changed while it "
+                                "was being packed; pack again",
+                                describe_image(split, row), width, height, split.widths_I[i], split.heights_I[i]));
+}
+
+void PackedWriter::Impl::write_bytes(const SplitTables& split, std::int64_t row,
+                                     std::span<const std::uint8_t> bytes) const {
+    const std::uint64_t place = split.stored_start_bytes + split.offsets_I[static_cast<std::size_t>(row)];
+    for (std::size_t done = 0; done < bytes.size();) {
+        const ssize_t wrote =
+            pwrite(fd.get(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(place + done));
+        if (wrote < 0 && errno == EINTR) continue;
+        if (wrote <= 0)
+            throw Error(ExitCode::io, fmt::format("{}: writing {} failed: {}", temporary.string(),
+                                                  describe_image(split, row), std::strerror(errno)));
+        done += static_cast<std::size_t>(wrote);
+    }
+}
+
+void PackedWriter::write_image(std::size_t split_index, std::int64_t image_row, const ImageView& image) {
+    auto& split = impl_->splits.at(split_index);
+    const auto i = static_cast<std::size_t>(image_row);
+    if (impl_->is_jpeg()) throw Error(ExitCode::internal, "pixels were given for a file of JPEGs");
+    impl_->check_size(split, image_row, image.height, image.width);
+    impl_->write_bytes(
+        split, image_row,
+        {image.pixels_HWC, static_cast<std::size_t>(image.height) * static_cast<std::size_t>(image.width) * 3});
+    split.image_digests_I[i] = image_digest(split.image_ids_I[i], image);
+    impl_->missing[split_index].fetch_sub(1);
+}
+
+void PackedWriter::write_jpeg(std::size_t split_index, std::int64_t image_row, std::span<const std::uint8_t> jpeg,
+                              const std::string& origin) {
+    auto& split = impl_->splits.at(split_index);
+    const auto i = static_cast<std::size_t>(image_row);
+    if (!impl_->is_jpeg()) throw Error(ExitCode::internal, "a JPEG was given for a file of pixels");
+    const Image image = decode_jpeg(jpeg, origin);
+    impl_->check_size(split, image_row, image.height, image.width);
+    if (jpeg.size() != split.jpeg_lengths_I.at(i))
+        throw Error(ExitCode::bad_data,
+                    fmt::format("{} has {} bytes now, but had {} before: its file changed while it "
+                                "was being packed; pack again",
+                                describe_image(split, image_row), jpeg.size(), split.jpeg_lengths_I[i]));
+    impl_->write_bytes(split, image_row, jpeg);
+    split.jpeg_digests_I[i] = jpeg_digest(split.image_ids_I[i], image.height, image.width, jpeg);
+    split.image_digests_I[i] = image_digest(split.image_ids_I[i], image);
+    impl_->missing[split_index].fetch_sub(1);
+}
+
+std::string PackedWriter::commit() {
+    const std::string what = impl_->temporary.string();
+    for (std::size_t s = 0; s < impl_->splits.size(); ++s) {
+        if (impl_->missing[s] != 0)
+            throw Error(ExitCode::internal, fmt::format("{}: {} images of {} were not written", what,
+                                                        impl_->missing[s].load(), impl_->splits[s].name));
+        write_table(impl_->digest_tables[s], impl_->splits[s].image_digests_I, what);
+        if (impl_->is_jpeg()) write_table(impl_->jpeg_digest_tables[s], impl_->splits[s].jpeg_digests_I, what);
+    }
+    const std::string digest = packed_data_digest(impl_->splits, impl_->description.prompt,
+                                                  impl_->description.prompt_length, impl_->description.vocabulary_text);
+    write_attribute(impl_->file.get(), "data_digest", digest, what);
+    impl_->digest_tables.clear();
+    impl_->jpeg_digest_tables.clear();
+    h5_check(H5Fclose(impl_->file.release()), what + ": closing failed", ExitCode::io);
+    impl_->fd.reset();
+    publish_file(impl_->temporary, impl_->path);
+    impl_->committed = true;
+    return digest;
+}
+
+}    // namespace blip

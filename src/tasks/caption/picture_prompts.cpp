@@ -1,0 +1,86 @@
+// See picture_prompts.h.
+#include "blip/tasks/caption/picture_prompts.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "blip/base/durable_file.h"
+#include "blip/base/error.h"
+#include "blip/options/parse.h"
+#include "blip/text/caption_text.h"
+
+namespace blip {
+
+namespace {
+
+using json = nlohmann::json;
+
+json read_object(const std::string& file) {
+    const std::string text = read_file(file);
+    std::vector<std::string> keys;
+    const auto note_key = [&](int depth, json::parse_event_t event, json& value) {
+        if (event == json::parse_event_t::key && depth == 1) keys.push_back(value.get<std::string>());
+        return true;
+    };
+    json parsed;
+    try {
+        parsed = json::parse(text, note_key);
+    } catch (const json::parse_error& problem) {
+        throw Error(ExitCode::bad_data, fmt::format("{} is not JSON (byte {})", file, problem.byte));
+    }
+    if (!parsed.is_object())
+        throw Error(ExitCode::bad_data,
+                    fmt::format(R"({} is no JSON object of the form {{"PICTURE": "a picture of "}})", file));
+    std::sort(keys.begin(), keys.end());
+    const auto twice = std::adjacent_find(keys.begin(), keys.end());
+    if (twice != keys.end()) throw Error(ExitCode::bad_data, fmt::format("{}: '{}' is there twice", file, *twice));
+    return parsed;
+}
+
+}    // namespace
+
+PicturePrompts::PicturePrompts(const GenerateOptions& generate, const WordPieceTokenizer& tokenizer)
+    : common_(generate.prompt), file_(generate.prompts.string()) {
+    const auto check_room = [&](const std::string& prompt, const std::string& where) {
+        const std::size_t tokens = prompt_tokens(tokenizer, prompt).size();
+        if (tokens >= static_cast<std::size_t>(generate.max_length))
+            throw Error(ExitCode::usage,
+                        fmt::format("{} '{}' takes {} tokens with [DEC] and leaves no room within --max-length {}",
+                                    where, prompt, tokens, generate.max_length));
+    };
+    check_room(common_, "--prompt");
+    if (file_.empty()) return;
+    const json prompts = read_object(file_);
+    for (const auto& [key, value] : prompts.items()) {
+        const std::string where = fmt::format("{}: the prompt of '{}'", file_, key);
+        if (!value.is_string()) throw Error(ExitCode::bad_data, fmt::format("{} is no text", where));
+        const auto prompt = value.get<std::string>();
+        if (const auto problem = prompt_problem(prompt))
+            throw Error(ExitCode::bad_data, fmt::format("{} {}", where, *problem));
+        check_room(prompt, where);
+        own_.emplace(key, prompt);
+    }
+}
+
+const std::string& PicturePrompts::of(const std::vector<std::string>& names) const {
+    for (const std::string& name : names) {
+        const auto found = own_.find(name);
+        if (found != own_.end()) return found->second;
+    }
+    return common_;
+}
+
+std::string PicturePrompts::describe_unknown(const std::vector<std::string>& unknown) const {
+    if (unknown.empty()) return {};
+    constexpr std::size_t most_named = 5;
+    std::string names;
+    for (std::size_t i = 0; i < std::min(unknown.size(), most_named); ++i)
+        names += fmt::format("{}'{}'", i == 0 ? "" : ", ", unknown[i]);
+    if (unknown.size() > most_named) names += ", ...";
+    return fmt::format("{} of the {} pictures in {} are not among those to caption: {}", unknown.size(), own_.size(),
+                       file_, names);
+}
+
+}    // namespace blip

@@ -1,0 +1,138 @@
+// An index over several weight files in one folder: JSON with "weight_map", tensor names to file names.
+#include <fmt/format.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <system_error>
+#include <utility>
+
+#include "blip/base/error.h"
+#include "blip/weights/element_type.h"
+#include "src/weights/file_forms.h"
+
+namespace blip {
+namespace {
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t max_index_bytes = 10'000'000;    // 100,000 tensors
+
+[[noreturn]] void bad(const fs::path& path, const std::string& what) {
+    throw Error(ExitCode::bad_data, fmt::format("{}: {}", path.string(), what));
+}
+
+// A JSON file's objects may not name a key twice: which one would hold?
+json parse_index(const fs::path& path) {
+    std::error_code error;
+    if (const std::uint64_t size = fs::file_size(path, error); error || size > max_index_bytes) {
+        bad(path, "too large for an index of weights");
+    }
+    std::vector<std::set<std::string>> seen;
+    const auto callback = [&](int depth, json::parse_event_t event, json& value) {
+        if (depth > 64) bad(path, "an index of weights is not nested so deeply");
+        if (event == json::parse_event_t::object_start) seen.emplace_back();
+        if (event == json::parse_event_t::object_end) seen.pop_back();
+        if (event == json::parse_event_t::key && !seen.back().insert(value.get<std::string>()).second) {
+            bad(path, fmt::format("'{}' is there twice", printable(value.get<std::string>())));
+        }
+        return true;
+    };
+    std::ifstream file(path, std::ios::binary);
+    try {
+        return json::parse(file, callback);
+    } catch (const json::exception& exception) {
+        bad(path, fmt::format("neither weights nor an index of weights: {}", printable(exception.what())));
+    }
+}
+
+class IndexedWeights : public WeightFile {
+  public:
+    explicit IndexedWeights(const fs::path& path) : path_(path) {
+        const json index = parse_index(path);
+        const auto map = index.is_object() ? index.find("weight_map") : index.end();
+        if (map == index.end() || !map->is_object() || map->empty()) {
+            bad(path,
+                "JSON, but no index of weights (\"weight_map\"): give the weights themselves, such as a "
+                "model.safetensors beside it");
+        }
+        for (const auto& [name, shard] : map->items()) {
+            if (!shard.is_string()) bad(path, fmt::format("'{}' has no file's name", printable(name)));
+            add(name, shard.get<std::string>());
+        }
+        refuse_doubles();
+    }
+
+    const fs::path& path() const override { return path_; }
+    const std::map<std::string, StoredTensor>& tensors() const override { return tensors_; }
+    const std::map<std::string, std::string>& metadata() const override { return metadata_; }
+    std::uint64_t stored_bytes() const override {
+        std::uint64_t bytes = 0;
+        for (const auto& [name, file] : shards_) bytes += file->stored_bytes();
+        return bytes;
+    }
+    void read_bytes(const std::string& name, const ByteSink& sink) const override {
+        shard_of(name).read_bytes(name, sink);
+    }
+    void read(const std::string& name, const PieceSink& sink) const override { shard_of(name).read(name, sink); }
+
+  private:
+    void add(const std::string& name, const std::string& shard) {
+        if (shard.empty() || shard.front() == '.' ||
+            shard.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos) {
+            bad(path_,
+                fmt::format("'{}' is in '{}': a file beside the index is needed", printable(name), printable(shard)));
+        }
+        auto file = shards_.find(shard);
+        if (file == shards_.end()) file = shards_.emplace(shard, open_shard(shard)).first;
+        const auto found = file->second->tensors().find(name);
+        if (found == file->second->tensors().end()) {
+            bad(file->second->path(),
+                fmt::format("it has no tensor '{}', which {} says is there", printable(name), path_.string()));
+        }
+        tensors_[name] = found->second;
+        shard_names_[name] = shard;
+    }
+
+    std::unique_ptr<WeightFile> open_shard(const std::string& shard) const {
+        const fs::path file = path_.parent_path() / shard;
+        std::error_code ignored;
+        if (!fs::exists(file, ignored)) {
+            throw Error(ExitCode::missing_input, fmt::format("{} is missing: {} says that part of the weights is in it",
+                                                             file.string(), path_.string()));
+        }
+        return open_single(file);
+    }
+
+    // A tensor that two files hold: which one would count? What the index does not know is left out, as tied tensors
+    // are.
+    void refuse_doubles() const {
+        for (const auto& [shard, file] : shards_) {
+            for (const auto& [name, tensor] : file->tensors()) {
+                const auto known = shard_names_.find(name);
+                if (known == shard_names_.end() || known->second == shard) continue;
+                bad(path_,
+                    fmt::format("'{}' is in two of its files, {} and {}", printable(name), shard, known->second));
+            }
+        }
+    }
+
+    const WeightFile& shard_of(const std::string& name) const {
+        const auto found = shard_names_.find(name);
+        if (found == shard_names_.end()) bad(path_, fmt::format("it has no tensor '{}'", printable(name)));
+        return *shards_.at(found->second);
+    }
+
+    fs::path path_;
+    std::map<std::string, std::unique_ptr<WeightFile>> shards_;
+    std::map<std::string, StoredTensor> tensors_;
+    std::map<std::string, std::string> shard_names_;    // by tensor
+    std::map<std::string, std::string> metadata_;       // each file has its own
+};
+
+}    // namespace
+
+std::unique_ptr<WeightFile> open_index(const fs::path& path) { return std::make_unique<IndexedWeights>(path); }
+
+}    // namespace blip
