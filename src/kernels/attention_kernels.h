@@ -1,6 +1,6 @@
 // Bodies of attention's probabilities and their gradient: see attention_probabilities.h. One team a row of scores.
 // Internal to the kernels layer. Legend: R rows (batch, head, query), K keys,
-// of which masks.width are real and the rest fills a row up.
+// of which `real` are real and the rest fills a row up.
 #pragma once
 
 #include <cmath>
@@ -17,27 +17,28 @@ struct ProbabilitiesBody {
     static constexpr bool rows_by_teams = true;
     const Value* scores;               // [R, K]
     Value *probabilities, *dropped;    // [R, K]; dropped null: nothing is dropped
-    RowMasks masks;
+    DropoutSite masks;
     float scale;
-    std::int64_t rows, keys;
+    std::int64_t rows, keys, real;
     std::int64_t queries;    // with a causal mask row r sees r % queries + 1 keys; 0: without one
 
     template <class Team>
     BLIP_HOST_DEVICE void operator()(const Team& team, std::int64_t row) const {
         const Value* from = scores + row * keys;
-        const std::int64_t seen = queries > 0 ? row % queries + 1 : masks.width;
+        const std::int64_t seen = queries > 0 ? row % queries + 1 : real;
         const auto scaled = [&](std::int64_t k) { return as_float(from[k]) * scale; };
         const float most = team.largest(seen, -INFINITY, scaled);
         const float total = team.sum(seen, [&](std::int64_t k) { return expf(scaled(k) - most); });
-        team.each(masks.blocks(row), [&](std::int64_t block) {
-            masks.in_block(row, block, [&](std::int64_t k, float factor) {
+        const MaskRow mask_row = masks.row_of(row);
+        team.each(mask_blocks(real), [&](std::int64_t block) {
+            masks.in_block(mask_row, block, real, [&](std::int64_t k, float factor) {
                 const float p = k < seen ? rounded<Value>(expf(scaled(k) - most) / total) : 0.0F;
                 store(p, probabilities[row * keys + k]);
                 if (dropped != nullptr) store(p * factor, dropped[row * keys + k]);
             });
         });
-        team.each(keys - masks.width, [&](std::int64_t filling) {
-            const std::int64_t at = row * keys + masks.width + filling;
+        team.each(keys - real, [&](std::int64_t filling) {
+            const std::int64_t at = row * keys + real + filling;
             store(0.0F, probabilities[at]);
             if (dropped != nullptr) store(0.0F, dropped[at]);
         });
@@ -61,9 +62,9 @@ struct ProbabilitiesBackwardBody {
     static constexpr bool rows_by_teams = true;
     const Value *gradient, *probabilities;    // [R, K]; gradient of what was given out
     Value* dscores;
-    RowMasks masks;
+    DropoutSite masks;
     float scale;
-    std::int64_t rows, keys;
+    std::int64_t rows, keys, real;
 
     template <class Team>
     BLIP_HOST_DEVICE void operator()(const Team& team, std::int64_t row) const {
@@ -72,17 +73,18 @@ struct ProbabilitiesBackwardBody {
         const auto product = [&](std::int64_t k, float factor) {
             return as_float(gradient[at + k]) * factor * as_float(probabilities[at + k]);
         };
-        const float dot = team.sum(masks.blocks(row), [&](std::int64_t block) {
+        const MaskRow mask_row = masks.row_of(row);
+        const float dot = team.sum(mask_blocks(real), [&](std::int64_t block) {
             float sum = 0;
-            masks.in_block(row, block, [&](std::int64_t k, float factor) { sum += product(k, factor); });
+            masks.in_block(mask_row, block, real, [&](std::int64_t k, float factor) { sum += product(k, factor); });
             return sum;
         });
-        team.each(masks.blocks(row), [&](std::int64_t block) {
-            masks.in_block(row, block, [&](std::int64_t k, float factor) {
+        team.each(mask_blocks(real), [&](std::int64_t block) {
+            masks.in_block(mask_row, block, real, [&](std::int64_t k, float factor) {
                 store((product(k, factor) - as_float(probabilities[at + k]) * dot) * scale, dscores[at + k]);
             });
         });
-        team.each(keys - masks.width, [&](std::int64_t filling) { store(0.0F, dscores[at + masks.width + filling]); });
+        team.each(keys - real, [&](std::int64_t filling) { store(0.0F, dscores[at + real + filling]); });
     }
     template <class See>
     void each_operand(const See& see) const {

@@ -26,10 +26,11 @@ AttentionProbabilities attention_probabilities(const at::Tensor& scores, double 
         run(ProbabilitiesBody<Value>{read_from<Value>(scores, values),
                                      write_to<Value>(probabilities.whole, values),
                                      write_to<Value>(probabilities.dropped, values),
-                                     {site_of(dropout), real_of(real_keys, keys)},
+                                     site_of(dropout, scores),
                                      static_cast<float>(scale),
                                      values / keys,
                                      keys,
+                                     real_of(real_keys, keys),
                                      causal ? queries : 0},
             scores);
     });
@@ -45,10 +46,11 @@ at::Tensor attention_probabilities_backward(const at::Tensor& gradient, const at
         run(ProbabilitiesBackwardBody<Value>{read_from<Value>(gradient, values),
                                              read_from<Value>(whole, values),
                                              write_to<Value>(of_scores, values),
-                                             {site_of(dropout), real_of(real_keys, keys)},
+                                             site_of(dropout, whole),
                                              static_cast<float>(scale),
                                              values / keys,
-                                             keys},
+                                             keys,
+                                             real_of(real_keys, keys)},
             whole);
     });
     return of_scores;

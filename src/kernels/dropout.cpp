@@ -12,8 +12,9 @@ namespace {
 
 template <class Value>
 void mask(const at::Tensor& from, const at::Tensor& to, const DropoutSite& site) {
-    const DropoutBody<Value> body{read_from<Value>(from, from.numel()), write_to<Value>(to, from.numel()), from.numel(),
-                                  site};
+    const std::int64_t values = from.numel(), width = from.dim() > 0 ? from.size(-1) : 1;
+    const DropoutBody<Value> body{read_from<Value>(from, values), write_to<Value>(to, values),
+                                  width > 0 ? values / width : 0, width, site};
     if (!from.is_cpu()) {
         launch(body, compute_stream(from.device()));
         return;
@@ -28,7 +29,7 @@ void mask(const at::Tensor& from, const at::Tensor& to, const DropoutSite& site)
 at::Tensor dropped(const at::Tensor& x, const DropoutDraw& draw) {
     const at::Tensor from = x.contiguous();    // element numbers are those of the shape, not of the memory
     at::Tensor to = at::empty_like(from);
-    with_type_of(from, [&]<class Value>(Value) { mask<Value>(from, to, site_of(draw)); });
+    with_type_of(from, [&]<class Value>(Value) { mask<Value>(from, to, site_of(draw, from)); });
     return to;
 }
 

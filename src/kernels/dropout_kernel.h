@@ -10,57 +10,44 @@
 
 namespace blip {
 
-// What decides the mask of one site. One Philox block gives four elements; the site takes the upper bits of the counter
-// (2^40 blocks are room enough).
-struct DropoutSite {
-    std::uint64_t key;
-    std::uint64_t first_block;    // site << 40
-    std::uint32_t threshold;      // an element is dropped if its word is below
-    float kept;                   // factor of the others
+// Which row of masks: of a caption, by its position in the global batch, and within the caption.
+struct MaskRow {
+    std::uint32_t caption, row;
+};
 
-    // Factors of the elements 4 * group to 4 * group + 3.
-    BLIP_HOST_DEVICE void factors(std::int64_t group, float (&factor)[4]) const {
+// What decides the masks of one site in a micro-batch. One Philox block gives those of four adjacent columns; its counter
+// is the block within the row, the row within the caption, the caption and the site. So a mask depends neither on the
+// micro-batches that the captions are dealt to nor on the width of padding.
+struct DropoutSite {
+    std::uint64_t key = 0;
+    std::uint32_t site = 0;
+    std::uint32_t first_caption = 0;    // position in the global batch of the micro-batch's first
+    std::uint32_t threshold = 0;        // an element is dropped if its word is below
+    float kept = 1;                     // factor of the others
+    std::uint32_t rows_of_caption = 1, tokens = 1;    // a caption's rows are head * tokens + token
+
+    BLIP_HOST_DEVICE bool drops() const { return threshold > 0; }
+    // row: of the tensor. Rows of a caption are numbered token by token, so that longer neighbours change nothing.
+    BLIP_HOST_DEVICE MaskRow row_of(std::int64_t row) const {
+        const auto all = static_cast<std::uint32_t>(row), own = all % rows_of_caption;
+        return {first_caption + all / rows_of_caption, own % tokens * (rows_of_caption / tokens) + own / tokens};
+    }
+    // Factors of the columns 4 * block to 4 * block + 3.
+    BLIP_HOST_DEVICE void factors(const MaskRow& row, std::int64_t block, float (&factor)[4]) const {
         std::uint32_t words[4];
-        philox_words(key, first_block + static_cast<std::uint64_t>(group), words);
+        philox_words(key, {{static_cast<std::uint32_t>(block), row.row, row.caption, site}}, words);
         for (int i = 0; i < 4; ++i) factor[i] = words[i] < threshold ? 0.0F : kept;
     }
-    // Factors of the elements `first` to first + 3: of a part of two groups where first is no multiple of 4.
-    BLIP_HOST_DEVICE void factors_from(std::int64_t first, float (&factor)[4]) const {
-        const auto off = static_cast<int>(first % 4);
-        factors(first / 4, factor);
-        if (off == 0) return;
-        float next[4];
-        factors(first / 4 + 1, next);
-        for (int shift = 0; shift < off; ++shift) {
-            for (int i = 0; i < 3; ++i) factor[i] = factor[i + 1];
-            factor[3] = next[0];
-            for (int i = 0; i < 3; ++i) next[i] = next[i + 1];
-        }
-    }
-    BLIP_HOST_DEVICE bool drops() const { return threshold > 0; }
-};
-
-// The elements of a row with their factors, in the blocks of four of the whole tensor [.., width] that it has a part
-// in: whoever computes a block computes its masks once.
-struct RowMasks {
-    DropoutSite dropout;
-    std::int64_t width;
-
-    BLIP_HOST_DEVICE std::int64_t blocks(std::int64_t row) const {
-        return (row * width + width + 3) / 4 - row * width / 4;
-    }
-    // work(column, factor) for the columns of a block; factor 1 where nothing is dropped
+    // work(column, factor) for the columns of a block of a row of `width`; factor 1 where nothing is dropped
     template <class Work>
-    BLIP_HOST_DEVICE void in_block(std::int64_t row, std::int64_t block, const Work& work) const {
-        const std::int64_t first = row * width, group = first / 4 + block;
+    BLIP_HOST_DEVICE void in_block(const MaskRow& row, std::int64_t block, std::int64_t width, const Work& work) const {
         float factor[4] = {1, 1, 1, 1};
-        if (dropout.drops()) dropout.factors(group, factor);
-        for (int i = 0; i < 4; ++i) {
-            const std::int64_t column = 4 * group + i - first;
-            if (column >= 0 && column < width) work(column, factor[i]);
-        }
+        if (drops()) factors(row, block, factor);
+        for (int i = 0; i < 4; ++i)
+            if (4 * block + i < width) work(4 * block + i, factor[i]);
     }
 };
+BLIP_HOST_DEVICE constexpr std::int64_t mask_blocks(std::int64_t width) { return (width + 3) / 4; }
 
 // Value: float or Bf16. Products are rounded once from fp32, so that the factor of bf16 values is exact too.
 template <class Value>
@@ -68,24 +55,20 @@ struct DropoutBody {
     static constexpr const char* name = "dropout";
     const Value* from;
     Value* to;
-    std::int64_t elements;
+    std::int64_t rows, width;
     DropoutSite site;
 
-    std::int64_t count() const { return (elements + 3) / 4; }
-    // Elements 4 * group to 4 * group + 3.
-    BLIP_HOST_DEVICE void operator()(std::int64_t group) const {
-        float factor[4];
-        site.factors(group, factor);
-        for (int i = 0; i < 4; ++i) {
-            const std::int64_t element = 4 * group + i;
-            if (element >= elements) return;
-            store(as_float(from[element]) * factor[i], to[element]);
-        }
+    std::int64_t count() const { return rows * mask_blocks(width); }
+    BLIP_HOST_DEVICE void operator()(std::int64_t index) const {
+        const std::int64_t row = index / mask_blocks(width), first = row * width;
+        site.in_block(site.row_of(row), index % mask_blocks(width), width, [&](std::int64_t column, float factor) {
+            store(as_float(from[first + column]) * factor, to[first + column]);
+        });
     }
     template <class See>
     void each_operand(const See& see) const {
-        see(from, static_cast<std::size_t>(elements) * sizeof(Value), false);
-        see(to, static_cast<std::size_t>(elements) * sizeof(Value), true);
+        see(from, static_cast<std::size_t>(rows * width) * sizeof(Value), false);
+        see(to, static_cast<std::size_t>(rows * width) * sizeof(Value), true);
     }
     template <class Map>
     void map_pointers(const Map& map) {

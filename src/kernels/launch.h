@@ -25,9 +25,19 @@ void run(const Body& body, const at::Tensor& of_device) {
     }
 }
 
-inline DropoutSite site_of(const DropoutDraw& draw) {
-    return {draw.key, draw.site << 40, static_cast<std::uint32_t>(std::min(draw.probability * 0x1p32, 0x1p32 - 1)),
-            static_cast<float>(1.0 / (1.0 - draw.probability))};
+// For a tensor [captions, heads, tokens, width], whose rows are its last dimension; without heads, or captions, there
+// is one.
+inline DropoutSite site_of(const DropoutDraw& draw, const at::Tensor& tensor) {
+    if (draw.probability == 0) return {};
+    const auto size = [&](std::int64_t d) { return d <= tensor.dim() ? static_cast<std::uint32_t>(tensor.size(-d)) : 1U; };
+    const std::uint32_t tokens = size(2), heads = tensor.dim() > 3 ? size(3) : 1;
+    return {draw.key,
+            draw.site,
+            draw.first_caption,
+            static_cast<std::uint32_t>(std::min(draw.probability * 0x1p32, 0x1p32 - 1)),
+            static_cast<float>(1.0 / (1.0 - draw.probability)),
+            heads * tokens,
+            tokens};
 }
 
 // work(Value{}) with the type of the tensor's numbers. Throws internal for others than fp32 and bf16.

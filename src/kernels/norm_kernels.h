@@ -11,7 +11,7 @@ namespace blip {
 
 // What the branch x + bias is multiplied with: dropout's factors, or one for each picture, or nothing.
 struct BranchFactors {
-    DropoutSite dropout{0, 0, 0, 1.0F};
+    DropoutSite dropout{};
     const float* picture_scales = nullptr;    // [R / rows_of_a_picture], or null
     std::int64_t rows_of_a_picture = 1;
 
@@ -29,9 +29,10 @@ struct BranchFactors {
             team.each(width, [&](std::int64_t column) { work(column, scale); });
             return;
         }
-        const RowMasks masks{dropout, width};
-        team.each(masks.blocks(row), [&](std::int64_t block) {
-            masks.in_block(row, block, [&](std::int64_t column, float factor) { work(column, factor * scale); });
+        const MaskRow mask_row = dropout.row_of(row);
+        team.each(mask_blocks(width), [&](std::int64_t block) {
+            dropout.in_block(mask_row, block, width,
+                             [&](std::int64_t column, float factor) { work(column, factor * scale); });
         });
     }
     template <class See>
@@ -113,6 +114,7 @@ struct NormBackwardBody {
     // What all elements of a row need. scale: of its picture.
     struct Row {
         float average, inverse, mean_of_weighted, mean_of_product, scale;
+        MaskRow masks;
     };
     // Three sums for each column, so far.
     struct ColumnSums {
@@ -156,7 +158,8 @@ struct NormBackwardBody {
         const auto normed = [&](std::int64_t j) { return (as_float(sum[at + j]) - average) * inverse; };
         const TwoSums sums = team.sums(chunks.width, weighted, [&](std::int64_t j) { return weighted(j) * normed(j); });
         const auto count = static_cast<float>(chunks.width);
-        return {average, inverse, sums.first / count, sums.second / count, factors.template of_row<Value>(row)};
+        return {average, inverse, sums.first / count, sums.second / count, factors.template of_row<Value>(row),
+                drops ? factors.dropout.row_of(row) : MaskRow{}};
     }
 
     // The columns of a group of rows, a thread `wide` adjacent ones: four masks are made at once. It loads from `deep`
@@ -185,7 +188,7 @@ struct NormBackwardBody {
                     if (i + d >= count) continue;
                     const Row row = rows[i + d];
                     float factor[wide] = {1.0F};
-                    if constexpr (drops) factors.dropout.factors_from(at + d * width, factor);
+                    if constexpr (drops) factors.dropout.factors(row.masks, strip, factor);
                     for (int j = 0; j < wide; ++j) {
                         if (j >= own) continue;
                         const Elements& e = of[d][j];

@@ -9,9 +9,10 @@
 namespace blip {
 namespace {
 
-BranchFactors factors_of(const BranchScaling& scaling, std::int64_t rows) {
+BranchFactors factors_of(const BranchScaling& scaling, const at::Tensor& x) {
+    const std::int64_t rows = x.numel() / x.size(-1);
     BranchFactors factors;
-    factors.dropout = site_of(scaling.dropout);
+    factors.dropout = site_of(scaling.dropout, x);
     if (scaling.picture_scales_I.defined()) {
         const std::int64_t pictures = scaling.picture_scales_I.numel();
         if (pictures == 0 || rows % pictures != 0)
@@ -34,7 +35,7 @@ NormedSum residual_norm(const at::Tensor& x, const at::Tensor& bias, const at::T
                                    read_from<Value>(bias, width), read_from<Value>(gamma, width),
                                    read_from<Value>(beta, width), write_to<Value>(normed.sum, values),
                                    write_to<Value>(normed.y, values), write_to<float>(normed.mean, rows),
-                                   write_to<float>(normed.inverse_std, rows), factors_of(scaling, rows),
+                                   write_to<float>(normed.inverse_std, rows), factors_of(scaling, x),
                                    static_cast<float>(epsilon), rows, width},
             x);
     });
@@ -61,11 +62,11 @@ NormGradients residual_norm_backward(const at::Tensor& dy, const at::Tensor& dsu
             body.dresidual = write_to<Value>(gradients.residual, values);
             body.dx = write_to<Value>(gradients.x, values);
             body.partial = write_to<float>(partial, partial.numel());
-            body.factors = factors_of(scaling, rows);
+            body.factors = factors_of(scaling, dy);
             body.chunks = chunks;
             run(body, dy);
         };
-        if (site_of(scaling.dropout).drops())
+        if (scaling.dropout.probability > 0)
             of(NormDropBackward<Value>{});
         else
             of(NormBackward<Value>{});

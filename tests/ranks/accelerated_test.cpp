@@ -48,7 +48,7 @@ at::Tensor loss_of(const Captioner& captioner, const Arena& arena, std::uint64_t
     const at::Tensor tokens_CT =
         at::from_blob(tokens.data(), {pictures, tokens_each}, at::kLong).clone();    // backward reads it
     DropoutMasks dropout(0.1, key);
-    const at::Tensor scales = drop_path_scales(small_shape().vision_depth, pictures, 0.4, key + 99, at::kCPU);
+    const at::Tensor scales = drop_path_scales(small_shape().vision_depth, pictures, 0.4, key + 99, 0, at::kCPU);
     return caption_loss(captioner, arena.weights(), images, tokens_CT, {}, trained_tokens(tokens, lengths, 4), 0.1,
                         dropout, scales, recomputed_blocks);
 }

@@ -11,8 +11,9 @@ namespace blip {
 
 // fp32 [2 * depth, I] on the device: for each block its attention branch, then its MLP branch: 0 (left out) or
 // 1 / (1 - p) with p = last_probability * block / (depth - 1). A pure function of its arguments.
-// key: random_key(seed, RandomPurpose::drop_path, {step, micro-batch index}). Undefined when last_probability is 0.
+// key: random_key(seed, RandomPurpose::drop_path, {step}). first_image: its position in the step's global batch.
+// Undefined when last_probability is 0.
 at::Tensor drop_path_scales(int depth, std::int64_t images, double last_probability, std::uint64_t key,
-                            c10::Device device);
+                            std::int64_t first_image, c10::Device device);
 
 }    // namespace blip

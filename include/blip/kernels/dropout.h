@@ -1,4 +1,5 @@
-// Dropout whose mask is a pure function of a key: the same on any rank count, thread count, device and precision.
+// Dropout whose mask is a pure function of a key and of the caption's position in the global batch: the same on any rank
+// count, micro-batch, thread count, device and precision.
 // Used by model/text_decoder. The gradient is masked alike; the mask is computed again for it instead of being kept.
 #pragma once
 
@@ -8,34 +9,43 @@
 
 namespace blip {
 
-// One place that drops in one micro-batch: an element is zeroed with the probability, by its number in the tensor.
+// One place that drops in one micro-batch: an element is zeroed with the probability, by its caption, head, token and
+// channel.
 struct DropoutDraw {
     double probability = 0;    // 0: nothing is dropped
-    std::uint64_t key = 0, site = 0;
+    std::uint64_t key = 0;
+    std::uint32_t site = 0;
+    std::uint32_t first_caption = 0;    // position in the global batch of the micro-batch's first
 };
 
-// x, of any shape, fp32 or bf16, on the CPU or a GPU, each element zeroed or divided by the probability to be kept, in
-// fp32. Without a gradient: backward is the same function. Throws internal for other precisions.
+// x [captions, heads, tokens, channels], fp32 or bf16, on the CPU or a GPU, each element zeroed or divided by the
+// probability to be kept, in fp32. Without a gradient: backward is the same function. Of fewer dimensions, heads and then
+// captions are one. Throws internal for other precisions.
 at::Tensor dropped(const at::Tensor& x, const DropoutDraw& draw);
 
 // The masks of one micro-batch: a fresh counter for every place in the network that drops, in order of use.
 class DropoutMasks {
   public:
-    // probability 0: nothing is dropped. key: random_key(seed, RandomPurpose::dropout, {step, micro-batch index}).
-    DropoutMasks(double probability, std::uint64_t key) : probability_(probability), key_(key) {}
+    // probability 0: nothing is dropped. key: random_key(seed, RandomPurpose::dropout, {step}). first_caption: position
+    // in the step's global batch.
+    DropoutMasks(double probability, std::uint64_t key, std::int64_t first_caption = 0)
+        : next_{probability, key, 0, static_cast<std::uint32_t>(first_caption)} {}
     static DropoutMasks none() { return {0.0, 0}; }
 
-    bool active() const { return probability_ > 0; }
-    // x with each element zeroed with the probability, the others scaled by 1 / (1 - probability) in fp32; any shape,
-    // fp32 or bf16, on the CPU or a GPU. Throws internal for other precisions.
+    bool active() const { return next_.probability > 0; }
+    // x with each element zeroed with the probability, the others scaled by 1 / (1 - probability) in fp32: see
+    // dropped().
     at::Tensor apply(const at::Tensor& x);
     // The next place's draw, for a kernel that drops along with other work.
-    DropoutDraw next() { return active() ? DropoutDraw{probability_, key_, site_++} : DropoutDraw{}; }
+    DropoutDraw next() {
+        if (!active()) return {};
+        const DropoutDraw draw = next_;
+        ++next_.site;
+        return draw;
+    }
 
   private:
-    double probability_;
-    std::uint64_t key_;
-    std::uint64_t site_ = 0;
+    DropoutDraw next_;
 };
 
 }    // namespace blip

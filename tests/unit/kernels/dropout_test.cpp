@@ -1,5 +1,5 @@
-// Keyed dropout: the same mask for the same key whatever the threads and the precision, another for another key or
-// site; share and scale; the kernel's body as a GPU would run it.
+// Keyed dropout: the same mask for the same key whatever the threads, the precision and the micro-batch, another for
+// another key or site; share and scale; the kernel's body as a GPU would run it.
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty_like.h>
@@ -7,12 +7,14 @@
 #include <ATen/ops/ones.h>
 #include <ATen/ops/where.h>
 
+#include <array>
 #include <bit>
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <limits>
 
 #include "blip/base/error.h"
+#include "blip/base/philox.h"
 #include "blip/base/random.h"
 #include "blip/kernels/dropout.h"
 #include "src/kernels/dropout_kernel.h"
@@ -52,25 +54,28 @@ BOOST_AUTO_TEST_CASE(gradient_uses_the_same_mask) {
     BOOST_TEST(x.grad().equal(y.detach()));
 }
 
-// Every group of four by itself and in another order, as threads of a kernel may come; what lies behind the last
-// element is left alone.
+// Every block by itself and in another order, as threads of a kernel may come; what lies behind the last element is left
+// alone.
 template <class Value>
 void body_equals_operator(at::ScalarType type) {
-    for (const std::int64_t count : {1, 2, 3, 4, 5, 7, 8191, 100003}) {
-        const at::Tensor x = at::linspace(-3, 3, count + 4, at::kFloat).to(type);
+    for (const auto& [rows, width] : {std::pair{1L, 1L}, {1L, 3L}, {1L, 8191L}, {7L, 4L}, {5L, 13L}, {100L, 577L}}) {
+        const std::int64_t values = rows * width;
+        const at::Tensor x = at::linspace(-3, 3, values + 4, at::kFloat).to(type);
         at::Tensor y = x.clone();
-        for (const std::uint64_t site : {0, 1, 977}) {
+        for (const std::uint32_t site : {0, 1, 977}) {
             DropoutMasks masks(0.3, 0xfedcba9876543210);
             at::Tensor expected;
-            for (std::uint64_t i = 0; i <= site; ++i) expected = masks.apply(x.narrow(0, 0, count));
+            for (std::uint32_t i = 0; i <= site; ++i) expected = masks.apply(x.narrow(0, 0, values).view({rows, width}));
+            const auto all = static_cast<std::uint32_t>(rows);
             const DropoutBody<Value> body{static_cast<const Value*>(x.const_data_ptr()),
                                           static_cast<Value*>(y.mutable_data_ptr()),
-                                          count,
-                                          {0xfedcba9876543210, site << 40, static_cast<std::uint32_t>(0.3 * 0x1p32),
-                                           static_cast<float>(1 / 0.7)}};
-            for (std::int64_t group = (count + 3) / 4; group-- > 0;) body(group);
-            BOOST_TEST(y.narrow(0, 0, count).equal(expected), "count " << count << " site " << site);
-            BOOST_TEST(y.narrow(0, count, 4).equal(x.narrow(0, count, 4)));
+                                          rows,
+                                          width,
+                                          {0xfedcba9876543210, site, 0, static_cast<std::uint32_t>(0.3 * 0x1p32),
+                                           static_cast<float>(1 / 0.7), all, all}};
+            for (std::int64_t index = body.count(); index-- > 0;) body(index);
+            BOOST_TEST(y.narrow(0, 0, values).view({rows, width}).equal(expected), width << " wide, site " << site);
+            BOOST_TEST(y.narrow(0, values, 4).equal(x.narrow(0, values, 4)));
         }
     }
 }
@@ -80,24 +85,40 @@ BOOST_AUTO_TEST_CASE(kernel_body_equals_the_operator) {
     body_equals_operator<Bf16>(at::kBFloat16);
 }
 
-// The words as base/random.h draws them, at the far end of a site's counters.
+// What a caption's mask is must not depend on the micro-batch it is in, nor on the length of what is beside it.
+BOOST_AUTO_TEST_CASE(a_caption_has_its_masks_in_any_micro_batch) {
+    constexpr std::int64_t captions = 6, heads = 3, tokens = 9, keys = 13;
+    const at::Tensor whole = DropoutMasks(0.4, 21).apply(at::ones({captions, heads, tokens, keys}));
+    for (const auto& [first, count, length, seen] : {std::array<std::int64_t, 4>{0, 2, 9, 13}, {3, 3, 5, 6}, {5, 1, 1, 1}}) {
+        const at::Tensor part = DropoutMasks(0.4, 21, first).apply(at::ones({count, heads, length, seen}));
+        BOOST_TEST(part.equal(whole.narrow(0, first, count).narrow(2, 0, length).narrow(3, 0, seen)));
+    }
+    const at::Tensor hidden = DropoutMasks(0.4, 22, 7).apply(at::ones({2, tokens, keys}));
+    BOOST_TEST(DropoutMasks(0.4, 22, 8).apply(at::ones({1, 4, keys})).equal(hidden.narrow(0, 1, 1).narrow(1, 0, 4)));
+    BOOST_TEST(!hidden[0].equal(hidden[1]));
+    // rows by token and head, as where a picture's tokens are attended to
+    const at::Tensor by_token = DropoutMasks(0.4, 21).apply(at::ones({captions, tokens * heads, keys}));
+    BOOST_TEST(by_token.view({captions, tokens, heads, keys}).transpose(1, 2).equal(whole));
+}
+
+// The words of the documented counter: block of four columns, row of the caption, caption, site.
 BOOST_AUTO_TEST_CASE(masks_are_the_words_of_the_counter) {
-    const std::uint64_t site = 12345, group = (std::uint64_t{1} << 40) - 1;
-    const auto words = philox(99, (site << 40) + group);
-    const float ones[4] = {1, 1, 1, 1};
-    float masked[4] = {};
-    const std::int64_t first = static_cast<std::int64_t>(4 * group);
-    // pointers such that the body's element numbers fall on the four values; only those are touched
-    const auto shifted = [&](const float* values) {
-        return reinterpret_cast<std::uintptr_t>(values) - static_cast<std::uintptr_t>(first) * sizeof(float);
-    };
-    const DropoutBody<float> body{reinterpret_cast<const float*>(shifted(ones)),
-                                  reinterpret_cast<float*>(shifted(masked)),
-                                  first + 3,
-                                  {99, site << 40, 0x80000000, 2.0F}};
-    body(static_cast<std::int64_t>(group));
-    for (std::size_t i = 0; i < 3; ++i) BOOST_TEST(masked[i] == (words[i] < 0x80000000 ? 0.0F : 2.0F));
-    BOOST_TEST(masked[3] == 0.0F);    // beyond the count
+    constexpr std::int64_t heads = 2, tokens = 5, width = 11;
+    DropoutMasks masks(0.5, 99, 30);
+    masks.next();
+    const at::Tensor made = masks.apply(at::ones({3, heads, tokens, width}));
+    for (const auto& [caption, head, token, column] : {std::array<std::int64_t, 4>{0, 0, 0, 0}, {2, 1, 4, 10}, {1, 0, 3, 6}}) {
+        std::uint32_t words[4];
+        const auto number = [](std::int64_t value) { return static_cast<std::uint32_t>(value); };
+        philox_words(99, {{number(column / 4), number(token * heads + head), number(30 + caption), 1}}, words);
+        const float wanted = words[column % 4] < 0x80000000 ? 0.0F : 2.0F;
+        BOOST_TEST(made[caption][head][token][column].item<float>() == wanted);
+    }
+    // and those that base/random.h draws
+    const auto same = philox(99, std::uint64_t{7} << 32 | 5);
+    std::uint32_t words[4];
+    philox_words(99, {{5, 7, 0, 0}}, words);
+    BOOST_TEST(same == std::to_array(words), boost::test_tools::per_element());
 }
 
 // The mask does not depend on the precision, and the factor is not rounded to bf16 (1.1111 would become 1.1094).

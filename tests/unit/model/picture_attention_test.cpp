@@ -38,7 +38,6 @@ at::Tensor without_keys(const Inputs& in, DropoutMasks dropout) {
     return attention.attend(1, attention.attend(0, in.query, dropout).sin(), dropout);
 }
 
-// Masks are numbered by caption, token, head and token of the picture.
 at::Tensor with_keys(const Inputs& in, DropoutMasks dropout) {
     at::Tensor x = in.query;
     for (std::int64_t layer = 0; layer < layers; ++layer) {
@@ -51,7 +50,7 @@ at::Tensor with_keys(const Inputs& in, DropoutMasks dropout) {
         };
         const at::Tensor q = x.view({captions, length, heads, -1}).transpose(1, 2);
         const at::Tensor scores = at::matmul(q, of_picture(0).transpose(2, 3)) / std::sqrt(1.0 * hidden / heads);
-        const at::Tensor p = dropout.apply(at::softmax(scores, -1).transpose(1, 2)).transpose(1, 2);
+        const at::Tensor p = dropout.apply(at::softmax(scores, -1));
         x = at::matmul(p, of_picture(1)).transpose(1, 2).reshape({captions, length, hidden});
     }
     return x;

@@ -59,7 +59,7 @@ Steps step(int recomputed_blocks, at::ScalarType precision, double drop_path) {
         const at::Tensor tokens_CT = at::from_blob(tokens.data(), {pictures, tokens_each}, at::kLong);
         const auto key = static_cast<std::uint64_t>(m);
         DropoutMasks dropout(0.1, 10 + key);
-        const at::Tensor scales = drop_path_scales(small_shape().vision_depth, pictures, drop_path, 20 + key, at::kCPU);
+        const at::Tensor scales = drop_path_scales(small_shape().vision_depth, pictures, drop_path, 20 + key, 0, at::kCPU);
         const at::Tensor loss =
             caption_loss(captioner, arena.weights(), images, tokens_CT, {}, trained_tokens(tokens, lengths, 4), 0.1,
                          dropout, scales, recomputed_blocks);
