@@ -50,13 +50,15 @@ USES_weights    := base options text params
 USES_model      := base options kernels text params
 USES_generate   := base options device model
 USES_optim      := base options comm params
-USES_checkpoint := base options comm device params weights optim
+USES_checkpoint := base options comm device params weights
 USES_metrics    := base text
 USES_report     := base
 USES_feed       := base device image data
-USES_tasks      := base options comm text data device kernels model generate metrics report feed
-USES_train      := base options comm text data device kernels params model optim checkpoint report feed tasks
+USES_tasks      := base options comm text data device kernels params model generate metrics report feed
+USES_train      := base options comm text data device params optim checkpoint report feed tasks
 USES_app        := base options comm text image data device params weights model checkpoint metrics report tasks train
+# what the unit tests of a layer need beside it
+TESTS_USE_checkpoint := optim
 TORCH_LAYERS    := device kernels params weights model generate optim checkpoint feed tasks train app
 closure = $(sort $(1) $(foreach l,$(USES_$(1)),$(call closure,$(l))))
 
@@ -365,7 +367,7 @@ $(if $(WITH_CUDA),$(eval $(call cuda_program_rules,$(BUILD)/bin/blip_mpi_cuda,$(
 # Of the layer app it takes what needs no LibTorch.
 $(eval $(call program_rules,$(BUILD)/bin/blip_mpi_score,$(call obj,src/app/score_main.cpp),$(SCORE_LAYERS),$(BUILD)/lib/libblip_app.a))
 $(foreach p,$(PREP),$(eval $(call program_rules,$(BUILD)/bin/$(p),$(call obj,$(wildcard data_prep/$(p)/*.cpp)),$(PREP_LAYERS),,,$(BUILD)/lists/$(p))))
-$(foreach l,$(TESTED),$(eval $(call program_rules,$(BUILD)/tests/unit_$(l),$(call obj,$(wildcard tests/unit/$(l)/*_test.cpp)) $(test_main),$(call closure,$(l)),$(SUPPORT_LIB) $(if $(call torchy,$(call closure,$(l))),$(SUPPORT_TORCH_LIB)),$(TEST_LIBS),$(BUILD)/lists/unit_$(l))))
+$(foreach l,$(TESTED),$(eval $(call program_rules,$(BUILD)/tests/unit_$(l),$(call obj,$(wildcard tests/unit/$(l)/*_test.cpp)) $(test_main),$(call closure,$(l)) $(TESTS_USE_$(l)),$(SUPPORT_LIB) $(if $(call torchy,$(call closure,$(l))),$(SUPPORT_TORCH_LIB)),$(TEST_LIBS),$(BUILD)/lists/unit_$(l))))
 $(eval $(call program_rules,$(BUILD)/tests/golden,$(call obj,$(wildcard tests/golden/*_test.cpp)) $(test_main),$(LAYERS),$(SUPPORT_LIB) $(SUPPORT_TORCH_LIB),$(TEST_LIBS),$(BUILD)/lists/golden))
 $(eval $(call program_rules,$(BUILD)/tests/ranks,$(call obj,$(wildcard tests/ranks/*_test.cpp) tests/support/ranks_main.cpp),$(LAYERS),$(SUPPORT_LIB) $(SUPPORT_TORCH_LIB),$(TEST_LIBS),$(BUILD)/lists/ranks))
 gpu_objects := $(call obj,$(wildcard tests/gpu/*_test.cpp) tests/support/gpu_main.cpp)

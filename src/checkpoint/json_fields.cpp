@@ -83,6 +83,12 @@ std::uint64_t unsigned_field(const json& object, const std::string& name, const 
     return value.get<std::uint64_t>();
 }
 
+void check_format(std::int64_t format, int newest, const std::string& origin) {
+    if (format >= 1 && format <= newest) return;
+    throw_field(origin, "format",
+                fmt::format("is {}; this program reads up to {}: a newer version made it", format, newest));
+}
+
 json model_to_json(const ModelOptions& model) {
     json object = {{"preset", model.preset}};
     for (const auto& [name, member] : kDimensions) object[name] = model.*member;

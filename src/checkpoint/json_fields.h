@@ -30,6 +30,12 @@ std::int64_t integer_field(const nlohmann::json& object, const std::string& name
                            std::int64_t low, std::int64_t high);
 std::uint64_t unsigned_field(const nlohmann::json& object, const std::string& name, const std::string& origin);
 
+// Throws bad_data unless it is one of 1 to newest.
+void check_format(std::int64_t format, int newest, const std::string& origin);
+
+// Of a model's configuration (kind kModelKind).
+inline constexpr int kModelFormat = 1;
+
 nlohmann::json model_to_json(const ModelOptions& model);
 ModelOptions model_from_json(const nlohmann::json& object, const std::string& origin);
 

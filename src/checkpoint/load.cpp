@@ -35,19 +35,20 @@ void copy_owned(const std::vector<StoredPiece>& stored, const std::vector<ParamP
 
 }    // namespace
 
-void load_checkpoint(const FoundCheckpoint& found, Arena& arena, ShardedAdamW& optimizer) {
+void load_checkpoint(const FoundCheckpoint& found, const Arena& arena, const ShardState& state,
+                     const WeightSink& weights) {
     const ShardPieces pieces(found.directory, found.manifest, arena.layout(), {"master", "exp_avg", "exp_avg_sq"});
     for (const StoredPiece& piece : pieces.of("master")) {
-        optimizer.write_weights(arena.offset(piece.param) + piece.elements.begin,
-                                {data_of(piece), static_cast<std::size_t>(piece.elements.length())});
+        weights(arena.offset(piece.param) + piece.elements.begin,
+                {data_of(piece), static_cast<std::size_t>(piece.elements.length())});
     }
     for (std::size_t bucket = 0; bucket < arena.buckets().size(); ++bucket) {
-        const Range shard = arena.shard(static_cast<int>(bucket), optimizer.rank());
+        const Range shard = arena.shard(static_cast<int>(bucket), state.rank);
         const std::vector<ParamPiece> own = arena.pieces(shard);
-        copy_owned(pieces.of("exp_avg"), own, shard.begin, optimizer.exp_avg()[bucket]);
-        copy_owned(pieces.of("exp_avg_sq"), own, shard.begin, optimizer.exp_avg_sq()[bucket]);
+        copy_owned(pieces.of("exp_avg"), own, shard.begin, state.exp_avg[bucket]);
+        copy_owned(pieces.of("exp_avg_sq"), own, shard.begin, state.exp_avg_sq[bucket]);
     }
-    optimizer.set_update_count(found.manifest.update_count);
+    at::Tensor(state.update_count).fill_(static_cast<double>(found.manifest.update_count));
 }
 
 }    // namespace blip

@@ -24,7 +24,9 @@ ModelOptions said_or_recognised(const InitSource& source, const ModelOptions& as
     const std::string config = source.config();
     if (!source.is_ours() || config.empty()) return recognise_shape(*source.file, config, asked, explicit_options);
     const std::string origin = source.file->path().string();
-    return model_from_json(field(parse_object(config, origin), "model", origin), origin);
+    const nlohmann::json object = parse_object(config, origin);
+    check_format(integer_field(object, "format", origin, INT64_MIN, INT64_MAX), kModelFormat, origin);
+    return model_from_json(field(object, "model", origin), origin);
 }
 
 // How many values a model of this shape has at least: matrices and positions, without the words' embeddings (a matrix
@@ -76,7 +78,17 @@ void check_hosts_agree(const fs::path& init, const std::string& digest, Communic
                                           rank, init.string()));
 }
 
-void load_into(const fs::path& init, const Arena& arena, const WeightSink& sink, Communicator* communicator) {
+}    // namespace
+
+ModelOptions read_model_options(const fs::path& init, const ModelOptions& asked,
+                                const std::vector<std::string>& explicit_options, Communicator* communicator) {
+    if (communicator == nullptr) return read_shape(init, asked, explicit_options);
+    const std::string answer = run_on_first_rank(
+        *communicator, [&] { return model_to_json(read_shape(init, asked, explicit_options)).dump(); });
+    return model_from_json(parse_object(answer, init.string()), init.string());
+}
+
+void load_model(const fs::path& init, const Arena& arena, const WeightSink& sink, Communicator* communicator) {
     if (communicator == nullptr) {
         read_weights(init, arena, sink);
         return;
@@ -93,23 +105,9 @@ void load_into(const fs::path& init, const Arena& arena, const WeightSink& sink,
     check_hosts_agree(init, digest.hex(), *communicator);
 }
 
-}    // namespace
-
-ModelOptions read_model_options(const fs::path& init, const ModelOptions& asked,
-                                const std::vector<std::string>& explicit_options, Communicator* communicator) {
-    if (communicator == nullptr) return read_shape(init, asked, explicit_options);
-    const std::string answer = run_on_first_rank(
-        *communicator, [&] { return model_to_json(read_shape(init, asked, explicit_options)).dump(); });
-    return model_from_json(parse_object(answer, init.string()), init.string());
-}
-
 void load_model(const fs::path& init, Arena& arena, Communicator* communicator) {
     const auto sink = [&](std::int64_t begin, std::span<const float> values) { arena.write_weights(begin, values); };
-    load_into(init, arena, sink, communicator);
-}
-
-void load_model(const fs::path& init, const Arena& arena, ShardedAdamW& optimizer, Communicator* communicator) {
-    load_into(init, arena, optimizer.weight_sink(), communicator);
+    load_model(init, arena, sink, communicator);
 }
 
 }    // namespace blip

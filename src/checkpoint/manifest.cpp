@@ -100,9 +100,7 @@ Manifest Manifest::from_json(const std::string& text, const std::string& origin)
     check_digest(text, origin);
     Manifest manifest;
     manifest.format = static_cast<int>(integer_field(object, "format", origin, 0, INT_MAX));
-    if (manifest.format != Manifest{}.format) {
-        throw_field(origin, "format", fmt::format("is {}; this program reads {}", manifest.format, Manifest{}.format));
-    }
+    check_format(manifest.format, Manifest::newest_format, origin);
     manifest.state = state_from_json(field(object, "state", origin), origin);
     manifest.update_count = integer_field(object, "update_count", origin, 0, std::int64_t{1} << 24);
     manifest.world_size = static_cast<int>(integer_field(object, "world_size", origin, 1, INT_MAX));

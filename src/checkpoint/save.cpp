@@ -194,7 +194,7 @@ CheckpointWriter::~CheckpointWriter() {
     finish(impl_->removal);
 }
 
-void CheckpointWriter::start_save(const Manifest& manifest, const Arena& arena, const ShardedAdamW& optimizer) {
+void CheckpointWriter::start_save(const Manifest& manifest, const Arena& arena, const ShardState& state) {
     if (impl_->in_flight) finish_save();
     const auto start = Clock::now();
     Impl& impl = *impl_;
@@ -208,8 +208,8 @@ void CheckpointWriter::start_save(const Manifest& manifest, const Arena& arena, 
     impl.result.error = impl.make_directory();
     if (impl.result.error.empty()) {
         try {
-            Snapshot snapshot = arena.placement().device.is_cpu() ? Snapshot::of_host(arena, optimizer)
-                                                                  : Snapshot::of_device(arena, optimizer, impl.staged);
+            Snapshot snapshot = arena.placement().device.is_cpu() ? Snapshot::of_host(arena, state)
+                                                                  : Snapshot::of_device(arena, state, impl.staged);
             impl.copied = !snapshot.needs_sources();
             impl.thread = std::thread([&impl, taken = std::move(snapshot)]() mutable { impl.write(std::move(taken)); });
         } catch (const std::exception& failure) {    // no memory for the copy, or no thread

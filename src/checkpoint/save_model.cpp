@@ -34,12 +34,12 @@ std::vector<at::Tensor> host_values(const Arena& arena) {
 }
 
 // The masters of all ranks as parameters by id, on rank 0 (elsewhere nothing). Collective.
-std::vector<at::Tensor> gather_masters(const Arena& arena, const ShardedAdamW& optimizer, Communicator& communicator) {
+std::vector<at::Tensor> gather_masters(const Arena& arena, const ShardState& state, Communicator& communicator) {
     std::vector<at::Tensor> values;
     for (ParamId id = 0; communicator.rank() == 0 && id < arena.layout().count(); ++id)
         values.push_back(at::empty(arena.layout().spec(id).shape, at::kFloat));
     for (std::size_t b = 0; b < arena.buckets().size(); ++b) {
-        const at::Tensor own = optimizer.masters()[b].cpu();
+        const at::Tensor own = state.masters[b].cpu();
         const std::string bytes(static_cast<const char*>(own.const_data_ptr()), own.nbytes());
         const std::vector<std::string> shards = communicator.gather(bytes, "gather the weights' masters");
         for (std::size_t rank = 0; rank < shards.size(); ++rank) {
@@ -59,7 +59,7 @@ std::vector<at::Tensor> gather_masters(const Arena& arena, const ShardedAdamW& o
 
 std::string model_config_text(const Layout& layout, const ModelOptions& model, const std::string& note_json) {
     json note = note_json.empty() ? json::object() : parse_object(note_json, "note of a saved model");
-    json config = {{"kind", kModelKind}, {"format", 1}, {"model", model_to_json(model)}, {"note", note}};
+    json config = {{"kind", kModelKind}, {"format", kModelFormat}, {"model", model_to_json(model)}, {"note", note}};
     config["prompt"] = note.contains("prompt") ? note["prompt"] : json(GenerateOptions{}.prompt);
     if (const ParamId words = layout.find(kWordEmbeddings); words >= 0) {
         config["vocabulary_size"] = layout.spec(words).shape.at(0);
@@ -72,12 +72,12 @@ void save_model(const fs::path& directory, const Arena& arena, const ModelOption
     write_model(directory, arena.layout(), host_values(arena), model, note_json);
 }
 
-void save_model(const fs::path& directory, const Arena& arena, const ShardedAdamW& optimizer,
-                Communicator& communicator, const ModelOptions& model, const std::string& note_json) {
+void save_model(const fs::path& directory, const Arena& arena, const ShardState& state, Communicator& communicator,
+                const ModelOptions& model, const std::string& note_json) {
     // fp32 weights are their own masters, the same on every rank
     std::vector<at::Tensor> values;
     if (arena.placement().dtype != at::kFloat)
-        values = gather_masters(arena, optimizer, communicator);
+        values = gather_masters(arena, state, communicator);
     else if (communicator.rank() == 0)
         values = host_values(arena);
     first_rank_works(communicator, "write the best weights",

@@ -28,20 +28,20 @@ struct Shard {
     const char* kind;
     const at::Tensor& values;
 };
-std::array<Shard, 3> shards_of(const ShardedAdamW& optimizer, std::size_t bucket) {
-    return {Shard{"master", optimizer.masters()[bucket]}, Shard{"exp_avg", optimizer.exp_avg()[bucket]},
-            Shard{"exp_avg_sq", optimizer.exp_avg_sq()[bucket]}};
+std::array<Shard, 3> shards_of(const ShardState& state, std::size_t bucket) {
+    return {Shard{"master", state.masters[bucket]}, Shard{"exp_avg", state.exp_avg[bucket]},
+            Shard{"exp_avg_sq", state.exp_avg_sq[bucket]}};
 }
 
 }    // namespace
 
-Snapshot Snapshot::of_host(const Arena& arena, const ShardedAdamW& optimizer) {
+Snapshot Snapshot::of_host(const Arena& arena, const ShardState& state) {
     drop_kept_large_tensors();
     Snapshot snapshot;
-    snapshot.update_count_ = optimizer.update_count();
+    snapshot.update_count_ = static_cast<std::int64_t>(state.update_count.item<float>());
     for (std::size_t bucket = 0; bucket < arena.buckets().size(); ++bucket) {
-        const Range own = arena.shard(static_cast<int>(bucket), optimizer.rank());
-        for (const Shard& shard : shards_of(optimizer, bucket)) {
+        const Range own = arena.shard(static_cast<int>(bucket), state.rank);
+        for (const Shard& shard : shards_of(state, bucket)) {
             // Piece by piece: these fit into the memory of the activations, whole shards do not.
             for_each_piece(arena, own, shard.kind, [&](std::string name, Range part) {
                 const at::Tensor source = at::narrow(shard.values, 0, part.begin, part.length());
@@ -53,17 +53,17 @@ Snapshot Snapshot::of_host(const Arena& arena, const ShardedAdamW& optimizer) {
     return snapshot;
 }
 
-Snapshot Snapshot::of_device(const Arena& arena, const ShardedAdamW& optimizer, StagedState& staged) {
+Snapshot Snapshot::of_device(const Arena& arena, const ShardState& state, StagedState& staged) {
     const c10::Device device = arena.placement().device;
     Snapshot snapshot;
     staged.buckets.resize(arena.buckets().size());
     for (std::size_t bucket = 0; bucket < arena.buckets().size(); ++bucket) {
-        const Range own = arena.shard(static_cast<int>(bucket), optimizer.rank());
+        const Range own = arena.shard(static_cast<int>(bucket), state.rank);
         at::Tensor& copies = staged.buckets[bucket];
         if (!copies.defined() || copies.size(1) != own.length())
             copies = staging_tensor({3, own.length()}, at::kFloat, device);
         std::int64_t row = 0;
-        for (const Shard& shard : shards_of(optimizer, bucket)) {
+        for (const Shard& shard : shards_of(state, bucket)) {
             const at::Tensor copy = copies.select(0, row++);
             copy.copy_(shard.values, /*non_blocking=*/true);
             for_each_piece(arena, own, shard.kind, [&](std::string name, Range part) {
@@ -72,7 +72,7 @@ Snapshot Snapshot::of_device(const Arena& arena, const ShardedAdamW& optimizer, 
         }
     }
     if (!staged.update_count.defined()) staged.update_count = staging_tensor({}, at::kFloat, device);
-    staged.update_count.copy_(optimizer.update_count_there(), /*non_blocking=*/true);
+    staged.update_count.copy_(state.update_count, /*non_blocking=*/true);
     snapshot.staged_count_ = staged.update_count;
     snapshot.arrival_.emplace(device).record();
     return snapshot;

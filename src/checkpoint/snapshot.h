@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "blip/device/device.h"
-#include "blip/optim/adamw.h"
 #include "blip/params/arena.h"
+#include "blip/params/shard_state.h"
 #include "blip/weights/safetensors.h"
 
 namespace blip {
@@ -24,10 +24,10 @@ class Snapshot {
   public:
     // What the CPU holds is copied by complete(), in the thread that writes, while the next step computes its
     // gradients. The memory comes from the calling thread: its allocator has what the step's activations left free.
-    static Snapshot of_host(const Arena& arena, const ShardedAdamW& optimizer);
+    static Snapshot of_host(const Arena& arena, const ShardState& state);
     // Queues the copies of what a device holds, one for each shard, behind the last step: what is queued later may
     // change the shards. `staged` is the snapshot's until that is dropped.
-    static Snapshot of_device(const Arena& arena, const ShardedAdamW& optimizer, StagedState& staged);
+    static Snapshot of_device(const Arena& arena, const ShardState& state, StagedState& staged);
 
     // Whether masters and moments must stay as they are until complete() has returned.
     bool needs_sources() const { return !sources_.empty(); }

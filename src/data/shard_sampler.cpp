@@ -72,11 +72,11 @@ std::vector<std::int64_t> ShardSampler::global_samples(std::int64_t epoch, std::
 std::vector<MicroBatch> ShardSampler::micro_batches(std::int64_t epoch, std::int64_t step) const {
     const std::vector<std::int64_t> samples = global_samples(epoch, step);
     std::vector<MicroBatch> mine(static_cast<std::size_t>(micro_batch_count()));
-    int index = first_micro_batch();
+    std::int64_t first = static_cast<std::int64_t>(first_micro_batch()) * micro_batch_;
     for (auto& micro : mine) {
-        micro.index = index++;
-        const auto first = samples.begin() + static_cast<std::int64_t>(micro.index) * micro_batch_;
-        micro.samples.assign(first, first + micro_batch_);
+        micro.first = first;
+        micro.samples.assign(samples.begin() + first, samples.begin() + first + micro_batch_);
+        first += micro_batch_;
     }
     return mine;
 }

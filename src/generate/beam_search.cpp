@@ -18,12 +18,18 @@ at::Tensor NextTokenModel::alone(std::int64_t, const std::vector<std::int64_t>&)
     throw Error(ExitCode::internal, "this model does not compute a sequence alone");
 }
 
-CaptionModel::CaptionModel(const Captioner& captioner, const Weights& weights, const at::Tensor& images_I3SS)
-    : vision_(captioner.vision()),
-      text_(captioner.text()),
+CaptionModel::CaptionModel(const TextDecoder& text, const Weights& weights, const at::Tensor& image_embeds_INW,
+                           EmbedsAlone embeds_alone)
+    : text_(text),
       weights_(weights),
-      images_I3SS_(images_I3SS),
-      cache_(text_.start_cache(weights, captioner.vision().forward(weights, images_I3SS))) {}
+      embeds_alone_(std::move(embeds_alone)),
+      cache_(text.start_cache(weights, image_embeds_INW)) {}
+
+CaptionModel::CaptionModel(const Captioner& captioner, const Weights& weights, const at::Tensor& images_I3SS)
+    : CaptionModel(captioner.text(), weights, captioner.vision().forward(weights, images_I3SS),
+                   [&captioner, &weights, images_I3SS](std::int64_t image) {
+                       return captioner.vision().forward(weights, images_I3SS.narrow(0, image, 1));
+                   }) {}
 
 at::Tensor CaptionModel::logits_after(const at::Tensor& tokens_RT) {
     const at::Device device = cache_.cross_keys_IhNd.front().device();
@@ -41,11 +47,11 @@ double CaptionModel::rounding() const {
 }
 
 at::Tensor CaptionModel::alone(std::int64_t prompt, const std::vector<std::int64_t>& tokens) {
-    const at::Tensor image = images_I3SS_.narrow(0, prompt, 1);
+    const at::Tensor embeds_1NW = embeds_alone_(prompt);
     const auto length = static_cast<std::int64_t>(tokens.size());
-    TextDecoder::Cache cache = text_.start_cache(weights_, vision_.forward(weights_, image));
+    TextDecoder::Cache cache = text_.start_cache(weights_, embeds_1NW);
     cache.room = length;
-    return text_.advance(weights_, to_device(tokens, {1, length}, image.device()), cache).to(at::kFloat);
+    return text_.advance(weights_, to_device(tokens, {1, length}, embeds_1NW.device()), cache).to(at::kFloat);
 }
 
 at::Tensor CaptionModel::advance(const at::Tensor& tokens_R, const at::Tensor& parents_R) {

@@ -23,14 +23,9 @@ AttentionProbabilities attention_probabilities(const at::Tensor& scores, double 
     AttentionProbabilities probabilities{at::empty_like(scores), {}};
     if (dropout.probability > 0) probabilities.dropped = at::empty_like(scores);
     with_type_of(scores, [&]<class Value>(Value) {
-        run(ProbabilitiesBody<Value>{read_from<Value>(scores, values),
-                                     write_to<Value>(probabilities.whole, values),
-                                     write_to<Value>(probabilities.dropped, values),
-                                     site_of(dropout, scores),
-                                     static_cast<float>(scale),
-                                     values / keys,
-                                     keys,
-                                     real_of(real_keys, keys),
+        run(ProbabilitiesBody<Value>{read_from<Value>(scores, values), write_to<Value>(probabilities.whole, values),
+                                     write_to<Value>(probabilities.dropped, values), site_of(dropout, scores),
+                                     static_cast<float>(scale), values / keys, keys, real_of(real_keys, keys),
                                      causal ? queries : 0},
             scores);
     });
@@ -43,14 +38,9 @@ at::Tensor attention_probabilities_backward(const at::Tensor& gradient, const at
     const std::int64_t values = whole.numel(), keys = whole.size(-1);
     at::Tensor of_scores = at::empty_like(whole);
     with_type_of(whole, [&]<class Value>(Value) {
-        run(ProbabilitiesBackwardBody<Value>{read_from<Value>(gradient, values),
-                                             read_from<Value>(whole, values),
-                                             write_to<Value>(of_scores, values),
-                                             site_of(dropout, whole),
-                                             static_cast<float>(scale),
-                                             values / keys,
-                                             keys,
-                                             real_of(real_keys, keys)},
+        run(ProbabilitiesBackwardBody<Value>{read_from<Value>(gradient, values), read_from<Value>(whole, values),
+                                             write_to<Value>(of_scores, values), site_of(dropout, whole),
+                                             static_cast<float>(scale), values / keys, keys, real_of(real_keys, keys)},
             whole);
     });
     return of_scores;

@@ -14,8 +14,9 @@ at::Tensor drop_path_scales(int depth, std::int64_t images, double last_probabil
     for (int branch = 0; branch < 2 * depth; ++branch) {
         const double p = depth > 1 ? last_probability * (branch / 2) / (depth - 1) : 0;
         for (std::int64_t i = 0; i < images; ++i) {
-            RandomStream stream(random_key(key, RandomPurpose::drop_path,
-                                           {static_cast<std::uint64_t>(first_image + i), static_cast<std::uint64_t>(branch)}));
+            RandomStream stream(
+                random_key(key, RandomPurpose::drop_path,
+                           {static_cast<std::uint64_t>(first_image + i), static_cast<std::uint64_t>(branch)}));
             *to++ = stream.uniform() < p ? 0.0F : static_cast<float>(1 / (1 - p));
         }
     }

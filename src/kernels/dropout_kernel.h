@@ -15,15 +15,15 @@ struct MaskRow {
     std::uint32_t caption, row;
 };
 
-// What decides the masks of one site in a micro-batch. One Philox block gives those of four adjacent columns; its counter
-// is the block within the row, the row within the caption, the caption and the site. So a mask depends neither on the
-// micro-batches that the captions are dealt to nor on the width of padding.
+// What decides the masks of one site in a micro-batch. One Philox block gives those of four adjacent columns; its
+// counter is the block within the row, the row within the caption, the caption and the site. So a mask depends neither
+// on the micro-batches that the captions are dealt to nor on the width of padding.
 struct DropoutSite {
     std::uint64_t key = 0;
     std::uint32_t site = 0;
-    std::uint32_t first_caption = 0;    // position in the global batch of the micro-batch's first
-    std::uint32_t threshold = 0;        // an element is dropped if its word is below
-    float kept = 1;                     // factor of the others
+    std::uint32_t first_caption = 0;                  // position in the global batch of the micro-batch's first
+    std::uint32_t threshold = 0;                      // an element is dropped if its word is below
+    float kept = 1;                                   // factor of the others
     std::uint32_t rows_of_caption = 1, tokens = 1;    // a caption's rows are head * tokens + token
 
     BLIP_HOST_DEVICE bool drops() const { return threshold > 0; }

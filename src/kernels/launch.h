@@ -29,7 +29,9 @@ void run(const Body& body, const at::Tensor& of_device) {
 // is one.
 inline DropoutSite site_of(const DropoutDraw& draw, const at::Tensor& tensor) {
     if (draw.probability == 0) return {};
-    const auto size = [&](std::int64_t d) { return d <= tensor.dim() ? static_cast<std::uint32_t>(tensor.size(-d)) : 1U; };
+    const auto size = [&](std::int64_t d) {
+        return d <= tensor.dim() ? static_cast<std::uint32_t>(tensor.size(-d)) : 1U;
+    };
     const std::uint32_t tokens = size(2), heads = tensor.dim() > 3 ? size(3) : 1;
     return {draw.key,
             draw.site,

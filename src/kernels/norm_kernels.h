@@ -158,7 +158,11 @@ struct NormBackwardBody {
         const auto normed = [&](std::int64_t j) { return (as_float(sum[at + j]) - average) * inverse; };
         const TwoSums sums = team.sums(chunks.width, weighted, [&](std::int64_t j) { return weighted(j) * normed(j); });
         const auto count = static_cast<float>(chunks.width);
-        return {average, inverse, sums.first / count, sums.second / count, factors.template of_row<Value>(row),
+        return {average,
+                inverse,
+                sums.first / count,
+                sums.second / count,
+                factors.template of_row<Value>(row),
                 drops ? factors.dropout.row_of(row) : MaskRow{}};
     }
 

@@ -15,23 +15,11 @@ namespace blip {
 
 namespace {
 
-// The highest sum of these on the first split decides which weights are best, as in the reference job.
-constexpr const char* selection_metric = "CIDEr + Bleu_4";
-
-// -1 if the epoch has no such score.
-double selection_score(const nlohmann::json& evaluation) {
-    if (!evaluation.contains("selection")) return -1;
-    const nlohmann::json& selection = evaluation.at("selection");
-    return selection.value("metric", "") == selection_metric ? selection.value("score", -1.0) : -1;
-}
-
 // What goes into the weights' file: no times, so that the same training gives the same bytes.
-std::string origin_note(const nlohmann::json& evaluation, const PackedDataset& dataset) {
-    nlohmann::json note = {
-        {"epoch", evaluation.at("epoch")}, {"step", evaluation.at("step")}, {"prompt", dataset.prompt()}};
-    if (evaluation.contains("selection")) note["selection"] = evaluation.at("selection");
-    for (const auto& [split, of_split] : evaluation.at("splits").items()) note["scores"][split] = of_split.at("scores");
-    note["vocabulary_xxh3"] = dataset.vocabulary_digest();
+std::string origin_note(const nlohmann::json& record, nlohmann::json note) {
+    for (const char* name : {"epoch", "step", "selection"})
+        if (record.contains(name)) note[name] = record.at(name);
+    for (const auto& [split, of_split] : record.at("splits").items()) note["scores"][split] = of_split.at("scores");
     return note.dump();
 }
 
@@ -51,26 +39,27 @@ bool is_whole(const std::filesystem::path& file) {
 
 }    // namespace
 
-EpochEvaluation::EpochEvaluation(const Options& options, const PackedDataset& dataset, const Captioner& captioner,
+EpochEvaluation::EpochEvaluation(const Task& task, std::filesystem::path output, const ModelOptions& model,
                                  const Arena& arena, const ShardedAdamW& optimizer, Communicator& communicator)
-    : options_(options),
-      dataset_(dataset),
+    : output_(std::move(output)),
+      model_(model),
       arena_(arena),
       optimizer_(optimizer),
       communicator_(communicator),
-      evaluator_(captioner, arena.weights(), arena.placement().device, dataset, options.generate,
-                 PicturePrompts(dataset.prompt()),    // what the captions were packed with
-                 options.train.seed, options.evaluate, options.data, options.data.loader_threads,
-                 options.runtime.progress, communicator) {
-    for (const std::string& split : options.evaluate.splits)
-        if (dataset.has_split(split)) splits_.push_back(split);
-}
+      evaluation_(task.evaluation ? task.evaluation(arena.weights(), arena.placement().device) : nullptr) {}
 
 std::filesystem::path EpochEvaluation::file(int epoch) const {
-    return options_.checkpoint.output / "evaluations" / fmt::format("epoch-{}.json", epoch);
+    return output_ / "evaluations" / fmt::format("epoch-{}.json", epoch);
+}
+
+double EpochEvaluation::selection_score(const nlohmann::json& record) const {
+    if (!record.contains("selection")) return -1;
+    const nlohmann::json& selection = record.at("selection");
+    return selection.value("metric", "") == evaluation_->selection_metric() ? selection.value("score", -1.0) : -1;
 }
 
 bool EpochEvaluation::done(int epoch) const {
+    if (!evaluation_) return true;
     std::string answer;
     if (communicator_.rank() == 0) {
         answer = "no";
@@ -87,7 +76,7 @@ bool EpochEvaluation::done(int epoch) const {
 const EpochEvaluation::Best& EpochEvaluation::best() {
     if (best_) return *best_;
     best_ = Best();
-    const std::filesystem::path folder = options_.checkpoint.output / "best", weights = folder / "model.safetensors";
+    const std::filesystem::path folder = output_ / "best", weights = folder / "model.safetensors";
     std::string problem;
     try {
         if (std::filesystem::exists(weights)) {
@@ -106,7 +95,7 @@ const EpochEvaluation::Best& EpochEvaluation::best() {
 }
 
 void EpochEvaluation::inspect(int epochs) {
-    if (communicator_.rank() != 0 || !options_.train.evaluate) return;
+    if (communicator_.rank() != 0 || !evaluation_) return;
     std::vector<std::string> lost;
     // the last one is made again if need be
     for (int epoch = 0; epoch + 1 < epochs; ++epoch) {
@@ -123,25 +112,11 @@ void EpochEvaluation::inspect(int epochs) {
 
 bool EpochEvaluation::run(int epoch, std::int64_t global_step, RunLog* log,
                           const std::function<bool()>& stop_requested) {
-    nlohmann::json record = {{"epoch", epoch}, {"step", global_step}, {"splits", nlohmann::json::object()}};
-    for (const std::string& split : splits_) {
-        const SplitEvaluation evaluation = evaluator_.run(split, stop_requested);
-        if (evaluation.interrupted) return false;
-        if (communicator_.rank() != 0) continue;
-        std::string scores;
-        for (const auto& [name, value] : evaluation.scores) scores += fmt::format(" {} {:.4f}", name, value);
-        log_info("epoch {} {}: {} captions in {:.1f} s,{}", epoch, split, evaluation.captions.size(),
-                 evaluation.generate_s, scores.empty() ? " no references to score against" : scores);
-        for (const std::string& line : sample_lines(dataset_, evaluation, options_.train.log_samples))
-            log_info_text(line);
-        write_results(options_.checkpoint.output / "result" / fmt::format("{}_epoch{}.json", split, epoch),
-                      evaluation.captions);
-        record["splits"][split] = summary(evaluation);
-        if (!record.contains("selection") && evaluation.scores.contains("Bleu_4"))
-            record["selection"] = {{"split", split},
-                                   {"metric", selection_metric},
-                                   {"score", evaluation.scores.at("CIDEr") + evaluation.scores.at("Bleu_4")}};
-    }
+    const std::optional<nlohmann::json> found = evaluation_->run(epoch, stop_requested);
+    if (!found) return false;
+    nlohmann::json record = *found;
+    record["epoch"] = epoch;
+    record["step"] = global_step;
     std::string is_best;
     const Best now{epoch, selection_score(record)};
     if (communicator_.rank() == 0) {
@@ -153,11 +128,11 @@ bool EpochEvaluation::run(int epoch, std::int64_t global_step, RunLog* log,
     // best/ first: if the job dies in between, the epoch is evaluated again, with the same result.
     if (is_best == "yes") {
         const PhaseScope saving(Phase::saving_best);
-        const std::filesystem::path best = options_.checkpoint.output / "best";
-        const std::string note = communicator_.rank() == 0 ? origin_note(record, dataset_) : "";
-        save_model(best, arena_, optimizer_, communicator_, options_.model, note);
+        const std::filesystem::path best = output_ / "best";
+        const std::string note = communicator_.rank() == 0 ? origin_note(record, evaluation_->note()) : "";
+        save_model(best, arena_, optimizer_.state(), communicator_, model_, note);
         if (communicator_.rank() == 0) {
-            write_file_durably(best / "vocab.txt", dataset_.vocabulary_text());
+            for (const auto& [name, text] : evaluation_->files()) write_file_durably(best / name, text);
             best_ = now;
             log_info("epoch {} is the best so far: weights in {}", epoch, best.string());
         }

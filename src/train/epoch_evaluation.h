@@ -1,5 +1,5 @@
-// Evaluation after an epoch: captions and scores of the chosen splits, out/evaluations/epoch-N.json, and out/best when
-// the score is the highest so far. Used by the trainer.
+// What is kept of the evaluation after an epoch: out/evaluations/epoch-N.json, and out/best when the score is the
+// highest so far. Used by the trainer.
 #pragma once
 
 #include <filesystem>
@@ -10,19 +10,20 @@
 #include "blip/optim/adamw.h"
 #include "blip/params/arena.h"
 #include "blip/report/run_log.h"
-#include "blip/tasks/caption/evaluator.h"
+#include "blip/tasks/task.h"
 
 namespace blip {
 
 class EpochEvaluation {
   public:
-    EpochEvaluation(const Options& options, const PackedDataset& dataset, const Captioner& captioner,
-                    const Arena& arena, const ShardedAdamW& optimizer, Communicator& communicator);
+    // All must outlive it. model: of the arena's weights. A task without an evaluation has nothing to do here.
+    EpochEvaluation(const Task& task, std::filesystem::path output, const ModelOptions& model, const Arena& arena,
+                    const ShardedAdamW& optimizer, Communicator& communicator);
 
     // On a run that goes on: names evaluations of earlier epochs, and best weights, that are damaged or gone. Rank 0
     // looks; the others do nothing.
     void inspect(int epochs);
-    // Whether epoch-N.json is there, whole (rank 0 looks, all get the same answer). Collective.
+    // Whether nothing is left to do: epoch-N.json is there, whole (rank 0 looks, all get the same answer). Collective.
     bool done(int epoch) const;
     // Collective. false: interrupted by a signal, nothing written.
     bool run(int epoch, std::int64_t global_step, RunLog* log, const std::function<bool()>& stop_requested);
@@ -35,14 +36,15 @@ class EpochEvaluation {
     };
     // By what the best weights say of themselves; none if there are none or they are damaged. Read once, on rank 0.
     const Best& best();
+    // -1 if the record has no score that the best weights are chosen by.
+    double selection_score(const nlohmann::json& record) const;
 
-    const Options& options_;
-    const PackedDataset& dataset_;
+    std::filesystem::path output_;
+    const ModelOptions& model_;
     const Arena& arena_;
     const ShardedAdamW& optimizer_;
     Communicator& communicator_;
-    std::vector<std::string> splits_;
-    Evaluator evaluator_;
+    std::unique_ptr<Evaluation> evaluation_;
     std::optional<Best> best_;    // once it is known
 };
 

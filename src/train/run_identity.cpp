@@ -72,6 +72,12 @@ std::optional<FoundCheckpoint> find_own_checkpoint(const Options& options, const
         refuse_earlier_results(options.checkpoint.output, communicator);
         return found;
     }
+    if (found->manifest.format < Manifest::newest_format)
+        throw AgreedError(ExitCode::usage,
+                          fmt::format("{} was written by a version before 0.2, whose dropout drops others: this run "
+                                      "cannot go on from it to the same result. Use that version, or begin another run "
+                                      "with its weights: --init {} --output another folder",
+                                      found->directory.string(), found->directory.string()));
     const auto differences = identity_differences(found->manifest.identity, run_identity(options, dataset));
     if (!differences.empty())
         throw AgreedError(ExitCode::usage,

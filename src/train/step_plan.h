@@ -1,5 +1,5 @@
-// What a step computes: the samples of this rank's micro-batches and the token count of the whole global batch, known
-// to every rank from the captions in the file. Used by the trainer.
+// What a step computes: the samples of this rank's micro-batches and the weight of the whole global batch, known to
+// every rank from the captions in the file. Used by the trainer.
 #pragma once
 
 #include <cstdint>
@@ -11,24 +11,25 @@
 #include "blip/data/packed/dataset.h"
 #include "blip/data/shard_sampler.h"
 #include "blip/options/options.h"
+#include "blip/tasks/task.h"
 
 namespace blip {
 
 class StepPlan {
   public:
-    StepPlan(const SplitTables& split, int prompt_length, const Options& options, int rank, int size);
+    StepPlan(const SplitTables& split, const Objective& objective, const TrainOptions& options, int rank, int size);
 
     const ShardSampler& sampler() const { return sampler_; }
-    // trained tokens of a step over all ranks, at least 1
-    std::int64_t global_tokens(std::int64_t epoch, std::int64_t step) const;
+    // of a step over all ranks, at least 1
+    std::int64_t global_weight(std::int64_t epoch, std::int64_t step) const;
     // this rank's requests from a step of an epoch to the epoch's end; owns what it uses
     std::function<std::optional<BatchRequest>()> requests(std::int64_t epoch, std::int64_t first_step) const;
 
   private:
     const SplitTables& split_;
-    const Options& options_;
+    std::uint64_t seed_;
     ShardSampler sampler_;
-    std::vector<std::int32_t> trained_tokens_C_;
+    std::vector<std::int32_t> weights_C_;
 };
 
 }    // namespace blip

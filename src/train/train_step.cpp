@@ -10,9 +10,6 @@
 
 #include "blip/base/error.h"
 #include "blip/base/phase.h"
-#include "blip/base/random.h"
-#include "blip/kernels/drop_path.h"
-#include "blip/tasks/caption/caption_loss.h"
 
 namespace blip {
 
@@ -52,39 +49,20 @@ StepOutcome RunningStep::finish(Communicator& communicator) {
     return std::move(outcome_);
 }
 
-// This micro-batch's part of the global batch's loss.
-at::Tensor TrainStep::micro_batch_loss(const FedBatch& fed, std::int64_t global_step,
-                                       std::int64_t global_tokens) const {
-    const Batch& batch = fed.batch;
-    const auto key = [&](RandomPurpose purpose) {
-        return random_key(options_.train.seed, purpose,
-                          {static_cast<std::uint64_t>(global_step), static_cast<std::uint64_t>(batch.request.tag)});
-    };
-    const TrainedTokens trained = trained_tokens(batch.tokens_CT, batch.lengths_C, prompt_length_);
-    DropoutMasks dropout(options_.loss.dropout, key(RandomPurpose::dropout));
-    const at::Tensor branch_scales =
-        drop_path_scales(options_.model.vision_depth, fed.images_I3SS.size(0), options_.loss.drop_path,
-                         key(RandomPurpose::drop_path), fed.images_I3SS.device());
-    const double share = options_.loss.average == "micro-batch"
-                             ? 1.0 / plan_.sampler().micro_batches_per_step()
-                             : static_cast<double>(trained.targets.size()) / static_cast<double>(global_tokens);
-    return caption_loss(captioner_, arena_.weights(), fed.images_I3SS, fed.tokens_CT, fed.image_of_caption_C, trained,
-                        options_.loss.label_smoothing, dropout, branch_scales, options_.train.recomputed_blocks()) *
-           share;
-}
-
 RunningStep TrainStep::run(BatchFeed& feed, const TrainState& state, double lr,
                            const std::function<void()>& before_update) {
     const c10::Device device = arena_.placement().device;
     RunningStep running(device);
     StepRecord& record = running.outcome_.record;
-    record.tokens = plan_.global_tokens(state.epoch, state.step_in_epoch);
-    record.samples = options_.train.global_batch;
+    record.tokens = plan_.global_weight(state.epoch, state.step_in_epoch);
+    record.samples = options_.global_batch;
     record.lr = lr;
     record.epoch = state.epoch;
     record.step = state.global_step + 1;
     record.step_in_epoch = state.step_in_epoch + 1;
 
+    const StepShare share{options_.seed, state.global_step, static_cast<double>(record.tokens),
+                          plan_.sampler().micro_batches_per_step()};
     const at::Tensor loss_sum = at::zeros({}, at::TensorOptions().dtype(at::kDouble).device(device));
     reducer_.begin_step();
     for (int left = plan_.sampler().micro_batch_count(); left > 0; --left) {
@@ -96,7 +74,7 @@ RunningStep TrainStep::run(BatchFeed& feed, const TrainState& state, double lr,
         if (left == 1) reducer_.arm();
         running.micro_batches_.push_back(point_now(device));
         enter_phase(Phase::forward);
-        const at::Tensor loss = micro_batch_loss(*fed, state.global_step, record.tokens);
+        const at::Tensor loss = objective_.loss(arena_.weights(), *fed, share);
         running.micro_batches_.push_back(point_now(device));
         feed.look_ahead();
         enter_phase(Phase::backward);

@@ -10,12 +10,12 @@
 #include "blip/checkpoint/train_state.h"
 #include "blip/device/device.h"
 #include "blip/feed/batch_feed.h"
-#include "blip/model/captioner.h"
 #include "blip/optim/adamw.h"
 #include "blip/optim/grad_reducer.h"
 #include "blip/options/options.h"
 #include "blip/params/arena.h"
 #include "blip/report/run_log.h"
+#include "blip/tasks/task.h"
 #include "src/train/decisions.h"
 #include "src/train/step_plan.h"
 
@@ -48,11 +48,10 @@ class RunningStep {
 class TrainStep {
   public:
     // All must outlive it.
-    TrainStep(const Options& options, int prompt_length, const Captioner& captioner, Arena& arena, const StepPlan& plan,
+    TrainStep(const TrainOptions& options, const Objective& objective, Arena& arena, const StepPlan& plan,
               GradReducer& reducer, ShardedAdamW& optimizer)
         : options_(options),
-          prompt_length_(prompt_length),
-          captioner_(captioner),
+          objective_(objective),
           arena_(arena),
           plan_(plan),
           reducer_(reducer),
@@ -63,11 +62,8 @@ class TrainStep {
     RunningStep run(BatchFeed& feed, const TrainState& state, double lr, const std::function<void()>& before_update);
 
   private:
-    at::Tensor micro_batch_loss(const FedBatch& fed, std::int64_t global_step, std::int64_t global_tokens) const;
-
-    const Options& options_;
-    int prompt_length_;
-    const Captioner& captioner_;
+    const TrainOptions& options_;
+    const Objective& objective_;
     Arena& arena_;
     const StepPlan& plan_;
     GradReducer& reducer_;

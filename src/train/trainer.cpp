@@ -46,7 +46,6 @@ struct Trainer::Impl {
     std::function<bool()> stop_requested;
     double predicted_peak_bytes;
 
-    Captioner captioner;
     Arena arena;
     StepPlan plan;
     GradReducer reducer;
@@ -68,8 +67,8 @@ struct Trainer::Impl {
     Clock::time_point last_save = Clock::now();
     double settled_s = 0;    // until all ranks knew that the state to be saved is good
 
-    Impl(const Options& o, const std::string& c, const PackedDataset& d, ArenaPlacement placement, Communicator& comm,
-         std::function<bool()> stop, double peak)
+    Impl(const Options& o, const std::string& c, const PackedDataset& d, const Task& task, ArenaPlacement placement,
+         Communicator& comm, std::function<bool()> stop, double peak)
         : options(o),
           config(c),
           dataset(d),
@@ -77,17 +76,16 @@ struct Trainer::Impl {
           communicator(comm),
           stop_requested(std::move(stop)),
           predicted_peak_bytes(peak),
-          captioner(o.model),
           arena(
-              captioner.layout(), comm.size(),
+              task.layout, comm.size(),
               static_cast<std::int64_t>(o.comm.bucket_mib(placement.device.is_cuda()) * 1024 * 1024),
               [&comm](std::size_t bytes) { return comm.allocate(bytes); }, true, placement),
-          plan(split, d.prompt_length(), o, comm.rank(), comm.size()),
+          plan(split, task.objective, o.train, comm.rank(), comm.size()),
           reducer(arena, comm),
           optimizer(arena, comm, o.optim),
-          step(o, d.prompt_length(), captioner, arena, plan, reducer, optimizer),
+          step(o.train, task.objective, arena, plan, reducer, optimizer),
           writer(o.checkpoint.output, o.checkpoint.keep, comm),
-          evaluation(o, d, captioner, arena, optimizer, comm),
+          evaluation(task, o.checkpoint.output, o.model, arena, optimizer, comm),
           decisions(comm),
           rank_times(comm),
           profile(o.train.profile_steps, o.checkpoint.output / fmt::format("profile_rank{}.json", comm.rank()),
@@ -120,7 +118,7 @@ void Trainer::Impl::start_or_resume() {
     writer.remove_unfinished();
     if (communicator.rank() == 0) remove_half_written(options.checkpoint.output);
     if (found) {
-        run_together(communicator, [&] { load_checkpoint(*found, arena, optimizer); });
+        run_together(communicator, [&] { load_checkpoint(*found, arena, optimizer.state(), optimizer.weight_sink()); });
         state = found->manifest.state;
         saved_step = state.global_step;
         evaluation.inspect(state.epoch);
@@ -132,7 +130,7 @@ void Trainer::Impl::start_or_resume() {
                 "dropout, equal within rounding instead of bit for bit",
                 found->manifest.world_size, found->manifest.threads, communicator.size(), options.runtime.threads);
     } else if (!options.init.empty()) {
-        load_model(options.init, arena, optimizer, &communicator);
+        load_model(options.init, arena, optimizer.weight_sink(), &communicator);
         log_info("starting from the weights in {}", options.init.string());
     } else {
         initialise(arena, options.train.seed, optimizer.weight_sink());
@@ -217,7 +215,7 @@ void Trainer::Impl::save() {
     manifest.model = options.model;
     manifest.identity = run_identity(options, dataset);
     manifest.config = config;
-    writer.start_save(manifest, arena, optimizer);
+    writer.start_save(manifest, arena, optimizer.state());
     saved_step = step_in_flight = state.global_step;
 }
 
@@ -278,8 +276,7 @@ ExitCode Trainer::Impl::run() {
     if (stop_before_first_step()) return stop();
     while (true) {
         // The checkpoint of an epoch's end is there; its evaluation may not be.
-        if (state.step_in_epoch == 0 && state.epoch > 0 && options.train.evaluate &&
-            !evaluation.done(state.epoch - 1)) {
+        if (state.step_in_epoch == 0 && state.epoch > 0 && !evaluation.done(state.epoch - 1)) {
             if (writer.in_flight()) wait_for_save();
             progress->clear();
             if (!evaluation.run(state.epoch - 1, state.global_step, log.get(), stop_requested)) return stop();
@@ -324,10 +321,10 @@ ExitCode Trainer::Impl::run() {
     return ExitCode::ok;
 }
 
-Trainer::Trainer(const Options& options, const std::string& config, const PackedDataset& dataset,
+Trainer::Trainer(const Options& options, const std::string& config, const PackedDataset& dataset, const Task& task,
                  ArenaPlacement placement, Communicator& communicator, std::function<bool()> stop_requested,
                  double predicted_peak_bytes, std::function<void()> before_publishing)
-    : impl_(std::make_unique<Impl>(options, config, dataset, placement, communicator, std::move(stop_requested),
+    : impl_(std::make_unique<Impl>(options, config, dataset, task, placement, communicator, std::move(stop_requested),
                                    predicted_peak_bytes)) {
     impl_->writer.before_publishing(std::move(before_publishing));
 }

@@ -13,7 +13,7 @@
 #include "blip/base/error.h"
 #include "blip/model/captioner.h"
 #include "blip/params/arena.h"
-#include "blip/tasks/caption/caption_loss.h"
+#include "blip/tasks/caption/loss.h"
 #include "src/app/compute.h"
 #include "tests/fake_cuda/fake_cuda.h"
 

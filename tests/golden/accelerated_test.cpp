@@ -8,7 +8,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "blip/generate/beam_search.h"
-#include "blip/tasks/caption/caption_loss.h"
+#include "blip/tasks/caption/loss.h"
 #include "blip/text/caption_text.h"
 #include "blip/weights/safetensors.h"
 #include "tests/support/torch_golden_model.h"

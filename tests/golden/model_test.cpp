@@ -16,7 +16,7 @@
 #include "blip/generate/beam_search.h"
 #include "blip/optim/adamw.h"
 #include "blip/optim/grad_reducer.h"
-#include "blip/tasks/caption/caption_loss.h"
+#include "blip/tasks/caption/loss.h"
 #include "blip/text/caption_text.h"
 #include "blip/weights/safetensors.h"
 #include "tests/support/self_communicator.h"

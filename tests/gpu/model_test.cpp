@@ -12,7 +12,7 @@
 #include "blip/kernels/drop_path.h"
 #include "blip/optim/adamw.h"
 #include "blip/optim/grad_reducer.h"
-#include "blip/tasks/caption/caption_loss.h"
+#include "blip/tasks/caption/loss.h"
 #include "tests/support/self_communicator.h"
 #include "tests/support/torch_golden_model.h"
 #include "tests/tolerances.h"

@@ -83,6 +83,8 @@ def problems_of(path, text, uses, torch):
         target = owner and (owner.group(1) or owner.group(2))
         if target and target not in may_use:
             yield number, f'{layer or kind} may not include {header}'
+        if layer == 'train' and kind == 'layer' and re.match(r'blip/tasks/\w+/', header):
+            yield number, f'{header}: train knows no task but by blip/tasks/task.h'
         if header.startswith('src/') and kind != 'test' and target != layer:
             yield number, f'{header} is private to {target}'
         for pattern, owners in OWNED:

@@ -16,7 +16,7 @@ while read -r layer names; do
     for name in $names; do lines+=("#include \"blip/$name/any.h\""); done
     plant "src/$layer/permitted.cpp" "${lines[@]}"
 done < <(sed -nE 's/^USES_(\w+) *:= */\1 /p' "$tree/Makefile")
-plant src/train/good.cpp '#include <ATen/core/Tensor.h>' '#include "blip/tasks/caption/evaluator.h"' '#include "blip/train/trainer.h"'
+plant src/train/good.cpp '#include <ATen/core/Tensor.h>' '#include "blip/tasks/task.h"' '#include "blip/train/trainer.h"'
 plant src/comm/good.cpp '#include <mpi.h>'
 plant src/model/good.cu '#include "blip/base/cuda_launch.cuh"'
 plant src/model/good_cuda.cpp '#include <c10/cuda/CUDAStream.h>'
@@ -41,7 +41,8 @@ expect() { # MESSAGE FILE LINE...: this file alone is refused, for this reason
 expect 'may not include' src/base/bad.cpp '#include "blip/data/packed/dataset.h"'
 expect 'may not include' include/blip/model/bad.h '#pragma once' '#include "blip/train/trainer.h"'
 expect 'may not include' data_prep/bad.cpp '#include "blip/comm/communicator.h"'
-expect 'is private to' src/train/bad.cpp '#include "src/model/secret.h"'
+expect 'is private to' src/generate/bad.cpp '#include "src/model/secret.h"'
+expect 'knows no task' src/train/bad.cpp '#include "blip/tasks/caption/loss.h"'
 expect 'belongs to comm' src/train/bad.cpp '#include <mpi.h>'
 expect 'belongs to options' src/app/bad.cpp '#include <boost/program_options.hpp>'
 expect 'belongs to options' src/app/bad.cpp '#include <yaml-cpp/yaml.h>'

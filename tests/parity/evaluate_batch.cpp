@@ -20,7 +20,7 @@
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/image/augment.h"
 #include "blip/image/picture.h"
-#include "blip/tasks/caption/caption_loss.h"
+#include "blip/tasks/caption/loss.h"
 #include "blip/text/caption_text.h"
 #include "blip/weights/safetensors.h"
 #include "src/app/startup.h"

@@ -62,7 +62,7 @@ void check_resumption(ArenaPlacement placement) {
     {
         CheckpointWriter writer(dir.path, 2, world());
         undisturbed.steps(0, 4);
-        writer.start_save(toy_manifest(100), undisturbed.arena, undisturbed.optimizer);
+        writer.start_save(toy_manifest(100), undisturbed.arena, undisturbed.optimizer.state());
         writer.wait_for_snapshot();
         undisturbed.steps(4, 8);    // while it is written
         BOOST_TEST(writer.finish_save());
@@ -72,18 +72,18 @@ void check_resumption(ArenaPlacement placement) {
     BOOST_TEST(found->manifest.world_size == world().size());
     BOOST_TEST(found->manifest.update_count == 4);
     Training resumed{placement};
-    load_checkpoint(*found, resumed.arena, resumed.optimizer);
+    load_checkpoint(*found, resumed.arena, resumed.optimizer.state(), resumed.optimizer.weight_sink());
     resumed.steps(4, 8);
     BOOST_TEST(resumed.equals(undisturbed));
     BOOST_TEST(undisturbed.optimizer.update_count() == 8);
 
     // what these ranks wrote, two others read (threads: each rank does this by itself)
     Training as_saved{placement};
-    load_checkpoint(*found, as_saved.arena, as_saved.optimizer);
+    load_checkpoint(*found, as_saved.arena, as_saved.optimizer.state(), as_saved.optimizer.weight_sink());
     run_ranks(2, [&](Communicator& two) {
         const auto again = find_newest_checkpoint(dir.path, two);
         ToyRun toy(two, 300, placement);
-        load_checkpoint(again.value(), toy.arena, toy.optimizer);
+        load_checkpoint(again.value(), toy.arena, toy.optimizer.state(), toy.optimizer.weight_sink());
         for (std::size_t id = 0; id < toy.arena.weights().size(); ++id) {
             if (!toy.arena.weights()[id].equal(as_saved.arena.weights()[id]))
                 throw std::runtime_error("weights differ");
@@ -100,7 +100,7 @@ BOOST_AUTO_TEST_CASE(a_save_that_fails_on_one_rank_fails_on_all) {
     ToyRun toy(world(), 700);
     CheckpointWriter writer(dir.path, 2, world());
     toy.fill(1);
-    writer.start_save(toy_manifest(100), toy.arena, toy.optimizer);
+    writer.start_save(toy_manifest(100), toy.arena, toy.optimizer.state());
     BOOST_TEST(writer.finish_save());
 
     const bool limited = world().rank() == world().size() - 1;
@@ -112,7 +112,7 @@ BOOST_AUTO_TEST_CASE(a_save_that_fails_on_one_rank_fails_on_all) {
         setrlimit(RLIMIT_FSIZE, &small);
     }
     toy.fill(2);
-    writer.start_save(toy_manifest(200), toy.arena, toy.optimizer);
+    writer.start_save(toy_manifest(200), toy.arena, toy.optimizer.state());
     const bool published = writer.finish_save();
     setrlimit(RLIMIT_FSIZE, &before);
     std::signal(SIGXFSZ, old_handler);
@@ -121,7 +121,7 @@ BOOST_AUTO_TEST_CASE(a_save_that_fails_on_one_rank_fails_on_all) {
     BOOST_TEST(!fs::exists(fs::path(dir.path) / "checkpoints" / "step-00000200"));
     const auto found = find_newest_checkpoint(dir.path, world());
     BOOST_REQUIRE(found.has_value());
-    load_checkpoint(*found, toy.arena, toy.optimizer);
+    load_checkpoint(*found, toy.arena, toy.optimizer.state(), toy.optimizer.weight_sink());
     BOOST_TEST(toy.holds(1));
 }
 
@@ -130,10 +130,10 @@ BOOST_AUTO_TEST_CASE(damage_in_any_shard_is_seen_by_all_ranks) {
     ToyRun toy(world(), 700);
     CheckpointWriter writer(dir.path, 100, world());
     toy.fill(1);
-    writer.start_save(toy_manifest(100), toy.arena, toy.optimizer);
+    writer.start_save(toy_manifest(100), toy.arena, toy.optimizer.state());
     BOOST_TEST(writer.finish_save());
     for (int damaged = 0; damaged < world().size(); ++damaged) {
-        writer.start_save(toy_manifest(200 + damaged), toy.arena, toy.optimizer);
+        writer.start_save(toy_manifest(200 + damaged), toy.arena, toy.optimizer.state());
         BOOST_TEST(writer.finish_save());
         const auto whole = find_newest_checkpoint(dir.path, world());
         BOOST_REQUIRE(whole.has_value());

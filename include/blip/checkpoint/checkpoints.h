@@ -13,8 +13,8 @@
 
 #include "blip/checkpoint/manifest.h"
 #include "blip/comm/communicator.h"
-#include "blip/optim/adamw.h"
 #include "blip/params/arena.h"
+#include "blip/params/shard_state.h"
 
 namespace blip {
 
@@ -34,7 +34,7 @@ class CheckpointWriter {
     // the calling thread queues from then on comes behind the copies, which have page-locked memory that is kept for
     // later saves. Collective (rank 0 makes the directory). world_size, update_count and shards of the manifest are
     // filled here.
-    void start_save(const Manifest& manifest, const Arena& arena, const ShardedAdamW& optimizer);
+    void start_save(const Manifest& manifest, const Arena& arena, const ShardState& state);
     // Returns once weights and moments may change, on a device by what is queued from then on (no communication).
     void wait_for_snapshot();
     // True once this rank's file is on disk or has failed (no communication).
@@ -71,14 +71,15 @@ std::optional<FoundCheckpoint> find_newest_checkpoint(const std::filesystem::pat
 // weights of any placement. Every rank reads all masters and rounds them itself: nothing is communicated.
 // found comes from find_newest_checkpoint, which verified the shards whole. Every element must be covered exactly once:
 // that is checked before anything is copied. Throws bad_data naming file and parameter.
-void load_checkpoint(const FoundCheckpoint& found, Arena& arena, ShardedAdamW& optimizer);
+void load_checkpoint(const FoundCheckpoint& found, const Arena& arena, const ShardState& state,
+                     const WeightSink& weights);
 
 // Model-only weights in fp32: directory/model.safetensors (reference names) and config.json (shape, vocabulary size,
 // prompt, origin). Replaces an existing directory's files atomically; the weights' metadata repeats the configuration
 // and holds their digest. note_json: an object that goes into the configuration as "note"; its "prompt" replaces the
 // default one. Writes the masters of all ranks on rank 0, which holds them once in host memory; collective: they are
 // gathered bucket by bucket unless the arena itself holds them. Throws io on rank 0.
-void save_model(const std::filesystem::path& directory, const Arena& arena, const ShardedAdamW& optimizer,
+void save_model(const std::filesystem::path& directory, const Arena& arena, const ShardState& state,
                 Communicator& communicator, const ModelOptions& model, const std::string& note_json);
 // The same from the arena's weights, as they are, by one rank.
 void save_model(const std::filesystem::path& directory, const Arena& arena, const ModelOptions& model,
@@ -99,13 +100,13 @@ std::string read_model_note(const std::filesystem::path& init);
 ModelOptions read_model_options(const std::filesystem::path& init, const ModelOptions& asked = {},
                                 const std::vector<std::string>& explicit_options = {},
                                 Communicator* communicator = nullptr);
-// Weights into the arena (and for a training run into the masters) from any of these (weights/import.h: import_weights
-// tells what fits; position embeddings of another resolution are resized). Our own files' digests are checked before
-// anything is used. With a communicator: the first rank of each host reads, the others get the values from it, and all
-// end with the same AgreedError if any fails or hosts read different values; collective. Without one, this process
-// reads for itself. Memory: a few MiB beside the arena.
+// Weights into the arena (a training run's through the optimizer's sink) from any of these (weights/import.h:
+// import_weights tells what fits; position embeddings of another resolution are resized). Our own files' digests are
+// checked before anything is used. With a communicator: the first rank of each host reads, the others get the values
+// from it, and all end with the same AgreedError if any fails or hosts read different values; collective. Without one,
+// this process reads for itself. Memory: a few MiB beside the arena.
 void load_model(const std::filesystem::path& init, Arena& arena, Communicator* communicator = nullptr);
-void load_model(const std::filesystem::path& init, const Arena& arena, ShardedAdamW& optimizer,
+void load_model(const std::filesystem::path& init, const Arena& arena, const WeightSink& sink,
                 Communicator* communicator = nullptr);
 
 }    // namespace blip

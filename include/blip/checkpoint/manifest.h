@@ -22,7 +22,10 @@ struct ShardFile {
 };
 
 struct Manifest {
-    int format = 1;
+    // 1: of versions before 0.2, whose masks of dropout are others, so that no run goes on from them; their weights are
+    // read.
+    static constexpr int newest_format = 2;
+    int format = newest_format;
     TrainState state;
     std::int64_t update_count = 0;
     int world_size = 1;

@@ -22,7 +22,7 @@ struct BatchRequest {
     std::vector<std::int64_t> captions;            // caption rows of the split
     std::vector<std::int64_t> image_of_caption;    // one for each caption
     std::vector<std::uint64_t> augment_keys;       // one for each image; empty: evaluation transform
-    std::int64_t tag = 0;                          // handed back (micro-batch index, for instance)
+    std::int64_t tag = 0;                          // handed back
 };
 
 struct Batch {

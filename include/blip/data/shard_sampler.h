@@ -9,7 +9,7 @@ namespace blip {
 
 // One micro-batch of the global batch.
 struct MicroBatch {
-    int index = 0;                        // position within the global batch's micro-batches; keys the dropout masks
+    std::int64_t first = 0;               // position of its first sample in the global batch
     std::vector<std::int64_t> samples;    // caption rows, micro_batch of them
 };
 

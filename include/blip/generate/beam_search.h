@@ -7,6 +7,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "blip/generate/sampling.h"
@@ -54,10 +55,15 @@ struct SearchTokens {
 std::vector<Generated> generate(NextTokenModel& model, const at::Tensor& prompts_BP, const GenerateOptions& options,
                                 const SearchTokens& tokens = {}, const DrawKeys& keys = {});
 
-// The caption decoder behind that interface; images: uint8 [I, 3, S, S] on the weights' device. Weights and captioner
-// must outlive it.
+// The caption decoder behind that interface. Weights and decoder must outlive it.
 class CaptionModel : public NextTokenModel {
   public:
+    // Image embeddings as the vision encoder gives them: one run of it can serve several passes. embeds_alone: those of
+    // one image [1, N, W], by its place, computed by themselves; for alone().
+    using EmbedsAlone = std::function<at::Tensor(std::int64_t image)>;
+    CaptionModel(const TextDecoder& text, const Weights& weights, const at::Tensor& image_embeds_INW,
+                 EmbedsAlone embeds_alone);
+    // Of images, uint8 [I, 3, S, S] on the weights' device.
     CaptionModel(const Captioner& captioner, const Weights& weights, const at::Tensor& images_I3SS);
     void expect_length(std::int64_t longest) override;
     at::Tensor start(const at::Tensor& prompts_BP) override;
@@ -68,10 +74,9 @@ class CaptionModel : public NextTokenModel {
   private:
     at::Tensor logits_after(const at::Tensor& tokens_RT);
 
-    const VisionEncoder& vision_;
     const TextDecoder& text_;
     const Weights& weights_;
-    at::Tensor images_I3SS_;
+    EmbedsAlone embeds_alone_;
     TextDecoder::Cache cache_;
 };
 

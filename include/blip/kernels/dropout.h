@@ -1,6 +1,6 @@
-// Dropout whose mask is a pure function of a key and of the caption's position in the global batch: the same on any rank
-// count, micro-batch, thread count, device and precision.
-// Used by model/text_decoder. The gradient is masked alike; the mask is computed again for it instead of being kept.
+// Dropout whose mask is a pure function of a key and of the caption's position in the global batch: the same on any
+// rank count, micro-batch, thread count, device and precision. Used by model/text_decoder. The gradient is masked
+// alike; the mask is computed again for it instead of being kept.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -19,8 +19,8 @@ struct DropoutDraw {
 };
 
 // x [captions, heads, tokens, channels], fp32 or bf16, on the CPU or a GPU, each element zeroed or divided by the
-// probability to be kept, in fp32. Without a gradient: backward is the same function. Of fewer dimensions, heads and then
-// captions are one. Throws internal for other precisions.
+// probability to be kept, in fp32. Without a gradient: backward is the same function. Of fewer dimensions, heads and
+// then captions are one. Throws internal for other precisions.
 at::Tensor dropped(const at::Tensor& x, const DropoutDraw& draw);
 
 // The masks of one micro-batch: a fresh counter for every place in the network that drops, in order of use.

@@ -10,11 +10,10 @@
 
 #include "blip/kernels/dropout.h"
 #include "blip/params/layout.h"
+#include "blip/params/weights.h"
 
 namespace blip {
 
-// The arena's weights by ParamId.
-using Weights = std::vector<at::Tensor>;
 inline const at::Tensor& view(const Weights& weights, ParamId id) { return weights[static_cast<std::size_t>(id)]; }
 
 // Where a part's heads [B, heads, T, d] lie: as strides over the product, or copied, contiguous.

@@ -13,6 +13,7 @@
 #include "blip/optim/grad_reducer.h"
 #include "blip/options/options.h"
 #include "blip/params/arena.h"
+#include "blip/params/shard_state.h"
 
 namespace blip {
 
@@ -48,14 +49,14 @@ class ShardedAdamW {
 
     // The rank whose shards these are.
     int rank() const;
+    // All that a checkpoint holds of it.
+    ShardState state() const { return {rank(), masters_, exp_avg_, exp_avg_sq_, step_count_}; }
     // Masters and moments of this rank's shards, one fp32 tensor a bucket, aligned with arena.shard(bucket, rank).
     const std::vector<at::Tensor>& masters() const { return masters_; }
     const std::vector<at::Tensor>& exp_avg() const { return exp_avg_; }
     const std::vector<at::Tensor>& exp_avg_sq() const { return exp_avg_sq_; }
     // Number of updates so far (bias correction); the same for all elements. Waits for the device.
     std::int64_t update_count() const;
-    // The same, one fp32 element on the device: for who waits later.
-    const at::Tensor& update_count_there() const { return step_count_; }
     void set_update_count(std::int64_t count);
 
   private:

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "blip/params/layout.h"
+#include "blip/params/weights.h"
 
 namespace blip {
 
@@ -75,7 +76,7 @@ class Arena {
     // Views by id: of each parameter, then of each join. Leaves require grad and their .grad is preset to the gradient
     // view (if the arena has gradients). A bf16 weight has an fp32 gradient: backward passes add up in fp32. A member
     // of a join is no leaf: it requires no grad, and its .grad shows its part of the join's.
-    const std::vector<at::Tensor>& weights() const { return weights_; }
+    const Weights& weights() const { return weights_; }
     // Flat 1-D views: [length] in the placement's precision, [length] in fp32.
     at::Tensor flat_weights() const { return flat_weights_; }
     at::Tensor flat_gradients() const { return flat_gradients_; }

@@ -19,6 +19,7 @@
 #include "blip/options/parse.h"
 #include "blip/params/arena.h"
 #include "blip/report/progress.h"
+#include "blip/tasks/caption/task.h"
 #include "blip/train/memory_plan.h"
 #include "blip/train/run_identity.h"
 #include "blip/train/trainer.h"
@@ -78,9 +79,8 @@ void warn_of_too_little(const MemoryPlan& plan, std::uint64_t present_bytes, con
 }
 
 // Tells what a rank will need, whole in a dry run; warns where this host or its GPU has less.
-MemoryPlan print_memory(const Options& options, const PackedDataset& dataset, c10::Device device,
-                        Communicator& communicator) {
-    const std::int64_t parameters = Captioner(options.model).layout().element_count();
+MemoryPlan print_memory(const Options& options, const PackedDataset& dataset, std::int64_t parameters,
+                        c10::Device device, Communicator& communicator) {
     const std::uint64_t present = resident_bytes();
     const GpuMemory gpu = device.is_cuda() ? gpu_memory() : GpuMemory{};
     MemoryPlan plan = plan_memory(options, caption_lengths(dataset.split("train"), dataset.prompt_length()), parameters,
@@ -147,16 +147,19 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
         communicator = make_nccl_communicator(options.comm, placement.device.index(), compute_stream(placement.device),
                                               std::move(communicator));
     print_plan(options, *dataset, communicator->size());
-    const MemoryPlan memory = print_memory(options, *dataset, placement.device, *communicator);
+    const CaptionTask captioning(options, *dataset, *communicator);
+    const MemoryPlan memory = print_memory(options, *dataset, captioning.captioner().layout().element_count(),
+                                           placement.device, *communicator);
     if (options.dry_run) {
         check_only(options, *dataset, *communicator);
         communicator->finish();
         return ExitCode::ok;
     }
     const std::string config = print_config(options);
-    Trainer trainer(options, config, *dataset, placement, *communicator, stop_requested, memory.host.peak_bytes(), [&] {
-        if (lock) lock->check();
-    });
+    Trainer trainer(options, config, *dataset, captioning.task(), placement, *communicator, stop_requested,
+                    memory.host.peak_bytes(), [&] {
+                        if (lock) lock->check();
+                    });
     ExitCode code = ExitCode::ok;
     try {
         code = trainer.run();

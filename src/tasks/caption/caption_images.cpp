@@ -33,17 +33,21 @@ std::vector<std::vector<Caption>> caption_images(const Captioner& captioner, con
         group.places.push_back(static_cast<std::int64_t>(i));
         group.tokens.insert(group.tokens.end(), prompt.begin(), prompt.end());
     }
+    const auto embeds_of = [&](const at::Tensor& images) { return captioner.vision().forward(weights, images); };
+    const at::Tensor embeds_INW = embeds_of(images_I3SS);
     std::vector<std::vector<Caption>> captions(requests.size());
     for (const auto& [length, group] : groups) {
         const auto count = static_cast<std::int64_t>(group.places.size());
         const at::Device device = images_I3SS.device();
-        const at::Tensor images =
-            groups.size() == 1 ? images_I3SS : images_I3SS.index_select(0, to_device(group.places, {count}, device));
+        const at::Tensor embeds =
+            groups.size() == 1 ? embeds_INW : embeds_INW.index_select(0, to_device(group.places, {count}, device));
         const at::Tensor prompts_BP = to_device(group.tokens, {count, static_cast<std::int64_t>(length)}, device);
         DrawKeys keys{seed, {}};
         for (const std::int64_t place : group.places)
             keys.pictures.push_back(requests[static_cast<std::size_t>(place)].key);
-        CaptionModel model(captioner, weights, images);
+        CaptionModel model(captioner.text(), weights, embeds, [&](std::int64_t image) {
+            return embeds_of(images_I3SS.narrow(0, group.places[static_cast<std::size_t>(image)], 1));
+        });
         const std::vector<Generated> results = generate(model, prompts_BP, options, {}, keys);
         const std::size_t of_one = results.size() / group.places.size();
         for (std::size_t r = 0; r < results.size(); ++r) {

@@ -25,7 +25,7 @@ void save(const fs::path& run, int size, std::int64_t bucket_bytes, const std::v
         ToyRun toy(comm, bucket_bytes, placement, layout);
         for (const int version : versions) {
             toy.fill(version);
-            writer.start_save(toy_manifest(100 * version), toy.arena, toy.optimizer);
+            writer.start_save(toy_manifest(100 * version), toy.arena, toy.optimizer.state());
             writer.wait_for_snapshot();
             toy.fill(99);    // training goes on: the snapshot must not see it
             if (!writer.in_flight() || !writer.finish_save()) throw std::runtime_error("save failed");
@@ -44,7 +44,7 @@ int load(const fs::path& run, int size, std::int64_t bucket_bytes, ArenaPlacemen
         const auto checkpoint = find_newest_checkpoint(run, comm);
         if (!checkpoint) return;
         ToyRun toy(comm, bucket_bytes, placement, layout);
-        load_checkpoint(*checkpoint, toy.arena, toy.optimizer);
+        load_checkpoint(*checkpoint, toy.arena, toy.optimizer.state(), toy.optimizer.weight_sink());
         version = static_cast<int>(checkpoint->manifest.state.global_step / 100);
         if (!toy.holds(version) || checkpoint->manifest.state != toy_manifest(100 * version).state) version = -1;
     });
@@ -255,13 +255,13 @@ BOOST_AUTO_TEST_CASE(a_failed_save_is_reported_and_the_last_one_stays) {
                 write_bytes(checkpoints, "in the way");
             }
             comm.barrier("test");
-            writer.start_save(toy_manifest(100), toy.arena, toy.optimizer);
+            writer.start_save(toy_manifest(100), toy.arena, toy.optimizer.state());
             published[static_cast<std::size_t>(comm.rank())] = writer.finish_save();
             if (comm.rank() == 0) fs::remove(checkpoints);
             comm.barrier("test");
             // the next one is a new attempt
             toy.fill(2);
-            writer.start_save(toy_manifest(200), toy.arena, toy.optimizer);
+            writer.start_save(toy_manifest(200), toy.arena, toy.optimizer.state());
             published[static_cast<std::size_t>(comm.rank())] += 10 * writer.finish_save();
         });
     });
@@ -279,7 +279,7 @@ BOOST_AUTO_TEST_CASE(a_manifest_that_could_not_be_read_again_is_a_failed_save) {
         CheckpointWriter writer(dir / "run", 2, comm);
         Manifest manifest = toy_manifest(100);
         manifest.state.epoch = -1;
-        writer.start_save(manifest, toy.arena, toy.optimizer);
+        writer.start_save(manifest, toy.arena, toy.optimizer.state());
         published = writer.finish_save();
     });
     BOOST_TEST(!published);
@@ -293,7 +293,7 @@ BOOST_AUTO_TEST_CASE(start_save_finishes_the_one_in_flight) {
         CheckpointWriter writer(dir / "run", 5, comm);
         for (const int version : {1, 2, 3}) {
             toy.fill(version);
-            writer.start_save(toy_manifest(100 * version), toy.arena, toy.optimizer);
+            writer.start_save(toy_manifest(100 * version), toy.arena, toy.optimizer.state());
             writer.wait_for_snapshot();
         }
     });    // the third is never finished: it has no manifest
@@ -309,7 +309,7 @@ BOOST_AUTO_TEST_CASE(another_model_is_refused_before_anything_changes) {
             Arena arena(layout, 1, 700, host_allocator());
             ShardedAdamW optimizer(arena, comm, {});
             try {
-                load_checkpoint(*found, arena, optimizer);
+                load_checkpoint(*found, arena, optimizer.state(), optimizer.weight_sink());
             } catch (const Error& error) {
                 const bool untouched = arena.flat_weights().count_nonzero().item<std::int64_t>() == 0;
                 return error.code() == ExitCode::bad_data && untouched ? error.what() : "";

@@ -56,7 +56,7 @@ int load(const fs::path& run) {
         const auto checkpoint = find_newest_checkpoint(run, comm);
         if (!checkpoint) return;
         ToyRun toy(comm, 500);
-        load_checkpoint(*checkpoint, toy.arena, toy.optimizer);
+        load_checkpoint(*checkpoint, toy.arena, toy.optimizer.state(), toy.optimizer.weight_sink());
         const int found = static_cast<int>(checkpoint->manifest.state.global_step / 100);
         const bool right = toy.holds(found) && checkpoint->manifest.state == toy_manifest(100 * found).state;
         if (comm.rank() == 0) version = right ? found : -1;

@@ -36,11 +36,11 @@ BOOST_AUTO_TEST_CASE(of_a_device_it_holds_what_it_holds_of_the_host) {
         run_ranks(3, [&](Communicator& comm) {
             ToyRun toy(comm, bucket_bytes, {at::kCPU, type});
             toy.fill(1);
-            Snapshot host = Snapshot::of_host(toy.arena, toy.optimizer);
+            Snapshot host = Snapshot::of_host(toy.arena, toy.optimizer.state());
             sources += host.needs_sources();
             host.complete();
             StagedState staged;
-            Snapshot device = Snapshot::of_device(toy.arena, toy.optimizer, staged);
+            Snapshot device = Snapshot::of_device(toy.arena, toy.optimizer.state(), staged);
             sources += device.needs_sources();
             toy.fill(99);    // what comes behind the copies
             device.complete();
@@ -59,9 +59,9 @@ BOOST_AUTO_TEST_CASE(staging_memory_is_kept) {
         std::set<const void*> first;
         for (const int version : {1, 2, 3}) {
             toy.fill(version);
-            Snapshot device = Snapshot::of_device(toy.arena, toy.optimizer, staged);
+            Snapshot device = Snapshot::of_device(toy.arena, toy.optimizer.state(), staged);
             device.complete();
-            Snapshot host = Snapshot::of_host(toy.arena, toy.optimizer);
+            Snapshot host = Snapshot::of_host(toy.arena, toy.optimizer.state());
             host.complete();
             BOOST_TEST(same_tensors(host, device));
             if (version == 1) first = places(device);

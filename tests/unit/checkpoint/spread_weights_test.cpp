@@ -114,7 +114,7 @@ BOOST_AUTO_TEST_CASE(load_model_gives_all_ranks_the_weights_or_one_error) {
         std::atomic<int> whole = 0;
         const auto messages = messages_of(ranks_per_node, [&](Communicator& comm) {
             ToyRun run(comm, 700), expected(comm, 700);
-            load_model(dir / "best", run.arena, run.optimizer, &comm);
+            load_model(dir / "best", run.arena, run.optimizer.weight_sink(), &comm);
             expected.fill(7);
             whole += run.arena.flat_weights().equal(expected.arena.flat_weights());
         });
@@ -169,7 +169,7 @@ BOOST_AUTO_TEST_CASE(a_checkpoints_positions_are_resized_like_any_others) {
             sink(i, {&value, 1});
         }
         if (comm.rank() == 0) save_model(dir / "same", arena, {}, "");
-        writer.start_save(toy_manifest(100), arena, optimizer);
+        writer.start_save(toy_manifest(100), arena, optimizer.state());
         if (!writer.finish_save()) throw std::runtime_error("save failed");
     });
     for (const std::int64_t side : {4, 2, 6}) {

@@ -91,7 +91,7 @@ inline void save_twice(const std::filesystem::path& run, int ranks) {
         ToyRun toy(comm, 700);
         for (const int version : {1, 2}) {
             toy.fill(version);
-            writer.start_save(toy_manifest(100 * version), toy.arena, toy.optimizer);
+            writer.start_save(toy_manifest(100 * version), toy.arena, toy.optimizer.state());
             if (!writer.finish_save()) throw std::runtime_error("save failed");
         }
     });

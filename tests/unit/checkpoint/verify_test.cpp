@@ -18,7 +18,7 @@ void write_run(const fs::path& run) {
     run_ranks(2, [&](Communicator& comm) {
         ToyRun toy(comm, 700);
         toy.fill(2);
-        save_model(run / "best", toy.arena, toy.optimizer, comm, {}, R"({"step": 200})");
+        save_model(run / "best", toy.arena, toy.optimizer.state(), comm, {}, R"({"step": 200})");
     });
 }
 

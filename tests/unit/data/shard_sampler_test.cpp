@@ -43,7 +43,7 @@ BOOST_AUTO_TEST_CASE(any_world_joins_to_the_same_order) {
                     longest = std::max(longest, sampler.micro_batch_count());
                     shortest = std::min(shortest, sampler.micro_batch_count());
                     for (const auto& batch : mine) {
-                        BOOST_TEST(batch.index == next_index++);
+                        BOOST_TEST(batch.first == next_index++ * micro);
                         BOOST_TEST(batch.samples.size() == static_cast<std::size_t>(micro));
                         joined.insert(joined.end(), batch.samples.begin(), batch.samples.end());
                     }

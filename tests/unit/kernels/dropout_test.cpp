@@ -54,8 +54,8 @@ BOOST_AUTO_TEST_CASE(gradient_uses_the_same_mask) {
     BOOST_TEST(x.grad().equal(y.detach()));
 }
 
-// Every block by itself and in another order, as threads of a kernel may come; what lies behind the last element is left
-// alone.
+// Every block by itself and in another order, as threads of a kernel may come; what lies behind the last element is
+// left alone.
 template <class Value>
 void body_equals_operator(at::ScalarType type) {
     for (const auto& [rows, width] : {std::pair{1L, 1L}, {1L, 3L}, {1L, 8191L}, {7L, 4L}, {5L, 13L}, {100L, 577L}}) {
@@ -65,7 +65,8 @@ void body_equals_operator(at::ScalarType type) {
         for (const std::uint32_t site : {0, 1, 977}) {
             DropoutMasks masks(0.3, 0xfedcba9876543210);
             at::Tensor expected;
-            for (std::uint32_t i = 0; i <= site; ++i) expected = masks.apply(x.narrow(0, 0, values).view({rows, width}));
+            for (std::uint32_t i = 0; i <= site; ++i)
+                expected = masks.apply(x.narrow(0, 0, values).view({rows, width}));
             const auto all = static_cast<std::uint32_t>(rows);
             const DropoutBody<Value> body{static_cast<const Value*>(x.const_data_ptr()),
                                           static_cast<Value*>(y.mutable_data_ptr()),
@@ -89,7 +90,8 @@ BOOST_AUTO_TEST_CASE(kernel_body_equals_the_operator) {
 BOOST_AUTO_TEST_CASE(a_caption_has_its_masks_in_any_micro_batch) {
     constexpr std::int64_t captions = 6, heads = 3, tokens = 9, keys = 13;
     const at::Tensor whole = DropoutMasks(0.4, 21).apply(at::ones({captions, heads, tokens, keys}));
-    for (const auto& [first, count, length, seen] : {std::array<std::int64_t, 4>{0, 2, 9, 13}, {3, 3, 5, 6}, {5, 1, 1, 1}}) {
+    for (const auto& [first, count, length, seen] :
+         {std::array<std::int64_t, 4>{0, 2, 9, 13}, {3, 3, 5, 6}, {5, 1, 1, 1}}) {
         const at::Tensor part = DropoutMasks(0.4, 21, first).apply(at::ones({count, heads, length, seen}));
         BOOST_TEST(part.equal(whole.narrow(0, first, count).narrow(2, 0, length).narrow(3, 0, seen)));
     }
@@ -107,7 +109,8 @@ BOOST_AUTO_TEST_CASE(masks_are_the_words_of_the_counter) {
     DropoutMasks masks(0.5, 99, 30);
     masks.next();
     const at::Tensor made = masks.apply(at::ones({3, heads, tokens, width}));
-    for (const auto& [caption, head, token, column] : {std::array<std::int64_t, 4>{0, 0, 0, 0}, {2, 1, 4, 10}, {1, 0, 3, 6}}) {
+    for (const auto& [caption, head, token, column] :
+         {std::array<std::int64_t, 4>{0, 0, 0, 0}, {2, 1, 4, 10}, {1, 0, 3, 6}}) {
         std::uint32_t words[4];
         const auto number = [](std::int64_t value) { return static_cast<std::uint32_t>(value); };
         philox_words(99, {{number(column / 4), number(token * heads + head), number(30 + caption), 1}}, words);

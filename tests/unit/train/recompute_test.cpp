@@ -12,7 +12,7 @@
 #include "blip/kernels/drop_path.h"
 #include "blip/kernels/recompute.h"
 #include "blip/optim/grad_reducer.h"
-#include "blip/tasks/caption/caption_loss.h"
+#include "blip/tasks/caption/loss.h"
 #include "tests/support/self_communicator.h"
 
 namespace blip::test {
@@ -59,7 +59,8 @@ Steps step(int recomputed_blocks, at::ScalarType precision, double drop_path) {
         const at::Tensor tokens_CT = at::from_blob(tokens.data(), {pictures, tokens_each}, at::kLong);
         const auto key = static_cast<std::uint64_t>(m);
         DropoutMasks dropout(0.1, 10 + key);
-        const at::Tensor scales = drop_path_scales(small_shape().vision_depth, pictures, drop_path, 20 + key, 0, at::kCPU);
+        const at::Tensor scales =
+            drop_path_scales(small_shape().vision_depth, pictures, drop_path, 20 + key, 0, at::kCPU);
         const at::Tensor loss =
             caption_loss(captioner, arena.weights(), images, tokens_CT, {}, trained_tokens(tokens, lengths, 4), 0.1,
                          dropout, scales, recomputed_blocks);

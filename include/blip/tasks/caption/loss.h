@@ -1,7 +1,7 @@
-// The training objective of a micro-batch: mean cross-entropy of the caption tokens after the prompt, with label
-// smoothing; the caller weighs it by the micro-batch's share of the global batch's tokens. Called by the trainer and
-// tests. Formula: reference BLIP; (1 - e) * mean(nll) + e / V * sum over words of mean(-log p) (Szegedy et al. 2016,
-// sec. 7). Legend: C captions, T tokens, I images, S image size.
+// The loss of a micro-batch of captions: mean cross-entropy of the tokens after the prompt, with label smoothing; the
+// objective weighs it by the micro-batch's share of the global batch's tokens. Called by CaptionObjective and tests.
+// Formula: reference BLIP; (1 - e) * mean(nll) + e / V * sum over words of mean(-log p) (Szegedy et al. 2016, sec. 7).
+// Legend: C captions, T tokens, I images, S image size.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -11,10 +11,14 @@
 
 #include "blip/kernels/dropout.h"
 #include "blip/model/captioner.h"
+#include "blip/text/wordpiece.h"
 
 namespace blip {
 
-// Which tokens are trained: those at positions prompt_length .. length - 1 that are not padding.
+// Which tokens are trained: those behind the prompt that are not padding. position: in the caption, [DEC] at 0.
+inline bool is_trained(std::int64_t token, std::int64_t position, int prompt_length) {
+    return position >= prompt_length && token != SpecialTokens::pad;
+}
 struct TrainedTokens {
     std::vector<std::int64_t> positions;    // c * T + t of the hidden state that predicts the token at t + 1
     std::vector<std::int64_t> targets;      // that token

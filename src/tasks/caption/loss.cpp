@@ -1,12 +1,11 @@
-// See caption_loss.h.
-#include "blip/tasks/caption/caption_loss.h"
+// See loss.h.
+#include "blip/tasks/caption/loss.h"
 
 #include <ATen/core/Reduction.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/index_select.h>
 
 #include "blip/device/device.h"
-#include "blip/text/wordpiece.h"
 
 namespace blip {
 
@@ -16,9 +15,9 @@ TrainedTokens trained_tokens(const std::vector<std::int64_t>& tokens_CT, const s
     const auto captions = static_cast<std::int64_t>(lengths_C.size());
     const std::int64_t width = captions == 0 ? 0 : static_cast<std::int64_t>(tokens_CT.size()) / captions;
     for (std::int64_t c = 0; c < captions; ++c) {
-        for (std::int64_t t = prompt_length; t < lengths_C[static_cast<std::size_t>(c)]; ++t) {
+        for (std::int64_t t = 1; t < lengths_C[static_cast<std::size_t>(c)]; ++t) {
             const std::int64_t token = tokens_CT[static_cast<std::size_t>(c * width + t)];
-            if (token == SpecialTokens::pad) continue;
+            if (!is_trained(token, t, prompt_length)) continue;
             trained.positions.push_back(c * width + t - 1);
             trained.targets.push_back(token);
         }

@@ -1,0 +1,30 @@
+// The objective of caption training: mean cross-entropy of the trained tokens of the global batch (loss.h). Made by
+// CaptionTask; the trainer calls it.
+#pragma once
+
+#include "blip/data/packed/dataset.h"
+#include "blip/options/options.h"
+#include "blip/tasks/caption/loss.h"
+#include "blip/tasks/task.h"
+
+namespace blip {
+
+class CaptionObjective : public Objective {
+  public:
+    // captioner and split must outlive it. recomputed_blocks: see VisionEncoder.
+    CaptionObjective(const Captioner& captioner, const SplitTables& split, int prompt_length, const LossOptions& options,
+                     int recomputed_blocks);
+
+    // trained tokens
+    std::int64_t weight(std::int64_t caption) const override;
+    at::Tensor loss(const Weights& weights, const FedBatch& batch, const StepShare& step) const override;
+
+  private:
+    const Captioner& captioner_;
+    const SplitTables& split_;
+    int prompt_length_;
+    LossOptions options_;
+    int recomputed_blocks_;
+};
+
+}    // namespace blip

@@ -1,0 +1,30 @@
+// Captioning as a task (tasks/task.h): the captioner's parameters, cross-entropy of captions, captions of the
+// evaluation's splits and CIDEr + Bleu_4 to choose the best weights by. Made by the train verb.
+#pragma once
+
+#include "blip/comm/communicator.h"
+#include "blip/data/packed/dataset.h"
+#include "blip/model/captioner.h"
+#include "blip/options/options.h"
+#include "blip/tasks/caption/objective.h"
+#include "blip/tasks/task.h"
+
+namespace blip {
+
+class CaptionTask {
+  public:
+    // All must outlive it. options: complete.
+    CaptionTask(const Options& options, const PackedDataset& dataset, Communicator& communicator);
+
+    const Captioner& captioner() const { return captioner_; }
+    Task task() const;
+
+  private:
+    const Options& options_;
+    const PackedDataset& dataset_;
+    Communicator& communicator_;
+    Captioner captioner_;
+    CaptionObjective objective_;
+};
+
+}    // namespace blip

@@ -1,0 +1,62 @@
+// What a run trains: the network's parameters, the objective of a step, and the evaluation after an epoch. train knows
+// these interfaces and nothing behind them; tasks/caption is the task of the program, and
+// tests/unit/train/objective_test.cpp has another, small one.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+
+#include "blip/feed/batch_feed.h"
+#include "blip/params/layout.h"
+#include "blip/params/weights.h"
+
+namespace blip {
+
+// The step that a micro-batch belongs to.
+struct StepShare {
+    std::uint64_t seed = 0;    // with the step, the key of all that is drawn
+    std::int64_t step = 0;     // steps done before it
+    double weight = 1;         // of the global batch: the sum of its captions' weights, at least 1
+    int micro_batches = 1;     // of the global batch
+};
+
+class Objective {
+  public:
+    virtual ~Objective() = default;
+    // What a caption of the training split, by its row, counts for in StepShare::weight: known on every rank before
+    // anything is computed.
+    virtual std::int64_t weight(std::int64_t caption) const = 0;
+    // A scalar fp32 tensor on the graph: this micro-batch's part of the global batch's loss. The parts of all
+    // micro-batches, and their gradients, are added. batch.request.tag: position of its first caption in the global
+    // batch. What is drawn depends on seed, step and position in the global batch alone.
+    virtual at::Tensor loss(const Weights& weights, const FedBatch& batch, const StepShare& step) const = 0;
+};
+
+class Evaluation {
+  public:
+    virtual ~Evaluation() = default;
+    // Collective. On rank 0 {"splits": {NAME: {"scores": {...}, ...}}}, and where there is a score to choose the best
+    // weights by, "selection": {"split", "metric", "score"}. nullopt: stop_requested said so on some rank.
+    virtual std::optional<nlohmann::json> run(int epoch, const std::function<bool()>& stop_requested) = 0;
+    // "metric" of the selection; the highest score is the best. Best weights chosen by another count as none.
+    virtual std::string selection_metric() const = 0;
+    // What goes with the best weights: entries of their note, and files beside them, name -> text.
+    virtual nlohmann::json note() const = 0;
+    virtual std::map<std::string, std::string> files() const = 0;
+};
+
+struct Task {
+    const Layout& layout;
+    const Objective& objective;
+    // Makes the evaluation of these weights, which outlive it; empty: nothing is evaluated.
+    std::function<std::unique_ptr<Evaluation>(const Weights&, c10::Device)> evaluation;
+};
+
+}    // namespace blip

@@ -1,0 +1,90 @@
+// See task.h.
+#include "blip/tasks/caption/task.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "blip/base/log.h"
+#include "blip/tasks/caption/evaluator.h"
+
+namespace blip {
+
+namespace {
+
+class CaptionEvaluation : public Evaluation {
+  public:
+    CaptionEvaluation(const Options& options, const PackedDataset& dataset, const Captioner& captioner,
+                      const Weights& weights, c10::Device device, Communicator& communicator)
+        : dataset_(dataset),
+          results_(options.checkpoint.output / "result"),
+          log_samples_(options.train.log_samples),
+          rank_(communicator.rank()),
+          evaluator_(captioner, weights, device, dataset, options.generate,
+                     PicturePrompts(dataset.prompt()),    // what the captions were packed with
+                     options.train.seed, options.evaluate, options.data, options.data.loader_threads,
+                     options.runtime.progress, communicator) {
+        for (const std::string& split : options.evaluate.splits)
+            if (dataset.has_split(split)) splits_.push_back(split);
+    }
+
+    std::optional<nlohmann::json> run(int epoch, const std::function<bool()>& stop_requested) override {
+        nlohmann::json record = {{"splits", nlohmann::json::object()}};
+        for (const std::string& split : splits_) {
+            const SplitEvaluation evaluation = evaluator_.run(split, stop_requested);
+            if (evaluation.interrupted) return std::nullopt;
+            if (rank_ != 0) continue;
+            tell(epoch, evaluation);
+            write_results(results_ / fmt::format("{}_epoch{}.json", split, epoch), evaluation.captions);
+            record["splits"][split] = summary(evaluation);
+            // Of the first split with references.
+            if (!record.contains("selection") && evaluation.scores.contains("Bleu_4"))
+                record["selection"] = {{"split", split},
+                                       {"metric", selection_metric()},
+                                       {"score", evaluation.scores.at("CIDEr") + evaluation.scores.at("Bleu_4")}};
+        }
+        return record;
+    }
+    // As in the reference job.
+    std::string selection_metric() const override { return "CIDEr + Bleu_4"; }
+    nlohmann::json note() const override {
+        return {{"prompt", dataset_.prompt()}, {"vocabulary_xxh3", dataset_.vocabulary_digest()}};
+    }
+    std::map<std::string, std::string> files() const override { return {{"vocab.txt", dataset_.vocabulary_text()}}; }
+
+  private:
+    void tell(int epoch, const SplitEvaluation& evaluation) const {
+        std::string scores;
+        for (const auto& [name, value] : evaluation.scores) scores += fmt::format(" {} {:.4f}", name, value);
+        log_info("epoch {} {}: {} captions in {:.1f} s,{}", epoch, evaluation.split, evaluation.captions.size(),
+                 evaluation.generate_s, scores.empty() ? " no references to score against" : scores);
+        for (const std::string& line : sample_lines(dataset_, evaluation, log_samples_)) log_info_text(line);
+    }
+
+    const PackedDataset& dataset_;
+    std::filesystem::path results_;
+    int log_samples_, rank_;
+    std::vector<std::string> splits_;
+    Evaluator evaluator_;
+};
+
+}    // namespace
+
+CaptionTask::CaptionTask(const Options& options, const PackedDataset& dataset, Communicator& communicator)
+    : options_(options),
+      dataset_(dataset),
+      communicator_(communicator),
+      captioner_(options.model),
+      objective_(captioner_, dataset.split("train"), dataset.prompt_length(), options.loss,
+                 options.train.recomputed_blocks()) {}
+
+Task CaptionTask::task() const {
+    Task task{captioner_.layout(), objective_, {}};
+    if (options_.train.evaluate)
+        task.evaluation = [this](const Weights& weights, c10::Device device) {
+            return std::make_unique<CaptionEvaluation>(options_, dataset_, captioner_, weights, device, communicator_);
+        };
+    return task;
+}
+
+}    // namespace blip
