@@ -5,6 +5,7 @@
 #include <ATen/ops/equal.h>
 
 #include "blip/checkpoint/checkpoints.h"
+#include "blip/optim/adamw.h"
 #include "tests/unit/comm/thread_world.h"
 #include "tests/unit/optim/toy_arena.h"
 
