@@ -3,7 +3,7 @@ GPU_TESTS := $(if $(WITH_CUDA),$(addprefix $(BUILD)/tests/,gpu nccl_gpu nccl_fak
 $(call track,$(BUILD)/lists/gpu,$(wildcard tests/gpu/*_test.cpp))
 $(call track,$(BUILD)/lists/fake_cuda,$(wildcard tests/fake_cuda/*.cpp tests/gpu/*_test.cpp))
 # Left by a build with CUDA, they would still be found and run.
-$(if $(WITH_CUDA),,$(shell rm -f $(BUILD)/bin/blip_mpi_cuda $(BUILD)/tests/gpu $(BUILD)/tests/nccl_* $(BUILD)/tests/*fake_cuda $(BUILD)/tests/roofline))
+$(if $(or $(WITH_CUDA),$(if $(BUILDING),,1)),,$(shell rm -f $(BUILD)/bin/blip_mpi_cuda $(BUILD)/tests/gpu $(BUILD)/tests/nccl_* $(BUILD)/tests/*fake_cuda $(BUILD)/tests/roofline))
 $(call compiled_as,$(wildcard tests/gpu/*_test.cpp tests/fake_cuda/*_test.cpp) $(filter-out tests/nccl/fake_%,$(wildcard tests/nccl/*.cpp)),test_,$(CUDA_FLAGS))
 $(call compiled_as,$(filter-out %_test.cpp,$(wildcard tests/fake_cuda/*.cpp)) tests/nccl/fake_nccl.cpp,,$(CUDA_FLAGS))
 gpu_objects := $(call obj,$(wildcard tests/gpu/*_test.cpp) tests/support/gpu_main.cpp)

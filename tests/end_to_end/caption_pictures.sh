@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# test: sanitizers
+# test: quick sanitizers
 # The caption verb: anyone's pictures, without mpirun, without a data file, in an empty environment; pictures that are
 # missing or broken. (Folders, lists, JSON, batches: caption_batches.sh.)
 # shellcheck source=tests/support/run_lib.sh

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# test: sanitizers
+# test: quick sanitizers
 # Where coco_pack takes the split from (coco_karpathy_*.json, dataset_coco.json, COCO's own), and --splits.
 # shellcheck source=tests/support/lib.sh
 . "$(dirname "$0")/../support/lib.sh"

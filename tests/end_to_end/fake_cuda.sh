@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# test: quick
 # The whole program on a pretended CUDA device (fake_cuda.h): train, evaluate and caption with --device cuda, beside the
 # CPU's results; and faults planted in the device's order, each of which ends the program with 99.
 # shellcheck source=tests/support/run_lib.sh

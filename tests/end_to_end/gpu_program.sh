@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# test: quick
 # Whole runs on a GPU: env/run_gpu_tests.sh with the programs of the build folder, laid out as the bundle is. The device
 # code's own tests are tests/gpu.
 # shellcheck disable=SC2034  # read there

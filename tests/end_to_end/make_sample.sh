@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# test: sanitizers
+# test: quick sanitizers
 # The drawn data set: same seed same bytes, COCO 2014's layout, captions that differ; wrong options are refused.
 # shellcheck source=tests/support/lib.sh
 . "$(dirname "$0")/../support/lib.sh"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# test: sanitizers
+# test: quick sanitizers
 # blip_mpi score as a stranger would use it: every form of references, what is missing, repeated or unknown, and the COCO
 # evaluation's own numbers where the golden data are.
 # shellcheck source=tests/support/lib.sh

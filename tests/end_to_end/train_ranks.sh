@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# test: quick
 # The number of ranks does not show in the result: losses of 1, 2, 3, 4 and 8 ranks, and of a run that goes on with
 # another number of ranks in mid-epoch.
 # shellcheck source=tests/support/run_lib.sh

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# test: quick
 # blip_mpi verify as a user and other scripts call it: lines, exit codes, JSON.
 # shellcheck source=tests/support/run_lib.sh
 . "$(dirname "$0")/../support/run_lib.sh"

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# test: quick
 # kill -9 at the system calls of a checkpoint, from the start of the process to its end: afterwards there is the old
 # checkpoint or the new one, never neither, and the same command ends with an undisturbed run's bytes. One rank with strace,
 # two ranks with file_faults.cpp. The short form draws some of the calls, the long one takes all.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# test: sanitizers
+# test: quick sanitizers
 # blip_mpi refuses wrong command lines and configuration files: the exit code, the offending word in the message, and the
 # message once and not once per rank. Also what prints and ends: --help, --version, --print-config.
 # shellcheck source=tests/support/shell_test.sh

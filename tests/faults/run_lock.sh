@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# test: timed
+# test: quick timed
 # Two jobs on one --output: the second is refused and names the first; a killed one's successor starts at once; what only
 # reads is not in the way.
 # shellcheck source=tests/support/run_lib.sh

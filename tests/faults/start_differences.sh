@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# test: quick
 # Ranks that were started differently are refused at start-up, once, with the rank and what differs: another build or
 # version of the program, another configuration, a command line that only one rank cannot read. (Options, data and missing
 # files: train_rank_fails.sh.)

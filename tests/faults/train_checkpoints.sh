@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# test: sanitizers
+# test: quick sanitizers
 # What a run does with the folder it finds: damaged checkpoints are named and the one before is used; another run's are
 # refused by name; --fresh; and a loss that is not finite leaves the last good state alone.
 # shellcheck source=tests/support/run_lib.sh

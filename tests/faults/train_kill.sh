@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# test: quick
 # COCO pictures from the tree to captions: packed, checked, trained on two ranks with the tiny preset; a job that is
 # killed in mid-epoch and started again ends with the bytes of an undisturbed one.
 # BLIP_COCO_DIR: a COCO tree with Karpathy's split, default ../shared/data/coco2014-mini.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# test: quick
 # What a build with CUDA is made of: one NCCL and one CUDA runtime in the program, LibTorch's own, whatever LD_LIBRARY_PATH
 # offers; GPU code for every architecture asked for; and what the Makefile says where something is missing.
 # shellcheck source=tests/support/lib.sh

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# test: quick
 # env/oracle.sh without Java, without its Python, and with an installation that fails: said, and never trusted. Stand-ins play
 # Java, pip and the Python; nothing is downloaded.
 # shellcheck source=tests/support/shell_test.sh

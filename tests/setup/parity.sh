@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# test: quick
 # env/parity.sh without its Python, without torch, and with an installation that fails or is cheated: what is left is never
 # trusted. Stand-ins play pip and the Python; the installer itself is that of env/setup.sh, whose interruptions
 # setup_interrupted.sh tests.

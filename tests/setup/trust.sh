@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# test: quick
 # env/setup.sh uses no cache that another user could have filled.
 # shellcheck source=tests/support/shell_test.sh
 . "$(dirname "$0")/../support/shell_test.sh"
