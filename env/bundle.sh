@@ -11,7 +11,7 @@
 #   libstdc++  (and libgcc_s) lie in lib/gcc and are used only where the other machine's are older
 #   LibTorch, CUDA, NCCL, the driver: the other machine's
 #   ICU's data (31 MB: locales, converters): an empty table. Case, properties and decomposition of characters, all that is
-#              used here, are in libicuuc itself (tests/faults/bundle.sh)
+#              used here, are in libicuuc itself (tests/end_to_end/bundle.sh)
 #   Open MPI's plugins for InfiniBand, Omni-Path and UCX, for files and for OpenSHMEM: left out. It speaks shared memory
 #              and TCP; NCCL brings its own network code. A cluster's own Open MPI 4 can launch the ranks as well.
 # With gpu-tests the folder must stay below 64 MiB, which some places take at most.

@@ -34,7 +34,7 @@ inline constexpr double parity_loss = 1e-5;
 // The same network computed in another order (cached keys, shared images): rounding of a few fp32 sums.
 inline constexpr double cached_decoder = 1e-5;
 // A caption's log-probability, absolute: logits below 20 that are exact to a few 1e-6 of that, over up to 20 tokens;
-// they depend in that much on the batch and on the cache. Also read by tests/faults/evaluate_results.sh and
+// they depend in that much on the batch and on the cache. Also read by tests/end_to_end/evaluate_results.sh and
 // caption_batches.sh.
 inline constexpr double log_probability = 1e-4;
 // Probabilities after sampling's filters, absolute: the reference's are fp32 softmaxes.
@@ -63,10 +63,10 @@ inline constexpr double meteor_of_image = 1e-3;
 inline constexpr double meteor_equal_images = 0.99;
 
 // Losses of 20 steps at other numbers of ranks: the same products, summed in another order. Read by
-// tests/faults/train_ranks.sh and train_elastic.sh.
+// tests/end_to_end/train_ranks.sh and train_elastic.sh.
 inline constexpr double loss_over_ranks = 1e-5;
 // Losses of 20 steps with bf16 weights and activations (8 bits of mantissa: each product is off by up to 0.4 %) against
-// fp32, and the norm of the difference of all gradients over their norm. Read by tests/faults/train_precision.sh.
+// fp32, and the norm of the difference of all gradients over their norm. Read by tests/end_to_end/train_precision.sh.
 inline constexpr double bf16_loss = 1e-2;
 inline constexpr double bf16_gradients = 5e-2;
 
@@ -96,7 +96,7 @@ inline constexpr double roofline_sizes = 0.06;
 // env/run_gpu_tests.sh.
 inline constexpr double loss_on_gpu = 1e-4;
 // Losses of 10 steps on the pretended GPU against those on the CPU: mostly the CPU's own kernels, and the program's,
-// whose sums have another order. In bf16 attention rounds elsewhere, too. Read by tests/fake_cuda/program.sh.
+// whose sums have another order. In bf16 attention rounds elsewhere, too. Read by tests/end_to_end/fake_cuda.sh.
 inline constexpr double loss_on_pretended_gpu = 1e-6;
 inline constexpr double bf16_loss_on_pretended_gpu = 1e-3;
 // Least Bleu_4 of the demo's test pictures: 0.63 was reached on the CPU, the best constant caption has 0.22. Another
@@ -104,7 +104,7 @@ inline constexpr double bf16_loss_on_pretended_gpu = 1e-3;
 inline constexpr double demo_bleu_4 = 0.5;
 
 // Predicted against measured peak memory of a rank, relative: what libraries and the heap take beside tensors is
-// estimated. Read by tests/faults/train_memory.sh.
+// estimated. Read by tests/end_to_end/train_memory.sh.
 inline constexpr double memory_prediction = 0.15;
 
 // A GPU against its CPU twin in fp32, relative to the tensor's largest magnitude: the same operations, in another order

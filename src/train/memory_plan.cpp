@@ -1,6 +1,6 @@
 // See memory_plan.h. A term for each tensor that is alive at the same time, named as in the code that makes it; what
 // autograd keeps was read off the operators' saved tensors. Checked against measured peaks by
-// tests/faults/train_memory.sh and tests/bench/memory.sh.
+// tests/end_to_end/train_memory.sh and tests/bench/memory.sh.
 // Legend: I pictures and C captions of a micro-batch (I = C in training), N image tokens, W vision width, T longest
 // caption, H hidden, F intermediate, L layers, h heads, R trained tokens, V vocabulary, P parameters; a = bytes of a
 // value in the precision of the computation.

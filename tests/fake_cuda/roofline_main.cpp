@@ -1,5 +1,5 @@
 // What a micro-batch of the base model costs on a GPU, estimated from what runs on the pretended device: the table of
-// `make bench ONLY=roofline`. roofline --check holds it to roofline_limits.h, for tests/run_all.sh; roofline
+// `make bench ONLY=roofline`. roofline --check holds it to roofline_limits.h, for tests/run.py; roofline
 // --operations prints every kind of operation, for a comparison with a profiler's kernels.
 // Forward and backward of one micro-batch; the update of the weights and what waits for the network are not in it.
 #include <fmt/format.h>

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
+# test: quick
 # kill -9 at the system calls of a checkpoint, from the start of the process to its end: afterwards there is the old
 # checkpoint or the new one, never neither, and the same command ends with an undisturbed run's bytes. One rank with strace,
-# two ranks with file_faults.cpp. The short form draws some of the calls, the long one takes all. Called by run_all.sh.
-# shellcheck source=tests/faults/fault_lib.sh
-. "$(dirname "$0")/fault_lib.sh"
+# two ranks with file_faults.cpp. The short form draws some of the calls, the long one takes all.
+# shellcheck source=tests/support/fault_lib.sh
+. "$(dirname "$0")/../support/fault_lib.sh"
 draw_sample 12
 micro=6
 options=(--no-evaluate --epochs 1 --checkpoint-every 1 --keep 1)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
+# test: quick sanitizers
 # blip_mpi refuses wrong command lines and configuration files: the exit code, the offending word in the message, and the
-# message once and not once per rank. Also what prints and ends: --help, --version, --print-config. Called by tests/run_all.sh.
+# message once and not once per rank. Also what prints and ends: --help, --version, --print-config.
 # shellcheck source=tests/support/shell_test.sh
 . "$(dirname "$0")/../support/shell_test.sh"
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # One flipped byte anywhere in a packed file is named by --check; signals leave no file behind.
-# shellcheck source=tests/faults/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
 
 pack="$bin/coco_pack"
 sample=$scratch/sample out=$scratch/out.h5 bad=$scratch/bad.h5

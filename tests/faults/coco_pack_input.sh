@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
+# test: quick sanitizers
 # What coco_pack does with bad input: message, exit code, and that nothing is left behind.
-# shellcheck source=tests/faults/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
 
 pack="$bin/coco_pack"
 sample=$scratch/sample

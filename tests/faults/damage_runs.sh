@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Runs that meet damaged files: data that differ from rank to rank or change while the job is at work, references, best
 # weights, vocabulary, evaluations, logs. (Each bit of each kind of file: unit_data, unit_checkpoint, unit_options; the
-# newest checkpoint: train_checkpoints.sh.) Called by tests/run_all.sh.
-# shellcheck source=tests/faults/run_lib.sh
-. "$(dirname "$0")/run_lib.sh"
+# newest checkpoint: train_checkpoints.sh.)
+# shellcheck source=tests/support/run_lib.sh
+. "$(dirname "$0")/../support/run_lib.sh"
 draw_sample 24    # 10 steps an epoch
 
 # spoil_pixels FILE: a bit in each KiB of its middle, where the training pictures lie

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
+# test: timed
 # Disks that are full or fail while a checkpoint is written: that checkpoint is given up and said so, the one before stays,
 # the run goes on, and ends with 74 if its last state could not be saved. No descriptor is used again after its fsync
-# failed. Called by tests/run_all.sh.
-# shellcheck source=tests/faults/fault_lib.sh
-. "$(dirname "$0")/fault_lib.sh"
+# failed.
+# shellcheck source=tests/support/fault_lib.sh
+. "$(dirname "$0")/../support/fault_lib.sh"
 draw_sample 12    # 5 steps an epoch
 micro=6
 options=(--no-evaluate --epochs 1 --checkpoint-every 1 --keep 1)

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
+# test: limit=3600
 # All readers of strangers' files (weights, packed data, captions in JSON, manifests, configuration) and the captions'
 # tokenizer under libFuzzer, ASan and UBSan, FUZZ_SECONDS (60) each, as many at a time as there are cores.
-# A finding fails, and its input is kept. Called by tests/run_all.sh; needs clang with its run-time library.
-# --build-only: builds them, which run_all.sh lets others' pauses be used for.
+# A finding fails, and its input is kept. Needs clang with its run-time library. Takes what other tests leave of the processors.
 # FAULTS_SEED (1) is where their draws begin; 0: anywhere, as in the long form.
-#   FUZZ_SECONDS=1800 FAULTS_SEED=0 tests/run_all.sh faults/fuzz_readers.sh    # FUZZ_CORPUS=DIR keeps what the runs learn
-# shellcheck source=tests/faults/lib.sh
-. "$(dirname "$0")/lib.sh"
+#   FUZZ_SECONDS=1800 FAULTS_SEED=0 tests/run.py faults/fuzz_readers.sh    # FUZZ_CORPUS=DIR keeps what the runs learn
+# shellcheck source=tests/support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
+renice -n 19 $$ >/dev/null
 cxx=${FUZZ_CXX:-clang++}
 seconds=${FUZZ_SECONDS:-60}
 seed=${FAULTS_SEED:-$([ "${FAULTS:-short}" = short ] && echo 1 || echo 0)}
@@ -25,7 +26,6 @@ if ! env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u MAKEOVERRIDES make --no-print-di
     passes "the fuzzers are built" false
     finish
 fi
-[ "${1:-}" != --build-only ] || exit 0
 mkdir -p "$findings"
 python3 tests/faults/fuzz/make_seeds.py tests/unit/weights/data "$scratch/seeds" || exit 70
 mkdir -p "$scratch/seeds/ptb"

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
+# test: timed
 # A rank that stops or hangs, wherever it is, ends the whole job seconds after --comm-timeout; the message comes once and
-# tells which rank is missing, in which operation, and what every rank was doing. Called by tests/run_all.sh.
-# shellcheck source=tests/faults/run_lib.sh
-. "$(dirname "$0")/run_lib.sh"
+# tells which rank is missing, in which operation, and what every rank was doing.
+# shellcheck source=tests/support/run_lib.sh
+. "$(dirname "$0")/../support/run_lib.sh"
 draw_sample 24
 
 # Interposed on one rank, as FAULT says: score_busy, the first logarithm that is not the main thread's (scoring, when

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
+# test: sanitizers
 # Captions, file names and words of a vocabulary that carry terminal controls: none reaches a terminal or a log as it is,
-# and what programs read stays exact. Called by tests/run_all.sh.
-# shellcheck source=tests/faults/run_lib.sh
-. "$(dirname "$0")/run_lib.sh"
+# and what programs read stays exact.
+# shellcheck source=tests/support/run_lib.sh
+. "$(dirname "$0")/../support/run_lib.sh"
 esc=$'\x1b'
 # acts FILE...: the file holds what a terminal would act on, or a byte that is no UTF-8
 inert() {

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # What goes wrong with NCCL ends the job within seconds, with a message that says who, where, what and what to do: on the
-# fakes of tests/nccl, and with the real NCCL where it finds no GPU. Called by tests/run_all.sh.
-# shellcheck source=tests/faults/lib.sh
-. "$(dirname "$0")/lib.sh"
+# fakes of tests/nccl, and with the real NCCL where it finds no GPU.
+# shellcheck source=tests/support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
 job=$build/tests/nccl_job
 host=$(hostname)
 export TMPDIR=$scratch

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Power lost at any moment: all that was not synced may be gone, names and bytes, in any combination. Runs, packing and
 # export are recorded, and their folders rebuilt as they could then look (files/power_loss.py): there is the old state or
-# the new one, never neither, and runs go on from such folders to the bytes of an undisturbed one. Called by run_all.sh.
-# shellcheck source=tests/faults/fault_lib.sh
-. "$(dirname "$0")/fault_lib.sh"
+# the new one, never neither, and runs go on from such folders to the bytes of an undisturbed one.
+# shellcheck source=tests/support/fault_lib.sh
+. "$(dirname "$0")/../support/fault_lib.sh"
 draw_sample 12    # 60 captions, 2 steps an epoch of 30
 micro=15
 small=("${small[@]/12/30}")

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
+# test: quick timed
 # Two jobs on one --output: the second is refused and names the first; a killed one's successor starts at once; what only
-# reads is not in the way. Called by tests/run_all.sh.
-# shellcheck source=tests/faults/run_lib.sh
-. "$(dirname "$0")/run_lib.sh"
+# reads is not in the way.
+# shellcheck source=tests/support/run_lib.sh
+. "$(dirname "$0")/../support/run_lib.sh"
 draw_sample 24
 out=$scratch/out
 options=(--epochs 500 --no-evaluate --checkpoint-every 3)

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
+# test: quick
 # Ranks that were started differently are refused at start-up, once, with the rank and what differs: another build or
 # version of the program, another configuration, a command line that only one rank cannot read. (Options, data and missing
-# files: train_rank_fails.sh.) Called by tests/run_all.sh.
-# shellcheck source=tests/faults/run_lib.sh
-. "$(dirname "$0")/run_lib.sh"
+# files: train_rank_fails.sh.)
+# shellcheck source=tests/support/run_lib.sh
+. "$(dirname "$0")/../support/run_lib.sh"
 draw_sample 24
 common=(train --data "$data" --output "$scratch/out" "${small[@]}" --micro-batch 2 --no-evaluate --epochs 1)
 

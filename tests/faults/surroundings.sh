@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Odd surroundings: no HOME, no locale, closed streams, paths of all kinds, a working directory that is gone, files in the
-# way, limits on files: it works, or says what is wrong and ends with a code of its own. Called by tests/run_all.sh.
-# shellcheck source=tests/faults/run_lib.sh
-. "$(dirname "$0")/run_lib.sh"
+# way, limits on files: it works, or says what is wrong and ends with a code of its own.
+# shellcheck source=tests/support/run_lib.sh
+. "$(dirname "$0")/../support/run_lib.sh"
 draw_sample 24
 short=("${small[@]/12/60}" --micro-batch 12 --epochs 1 --limit 2)    # two steps and an evaluation
 alone() { run timeout -k 5 60 "$@"; }    # one process, without mpirun

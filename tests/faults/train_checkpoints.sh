@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
+# test: quick sanitizers
 # What a run does with the folder it finds: damaged checkpoints are named and the one before is used; another run's are
-# refused by name; --fresh; and a loss that is not finite leaves the last good state alone. Called by tests/run_all.sh.
-# shellcheck source=tests/faults/run_lib.sh
-. "$(dirname "$0")/run_lib.sh"
+# refused by name; --fresh; and a loss that is not finite leaves the last good state alone.
+# shellcheck source=tests/support/run_lib.sh
+. "$(dirname "$0")/../support/run_lib.sh"
 draw_sample 24    # 10 steps an epoch
 run_options=(--epochs 2 --no-evaluate --checkpoint-every 5 --keep 10)
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
+# test: quick
 # COCO pictures from the tree to captions: packed, checked, trained on two ranks with the tiny preset; a job that is
-# killed in mid-epoch and started again ends with the bytes of an undisturbed one. Called by tests/run_all.sh.
+# killed in mid-epoch and started again ends with the bytes of an undisturbed one.
 # BLIP_COCO_DIR: a COCO tree with Karpathy's split, default ../shared/data/coco2014-mini.
-# shellcheck source=tests/faults/run_lib.sh
-. "$(dirname "$0")/run_lib.sh"
+# shellcheck source=tests/support/run_lib.sh
+. "$(dirname "$0")/../support/run_lib.sh"
 coco=${BLIP_COCO_DIR:-$root/../shared/data/coco2014-mini}
 if [ ! -d "$coco/annotations" ]; then
     new_case "COCO pictures: train, kill, go on, evaluate, caption"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # kill -9 of a random rank at a random moment, many times in one run: it ends with the bytes of an undisturbed one.
 # Moments are drawn from the seed: while the job starts, so and so many steps later, while an epoch
-# is evaluated. Called by tests/run_all.sh.
-# shellcheck source=tests/faults/fault_lib.sh
-. "$(dirname "$0")/fault_lib.sh"
+# is evaluated.
+# shellcheck source=tests/support/fault_lib.sh
+. "$(dirname "$0")/../support/fault_lib.sh"
 draw_sample 48    # 240 captions, 20 steps an epoch
 ranks=3 micro=2
 kills=$(by_form 6 20)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # One rank that fails, dies, hangs or was started differently ends the job within seconds, with one message that names the
-# rank and the reason. Called by tests/run_all.sh.
-# shellcheck source=tests/faults/run_lib.sh
-. "$(dirname "$0")/run_lib.sh"
+# rank and the reason.
+# shellcheck source=tests/support/run_lib.sh
+. "$(dirname "$0")/../support/run_lib.sh"
 draw_sample 24
 common=("${small[@]}" --micro-batch 2 --no-evaluate)
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
+# test: timed sanitizers
 # Signals: USR1 through mpirun, TERM and INT sent to ranks, in training and in evaluation, end the job with 85 after a
-# checkpoint; the same command goes on and ends with the bytes of an undisturbed run. Called by tests/run_all.sh.
-# shellcheck source=tests/faults/run_lib.sh
-. "$(dirname "$0")/run_lib.sh"
+# checkpoint; the same command goes on and ends with the bytes of an undisturbed run.
+# shellcheck source=tests/support/run_lib.sh
+. "$(dirname "$0")/../support/run_lib.sh"
 draw_sample 24    # 120 captions: 10 steps an epoch
 options=(--epochs 3)
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
+# test: timed
 # Signals at every stage of a job, beside those in the middle of training of train_signals.sh: while it starts, while a
 # checkpoint is written or published, a second INT, and TERM or INT to mpirun itself, which kills the ranks after a
-# second. Stages are held open by file_faults.cpp, so that the signal comes in the midst of them. Called by run_all.sh.
-# shellcheck source=tests/faults/fault_lib.sh
-. "$(dirname "$0")/fault_lib.sh"
+# second. Stages are held open by file_faults.cpp, so that the signal comes in the midst of them.
+# shellcheck source=tests/support/fault_lib.sh
+. "$(dirname "$0")/../support/fault_lib.sh"
 draw_sample 12    # 5 steps an epoch
 micro=6
 options=(--epochs 4 --no-evaluate --checkpoint-every 4 --keep 2)

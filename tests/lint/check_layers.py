@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks who includes what. Called by run.sh as: check_layers.py [ROOT]; prints one line per violation, exit 1 if any.
 
-The table of layers is the Makefile's (USES_<layer> lines), so that what is linked and what may be included cannot differ.
+The table of layers is env/make/layers.mk (USES_<layer> lines), so that what is linked and what may be included cannot differ.
 A permission that no include uses is refused, and so are three files of a folder that share the first word of their names:
 they want a folder of that name.
 """
@@ -11,6 +11,7 @@ import re
 import sys
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]')
+TABLE = 'env/make/layers.mk'
 PREP_MAY_USE = {'base', 'options', 'text', 'image', 'data'}
 # header pattern -> the layers that may include it (their unit tests too)
 OWNED = [
@@ -24,8 +25,8 @@ CUDA_FILE = re.compile(r'(\.cu|\.cuh|_cuda\.(cpp|h)|^tests/(nccl|fake_cuda)/.*|i
 TORCH_FORBIDDEN = re.compile(r'^(torch/(torch|all|extension)\.h|ATen/ATen\.h|ATen/Functions\.h)$')
 
 
-def read_table(makefile):
-    text = re.sub(r'\\\n', ' ', makefile.read_text())
+def read_table(path):
+    text = re.sub(r'\\\n', ' ', path.read_text())
     layers = re.search(r'^LAYERS\s*:?=\s*(.*)$', text, re.M).group(1).split()
     torch = set(re.search(r'^TORCH_LAYERS\s*:?=\s*(.*)$', text, re.M).group(1).split())
     uses = {layer: set() for layer in layers}
@@ -69,7 +70,7 @@ def shared_prefixes(paths):
 def problems_of(path, text, uses, torch):
     kind, layer = room_of(path)
     if kind == 'layer' and layer not in uses:
-        yield 0, f'layer {layer} is not in the Makefile\'s table'
+        yield 0, f'layer {layer} is not in the table of {TABLE}'
         return
     may_use = uses[layer] if kind == 'layer' else PREP_MAY_USE if kind == 'prep' else set(uses)
     for number, line in enumerate(text.splitlines(), 1):
@@ -105,7 +106,7 @@ def problems_of(path, text, uses, torch):
 
 
 def main(root):
-    uses, torch = read_table(root / 'Makefile')
+    uses, torch = read_table(root / TABLE)
     found, paths, used = 0, [], collections.defaultdict(set)
     for folder in ('src', 'include/blip', 'data_prep', 'tests'):
         for path in sorted((root / folder).rglob('*')):
@@ -121,7 +122,7 @@ def main(root):
                 found += 1
     for layer, names in uses.items():
         for name in sorted(names - used[layer] - {layer}) if layer in used else ():
-            print(f'Makefile: no file of {layer} includes one of {name}: take it out of USES_{layer}')
+            print(f'{TABLE}: no file of {layer} includes one of {name}: take it out of USES_{layer}')
             found += 1
     for folder, word, names in shared_prefixes(paths):
         print(f'{folder}: {", ".join(names)}: a folder {word}/ in place of the prefix')

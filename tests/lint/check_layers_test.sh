@@ -5,7 +5,8 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
-cp "$here/../../Makefile" "$tree/"
+mkdir -p "$tree/env/make"
+cp "$here/../../env/make/layers.mk" "$tree/env/make/"
 plant() { # FILE LINE...: a file with a first comment and these lines
     mkdir -p "$tree/$(dirname "$1")"
     { echo '// A planted file.'; printf '%s\n' "${@:2}"; } >"$tree/$1"
@@ -15,7 +16,7 @@ while read -r layer names; do
     lines=()
     for name in $names; do lines+=("#include \"blip/$name/any.h\""); done
     plant "src/$layer/permitted.cpp" "${lines[@]}"
-done < <(sed -nE 's/^USES_(\w+) *:= */\1 /p' "$tree/Makefile")
+done < <(sed -nE 's/^USES_(\w+) *:= */\1 /p' "$tree/env/make/layers.mk")
 plant src/train/good.cpp '#include <ATen/core/Tensor.h>' '#include "blip/tasks/task.h"' '#include "blip/train/trainer.h"'
 plant src/comm/good.cpp '#include <mpi.h>'
 plant src/model/good.cu '#include "blip/base/cuda_launch.cuh"'
@@ -51,7 +52,7 @@ expect 'is free of LibTorch' src/metrics/bad.cpp '#include <ATen/core/Tensor.h>'
 expect '27 s a file' src/model/bad.cpp '#include <torch/torch.h>'
 expect 'exit() in a library' src/text/bad.cpp 'void f() {' '    std::exit(1);' '}'
 expect 'no #pragma once' include/blip/text/bad.h 'int f();'
-expect 'is not in the Makefile' src/nowhere/bad.cpp 'int f();'
+expect 'is not in the table' src/nowhere/bad.cpp 'int f();'
 expect 'is for .cu' src/model/bad.cpp '#include <cuda_runtime_api.h>'
 expect 'is for .cu' src/model/bad_nocuda.cpp '#include "blip/base/cuda.h"'
 expect 'device code is free of LibTorch' src/model/bad.cu '#include <ATen/core/Tensor.h>'

@@ -14,7 +14,7 @@ pick() { # files that exist and match the pattern
 }
 mapfile -t cpp < <(pick '\.(cpp|h|cu|cuh)$')
 mapfile -t scripts < <(pick '(\.(sh|sbatch|flux|pbs)|^\.ci/run)$')
-mapfile -t texts < <(pick '(\.(cpp|h|cu|cuh|sh|py|md|cfg|sbatch|flux|pbs|txt|yaml)|Makefile|^\.ci/run|^env/clang-[a-z]+)$' | grep -v vocab)
+mapfile -t texts < <(pick '(\.(cpp|h|cu|cuh|sh|py|md|cfg|sbatch|flux|pbs|txt|yaml|mk)|Makefile|^\.ci/run|^env/clang-[a-z]+)$' | grep -v vocab)
 
 check() { # NAME COMMAND...
     local name=$1

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
+# test: timed
 # One run through all that a cluster does to jobs, under a real Slurm: its time limit three times, requeueing, a cancellation,
 # a signal to ranks of srun's, preemption by a job that is more urgent, with a signal and without, and a node that loses its
 # power, seen by Slurm or by the launcher first. It has to end with the weights, bit for bit, of the same run undisturbed.
-# Called by tests/run_all.sh.
-# shellcheck source=tests/slurm/cluster_lib.sh
-. "$(dirname "$0")/cluster_lib.sh"
+# shellcheck source=tests/support/cluster_lib.sh
+. "$(dirname "$0")/../support/cluster_lib.sh"
 job_settings
 start_cluster
 started=$SECONDS

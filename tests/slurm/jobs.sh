@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
+# test: timed
 # Every job script of jobs/ submitted to a real Slurm as it stands, its settings by the environment: one node, two nodes with
-# mpirun and with srun, evaluation, seeds, a chain; what they ask for; wrong paths. Called by tests/run_all.sh.
-# shellcheck source=tests/slurm/cluster_lib.sh
-. "$(dirname "$0")/cluster_lib.sh"
+# mpirun and with srun, evaluation, seeds, a chain; what they ask for; wrong paths.
+# shellcheck source=tests/support/cluster_lib.sh
+. "$(dirname "$0")/../support/cluster_lib.sh"
 job_settings
 draw_sample 24    # 120 captions: 10 steps an epoch
 start_cluster

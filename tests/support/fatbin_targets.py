@@ -2,7 +2,7 @@
 """Lists what GPU code an ELF file holds, as `cuobjdump --list-elf --list-ptx` would where it is installed:
 one line per fat binary, like "sm_80 sm_90 sm_100 compute_100". Nothing for a file without GPU code.
 
-Called by tests/faults/cuda_build.sh as: fatbin_targets.py FILE...
+Called by tests/setup/cuda_build.sh as: fatbin_targets.py FILE...
 """
 import struct
 import sys

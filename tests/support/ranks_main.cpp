@@ -39,7 +39,7 @@ std::vector<Outcome> worst_of(const std::vector<std::string>& of_ranks) {
 // Runs everything; the exit code is the same on all ranks.
 int run_on_all_ranks(int argc, char** argv) {
     CommOptions options;
-    options.timeout_s = 120;    // ranks that went separate ways in a failed case meet here, below run_all.sh's limit
+    options.timeout_s = 120;    // ranks that went separate ways in a failed case meet here, below run.py's limit
     const std::unique_ptr<Communicator> for_tests = make_mpi_communicator(options);
     const std::unique_ptr<Communicator> for_summary = make_mpi_communicator(options);
     the_world = for_tests.get();

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by the shell tests of tests/faults: counts cases and prints the summary line that run_all.sh reads.
+# Sourced by the test scripts: counts cases and prints the summary line that tests/run.py reads.
 #   passes NAME COMMAND...    the case passes if the command succeeds; otherwise its output is shown
 #   skips NAME REASON         counted and said aloud
 #   finish                    prints "N passed, N failed, N skipped", exits 1 if any failed

@@ -1,4 +1,4 @@
-// main() of the test programs of one process: unit_<layer> and golden. Its last line is the summary run_all.sh reads.
+// main() of the test programs of one process: unit_<layer> and golden. Its last line is the summary tests/run.py reads.
 #include <cstdio>
 
 #include "tests/support/outcomes.h"

@@ -1,5 +1,5 @@
 // What --dry-run says of a GPU: measured where the device tells, named an estimate where it does not; and when it is
-// too little. (What the CPU takes is measured by tests/faults/train_memory.sh.)
+// too little. (What the CPU takes is measured by tests/end_to_end/train_memory.sh.)
 #include "blip/train/memory_plan.h"
 
 #include <boost/test/unit_test.hpp>

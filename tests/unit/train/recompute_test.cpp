@@ -1,5 +1,5 @@
 // Gradient checkpointing of the vision encoder against the plain path: losses and every gradient bit for bit, hooks
-// once a parameter. (Over ranks: tests/ranks; a whole run: tests/faults/train_recompute.sh.)
+// once a parameter. (Over ranks: tests/ranks; a whole run: tests/end_to_end/train_recompute.sh.)
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/from_blob.h>

@@ -1,5 +1,5 @@
 // What the writers put into files: every value where readers of the form look for it, nothing left behind on failure.
-// (Programs read these files back in tests/faults/export_weights.sh.)
+// (Programs read these files back in tests/end_to_end/export_weights.sh.)
 #include <zlib.h>
 
 #include <ATen/ops/arange.h>

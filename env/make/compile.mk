@@ -1,0 +1,71 @@
+# How sources become objects: flags, precompiled headers, lists that rules depend on.
+# No fused multiply-adds and no errno: the same results on every x86-64.
+CXXFLAGS += -std=c++20 $(OPT) -fno-math-errno -ffp-contract=off -pthread -Wall -Wextra -Werror -Winvalid-pch
+CPPFLAGS += -Iinclude -I. -DBOOST_TEST_DYN_LINK -DBOOST_TEST_NO_MAIN $(patsubst -I%,-isystem %,$(SYS_FLAGS))
+LDFLAGS  += -pthread -Wl,--as-needed
+ifneq ($(SANITIZE),)
+# A finding ends the program. Warnings are the plain build's: about inserted code, g++ 12 imagines overflows.
+CXXFLAGS += -fsanitize=$(SANITIZER) -fno-sanitize-recover=all -w
+LDFLAGS  += -fsanitize=$(SANITIZER) -Wl,--export-dynamic-symbol=dlclose
+endif
+# The same source gives the same bits on the host and on the device: no contraction there either.
+NVCC_FLAGS := -std=c++20 -O3 -lineinfo -fmad=false -ccbin $(lastword $(CXX)) -Iinclude -I. -Werror all-warnings \
+  -Xcompiler -Wall,-Wextra,-Werror,-fno-math-errno,-ffp-contract=off,-pthread \
+  $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
+  -gencode arch=compute_$(lastword $(CUDA_ARCHS)),code=compute_$(lastword $(CUDA_ARCHS))
+
+# A file that changes only when its text does: flags and file lists are prerequisites like any other.
+track = $(if $(BUILDING),$(if $(subst <$(strip $(file <$(1)))>,,<$(strip $(2))>),$(shell mkdir -p $(dir $(1)))$(file >$(1),$(strip $(2)))))
+BUILDING := $(filter-out help clean demo lint format,$(or $(MAKECMDGOALS),help))
+$(call track,$(BUILD)/lists/flags,$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(TORCH_FLAGS) $(MPI_FLAGS))
+$(call track,$(BUILD)/lists/flags_png,$(PNG_FLAGS))
+$(call track,$(BUILD)/lists/flags_cuda,$(NVCC) $(NVCC_FLAGS) $(CUDA_FLAGS))
+$(call track,$(BUILD)/lists/link,$(LDFLAGS) $(TORCH_LIBS) $(MPI_LIBS) $(SYS_LIBS))
+$(call track,$(BUILD)/lists/link_cuda,$(TORCH_CUDA_LIBS))
+
+# Files named *.cu and *_cuda.cpp are in programs with CUDA only, *_nocuda.cpp in those without.
+obj      = $(patsubst %.cu,$(BUILD)/obj/%.cu.o,$(patsubst %.cpp,$(BUILD)/obj/%.o,$(1)))
+# $(1) folder, $(2) patterns -> the files in it and in its folders
+files    = $(wildcard $(foreach p,$(2),$(1)/$(p) $(1)/*/$(p)))
+
+# Results get their names when they are complete, so that two builds of one folder at a time do no harm.
+whole = -o $@.$$$$ && mv $@.$$$$ $@
+# Precompiled headers hold what every file of a kind includes anyway: the standard library; nlohmann-json; ATen. Those of
+# tests Boost.Test beside it.
+KINDS := $(shell env/pch/kinds.sh)
+mpi_of   = $(if $(filter comm,$(1)),$(MPI_FLAGS))
+png_of   = $(if $(filter image,$(1)),$(PNG_FLAGS))
+define compile
+	@mkdir -p $(@D)
+	$(call say,CXX,$<)
+	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(EXTRA) -MMD -MP -MF $(@:.o=.d) -MT $@ -c $< $(whole)
+endef
+
+$(BUILD)/obj/%.o: %.cpp $(BUILD)/lists/flags
+	$(compile)
+
+$(BUILD)/obj/%.cu.o: %.cu $(BUILD)/lists/flags_cuda
+	@mkdir -p $(@D)
+	$(call say,NVCC,$<)
+	$(Q)$(NVCC) $(NVCC_FLAGS) -MMD -MP -MF $(@:.o=.d) -MT $@ -c $< $(whole)
+
+# They include each other.
+$(BUILD)/pch/%.h.gch: env/pch/%.h $(wildcard env/pch/*.h) $(BUILD)/lists/flags
+	@mkdir -p $(@D)
+	$(call say,PCH,$<)
+	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(EXTRA) -x c++-header $< $(whole)
+$(BUILD)/pch/torch.h.gch $(BUILD)/pch/test_torch.h.gch: private EXTRA := $(TORCH_FLAGS)
+
+# $(1) objects, $(2) precompiled header, $(3) further flags
+define object_rules
+$(1): $(BUILD)/pch/$(2).h.gch
+$(1): private EXTRA := -include $(BUILD)/pch/$(2).h $(3) $(if $(findstring test,$(2)),$(TEST_OPT)) $(if $(findstring torch,$(2)),$(TORCH_FLAGS))
+$(if $(findstring torch,$(2)),$(1): | need-torch)
+endef
+of_kind = $(if $(filter plain,$(1)),$(filter-out $(KINDS:json:%=%) $(KINDS:torch:%=%),$(2)),$(filter $(patsubst $(1):%,%,$(filter $(1):%,$(KINDS))),$(2)))
+# $(1) sources, $(2) test_ for tests, $(3) further flags
+compiled_as = $(foreach k,plain json torch,$(if $(call of_kind,$(k),$(1)),$(eval $(call object_rules,$(call obj,$(call of_kind,$(k),$(1))),$(2)$(k),$(3)))))
+
+.PHONY: need-torch
+need-torch:
+	@test -n '$(TORCH_ROOT)' || { echo 'LibTorch not found in $(LIBTORCH): run env/setup.sh, or set LIBTORCH=' >&2; exit 1; }
