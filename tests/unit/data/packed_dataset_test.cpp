@@ -200,8 +200,6 @@ BOOST_AUTO_TEST_CASE(flipped_bytes_are_named) {
     }
 }
 
-// Any single byte, structures of HDF5 included: an error or, where the byte means nothing, the right content; never a
-// crash.
 BOOST_AUTO_TEST_CASE(truncated_files_are_refused) {
     const TempDir dir;
     const Path path = dir / "small.h5";
@@ -243,11 +241,6 @@ BOOST_AUTO_TEST_CASE(nothing_stays_of_an_unfinished_file) {
         BOOST_CHECK_THROW(writer.commit(), Error);
     }
     BOOST_TEST(std::filesystem::is_empty(dir.path()));
-}
-
-BOOST_AUTO_TEST_CASE(file_locking_is_off_unless_chosen) {
-    h5_initialise();
-    BOOST_REQUIRE(std::getenv("HDF5_USE_FILE_LOCKING") != nullptr);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
