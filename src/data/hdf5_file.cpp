@@ -103,7 +103,7 @@ struct StoredAttribute {
 };
 
 StoredAttribute open_attribute(hid_t object, const std::string& name, const std::string& what) {
-    const std::string where = fmt::format("{}: attribute '{}'", what, name), bad = where + " is missing or damaged";
+    const std::string where = fmt::format("{}: attribute '{}'", what, name), bad = where + " cannot be read";
     H5Attribute attribute(h5_check(H5Aopen(object, name.c_str(), H5P_DEFAULT), bad));
     H5Type type(h5_check(H5Aget_type(attribute.get()), bad));
     const H5Space space(h5_check(H5Aget_space(attribute.get()), bad));
@@ -113,7 +113,7 @@ StoredAttribute open_attribute(hid_t object, const std::string& name, const std:
 
 std::int64_t read_integer(const StoredAttribute& stored) {
     std::int64_t value = 0;
-    h5_check(H5Aread(stored.attribute.get(), H5T_NATIVE_INT64, &value), stored.where + " is damaged");
+    h5_check(H5Aread(stored.attribute.get(), H5T_NATIVE_INT64, &value), stored.where + " cannot be read");
     return value;
 }
 
@@ -125,7 +125,7 @@ herr_t add_name(hid_t, const char* name, const H5A_info_t*, void* names) {
 // The type of a member's link is known before anything that it leads to is touched.
 void require_own_member(hid_t group, const std::string& name, const std::string& where) {
     H5L_info_t link;
-    h5_check(H5Lget_info(group, name.c_str(), &link, H5P_DEFAULT), where + " is missing or damaged");
+    h5_check(H5Lget_info(group, name.c_str(), &link, H5P_DEFAULT), where + " cannot be read");
     if (link.type != H5L_TYPE_HARD) throw Error(ExitCode::bad_data, where + " leads elsewhere, where nothing is read");
 }
 
@@ -143,7 +143,7 @@ std::string read_text_attribute(hid_t object, const std::string& name, const std
     const std::size_t bytes = H5Tget_size(stored.type.get());
     if (stored.kind != H5T_STRING || !stored.single || bytes > most_attribute_bytes)
         throw Error(ExitCode::bad_data, stored.where + " is not a text");
-    const std::string damaged = stored.where + " is damaged";
+    const std::string damaged = stored.where + " cannot be read";
     if (h5_check(H5Tis_variable_str(stored.type.get()), damaged) > 0) {
         char* value = nullptr;
         h5_check(H5Aread(stored.attribute.get(), stored.type.get(), &value), damaged);
@@ -167,7 +167,7 @@ std::int64_t read_integer_attribute(hid_t object, const std::string& name, const
 std::vector<std::pair<std::string, std::int64_t>> read_integer_attributes(hid_t object, const std::string& what) {
     std::vector<std::string> names;
     h5_check(H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, nullptr, add_name, &names),
-             what + ": its attributes are damaged");
+             what + ": its attributes cannot be read");
     std::vector<std::pair<std::string, std::int64_t>> values;
     for (const std::string& name : names)
         if (const StoredAttribute stored = open_attribute(object, name, what);
@@ -177,19 +177,19 @@ std::vector<std::pair<std::string, std::int64_t>> read_integer_attributes(hid_t 
 }
 
 bool has_member(hid_t group, const std::string& name, const std::string& what) {
-    return h5_check(H5Lexists(group, name.c_str(), H5P_DEFAULT), what + ": its list of members is damaged") > 0;
+    return h5_check(H5Lexists(group, name.c_str(), H5P_DEFAULT), what + ": its list of members cannot be read") > 0;
 }
 
 H5Group open_group(hid_t parent, const std::string& name, const std::string& what) {
     const std::string where = fmt::format("{}: group '{}'", what, name);
     require_own_member(parent, name, where);
-    return H5Group(h5_check(H5Gopen2(parent, name.c_str(), H5P_DEFAULT), where + " is missing or damaged"));
+    return H5Group(h5_check(H5Gopen2(parent, name.c_str(), H5P_DEFAULT), where + " cannot be read"));
 }
 
 StoredTable open_table(hid_t group, const std::string& name, hid_t stored_type, int rank, const std::string& what) {
     StoredTable table;
     table.where = fmt::format("{}: dataset '{}'", what, name);
-    const std::string bad = table.where + " is missing or damaged";
+    const std::string bad = table.where + " cannot be read";
     const auto refuse = [&](const char* why) { throw Error(ExitCode::bad_data, table.where + why); };
     require_own_member(group, name, table.where);
     table.dataset = H5Dataset(h5_check(H5Dopen2(group, name.c_str(), H5P_DEFAULT), bad));

@@ -122,7 +122,7 @@ std::vector<T> read_table(hid_t group, const std::string& name, int rank, std::i
     std::vector<T> values(table.bytes / sizeof(T));
     if (!values.empty())
         h5_check(H5Dread(table.dataset.get(), H5Element<T>::memory(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()),
-                 table.where + " is damaged");
+                 table.where + " cannot be read");
     return values;
 }
 

@@ -44,7 +44,7 @@ struct PackedDataset::Impl {
 // Attributes of the whole file.
 void PackedDataset::Impl::read_header(hid_t root) {
     const std::string what = path.string();
-    if (h5_check(H5Aexists(root, "format"), what + ": its attributes are damaged") == 0 ||
+    if (h5_check(H5Aexists(root, "format"), what + ": its attributes cannot be read") == 0 ||
         read_text_attribute(root, "format", what) != packed_format_name)
         throw Error(ExitCode::bad_data, what + ": is an HDF5 file, but not one made by coco_pack");
     format_version = read_integer_attribute(root, "format_version", what);
@@ -80,7 +80,7 @@ PackedDataset PackedDataset::open_for_check(const std::filesystem::path& path) {
     // by the descriptor, so that both read the same file
     const H5File file(h5_check(
         H5Fopen(fmt::format("/proc/self/fd/{}", impl->fd.get()).c_str(), H5F_ACC_RDONLY, file_access().get()),
-        what + ": is no HDF5 file, or it is truncated or damaged; make it with coco_pack"));
+        what + ": cannot be read as a whole HDF5 file; make it with coco_pack"));
     impl->read_header(file.get());
     impl->vocabulary_text = read_text_table(file.get(), "vocabulary", what);
     for (const auto view : packed_split_names)

@@ -83,7 +83,7 @@ BOOST_AUTO_TEST_CASE(attributes_of_all_forms_are_read) {
         BOOST_CHECK_EXCEPTION((void)read_text_attribute(file.get(), name, "F"), Error, says(name, "is not a text"));
     BOOST_CHECK_EXCEPTION((void)read_integer_attribute(file.get(), "ours", "F"), Error,
                           says("ours", "not a whole number"));
-    BOOST_CHECK_EXCEPTION((void)read_text_attribute(file.get(), "absent", "F"), Error, says("absent", "missing"));
+    BOOST_CHECK_EXCEPTION((void)read_text_attribute(file.get(), "absent", "F"), Error, says("absent", "cannot be read"));
 }
 
 BOOST_AUTO_TEST_CASE(only_tables_inside_the_file_are_read) {
@@ -108,7 +108,7 @@ BOOST_AUTO_TEST_CASE(only_tables_inside_the_file_are_read) {
     const std::pair<const char*, const char*> expected[] = {
         {"soft", "leads elsewhere"},         {"outside", "leads elsewhere"}, {"elsewhere", "lies in another file"},
         {"virtual", "lies in another file"}, {"floats", "wrong type"},       {"big_endian", "wrong type"},
-        {"flat", "number of dimensions"},    {"absent", "is missing"},       {"group", "is missing"},
+        {"flat", "number of dimensions"},    {"absent", "cannot be read"},       {"group", "cannot be read"},
     };
     for (const auto& [name, reason] : expected)
         BOOST_CHECK_EXCEPTION((void)open_table(file.get(), name, H5T_STD_U8LE, 1, "F"), Error, says(name, reason));
