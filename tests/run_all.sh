@@ -100,7 +100,7 @@ beside=()
 for script in parity jobs_scripts train_checkpoints train_kill checkpoint_kills train_rank_fails soak train_kills \
     train_precision export_weights coco_pack_jpeg evaluate_results surroundings train_memory damage_runs nccl_failures \
     train_ranks caption_sampling power_loss caption_batches bundle score_captions cli_bad_options train_recompute \
-    device_choice init_ranks start_differences setup_without_root coco_pack_damage init_weights train_elastic \
+    device_choice init_ranks start_differences setup_without_root coco_pack_damage other_writers init_weights train_elastic \
     setup_interrupted setup_site_torch verify coco_pack_split caption_pictures score_files hostile_text \
     coco_pack_input coco_pack_skip cuda_build gpu_first gpu_program train_profile make_sample oracle_setup parity_setup setup_nvcc setup_trust fuzz_readers; do
     ! wanted "faults/$script.sh" || beside+=("$script.sh")

@@ -138,6 +138,13 @@ hsize_t file_bytes(hid_t object) {
 
 }    // namespace
 
+bool has_checksums(const H5File& file) {
+    const H5Plist made(h5_check(H5Fget_create_plist(file.get()), "HDF5", ExitCode::internal));
+    unsigned superblock = 0;
+    h5_check(H5Pget_version(made.get(), &superblock, nullptr, nullptr, nullptr), "HDF5", ExitCode::internal);
+    return superblock >= 2;
+}
+
 std::string read_text_attribute(hid_t object, const std::string& name, const std::string& what) {
     const StoredAttribute stored = open_attribute(object, name, what);
     const std::size_t bytes = H5Tget_size(stored.type.get());

@@ -1,6 +1,7 @@
-// Thin layer over HDF5's C interface: handles that close themselves, h5_check, which turns a failed call into Error, and
-// the forms of tables and attributes that a packed file has. Used by the packed file's reader and writer; nothing outside
-// the data layer sees HDF5. Not every build of the library may be called by several threads at once: call from one.
+// Thin layer over HDF5's C interface: handles that close themselves, h5_check, which turns a failed call into Error,
+// and the forms of tables and attributes that a packed file has. Used by the packed file's reader and writer; nothing
+// outside the data layer sees HDF5. Not every build of the library may be called by several threads at once: call from
+// one.
 #pragma once
 
 #include <hdf5.h>
@@ -29,8 +30,9 @@ using H5Type = Handle<Hdf5Traits<H5Tclose>>;
 using H5Attribute = Handle<Hdf5Traits<H5Aclose>>;
 using H5Plist = Handle<Hdf5Traits<H5Pclose>>;
 
-// How files are opened: without locking them (network file systems refuse it) unless HDF5_USE_FILE_LOCKING says so. Call
-// it before anything else of HDF5's: it also turns off error stacks on stderr, and plugins, which a file could ask for.
+// How files are opened: without locking them (network file systems refuse it) unless HDF5_USE_FILE_LOCKING says so.
+// Call it before anything else of HDF5's: it also turns off error stacks on stderr, and plugins, which a file could ask
+// for.
 H5Plist file_access();
 
 // Passes a non-negative result through; throws Error(code) "what (HDF5: its innermost reason)" otherwise; Error(io)
@@ -85,8 +87,11 @@ void write_table(const H5Dataset& dataset, const std::vector<T>& values, const s
 }
 
 // ---- reading ----
-// Throws bad_data "WHAT: ..." for what is absent, damaged or of another kind. Nothing outside of the file is read: links
-// and datasets that lead elsewhere are refused.
+// Throws bad_data "WHAT: ..." for what is absent, damaged or of another kind. Nothing outside of the file is read:
+// links and datasets that lead elsewhere are refused.
+
+// Whether flipped bits of a file's structures are told: HDF5 1.8 and later can write such.
+bool has_checksums(const H5File& file);
 
 // Attributes: one text, of fixed or variable length; one whole number; all whole numbers, by name.
 std::string read_text_attribute(hid_t object, const std::string& name, const std::string& what);

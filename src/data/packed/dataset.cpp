@@ -1,6 +1,6 @@
-// Opening and reading the packed file. HDF5's library reads the tables and says where the pictures lie; pictures are then
-// read past it, by as many threads as ask. Tables are checked when the file is opened (tables.cpp), pictures and captions
-// against their digests whenever they are read.
+// Opening and reading the packed file. HDF5's library reads the tables and says where the pictures lie; pictures are
+// then read past it, by as many threads as ask. Tables are checked when the file is opened (tables.cpp), pictures and
+// captions against their digests whenever they are read.
 #include "blip/data/packed/dataset.h"
 
 #include <fcntl.h>
@@ -15,6 +15,7 @@
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
+#include "blip/base/log.h"
 #include "blip/data/packed/format.h"
 #include "blip/image/jpeg.h"
 #include "blip/text/wordpiece.h"
@@ -78,9 +79,14 @@ PackedDataset PackedDataset::open_for_check(const std::filesystem::path& path) {
         throw Error(ExitCode::bad_data, path.string() + ": is not a file; give a file made by coco_pack");
     const std::string what = path.string();
     // by the descriptor, so that both read the same file
-    const H5File file(h5_check(
-        H5Fopen(fmt::format("/proc/self/fd/{}", impl->fd.get()).c_str(), H5F_ACC_RDONLY, file_access().get()),
-        what + ": cannot be read as a whole HDF5 file; make it with coco_pack"));
+    const H5File file(
+        h5_check(H5Fopen(fmt::format("/proc/self/fd/{}", impl->fd.get()).c_str(), H5F_ACC_RDONLY, file_access().get()),
+                 what + ": cannot be read as a whole HDF5 file; make it with coco_pack"));
+    if (!has_checksums(file))
+        log_info(
+            "{}: another program wrote its structures, without checksums: damage to them may crash HDF5's library; "
+            "'h5repack -L FILE NEW' makes a file with checksums",
+            what);
     impl->read_header(file.get());
     impl->vocabulary_text = read_text_table(file.get(), "vocabulary", what);
     for (const auto view : packed_split_names)

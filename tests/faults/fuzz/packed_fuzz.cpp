@@ -40,9 +40,7 @@ class Mender {
         for (int i = 0; i < 4; ++i)
             data_[at + static_cast<std::uint64_t>(i)] = static_cast<std::uint8_t>(checksum >> (8 * i));
     }
-    std::uint32_t sum(std::uint64_t at, std::uint64_t bytes) const {
-        return H5_checksum_lookup3(data_ + at, bytes, 0);
-    }
+    std::uint32_t sum(std::uint64_t at, std::uint64_t bytes) const { return H5_checksum_lookup3(data_ + at, bytes, 0); }
     void seal(std::uint64_t at, std::uint64_t bytes) {
         if (within(at, bytes) && within(at + bytes, 4)) put(at + bytes, sum(at, bytes));
     }

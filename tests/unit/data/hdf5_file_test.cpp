@@ -1,4 +1,5 @@
-// Tables and attributes through HDF5's library: in whatever form a program stores them, and never from outside the file.
+// Tables and attributes through HDF5's library: in whatever form a program stores them, and never from outside the
+// file.
 #include "blip/data/hdf5_file.h"
 
 #include <boost/test/unit_test.hpp>
@@ -83,7 +84,8 @@ BOOST_AUTO_TEST_CASE(attributes_of_all_forms_are_read) {
         BOOST_CHECK_EXCEPTION((void)read_text_attribute(file.get(), name, "F"), Error, says(name, "is not a text"));
     BOOST_CHECK_EXCEPTION((void)read_integer_attribute(file.get(), "ours", "F"), Error,
                           says("ours", "not a whole number"));
-    BOOST_CHECK_EXCEPTION((void)read_text_attribute(file.get(), "absent", "F"), Error, says("absent", "cannot be read"));
+    BOOST_CHECK_EXCEPTION((void)read_text_attribute(file.get(), "absent", "F"), Error,
+                          says("absent", "cannot be read"));
 }
 
 BOOST_AUTO_TEST_CASE(only_tables_inside_the_file_are_read) {
@@ -108,7 +110,7 @@ BOOST_AUTO_TEST_CASE(only_tables_inside_the_file_are_read) {
     const std::pair<const char*, const char*> expected[] = {
         {"soft", "leads elsewhere"},         {"outside", "leads elsewhere"}, {"elsewhere", "lies in another file"},
         {"virtual", "lies in another file"}, {"floats", "wrong type"},       {"big_endian", "wrong type"},
-        {"flat", "number of dimensions"},    {"absent", "cannot be read"},       {"group", "cannot be read"},
+        {"flat", "number of dimensions"},    {"absent", "cannot be read"},   {"group", "cannot be read"},
     };
     for (const auto& [name, reason] : expected)
         BOOST_CHECK_EXCEPTION((void)open_table(file.get(), name, H5T_STD_U8LE, 1, "F"), Error, says(name, reason));
@@ -155,7 +157,9 @@ BOOST_AUTO_TEST_CASE(files_are_opened_without_a_lock) {
     create(path);
     const FileDescriptor other(::open(path.c_str(), O_RDWR | O_CLOEXEC));
     BOOST_REQUIRE(::flock(other.get(), LOCK_EX) == 0);
-    const auto opens = [&](hid_t access) { return static_cast<bool>(H5File(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access))); };
+    const auto opens = [&](hid_t access) {
+        return static_cast<bool>(H5File(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access)));
+    };
     BOOST_TEST(opens(file_access().get()));
     BOOST_TEST(!opens(H5P_DEFAULT));    // the library's own choice
 }
