@@ -29,6 +29,7 @@ have_other() {
         mpirun) have_mpirun ;;
         mpicxx) have_mpicxx ;;
         libfuzzer) [ -n "$(compgen -G "$(clang++ -print-resource-dir 2>/dev/null)/lib/*/libclang_rt.fuzzer*.a")" ] ;;
+        h5py) python3 -c 'import h5py' 2>/dev/null || /usr/bin/python3 -c 'import h5py' 2>/dev/null ;; # Debian's Python has Debian's
         *) fail 70 "env/needs.txt: no rule for $1" ;;
     esac
 }

@@ -67,7 +67,7 @@ run "$pack" --coco "$scratch/nowhere" --out "$out"; refused 66; says "$scratch/n
 run "$pack" --coco "$coco" --out "$scratch/nowhere/x.h5"; exits 66; says "$scratch/nowhere"
 run "$pack" --coco "$coco" --out "$scratch"; exits 64; says "is a folder"
 run "$pack" --check "$scratch/nowhere.h5"; exits 66; says "nowhere.h5"
-run "$pack" --info "$coco/annotations/captions_val2014.json"; exits 65; says "no HDF5 file"
+run "$pack" --info "$coco/annotations/captions_val2014.json"; exits 65; says "whole HDF5 file"
 run "$pack" --coco "$coco" --out "$out" --vocab "$scratch/no_words"; refused 66; says "no_words"
 run "$pack" --coco "$coco" --out "$out" --vocab "$0"; refused 65
 rm -r "$coco/karpathy" "$coco/annotations"; pack_it; refused 66; says "captions_train2014.json"

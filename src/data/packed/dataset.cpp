@@ -1,5 +1,6 @@
-// Opening and reading the packed file. Nothing read from it is trusted before it is checked: tables when it is opened
-// (packed_tables.cpp), pictures and captions against their digests whenever they are read.
+// Opening and reading the packed file. HDF5's library reads the tables and says where the pictures lie; pictures are
+// then read past it, by as many threads as ask. Tables are checked when the file is opened (tables.cpp), pictures and
+// captions against their digests whenever they are read.
 #include "blip/data/packed/dataset.h"
 
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
+#include "blip/base/log.h"
 #include "blip/data/packed/format.h"
 #include "blip/image/jpeg.h"
 #include "blip/text/wordpiece.h"
@@ -35,31 +37,31 @@ struct PackedDataset::Impl {
     std::vector<SplitTables> splits;
 
     [[noreturn]] void damaged(const std::string& what) const { throw_damaged(path, what); }
-    void read_header(const StoredGroup& root);
+    void read_header(hid_t root);
     std::vector<std::uint8_t> read_stored(const SplitTables& split, std::int64_t row) const;
     Image decode_stored(const SplitTables& split, std::int64_t row, std::span<const std::uint8_t> jpeg) const;
 };
 
 // Attributes of the whole file.
-void PackedDataset::Impl::read_header(const StoredGroup& root) {
+void PackedDataset::Impl::read_header(hid_t root) {
     const std::string what = path.string();
-    if (const auto format = root.texts.find("format");
-        format == root.texts.end() || format->second != packed_format_name)
+    if (h5_check(H5Aexists(root, "format"), what + ": its attributes cannot be read") == 0 ||
+        read_text_attribute(root, "format", what) != packed_format_name)
         throw Error(ExitCode::bad_data, what + ": is an HDF5 file, but not one made by coco_pack");
-    format_version = root.integer("format_version", what);
+    format_version = read_integer_attribute(root, "format_version", what);
     if (format_version < oldest_packed_format_version || format_version > packed_format_version)
         throw Error(ExitCode::bad_data,
                     fmt::format("{}: has format version {}, this program reads {} to {}; pack it "
                                 "again",
                                 what, format_version, oldest_packed_format_version, packed_format_version));
     if (format_version > 1) {
-        const std::string name = root.text("encoding", what);
+        const std::string name = read_text_attribute(root, "encoding", what);
         if (!encoding_from_name(name, encoding)) damaged(fmt::format("encoding '{}' is neither raw nor jpeg", name));
     }
-    data_digest = root.text("data_digest", what);
-    prompt = root.text("prompt", what);
-    const std::int64_t tokens = root.integer("prompt_length", what);
-    source = root.text("source", what);
+    data_digest = read_text_attribute(root, "data_digest", what);
+    prompt = read_text_attribute(root, "prompt", what);
+    const std::int64_t tokens = read_integer_attribute(root, "prompt_length", what);
+    source = read_text_attribute(root, "source", what);
     if (tokens < 1 || tokens >= max_caption_tokens) damaged("prompt length is out of range");
     prompt_length = static_cast<int>(tokens);
 }
@@ -75,19 +77,21 @@ PackedDataset PackedDataset::open_for_check(const std::filesystem::path& path) {
             fmt::format("{}: cannot be opened: {}; make it with coco_pack", path.string(), std::strerror(errno)));
     if (!S_ISREG(status.st_mode))
         throw Error(ExitCode::bad_data, path.string() + ": is not a file; give a file made by coco_pack");
-    const auto file_bytes = static_cast<std::uint64_t>(status.st_size);
     const std::string what = path.string();
-
-    const StoredGroup root = read_hdf5_structure(impl->fd.get(), file_bytes, what);
-    impl->read_header(root);
-    impl->vocabulary_text = read_text_table(impl->fd.get(), root, "vocabulary", what);
-    for (const auto view : packed_split_names) {
-        const std::string name(view);
-        if (const auto bad = root.unreadable.find(name); bad != root.unreadable.end())
-            impl->damaged("split " + name + ": " + bad->second);
-        if (root.groups.contains(name))
-            impl->splits.push_back(read_split_tables(impl->fd.get(), root, name, impl->encoding, path));
-    }
+    // by the descriptor, so that both read the same file
+    const H5File file(
+        h5_check(H5Fopen(fmt::format("/proc/self/fd/{}", impl->fd.get()).c_str(), H5F_ACC_RDONLY, file_access().get()),
+                 what + ": cannot be read as a whole HDF5 file; make it with coco_pack"));
+    if (!has_checksums(file))
+        log_info(
+            "{}: another program wrote its structures, without checksums: damage to them may crash HDF5's library; "
+            "'h5repack -L FILE NEW' makes a file with checksums",
+            what);
+    impl->read_header(file.get());
+    impl->vocabulary_text = read_text_table(file.get(), "vocabulary", what);
+    for (const auto view : packed_split_names)
+        if (const std::string name(view); has_member(file.get(), name, what))
+            impl->splits.push_back(read_split_tables(file.get(), name, impl->encoding, path));
     impl->digest_matches =
         impl->data_digest == packed_data_digest(impl->splits, impl->prompt, impl->prompt_length, impl->vocabulary_text);
     return PackedDataset(std::move(impl));

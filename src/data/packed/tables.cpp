@@ -34,8 +34,8 @@ void throw_damaged(const fs::path& path, const std::string& what) {
                             path.string(), what));
 }
 
-std::string read_text_table(int fd, const StoredGroup& group, const std::string& name, const std::string& what) {
-    const std::vector<std::uint8_t> bytes = read_table<std::uint8_t>(fd, group, name, 1, -1, what);
+std::string read_text_table(hid_t group, const std::string& name, const std::string& what) {
+    const std::vector<std::uint8_t> bytes = read_table<std::uint8_t>(group, name, 1, -1, what);
     return {bytes.begin(), bytes.end()};
 }
 
@@ -110,12 +110,12 @@ void check_captions(const SplitTables& split, const fs::path& path) {
 
 }    // namespace
 
-SplitTables read_split_tables(int fd, const StoredGroup& root, const std::string& name, PackedEncoding encoding,
-                              const fs::path& path) {
+SplitTables read_split_tables(hid_t root, const std::string& name, PackedEncoding encoding, const fs::path& path) {
     const std::string what = path.string() + ", split " + name;
-    const StoredGroup& group = root.groups.at(name);
+    const H5Group opened = open_group(root, name, path.string());
+    const hid_t group = opened.get();
     const auto read = [&]<class T>(std::vector<T>& values, const char* table, std::int64_t rows) {
-        values = read_table<T>(fd, group, table, 1, rows, what);
+        values = read_table<T>(group, table, 1, rows, what);
     };
     SplitTables split;
     split.name = name;
@@ -131,26 +131,25 @@ SplitTables read_split_tables(int fd, const StoredGroup& root, const std::string
     }
     read(split.lengths_C, "lengths", -1);
     const std::int64_t captions = split.caption_count();
-    const StoredTable& tokens = group.table("tokens", sizeof(std::uint16_t), false, 2, what);
-    if (tokens.shape[1] != static_cast<std::uint64_t>(max_caption_tokens))
-        throw Error(ExitCode::bad_data, fmt::format("{}: captions have room for {} tokens instead of {}", what,
-                                                    tokens.shape[1], max_caption_tokens));
-    split.tokens_C40 = read_table<std::uint16_t>(fd, group, "tokens", 2, captions, what);
+    split.tokens_C40 = read_table<std::uint16_t>(group, "tokens", 2, captions, what);
+    if (split.tokens_C40.size() != split.lengths_C.size() * max_caption_tokens)
+        throw Error(ExitCode::bad_data,
+                    fmt::format("{}: captions do not have room for {} tokens", what, max_caption_tokens));
     read(split.image_index_C, "image_index", captions);
     read(split.caption_digests_C, "caption_digests", captions);
     read(split.text_offsets_C1, "text_offsets", captions + 1);
-    split.texts = read_text_table(fd, group, "texts", what);
-    const StoredTable& stored = group.table(stored_table_name(encoding), 1, false, 1, what);
-    split.stored_bytes = stored.size_bytes;
-    split.stored_start_bytes = stored.start_bytes;
-    if (group.tables.contains("skipped") || group.unreadable.contains("skipped")) {
+    split.texts = read_text_table(group, "texts", what);
+    const StoredTable stored = open_table(group, stored_table_name(encoding), H5T_STD_U8LE, 1, what);
+    split.stored_bytes = stored.bytes;
+    split.stored_start_bytes = stored.start_bytes();
+    if (has_member(group, "skipped", what)) {
         try {
-            split.skipped = skipped_from_text(read_text_table(fd, group, "skipped", what));
+            split.skipped = skipped_from_text(read_text_table(group, "skipped", what));
         } catch (const std::invalid_argument& error) {
             throw_damaged(path, fmt::format("record of skipped pictures of {}: {}", name, error.what()));
         }
     }
-    split.notes.assign(group.integers.begin(), group.integers.end());
+    split.notes = read_integer_attributes(group, what);
     check_images(split, path);
     for (std::size_t i = 0; i < split.image_ids_I.size(); ++i) split.pixel_bytes += pixel_bytes(split, i);
     check_captions(split, path);

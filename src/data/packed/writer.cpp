@@ -101,9 +101,9 @@ struct PackedWriter::Impl {
 void PackedWriter::Impl::create_file() {
     const std::string what = temporary.string();
     const std::string failed = what + ": cannot be created";
+    const H5Plist access = file_access();
     const H5Plist create(h5_check(H5Pcreate(H5P_FILE_CREATE), failed, ExitCode::io));
     h5_check(H5Pset_obj_track_times(create.get(), false), failed, ExitCode::io);
-    const H5Plist access(h5_check(H5Pcreate(H5P_FILE_ACCESS), failed, ExitCode::io));
     // version 1.8 structures carry checksums, so that damage to them is noticed; every HDF5 since 2008 reads them
     h5_check(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, H5F_LIBVER_V18), failed, ExitCode::io);
     h5_check(H5Pset_alignment(access.get(), 1U << 16, 4096), failed, ExitCode::io);    // pixels on page boundaries
@@ -161,7 +161,6 @@ void PackedWriter::Impl::create_split(SplitTables& split) {
 PackedWriter::PackedWriter(const std::filesystem::path& path, PackedDescription description,
                            std::vector<SplitTables> splits)
     : impl_(std::make_unique<Impl>()) {
-    h5_initialise();
     impl_->path = path;
     impl_->temporary = path;
     impl_->temporary += fmt::format(".tmp.{}", getpid());

@@ -65,10 +65,11 @@ struct SplitTables {
 std::string describe_image(const SplitTables& split, std::int64_t row);
 std::string describe_caption(const SplitTables& split, std::int64_t row);
 
-// Read side. Opening reads the tables and checks format, version, bounds and the data digest (over all digests);
-// pictures are read with pread (and decoded, if they are stored as JPEG) and checked against their digests each time,
-// all of it without a lock: as many at once as threads ask. Thread-safe after construction. Errors: missing_input (no
-// such file), bad_data (not a packed file, truncated, damaged: names file and element).
+// Read side. Opening reads the tables by HDF5's library, which one thread at a time may call, and checks format,
+// version, bounds and the data digest (over all digests); nothing of the library stays open. Pictures are read with
+// pread (and decoded, if they are stored as JPEG) and checked against their digests each time, all of it without a
+// lock: as many at once as threads ask. Thread-safe after construction. Errors: missing_input (no such file), bad_data
+// (not a packed file, truncated, damaged: names file and element).
 class PackedDataset {
   public:
     static PackedDataset open(const std::filesystem::path& path);
