@@ -98,6 +98,10 @@ TORCH_CUDA_LIBS := -Wl,--disable-new-dtags -L$(TORCH_ROOT)/lib $(addprefix -Wl$(
   $(sort $(patsubst %/,%,$(dir $(NCCL_LIB) $(CUDART_LIB))))) -Wl,--no-as-needed -ltorch_cpu -ltorch_cuda -ltorch -lc10_cuda \
   -lc10 $(NCCL_LIB) $(CUDART_LIB) -Wl,--as-needed
 
+# For env/found.sh
+FOUND = '$(CXX)' '$(MPICXX)' '$(TORCH_ROOT)' '$(HDF5_PKG)' '$(CUDA_HOME)' '$(if $(SANITIZE),0,$(CUDA))' '$(CUDA_LACKS)' '$(NCCL_LIB)' \
+  '$(NCCL_INCLUDE)' '$(CUDART_LIB)' '$(CUDA_ARCHS)'
+
 # No fused multiply-adds and no errno: the same results on every x86-64.
 CXXFLAGS += -std=c++20 $(OPT) -fno-math-errno -ffp-contract=off -pthread -Wall -Wextra -Werror -Winvalid-pch
 CPPFLAGS += -Iinclude -I. -DBOOST_TEST_DYN_LINK -DBOOST_TEST_NO_MAIN $(patsubst -I%,-isystem %,$(SYS_FLAGS))
@@ -118,7 +122,7 @@ NVCC_FLAGS := -std=c++20 -O3 -lineinfo -fmad=false -ccbin $(lastword $(CXX)) -Ii
 obj      = $(patsubst %.cu,$(BUILD)/obj/%.cu.o,$(patsubst %.cpp,$(BUILD)/obj/%.o,$(1)))
 # $(1) folder, $(2) patterns -> the files in it and in its folders
 files    = $(wildcard $(foreach p,$(2),$(1)/$(p) $(1)/*/$(p)))
-sources  = $(filter-out src/app/main.cpp src/app/score_main.cpp %_cuda.cpp %_nocuda.cpp,$(call files,src/$(1),*.cpp))
+sources  = $(filter-out src/app/main.cpp %_main.cpp %_cuda.cpp %_nocuda.cpp,$(call files,src/$(1),*.cpp))
 sources_cuda   = $(call files,src/$(1),*.cu *_cuda.cpp)
 sources_nocuda = $(call files,src/$(1),*_nocuda.cpp)
 HAVE    := $(foreach l,$(LAYERS),$(if $(call sources,$(l)),$(l)))
@@ -134,7 +138,7 @@ torchy   = $(filter $(TORCH_LAYERS),$(1))
 PREP_LAYERS := base options text image data
 PREP      := $(patsubst data_prep/%/main.cpp,%,$(wildcard data_prep/*/main.cpp))
 SCORE_LAYERS := base options text metrics
-PROGRAMS  := $(addprefix $(BUILD)/bin/,blip_mpi blip_mpi_score) $(if $(WITH_CUDA),$(BUILD)/bin/blip_mpi_cuda) $(PREP:%=$(BUILD)/bin/%)
+PROGRAMS  := $(addprefix $(BUILD)/bin/,blip_mpi blip_mpi_cpu blip_mpi_score) $(if $(WITH_CUDA),$(BUILD)/bin/blip_mpi_cuda) $(PREP:%=$(BUILD)/bin/%)
 UNIT      := $(TESTED:%=$(BUILD)/tests/unit_%)
 WIDE      := $(foreach d,golden ranks,$(if $(wildcard tests/$(d)/*_test.cpp),$(BUILD)/tests/$(d)))
 # Under TSan: the tests of what has threads of its own.
@@ -185,10 +189,14 @@ help: ## this list
 	  'Also:  V=1 shows commands, ONLY=pattern picks tests, OPT="-O0 -g" for debugging, BUILD=dir for another build folder'
 
 found: ## what was found on this machine: versions and paths
-	@env/found.sh '$(CXX)' '$(MPICXX)' '$(TORCH_ROOT)' '$(HDF5_PKG)' '$(CUDA_HOME)' '$(CUDA)' '$(CUDA_LACKS)' \
-	  '$(NCCL_LIB)' '$(NCCL_INCLUDE)' '$(CUDART_LIB)' '$(CUDA_ARCHS)'
+	@env/found.sh $(FOUND)
 
-build: found $(PROGRAMS) ## the programs, in build/bin
+# The index of METEOR's tables lies beside them, named by its form: where they have been fetched and it can be written.
+METEOR_INDEX := $(if $(PROGRAMS),$(shell cd '$(BLIP_DEPS)/meteor-1.5' 2>/dev/null && [ -e .complete ] && [ -w . ] && echo "$$PWD/index-1"))
+build: found $(PROGRAMS) $(METEOR_INDEX) ## the programs, in build/bin
+$(METEOR_INDEX): $(dir $(METEOR_INDEX)).complete | $(BUILD)/bin/blip_mpi_score
+	$(call say,INDEX,$@)
+	$(Q)$(BUILD)/bin/blip_mpi_score --compile-meteor $(@D)
 tests: found $(UNIT) $(WIDE) $(GPU_TESTS) $(if $(SANITIZE),,$(PARITY) $(FOR_FAULTS)) # the test programs
 
 # Where they cannot be had, tests that need them are skipped.
@@ -358,13 +366,24 @@ $(1): private LINK := $(5) $(TORCH_CUDA_LIBS) $(MPI_LIBS)
 $(1):
 	$$(link)
 endef
+# What --version tells of the build. Written anew only where it differs, and linked into programs alone: a commit compiles
+# this one file, and links no test.
+BUILD_FACTS := $(BUILD)/obj/build_facts.o
+.PHONY: always
+always:
+$(BUILD_FACTS:.o=.cpp): always
+	@mkdir -p $(@D)
+	@env/found.sh --facts $(FOUND) >$@.$$$$ && if cmp -s $@.$$$$ $@; then rm $@.$$$$; else mv $@.$$$$ $@; fi
+$(BUILD_FACTS): $(BUILD_FACTS:.o=.cpp)
+	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< $(whole)
 TEST_LIBS := -lboost_unit_test_framework
 test_main := $(BUILD)/obj/tests/support/test_main.o
-$(eval $(call program_rules,$(BUILD)/bin/blip_mpi,$(call obj,src/app/main.cpp),$(LAYERS)))
-$(if $(WITH_CUDA),$(eval $(call cuda_program_rules,$(BUILD)/bin/blip_mpi_cuda,$(call obj,src/app/main.cpp))))
-# Of the layer app it takes what needs no LibTorch.
-$(eval $(call program_rules,$(BUILD)/bin/blip_mpi_score,$(call obj,src/app/score_main.cpp),$(SCORE_LAYERS),$(BUILD)/lib/libblip_app.a))
-$(foreach p,$(PREP),$(eval $(call program_rules,$(BUILD)/bin/$(p),$(call obj,$(wildcard data_prep/$(p)/*.cpp)),$(PREP_LAYERS),,,$(BUILD)/lists/$(p))))
+# Of the layer app the first two take what needs no LibTorch.
+$(eval $(call program_rules,$(BUILD)/bin/blip_mpi,$(call obj,src/app/main.cpp) $(BUILD_FACTS),base options,$(BUILD)/lib/libblip_app.a))
+$(eval $(call program_rules,$(BUILD)/bin/blip_mpi_score,$(call obj,src/app/score_main.cpp) $(BUILD_FACTS),$(SCORE_LAYERS),$(BUILD)/lib/libblip_app.a))
+$(eval $(call program_rules,$(BUILD)/bin/blip_mpi_cpu,$(call obj,src/app/compute_main.cpp) $(BUILD_FACTS),$(LAYERS)))
+$(if $(WITH_CUDA),$(eval $(call cuda_program_rules,$(BUILD)/bin/blip_mpi_cuda,$(call obj,src/app/compute_main.cpp) $(BUILD_FACTS))))
+$(foreach p,$(PREP),$(eval $(call program_rules,$(BUILD)/bin/$(p),$(call obj,$(wildcard data_prep/$(p)/*.cpp)) $(BUILD_FACTS),$(PREP_LAYERS),,,$(BUILD)/lists/$(p))))
 $(foreach l,$(TESTED),$(eval $(call program_rules,$(BUILD)/tests/unit_$(l),$(call obj,$(wildcard tests/unit/$(l)/*_test.cpp)) $(test_main),$(call closure,$(l)),$(SUPPORT_LIB) $(if $(call torchy,$(call closure,$(l))),$(SUPPORT_TORCH_LIB)),$(TEST_LIBS),$(BUILD)/lists/unit_$(l))))
 $(eval $(call program_rules,$(BUILD)/tests/golden,$(call obj,$(wildcard tests/golden/*_test.cpp)) $(test_main),$(LAYERS),$(SUPPORT_LIB) $(SUPPORT_TORCH_LIB),$(TEST_LIBS),$(BUILD)/lists/golden))
 $(eval $(call program_rules,$(BUILD)/tests/ranks,$(call obj,$(wildcard tests/ranks/*_test.cpp) tests/support/ranks_main.cpp),$(LAYERS),$(SUPPORT_LIB) $(SUPPORT_TORCH_LIB),$(TEST_LIBS),$(BUILD)/lists/ranks))
@@ -384,7 +403,7 @@ $(1):
 	$$(link)
 endef
 ifneq ($(WITH_CUDA),)
-$(eval $(call fake_cuda_program_rules,$(BUILD)/tests/blip_mpi_fake_cuda,$(call obj,src/app/main.cpp)))
+$(eval $(call fake_cuda_program_rules,$(BUILD)/tests/blip_mpi_fake_cuda,$(call obj,src/app/compute_main.cpp) $(BUILD_FACTS)))
 $(eval $(call fake_cuda_program_rules,$(BUILD)/tests/roofline,$(call obj,$(roofline))))
 $(eval $(call fake_cuda_program_rules,$(BUILD)/tests/fake_cuda,$(gpu_objects) $(call obj,$(wildcard tests/fake_cuda/*_test.cpp) $(filter-out %_main.cpp,$(roofline))),$(SUPPORT_LIB) $(SUPPORT_TORCH_LIB),$(TEST_LIBS)))
 endif

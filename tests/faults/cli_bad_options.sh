@@ -92,7 +92,45 @@ says() { # WORD ARGUMENT...: exit 0, on stdout
 }
 passes "help" says "--global-batch N" --help
 passes "help of caption" says "photo.jpg" caption -h
+passes "help VERB" says "photo.jpg" help caption
+passes "help of score" says "--references" help score
 passes "version" says "blip_mpi" --version
+versions() { # PROGRAM: as lines, and as one object that says the same
+    "$build/bin/$1" --version >"$scratch/lines" && "$build/bin/$1" --version --json >"$scratch/object" && python3 - "$scratch" "$1" <<'PYTHON'
+import json, sys
+facts = json.load(open(sys.argv[1] + '/object'))
+lines = open(sys.argv[1] + '/lines').read()
+assert facts['program'] == sys.argv[2] and facts['formats'].keys() == {'packed', 'packed_oldest', 'checkpoint'}, facts
+for name in ('version', 'commit', 'compiler', 'mpi', 'libtorch', 'hdf5', 'cuda', 'nccl'):
+    assert facts[name] and facts[name] in lines, (name, facts, lines)
+PYTHON
+}
+for program in "$build"/bin/*; do passes "versions of ${program##*/}" versions "${program##*/}"; done
+passes "a launcher's ranks say the version once" test "$(mpirun -np 2 "$blip" --version | grep -c '^blip_mpi ')" = 1
+passes "a configuration from a pipe is read by both programs" exits_with 66 "$scratch/of_pipe.h5" \
+    "$blip" train --output "$scratch/o" --config <(echo "data = $scratch/of_pipe.h5")
+# Quickest of ten: help, a usage error and the scores of ten captions, on a machine that has other work, too
+milliseconds() { # LIMIT COMMAND...
+    local limit=$1 quickest=999999999 start took
+    shift
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        start=${EPOCHREALTIME/[.,]/}
+        "$@" >/dev/null 2>&1
+        took=$((${EPOCHREALTIME/[.,]/} - start))
+        [ "$took" -ge "$quickest" ] || quickest=$took
+    done
+    echo "$((quickest / 1000)) ms: $*"
+    [ "$quickest" -lt $((limit * 1000)) ]
+}
+echo '{"1": ["a dog runs"]}' >"$scratch/references.json"
+echo '[{"image_id": 1, "caption": "a dog runs"}]' >"$scratch/results.json"
+if [ -z "${SANITIZE:-}" ]; then
+    passes "help takes milliseconds" milliseconds 100 "$blip" --help
+    passes "a usage error takes milliseconds" milliseconds 100 "$blip" train --epoch 3
+    passes "scores take milliseconds" milliseconds 100 "$blip" score --references "$scratch/references.json" --results "$scratch/results.json" --metrics bleu,cider
+else
+    skips "what takes milliseconds" "not with a sanitizer"
+fi
 for config in jobs/*.cfg; do
     round_trip() {
         "$blip" --config "$config" --data "$data" --text-layers 2 --init-lr 3.3e-5 --print-config >"$scratch/1.cfg" &&

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "blip/base/version.h"
 #include "blip/checkpoint/train_state.h"
 #include "blip/options/options.h"
 
@@ -22,7 +23,7 @@ struct ShardFile {
 };
 
 struct Manifest {
-    int format = 1;
+    int format = checkpoint_format_version;
     TrainState state;
     std::int64_t update_count = 0;
     int world_size = 1;
