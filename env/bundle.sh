@@ -31,7 +31,7 @@ name=blip_mpi-$version-x86_64
 mkdir -p "$output"
 bundle=$(mktemp -d "$output/.bundle-XXXXXX")
 trap 'rm -rf "$bundle"' EXIT
-mkdir -p "$bundle"/{bin,libexec/torch,lib/gcc,lib/openmpi,lib/pmix,lib/none,share/blip_mpi,jobs,licences}
+mkdir -p "$bundle"/{bin,libexec,libexec_torch,lib/gcc,lib/openmpi,lib/pmix,lib/none,share/blip_mpi,jobs,licences}
 
 sources=$bundle/.origins # where each bundled file that is not blip_mpi's own came from
 take() { # FILE... DIRECTORY-OR-NAME: copies, following links
@@ -46,11 +46,11 @@ torchy=("$build/bin/blip_mpi_cpu")
 [ ! -x "$build/bin/blip_mpi_cuda" ] || torchy+=("$build/bin/blip_mpi_cuda")
 if [ -n "$with_gpu_tests" ]; then
     [ -x "$build/tests/gpu" ] || fail 66 "$build/tests/gpu is absent: make tests CUDA=1"
-    cp "$build/tests/gpu" "$bundle/libexec/torch/gpu_tests"
-    cp "$build/tests/nccl_gpu" "$bundle/libexec/torch/nccl_tests"
+    cp "$build/tests/gpu" "$bundle/libexec_torch/gpu_tests"
+    cp "$build/tests/nccl_gpu" "$bundle/libexec_torch/nccl_tests"
 fi
 cp "${programs[@]}" "$bundle/libexec"
-cp "${torchy[@]}" "$bundle/libexec/torch"
+cp "${torchy[@]}" "$bundle/libexec_torch"
 path_of() { ompi_info --path "$1" --parsable | cut -d: -f3 | head -n 1; }
 plugins=$(path_of pkglibdir)
 take "$(command -v orterun)" "$bundle/libexec/mpirun"
@@ -78,7 +78,7 @@ of_glibc='^(ld-linux.*|lib(c|m|dl|rt|pthread|util|resolv|nsl|anl|BrokenLocale|th
 of_libtorch='^lib(torch.*|c10.*|gomp|shm|cud.*|cublas.*|cufft.*|cufile.*|curand|cusolver.*|cusparse.*|cupti|nv.*|nccl|cuda)[-.].*$'
 of_gcc='^lib(stdc[+][+]|gcc_s)[.]'
 copied() { # every library that an ELF file of the bundle loads; "not found" as such
-    find "$bundle" -type f \( -path '*/libexec/*' -o -regex '.*[.]so\([.][0-9.]*\)?' \) -print0 | xargs -0 -n 64 ldd 2>/dev/null |
+    find "$bundle" -type f \( -path '*/libexec*/*' -o -regex '.*[.]so\([.][0-9.]*\)?' \) -print0 | xargs -0 -n 64 ldd 2>/dev/null |
         awk '/=>/ {print $1, ($3 == "not" ? "-" : $3)}' | sort -u
 }
 # In the form that ICU expects of its data: a header, and a table of contents of no entries.
@@ -109,15 +109,14 @@ while read -r library path; do
 done < <(copied)
 [ -z "$missing" ] || fail 66 "libraries that programs or Open MPI plugins need are absent here:$missing"
 chmod -R u+w "$bundle"
-mapfile -t elf_files < <(find "$bundle" -type f \( -path '*/libexec/*' -o -regex '.*[.]so\([.][0-9.]*\)?' \))
+mapfile -t elf_files < <(find "$bundle" -type f \( -path '*/libexec*/*' -o -regex '.*[.]so\([.][0-9.]*\)?' \))
 strip --strip-unneeded "${elf_files[@]}"
 # The bundle's own libraries come first (DT_RPATH), whatever LD_LIBRARY_PATH a site sets; LibTorch's folders are put there by
 # the launcher.
 for file in "${elf_files[@]}"; do
     case $file in
         */lib/gcc/*) patchelf --remove-rpath "$file" ;;
-        */libexec/torch/*) patchelf --force-rpath --set-rpath "\$ORIGIN/../../lib" "$file" ;;
-        */libexec/*) patchelf --force-rpath --set-rpath "\$ORIGIN/../lib" "$file" ;;
+        */libexec*/*) patchelf --force-rpath --set-rpath "\$ORIGIN/../lib" "$file" ;;
         */lib/*/*) patchelf --force-rpath --set-rpath "\$ORIGIN/.." "$file" ;;
         *) patchelf --force-rpath --set-rpath "\$ORIGIN" "$file" ;;
     esac

@@ -23,8 +23,8 @@ fi
 
 # ---- LibTorch --------------------------------------------------------------------------------------------------------
 how="set it to the directory that a torch $(needed libtorch) wheel is in (site-packages), or to an unpacked libtorch zip"
-if [ -e "$libexec/torch/$name" ]; then
-    program=$libexec/torch/$name
+if [ -e "${libexec}_torch/$name" ]; then
+    program=${libexec}_torch/$name
     [ -n "${LIBTORCH:-}" ] || refuse "LIBTORCH is not set: $how"
     if [ -e "$LIBTORCH/torch/lib/libtorch_cpu.so" ]; then
         torch=$(readlink -f "$LIBTORCH/torch")

@@ -26,7 +26,7 @@ tar -C "$scratch/elsewhere" -xzf "$archive"
 rm -rf "$scratch/made"
 bundle=$(echo "$scratch"/elsewhere/*)
 for name in "${programs[@]}"; do [ -x "$bundle/bin/$name" ] || fail "no bin/$name"; done
-[ ! -x "$build/bin/blip_mpi_cuda" ] || [ -x "$bundle/libexec/torch/blip_mpi_cuda" ] || fail "no blip_mpi_cuda"
+[ ! -x "$build/bin/blip_mpi_cuda" ] || [ -x "$bundle/libexec_torch/blip_mpi_cuda" ] || fail "no blip_mpi_cuda"
 (cd "$bundle" && sha256sum --quiet -c SHA256SUMS) >"$scratch/.sums" 2>&1 || fail "$(head -n 3 "$scratch/.sums")"
 for word in openmpi hdf5 icu curl; do
     compgen -G "$bundle/licences/*$word*" >/dev/null || [ ! -d /usr/share/doc/libicu-dev ] || fail "no licence of $word"
@@ -38,7 +38,7 @@ fi
 new_case "no library comes from outside, and none but LibTorch's and glibc's is missing"
 folders=$torch/torch/lib:$torch/nvidia/nccl/lib:$torch/nvidia/cu13/lib:$torch/lib
 outside() { # libraries of the bundle's files that are found elsewhere, this machine's own standing ready
-    find "$bundle" -type f \( -path '*/libexec/*' -o -regex '.*[.]so\([.][0-9.]*\)?' \) ! -path '*/lib/gcc/*' -print0 |
+    find "$bundle" -type f \( -path '*/libexec*/*' -o -regex '.*[.]so\([.][0-9.]*\)?' \) ! -path '*/lib/gcc/*' -print0 |
         LD_LIBRARY_PATH=$folders:/usr/lib/x86_64-linux-gnu xargs -0 -n 32 ldd 2>/dev/null |
         awk '/=>/ {print $1, $3 == "not" ? "absent" : $3}' | sort -u |
         grep -vE '^(lib(c|m|dl|rt|pthread|util|resolv)[.]so[.]|libstdc[+][+]|libgcc_s|libcuda[.]so)' |
