@@ -47,10 +47,9 @@ help: ## this list
 	  'Also:  V=1 shows commands, ONLY=pattern picks tests, OPT="-O0 -g" for debugging, BUILD=dir for another build folder'
 
 found: ## what was found on this machine: versions and paths
-	@env/found.sh '$(CXX)' '$(MPICXX)' '$(TORCH_ROOT)' '$(HDF5_PKG)' '$(CUDA_HOME)' '$(CUDA)' '$(CUDA_LACKS)' \
-	  '$(NCCL_LIB)' '$(NCCL_INCLUDE)' '$(CUDART_LIB)' '$(CUDA_ARCHS)'
+	@env/found.sh $(FOUND)
 
-build: found $(PROGRAMS) ## the programs, in build/bin
+build: found $(PROGRAMS) $(METEOR_INDEX) ## the programs, in build/bin
 tests: found $(UNIT) $(WIDE) $(GPU_TESTS) $(if $(SANITIZE),,$(PARITY) $(FOR_FAULTS)) # the test programs
 
 demo: ## set up, build, draw a small data set, train two ranks on it, caption unseen pictures

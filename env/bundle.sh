@@ -25,13 +25,13 @@ fail() {
 }
 command -v patchelf >/dev/null || fail 66 "patchelf is not installed: env/setup.sh"
 [ -x "$build/bin/blip_mpi" ] || fail 66 "$build/bin/blip_mpi is absent: make build"
-version=$(sed -n 's/.*program_version = "\(.*\)".*/\1/p' src/app/startup.h)
+version=$(sed -n 's/.*program_version = "\(.*\)".*/\1/p' include/blip/base/version.h)
 name=blip_mpi-$version-x86_64
 [ -z "$with_gpu_tests" ] || name=blip_mpi-$version-gpu-tests-x86_64
 mkdir -p "$output"
 bundle=$(mktemp -d "$output/.bundle-XXXXXX")
 trap 'rm -rf "$bundle"' EXIT
-mkdir -p "$bundle"/{bin,libexec,lib/gcc,lib/openmpi,lib/pmix,lib/none,share/blip_mpi,jobs,licences}
+mkdir -p "$bundle"/{bin,libexec,libexec_torch,lib/gcc,lib/openmpi,lib/pmix,lib/none,share/blip_mpi,jobs,licences}
 
 sources=$bundle/.origins # where each bundled file that is not blip_mpi's own came from
 take() { # FILE... DIRECTORY-OR-NAME: copies, following links
@@ -40,14 +40,17 @@ take() { # FILE... DIRECTORY-OR-NAME: copies, following links
 }
 
 # ---- programs and Open MPI -------------------------------------------------------------------------------------------
+# Those that need LibTorch lie in a folder of their own: libexec has the launcher in their place, which blip_mpi finds there.
 programs=("$build"/bin/blip_mpi "$build"/bin/blip_mpi_score "$build"/bin/coco_pack "$build"/bin/make_sample)
-[ ! -x "$build/bin/blip_mpi_cuda" ] || programs+=("$build/bin/blip_mpi_cuda")
+torchy=("$build/bin/blip_mpi_cpu")
+[ ! -x "$build/bin/blip_mpi_cuda" ] || torchy+=("$build/bin/blip_mpi_cuda")
 if [ -n "$with_gpu_tests" ]; then
     [ -x "$build/tests/gpu" ] || fail 66 "$build/tests/gpu is absent: make tests CUDA=1"
-    cp "$build/tests/gpu" "$bundle/libexec/gpu_tests"
-    cp "$build/tests/nccl_gpu" "$bundle/libexec/nccl_tests"
+    cp "$build/tests/gpu" "$bundle/libexec_torch/gpu_tests"
+    cp "$build/tests/nccl_gpu" "$bundle/libexec_torch/nccl_tests"
 fi
 cp "${programs[@]}" "$bundle/libexec"
+cp "${torchy[@]}" "$bundle/libexec_torch"
 path_of() { ompi_info --path "$1" --parsable | cut -d: -f3 | head -n 1; }
 plugins=$(path_of pkglibdir)
 take "$(command -v orterun)" "$bundle/libexec/mpirun"
@@ -75,7 +78,7 @@ of_glibc='^(ld-linux.*|lib(c|m|dl|rt|pthread|util|resolv|nsl|anl|BrokenLocale|th
 of_libtorch='^lib(torch.*|c10.*|gomp|shm|cud.*|cublas.*|cufft.*|cufile.*|curand|cusolver.*|cusparse.*|cupti|nv.*|nccl|cuda)[-.].*$'
 of_gcc='^lib(stdc[+][+]|gcc_s)[.]'
 copied() { # every library that an ELF file of the bundle loads; "not found" as such
-    find "$bundle" -type f \( -path '*/libexec/*' -o -regex '.*[.]so\([.][0-9.]*\)?' \) -print0 | xargs -0 -n 64 ldd 2>/dev/null |
+    find "$bundle" -type f \( -path '*/libexec*/*' -o -regex '.*[.]so\([.][0-9.]*\)?' \) -print0 | xargs -0 -n 64 ldd 2>/dev/null |
         awk '/=>/ {print $1, ($3 == "not" ? "-" : $3)}' | sort -u
 }
 # In the form that ICU expects of its data: a header, and a table of contents of no entries.
@@ -106,14 +109,14 @@ while read -r library path; do
 done < <(copied)
 [ -z "$missing" ] || fail 66 "libraries that programs or Open MPI plugins need are absent here:$missing"
 chmod -R u+w "$bundle"
-mapfile -t elf_files < <(find "$bundle" -type f \( -path '*/libexec/*' -o -regex '.*[.]so\([.][0-9.]*\)?' \))
+mapfile -t elf_files < <(find "$bundle" -type f \( -path '*/libexec*/*' -o -regex '.*[.]so\([.][0-9.]*\)?' \))
 strip --strip-unneeded "${elf_files[@]}"
 # The bundle's own libraries come first (DT_RPATH), whatever LD_LIBRARY_PATH a site sets; LibTorch's folders are put there by
 # the launcher.
 for file in "${elf_files[@]}"; do
     case $file in
         */lib/gcc/*) patchelf --remove-rpath "$file" ;;
-        */libexec/*) patchelf --force-rpath --set-rpath "\$ORIGIN/../lib" "$file" ;;
+        */libexec*/*) patchelf --force-rpath --set-rpath "\$ORIGIN/../lib" "$file" ;;
         */lib/*/*) patchelf --force-rpath --set-rpath "\$ORIGIN/.." "$file" ;;
         *) patchelf --force-rpath --set-rpath "\$ORIGIN" "$file" ;;
     esac
@@ -126,6 +129,7 @@ sed -i -e 's|\$BLIP_HOME/build/bin/blip_mpi|$BLIP_HOME/bin/blip_mpi|' -e 's|MPIR
     -e 's|holds jobs/ and build/|holds jobs/ and bin/|' "$bundle"/jobs/*.{sbatch,flux,pbs}
 cp LICENSE "$bundle"
 install -m 755 env/bundle_launch.sh "$bundle/libexec/launch"
+for program in "${torchy[@]}"; do ln -s launch "$bundle/libexec/${program##*/}"; done
 names=(blip_mpi coco_pack make_sample mpirun orted)
 if [ -n "$with_gpu_tests" ]; then
     names+=(gpu_tests nccl_tests)

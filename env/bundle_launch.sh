@@ -1,14 +1,13 @@
 #!/bin/sh
-# Starts a program of the bundle (env/bundle.sh): bin/NAME is a link to this file. Finds LibTorch by LIBTORCH, sets what the
-# programs and Open MPI need to be found where the bundle lies now, and becomes the program.
+# Starts a program of the bundle (env/bundle.sh): bin/NAME is a link to this file, and so are the programs beside blip_mpi that
+# it becomes. Finds LibTorch by LIBTORCH for those that need it, sets what the programs and Open MPI need to be found where the
+# bundle lies now, and becomes the program.
 # Exit 66: LIBTORCH is unset, is none, or this machine is too old; said by the first rank alone.
 launch=$(readlink -f "$0")
 libexec=${launch%/*}
 bundle=${libexec%/*}
 name=${0##*/}
-case "$name ${1:-}" in
-"blip_mpi score") name=blip_mpi_score ;; # what needs no LibTorch
-esac
+program=$libexec/$name
 refuse() {
     [ "${OMPI_COMM_WORLD_RANK:-${PMIX_RANK:-${SLURM_PROCID:-0}}}" != 0 ] || echo "$name: $*" >&2
     exit 66
@@ -24,8 +23,8 @@ fi
 
 # ---- LibTorch --------------------------------------------------------------------------------------------------------
 how="set it to the directory that a torch $(needed libtorch) wheel is in (site-packages), or to an unpacked libtorch zip"
-case $name in
-blip_mpi | gpu_tests | nccl_tests)
+if [ -e "${libexec}_torch/$name" ]; then
+    program=${libexec}_torch/$name
     [ -n "${LIBTORCH:-}" ] || refuse "LIBTORCH is not set: $how"
     if [ -e "$LIBTORCH/torch/lib/libtorch_cpu.so" ]; then
         torch=$(readlink -f "$LIBTORCH/torch")
@@ -45,15 +44,11 @@ blip_mpi | gpu_tests | nccl_tests)
         [ ! -d "$folder" ] || folders=$folders:$folder
     done
     export LD_LIBRARY_PATH="$folders${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-    # With a GPU, blip_mpi becomes blip_mpi_cuda, which this LibTorch cannot serve.
-    if [ -e "$libexec/blip_mpi_cuda" ] && [ -e /dev/nvidiactl ] && [ ! -e "$torch/lib/libtorch_cuda.so" ]; then
-        case " $* " in
-        *" --device cpu "* | *" --device=cpu "*) ;;
-        *) refuse "LIBTORCH=$LIBTORCH ($found) has no CUDA, but this machine has a GPU: use torch $(needed libtorch) for CUDA 13.0, or --device cpu" ;;
-        esac
+    # The other words would be the loader's.
+    if [ "$name" = blip_mpi_cuda ] && [ ! -e "$torch/lib/libtorch_cuda.so" ]; then
+        refuse "LIBTORCH=$LIBTORCH ($found) has no CUDA, but this machine has a GPU: use torch $(needed libtorch) for CUDA 13.0, or --device cpu"
     fi
-    ;;
-esac
+fi
 
 # ---- libstdc++: the machine's own, unless it is older than the programs' -------------------------------------------------
 own=$(LD_TRACE_LOADED_OBJECTS=1 "$libexec/make_sample" 2>/dev/null | sed -n 's/.*libstdc++\.so\.6 => \(\/[^ ]*\) .*/\1/p')
@@ -74,5 +69,5 @@ mpirun)
     fi
     exec "$libexec/mpirun" ${LIBTORCH:+-x LIBTORCH} "$@"
     ;;
-*) exec "$libexec/$name" "$@" ;;
+*) exec "$program" "$@" ;;
 esac

@@ -2,6 +2,7 @@
 # shellcheck disable=SC2154  # deps: the cache, set by env/setup.sh
 # Sourced by env/setup.sh: METEOR's tables for English out of pycocoevalcap's wheel on PyPI, which is pinned by its hash.
 # The data files alone are kept: the paraphrase table, WordNet's synonyms and inflections with their license, function words.
+# `make build` writes their index beside them, and so does the set-up where the programs are there already.
 meteor_dir=$deps/meteor-1.5
 meteor_wheel=pycocoevalcap==1.2
 meteor_hash=083ed7910f1aec000b0a237ef6665f74edf19954204d0b1cbdb8399ed132228d
@@ -37,6 +38,8 @@ install_meteor() { # 68 MB installed, and the wheel while it is unpacked
     mv "$staging/meteor" "$meteor_dir"
     sync -f "$deps"
     rm -rf "$staging"
+    [ ! -x "$here/../build/bin/blip_mpi_score" ] || "$here/../build/bin/blip_mpi_score" --compile-meteor "$meteor_dir" >&2 ||
+        say "their index is not written: each start compiles them"
     trap - EXIT INT TERM HUP
     exec 9>&-
 }

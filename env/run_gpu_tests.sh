@@ -70,7 +70,12 @@ same_weights() { # RUN OTHER: the last checkpoint's shards, byte for byte
 }
 
 # ---- is there a GPU, as the program itself sees it ---------------------------------------------------------------------
-"$bin/blip_mpi" --version || exit
+"$bin/blip_mpi" --version
+"$bin/blip_mpi" export --from random --model tiny --to "$work/random.safetensors" --overwrite >"$work/said" 2>&1 || {
+    rc=$?
+    cat "$work/said"
+    exit $rc
+}
 no_gpu=$("$bin/blip_mpi" train --device cuda --data "$here/run_gpu_tests.sh" --dry-run 2>&1 | sed -n 's/.*--device cuda, but no GPU/no GPU/; s/[.] Ask the batch.*//; /^no GPU/p' | head -n 1)
 if command -v nvidia-smi >/dev/null && [ -z "$no_gpu" ]; then
     nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader

@@ -17,6 +17,7 @@
 #include "blip/base/parallel_for.h"
 #include "blip/base/printable.h"
 #include "blip/base/standard_output.h"
+#include "blip/base/version.h"
 #include "blip/data/packed/format.h"
 #include "blip/data/packed/writer.h"
 #include "blip/options/tool_options.h"
@@ -146,6 +147,7 @@ void declare_options(ToolOptions& table, PackOptions& options) {
 }
 
 int run(const std::vector<std::string>& arguments) {
+    if (print_version("coco_pack", arguments)) return 0;
     PackOptions options;
     ToolOptions table(
         "coco_pack",

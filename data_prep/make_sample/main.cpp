@@ -16,6 +16,7 @@
 #include "blip/base/error.h"
 #include "blip/base/parallel_for.h"
 #include "blip/base/standard_output.h"
+#include "blip/base/version.h"
 #include "blip/image/jpeg.h"
 #include "blip/options/tool_options.h"
 #include "data_prep/make_sample/files.h"
@@ -110,6 +111,7 @@ void make_sample(const SampleOptions& options) {
 }
 
 int run(const std::vector<std::string>& arguments) {
+    if (print_version("make_sample", arguments)) return 0;
     SampleOptions options;
     ToolOptions table("make_sample",
                       "Draws a small captioned data set in the COCO 2014 layout.\n"

@@ -35,3 +35,7 @@ CUDA_FLAGS  := $(addprefix -isystem ,$(filter-out /usr/include,$(NCCL_INCLUDE) $
 TORCH_CUDA_LIBS := -Wl,--disable-new-dtags -L$(TORCH_ROOT)/lib $(addprefix -Wl$(,)-rpath$(,),$(TORCH_ROOT)/lib \
   $(sort $(patsubst %/,%,$(dir $(NCCL_LIB) $(CUDART_LIB))))) -Wl,--no-as-needed -ltorch_cpu -ltorch_cuda -ltorch -lc10_cuda \
   -lc10 $(NCCL_LIB) $(CUDART_LIB) -Wl,--as-needed
+
+# For env/found.sh
+FOUND = '$(CXX)' '$(MPICXX)' '$(TORCH_ROOT)' '$(HDF5_PKG)' '$(CUDA_HOME)' '$(if $(SANITIZE),0,$(CUDA))' '$(CUDA_LACKS)' '$(NCCL_LIB)' \
+  '$(NCCL_INCLUDE)' '$(CUDART_LIB)' '$(CUDA_ARCHS)'

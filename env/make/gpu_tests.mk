@@ -22,7 +22,7 @@ $(1):
 	$$(link)
 endef
 ifneq ($(WITH_CUDA),)
-$(eval $(call fake_cuda_program_rules,$(BUILD)/tests/blip_mpi_fake_cuda,$(call obj,src/app/main.cpp)))
+$(eval $(call fake_cuda_program_rules,$(BUILD)/tests/blip_mpi_fake_cuda,$(call obj,src/app/compute_main.cpp) $(BUILD_FACTS)))
 $(eval $(call fake_cuda_program_rules,$(BUILD)/tests/roofline,$(call obj,$(roofline))))
 $(eval $(call fake_cuda_program_rules,$(BUILD)/tests/fake_cuda,$(gpu_objects) $(call obj,$(wildcard tests/fake_cuda/*_test.cpp) $(filter-out %_main.cpp,$(roofline))),$(SUPPORT_LIB) $(SUPPORT_TORCH_LIB),$(TEST_LIBS)))
 endif

@@ -1,5 +1,5 @@
 # The layers' archives and the programs.
-sources  = $(filter-out src/app/main.cpp src/app/score_main.cpp %_cuda.cpp %_nocuda.cpp,$(call files,src/$(1),*.cpp))
+sources  = $(filter-out src/app/main.cpp %_main.cpp %_cuda.cpp %_nocuda.cpp,$(call files,src/$(1),*.cpp))
 sources_cuda   = $(call files,src/$(1),*.cu *_cuda.cpp)
 sources_nocuda = $(call files,src/$(1),*_nocuda.cpp)
 HAVE    := $(foreach l,$(LAYERS),$(if $(call sources,$(l)),$(l)))
@@ -14,7 +14,7 @@ torchy   = $(filter $(TORCH_LAYERS),$(1))
 PREP_LAYERS := base options text image data
 PREP      := $(patsubst data_prep/%/main.cpp,%,$(wildcard data_prep/*/main.cpp))
 SCORE_LAYERS := base options text metrics
-PROGRAMS  := $(addprefix $(BUILD)/bin/,blip_mpi blip_mpi_score) $(if $(WITH_CUDA),$(BUILD)/bin/blip_mpi_cuda) $(PREP:%=$(BUILD)/bin/%)
+PROGRAMS  := $(addprefix $(BUILD)/bin/,blip_mpi blip_mpi_cpu blip_mpi_score) $(if $(WITH_CUDA),$(BUILD)/bin/blip_mpi_cuda) $(PREP:%=$(BUILD)/bin/%)
 
 $(foreach l,$(HAVE),$(call track,$(BUILD)/lists/libblip_$(l),$(call sources,$(l))))
 $(foreach l,$(HAVE_CUDA),$(call track,$(BUILD)/lists/libblip_$(l)_cuda,$(call sources_cuda,$(l))))
@@ -57,8 +57,24 @@ $(1): private LINK := $(5) $(TORCH_CUDA_LIBS) $(MPI_LIBS)
 $(1):
 	$$(link)
 endef
-$(eval $(call program_rules,$(BUILD)/bin/blip_mpi,$(call obj,src/app/main.cpp),$(LAYERS)))
-$(if $(WITH_CUDA),$(eval $(call cuda_program_rules,$(BUILD)/bin/blip_mpi_cuda,$(call obj,src/app/main.cpp))))
-# Of the layer app it takes what needs no LibTorch.
-$(eval $(call program_rules,$(BUILD)/bin/blip_mpi_score,$(call obj,src/app/score_main.cpp),$(SCORE_LAYERS),$(BUILD)/lib/libblip_app.a))
-$(foreach p,$(PREP),$(eval $(call program_rules,$(BUILD)/bin/$(p),$(call obj,$(wildcard data_prep/$(p)/*.cpp)),$(PREP_LAYERS),,,$(BUILD)/lists/$(p))))
+# What --version tells of the build. Written anew only where it differs, and linked into programs alone: a commit compiles
+# this one file, and links no test.
+BUILD_FACTS := $(BUILD)/obj/build_facts.o
+.PHONY: always
+always:
+$(BUILD_FACTS:.o=.cpp): always
+	@mkdir -p $(@D)
+	@env/found.sh --facts $(FOUND) >$@.$$$$ && if cmp -s $@.$$$$ $@; then rm $@.$$$$; else mv $@.$$$$ $@; fi
+$(BUILD_FACTS): $(BUILD_FACTS:.o=.cpp)
+	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c $< $(whole)
+# Of the layer app the first two take what needs no LibTorch.
+$(eval $(call program_rules,$(BUILD)/bin/blip_mpi,$(call obj,src/app/main.cpp) $(BUILD_FACTS),base options,$(BUILD)/lib/libblip_app.a))
+$(eval $(call program_rules,$(BUILD)/bin/blip_mpi_score,$(call obj,src/app/score_main.cpp) $(BUILD_FACTS),$(SCORE_LAYERS),$(BUILD)/lib/libblip_app.a))
+$(eval $(call program_rules,$(BUILD)/bin/blip_mpi_cpu,$(call obj,src/app/compute_main.cpp) $(BUILD_FACTS),$(LAYERS)))
+$(if $(WITH_CUDA),$(eval $(call cuda_program_rules,$(BUILD)/bin/blip_mpi_cuda,$(call obj,src/app/compute_main.cpp) $(BUILD_FACTS))))
+$(foreach p,$(PREP),$(eval $(call program_rules,$(BUILD)/bin/$(p),$(call obj,$(wildcard data_prep/$(p)/*.cpp)) $(BUILD_FACTS),$(PREP_LAYERS),,,$(BUILD)/lists/$(p))))
+# The index of METEOR's tables lies beside them, named by its form: where they have been fetched and it can be written.
+METEOR_INDEX := $(if $(PROGRAMS),$(shell cd '$(BLIP_DEPS)/meteor-1.5' 2>/dev/null && [ -e .complete ] && [ -w . ] && echo "$$PWD/index-1"))
+$(METEOR_INDEX): $(dir $(METEOR_INDEX)).complete | $(BUILD)/bin/blip_mpi_score
+	$(call say,INDEX,$@)
+	$(Q)$(BUILD)/bin/blip_mpi_score --compile-meteor $(@D)

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -16,23 +15,22 @@
 #include "blip/base/error.h"
 #include "blip/base/gpu_presence.h"
 #include "blip/base/log.h"
+#include "src/app/standalone.h"
 
 namespace blip {
 namespace {
 
-namespace fs = std::filesystem;
-
-constexpr const char* cuda_program = "blip_mpi_cuda";
 constexpr const char* remedy =
     ". Ask the batch system for GPUs on every host (nvidia-smi shows them), or give --device cpu";
 
-// Becomes the program with CUDA; returns only with the reason why that cannot be.
-std::string become_cuda_program(char** argv) {
-    const fs::path program = fs::read_symlink("/proc/self/exe").parent_path() / cuda_program;
-    if (!fs::exists(program))
+// Of a program without CUDA, where there is a GPU.
+std::string why_without_cuda() {
+    const std::filesystem::path program = program_beside(cuda_program);
+    if (::access(program.c_str(), X_OK) == 0)
+        return fmt::format("this program was built without CUDA; blip_mpi becomes {}", program.string());
+    if (errno == ENOENT)
         return fmt::format("this blip_mpi was built without CUDA: there is no {} (make build CUDA=1, or install both)",
                            program.string());
-    ::execv(program.c_str(), argv);
     return fmt::format("{} cannot be started: {}", program.string(), std::generic_category().message(errno));
 }
 
@@ -43,23 +41,7 @@ void settle(RuntimeOptions& runtime, const char* device) {
 
 }    // namespace
 
-std::vector<std::string> set_deterministic_environment() {
-    // cuBLAS reads it when it starts; its products repeat bit for bit with either of two values.
-    ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
-    std::vector<std::string> warnings;
-    for (const auto& [name, value] : {std::pair{"NCCL_ALGO", "Ring"}, {"NCCL_PROTO", "Simple"}}) {
-        ::setenv(name, value, 0);
-        const std::string set = std::getenv(name);
-        if (set != value)
-            warnings.push_back(
-                fmt::format("--deterministic: {0} is '{1}' in the environment, and stays so; sums over "
-                            "several GPUs are sure to repeat bit for bit with {0}={2} only",
-                            name, set, value));
-    }
-    return warnings;
-}
-
-DeviceChoice choose_device(Options& options, char** argv) {
+DeviceChoice choose_device(Options& options) {
     RuntimeOptions& runtime = options.runtime;
     DeviceChoice choice;
     const bool demanded = runtime.device == "cuda";
@@ -69,12 +51,12 @@ DeviceChoice choose_device(Options& options, char** argv) {
     }
     choice.no_gpu = find_gpus().reason;
     if (choice.no_gpu.empty()) {
-        if (runtime.deterministic) choice.remarks = set_deterministic_environment();
-        if (!built_with_cuda()) choice.no_gpu = become_cuda_program(argv);
-        if (choice.no_gpu.empty()) {
+        if (built_with_cuda()) {
+            if (runtime.deterministic) choice.remarks = set_deterministic_environment();
             settle(runtime, "cuda");
             return choice;
         }
+        choice.no_gpu = why_without_cuda();
         if (!demanded) choice.warning = "there is a GPU, but it computes on the CPU: " + choice.no_gpu;
     }
     if (demanded) choice.problem = choice.no_gpu;

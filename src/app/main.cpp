@@ -1,165 +1,82 @@
-// blip_mpi: parse, choose the device, start MPI where the verb needs it, run the verb, turn errors into exit codes.
+// blip_mpi: the front door. Without LibTorch and MPI, so that it answers in milliseconds whatever needs no data: help,
+// versions, the configuration, a command line that cannot be understood. It becomes the program that does the rest:
+// blip_mpi_score, blip_mpi_cuda where there is a GPU to compute on, else blip_mpi_cpu.
 #include <fmt/format.h>
-#include <sys/syscall.h>
-#include <torch/headeronly/version.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
-#include <cstdlib>
-#include <exception>
-#include <functional>
-#include <memory>
-#include <new>
-#include <optional>
-#include <string>
-#include <string_view>
-#include <vector>
+#include <filesystem>
+#include <system_error>
 
-#include "blip/base/error.h"
-#include "blip/base/log.h"
-#include "blip/base/standard_output.h"
-#include "blip/comm/mpi/communicator.h"
-#include "blip/comm/mpi/session.h"
-#include "blip/comm/run_together.h"
-#include "blip/comm/watchdog.h"
-#include "blip/options/parse.h"
-#include "src/app/device_choice.h"
+#include "blip/base/durable_file.h"
+#include "blip/base/gpu_presence.h"
+#include "blip/base/version.h"
 #include "src/app/error_text.h"
 #include "src/app/standalone.h"
-#include "src/app/startup.h"
-#include "src/app/verbs/verbs.h"
 
 namespace blip {
 namespace {
 
-// Prints once, on the first rank, before MPI is there.
-ExitCode answer_without_mpi(const ParsedCommandLine& command) {
-    if (launcher_rank() != 0) return ExitCode::ok;
-    if (command.help)
-        write_standard_output(help_text(command.options.verb), "help");
-    else if (command.version)
-        write_standard_output(
-            fmt::format("blip_mpi {}\nLibTorch {}\n{}\n", program_version, TORCH_VERSION, mpi_library_version()),
-            "the version");
-    else
-        write_standard_output(print_config(command.options), "the configuration");
-    return ExitCode::ok;
-}
+namespace fs = std::filesystem;
 
-void tell(const std::vector<std::string>& notes) {
-    for (const std::string& note : notes) log_info_text(note);
-}
-
-// problem: why this rank's command line could not be understood; those of other ranks may be in order, and would wait.
-int run_with_mpi(const ParsedCommandLine& command, const DeviceChoice& choice, int argc, char** argv,
-                 const std::optional<Error>& problem = {}) {
-    const Options& options = command.options;
-    const Watchdog watchdog(options.comm.timeout_s);
-    // Outside the try block: a rank that unwinds into MPI_Finalize would hang with the others.
-    MpiSession session(&argc, &argv);
-    init_log(session.rank());
-    try {
-        tell(command.notes);
-        std::unique_ptr<Communicator> communicator = make_mpi_communicator(options.comm);
-        run_together(*communicator, [&] {
-            if (problem) throw Error(*problem);
-        });
-        agree_on_device(options, choice, *communicator);
-        const ExitCode code = options.verb == Verb::train ? run_train(options, session, std::move(communicator))
-                                                          : run_evaluate(options, session, std::move(communicator));
-        return static_cast<int>(code);
-    } catch (const AgreedError& error) {
-        if (session.rank() == 0) log_error_text(error.what());
-        return static_cast<int>(error.code());
-    } catch (...) {
-        abort_job(session);
+// The next program reads the configuration again, and a pipe can be read only once: its text moves into memory.
+void keep_piped_config(std::vector<std::string>& words) {
+    for (std::size_t i = 0; i + 1 < words.size(); ++i) {
+        std::error_code absent;
+        if (words[i] != "--config" || !fs::is_fifo(words[i + 1], absent)) continue;
+        const std::string text = read_file(words[i + 1]);
+        const int memory = ::memfd_create("config", 0);
+        if (memory < 0 || ::write(memory, text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+            throw std::system_error(errno, std::generic_category(), "cannot keep the text of --config");
+        words[i + 1] = "/proc/self/fd/" + std::to_string(memory);
     }
 }
 
-int run(int argc, char** argv) {
-    if (argc > 1 && std::string_view(argv[1]) == "score")
-        return run_alone([&] { return run_score({argv + 2, argv + argc}); });
-    if (argc > 1 && std::string_view(argv[1]) == "verify") {
-        if (launcher_rank() != 0) return 0;    // under a launcher one process does it for all
-        return run_alone([&] { return run_verify({argv + 2, argv + argc}); });
-    }
+// `help VERB` asks what `VERB --help` does.
+void respell_help(std::vector<std::string>& words) {
+    if (words.empty() || words.front() != "help") return;
+    words.erase(words.begin());
+    words.push_back("--help");
+}
+
+ExitCode run(std::vector<std::string> words) {
+    respell_help(words);
+    if (print_version("blip_mpi", words)) return ExitCode::ok;
+    // LibTorch ends the process in a way of its own where it is gone.
+    if (std::error_code gone; fs::current_path(gone).empty() && gone == std::errc::no_such_file_or_directory)
+        throw Error(ExitCode::missing_input, "the working directory is gone: cd to one that exists");
+    const std::string verb = words.empty() ? "" : words.front();
+    if (verb == "score") become(score_program, words);
+    if (verb == "verify") become(cpu_program, words);
+    keep_piped_config(words);
     ParsedCommandLine command;
     try {
-        command = parse_command_line({argv + 1, argv + argc});
-    } catch (const Error& error) {
-        if (launcher_size() > 1) return run_with_mpi(command, {}, argc, argv, error);
-        fmt::print(stderr, "blip_mpi: {}\n", error.what());
-        return static_cast<int>(error.code());
+        command = parse_command_line(words);
+    } catch (const Error&) {
+        // The command lines of other ranks may be in order, and would wait: they are told by MPI.
+        if (launcher_size() > 1) become(cpu_program, words);
+        throw;
     }
-    if (command.help || command.version || command.options.print_config)
-        return run_alone([&] { return answer_without_mpi(command); });
-    if (command.options.verb == Verb::export_weights) return run_alone([&] { return run_export(command.options); });
-    const DeviceChoice choice = choose_device(command.options, argv);
-    if (command.options.verb != Verb::caption) return run_with_mpi(command, choice, argc, argv);
-    return run_alone([&] {
-        tell(command.notes);
-        require_device(choice);
-        return run_caption(command.options);
-    });
-}
-
-// Memory that ends within a destructor (JSON's allocate) or on a thread of a library's own: no signal and no core, but
-// a message and a code of ours. The launcher ends the other ranks.
-[[noreturn]] void on_terminate() noexcept {
-    std::set_terminate(std::abort);    // what follows may need memory too
-    char line[1024] = "an error that nothing could catch";
-    try {
-        if (const auto error = std::current_exception()) std::rethrow_exception(error);
-    } catch (const std::bad_alloc&) {
-        std::snprintf(line, sizeof line, "%s", out_of_memory);
-    } catch (const std::exception& error) {
-        std::snprintf(line, sizeof line, "%s", error.what());
-    } catch (...) {
+    if (answer(command)) return ExitCode::ok;
+    const RuntimeOptions& runtime = command.options.runtime;
+    if (command.options.verb != Verb::export_weights && runtime.device != "cpu" && find_gpus().reason.empty()) {
+        if (runtime.deterministic) set_deterministic_environment();
+        if (::access(program_beside(cuda_program).c_str(), X_OK) == 0) become(cuda_program, words);
     }
-    std::fprintf(stderr, "error: rank %d on %s: %s\n", launcher_rank(), host_name().c_str(), line);
-    std::_Exit(static_cast<int>(ExitCode::internal));
+    become(cpu_program, words);    // which says so where it ought to be the other
 }
-
-// A library of LibTorch's ends the process in a way of its own, before main, where the working directory was deleted.
-[[gnu::no_sanitize_address]] void require_working_directory() {
-    char path[4096];
-    if (::syscall(SYS_getcwd, path, sizeof path) > 0 || errno != ENOENT) return;
-    constexpr std::string_view text = "blip_mpi: the working directory is gone: cd to one that exists\n";
-    (void)!::syscall(SYS_write, 2, text.data(), text.size());
-    ::syscall(SYS_exit_group, static_cast<int>(ExitCode::missing_input));
-}
-
-// `score` needs nothing of LibTorch, whose libraries take 0.2 s to start: it becomes blip_mpi_score of the same folder.
-// Where that is absent, this program goes on.
-[[gnu::no_sanitize_address]] void become_score_program(int argc, char** argv, char** environment) {
-    constexpr char verb[] = "score", name[] = "blip_mpi_score";
-    if (argc < 2) return;
-    for (std::size_t i = 0; i < sizeof verb; ++i)
-        if (argv[1][i] != verb[i]) return;
-    char path[4096];
-    long length = ::syscall(SYS_readlink, "/proc/self/exe", path, sizeof path - sizeof name);
-    while (length > 0 && path[length - 1] != '/') --length;
-    if (length <= 0) return;
-    for (std::size_t i = 0; i < sizeof name; ++i) path[static_cast<std::size_t>(length) + i] = name[i];
-    ::syscall(SYS_execve, path, argv, environment);
-}
-
-// What stands in .preinit_array runs before all libraries have started, sanitizers' among them: only system calls are
-// safe, not even strlen.
-[[gnu::no_sanitize_address]] void before_libraries(int argc, char** argv, char** environment) {
-    require_working_directory();
-    become_score_program(argc, argv, environment);
-}
-[[gnu::section(".preinit_array"), gnu::used]] void (*const at_the_very_start)(int, char**, char**) = before_libraries;
 
 }    // namespace
 }    // namespace blip
 
 int main(int argc, char** argv) {
     blip::open_standard_streams();
-    std::set_terminate(blip::on_terminate);
-    blip::tune_allocator();
-    blip::install_stop_signals();
-    return blip::run(argc, argv);
+    try {
+        return static_cast<int>(blip::run({argv + 1, argv + argc}));
+    } catch (...) {
+        const auto [message, code] = blip::describe_current_exception();
+        fmt::print(stderr, "blip_mpi: {}\n", message);
+        return static_cast<int>(code);
+    }
 }

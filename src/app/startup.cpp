@@ -2,16 +2,20 @@
 #include "src/app/startup.h"
 
 #include <ATen/Parallel.h>
+#include <dlfcn.h>
 #include <fmt/format.h>
 #include <malloc.h>
 #include <torch/headeronly/version.h>
 
 #include <algorithm>
 #include <csignal>
+#include <fstream>
 #include <functional>
 #include <map>
 
+#include "blip/base/digest.h"
 #include "blip/base/log.h"
+#include "blip/base/version.h"
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/comm/mpi/session.h"
 #include "blip/comm/run_together.h"
@@ -19,7 +23,6 @@
 #include "blip/options/parse.h"
 #include "blip/train/run_identity.h"
 #include "src/app/affinity.h"
-#include "src/app/build_ids.h"
 #include "src/app/error_text.h"
 
 namespace blip {
@@ -120,14 +123,32 @@ void abort_job(const MpiSession& session) {
 
 bool stop_requested() { return stop_flag != 0; }
 
+namespace {
+
+// Tells builds of a program or library apart: the beginning of an ELF file holds the sizes of its parts, and of
+// programs the linker's build id.
+std::string build_of(const char* file) {
+    std::string beginning(4096, '\0');
+    std::ifstream(file, std::ios::binary).read(beginning.data(), static_cast<std::streamsize>(beginning.size()));
+    return digest_of(beginning);
+}
+
+std::string torch_build() {
+    Dl_info library{};
+    return ::dladdr(reinterpret_cast<const void*>(&at::get_num_threads), &library) == 0 ? "unknown"
+                                                                                        : build_of(library.dli_fname);
+}
+
+}    // namespace
+
 void check_same_options(const Options& options, Communicator& communicator) {
     std::map<std::string, std::string> own = changed_options(options);
     for (const char* of_one_rank : {"threads", "loader-threads", "prefetch", "data", "no-progress"})
         own.erase(of_one_rank);
     own["verb"] = options.verb == Verb::train ? "train" : "evaluate";
     own["program"] = program_version;
-    own["build of the program"] = program_build_id();
-    own["LibTorch"] = fmt::format("{} ({})", TORCH_VERSION, torch_build_id());
+    own["build of the program"] = build_of("/proc/self/exe");
+    own["LibTorch"] = fmt::format("{} ({})", TORCH_VERSION, torch_build());
     own["precision"] = options.runtime.precision;
     check_ranks_agree(own, communicator);
 }

@@ -12,8 +12,6 @@
 
 namespace blip {
 
-inline constexpr const char* program_version = "0.2.0";
-
 // glibc's malloc keeps its pages, without which a fifth of a training step on CPU goes into page faults, and large
 // tensors have memory of their own (kernels/large_tensors). main calls it for every verb; packing gains nothing by it
 // (its system time stays at a tenth of the whole).

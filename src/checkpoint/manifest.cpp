@@ -100,7 +100,7 @@ Manifest Manifest::from_json(const std::string& text, const std::string& origin)
     check_digest(text, origin);
     Manifest manifest;
     manifest.format = static_cast<int>(integer_field(object, "format", origin, 0, INT_MAX));
-    check_format(manifest.format, Manifest::newest_format, origin);
+    check_format(manifest.format, checkpoint_format_version, origin);
     manifest.state = state_from_json(field(object, "state", origin), origin);
     manifest.update_count = integer_field(object, "update_count", origin, 0, std::int64_t{1} << 24);
     manifest.world_size = static_cast<int>(integer_field(object, "world_size", origin, 1, INT_MAX));

@@ -72,7 +72,7 @@ std::optional<FoundCheckpoint> find_own_checkpoint(const Options& options, const
         refuse_earlier_results(options.checkpoint.output, communicator);
         return found;
     }
-    if (found->manifest.format < Manifest::newest_format)
+    if (found->manifest.format < checkpoint_format_version)
         throw AgreedError(ExitCode::usage,
                           fmt::format("{} was written by a version before 0.2, whose dropout drops others: this run "
                                       "cannot go on from it to the same result. Use that version, or begin another run "

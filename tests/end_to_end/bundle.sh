@@ -26,7 +26,7 @@ tar -C "$scratch/elsewhere" -xzf "$archive"
 rm -rf "$scratch/made"
 bundle=$(echo "$scratch"/elsewhere/*)
 for name in "${programs[@]}"; do [ -x "$bundle/bin/$name" ] || fail "no bin/$name"; done
-[ ! -x "$build/bin/blip_mpi_cuda" ] || [ -x "$bundle/libexec/blip_mpi_cuda" ] || fail "no blip_mpi_cuda"
+[ ! -x "$build/bin/blip_mpi_cuda" ] || [ -x "$bundle/libexec_torch/blip_mpi_cuda" ] || fail "no blip_mpi_cuda"
 (cd "$bundle" && sha256sum --quiet -c SHA256SUMS) >"$scratch/.sums" 2>&1 || fail "$(head -n 3 "$scratch/.sums")"
 for word in openmpi hdf5 icu curl; do
     compgen -G "$bundle/licences/*$word*" >/dev/null || [ ! -d /usr/share/doc/libicu-dev ] || fail "no licence of $word"
@@ -38,7 +38,7 @@ fi
 new_case "no library comes from outside, and none but LibTorch's and glibc's is missing"
 folders=$torch/torch/lib:$torch/nvidia/nccl/lib:$torch/nvidia/cu13/lib:$torch/lib
 outside() { # libraries of the bundle's files that are found elsewhere, this machine's own standing ready
-    find "$bundle" -type f \( -path '*/libexec/*' -o -regex '.*[.]so\([.][0-9.]*\)?' \) ! -path '*/lib/gcc/*' -print0 |
+    find "$bundle" -type f \( -path '*/libexec*/*' -o -regex '.*[.]so\([.][0-9.]*\)?' \) ! -path '*/lib/gcc/*' -print0 |
         LD_LIBRARY_PATH=$folders:/usr/lib/x86_64-linux-gnu xargs -0 -n 32 ldd 2>/dev/null |
         awk '/=>/ {print $1, $3 == "not" ? "absent" : $3}' | sort -u |
         grep -vE '^(lib(c|m|dl|rt|pthread|util|resolv)[.]so[.]|libstdc[+][+]|libgcc_s|libcuda[.]so)' |
@@ -82,7 +82,13 @@ for tests in unit_text unit_metrics:ptb_tokenizer/lines_equal_the_oracle unit_me
     exits 0; says " passed, 0 failed"
 done
 
-new_case "scores need no LibTorch"
+new_case "help, versions, usage errors and scores need no LibTorch"
+run env -i PATH=/usr/bin:/bin "$bundle/bin/blip_mpi" --help
+exits 0; says "--global-batch"
+run env -i PATH=/usr/bin:/bin "$bundle/bin/blip_mpi" --version --json
+exits 0; says '"libtorch": "2.11'
+run env -i PATH=/usr/bin:/bin "$bundle/bin/blip_mpi" train
+exits 64; says "train needs --data"
 echo '{"1": ["a dog runs"]}' >"$scratch/references.json"
 echo '[{"image_id": 1, "caption": "a dog runs"}]' >"$scratch/results.json"
 run env -i PATH=/usr/bin:/bin "$bundle/bin/blip_mpi" score --references "$scratch/references.json" --results "$scratch/results.json" --metrics bleu
@@ -160,15 +166,16 @@ refused() {
     said_once "$1"
 }
 new_case "a wrong LibTorch is refused in words, once, with 66"
-refused "LIBTORCH is not set" "$bundle/bin/blip_mpi" --version
-refused "holds neither torch/lib/libtorch_cpu.so nor lib/libtorch_cpu.so" LIBTORCH="$scratch" "$bundle/bin/blip_mpi" --version
+export=(export --from random --model tiny --to "$scratch/random.safetensors")
+refused "LIBTORCH is not set" "$bundle/bin/blip_mpi" "${export[@]}"
+refused "holds neither torch/lib/libtorch_cpu.so nor lib/libtorch_cpu.so" LIBTORCH="$scratch" "$bundle/bin/blip_mpi" "${export[@]}"
 mkdir -p "$scratch/old/torch/lib" "$scratch/unknown/lib"
 touch "$scratch/old/torch/lib/libtorch_cpu.so" "$scratch/unknown/lib/libtorch_cpu.so"
 echo "__version__ = '2.10.0+cu130'" >"$scratch/old/torch/version.py"
-refused "is version 2.10.0+cu130, not 2.11" LIBTORCH="$scratch/old" "$bundle/bin/blip_mpi" --version
-refused "is version unknown, not 2.11" LIBTORCH="$scratch/unknown" "$bundle/bin/blip_mpi" --version
+refused "is version 2.10.0+cu130, not 2.11" LIBTORCH="$scratch/old" "$bundle/bin/blip_mpi" "${export[@]}"
+refused "is version unknown, not 2.11" LIBTORCH="$scratch/unknown" "$bundle/bin/blip_mpi" "${export[@]}"
 refused "LIBTORCH is not set" OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_plm=isolated \
-    "$bundle/bin/mpirun" --oversubscribe -np 2 "$bundle/bin/blip_mpi" --version
+    "$bundle/bin/mpirun" --oversubscribe -np 2 "$bundle/bin/blip_mpi" "${export[@]}"
 
 new_case "the layout of a libtorch zip"
 mkdir "$scratch/zip"
@@ -176,8 +183,8 @@ root=$torch/torch
 [ -d "$root" ] || root=$torch
 ln -s "$root/lib" "$scratch/zip/lib"
 echo 2.11.0+cu130 >"$scratch/zip/build-version"
-run env -i PATH=/usr/bin:/bin LIBTORCH="$scratch/zip" "$bundle/bin/blip_mpi" --version
-exits 0; says "LibTorch 2.11"
+run env -i PATH=/usr/bin:/bin LIBTORCH="$scratch/zip" "$bundle/bin/blip_mpi" "${export[@]}"
+exits 0
 
 new_case "a machine with an older glibc is told so"
 mkdir "$scratch/tools"

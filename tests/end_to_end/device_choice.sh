@@ -13,8 +13,8 @@ int cuDeviceGetCount(int* count) { const char* gpus = getenv("FAKE_GPUS"); *coun
 int cuGetErrorString(int error, const char** text) { *text = "the fake driver's words"; return error == 0; }
 SOURCE
 ${CC:-gcc} -shared -fPIC -o "$driver/libcuda.so.1" "$scratch/driver.c" || exit 70
-cp "$blip" "$lonely/blip_mpi"
-cp "$blip" "$pair/blip_mpi"
+cp "$blip" "$bin/blip_mpi_cpu" "$lonely"
+cp "$blip" "$bin/blip_mpi_cpu" "$pair"
 cat >"$pair/blip_mpi_cuda" <<'SCRIPT'
 #!/bin/sh
 echo "started as $0 with: $*; workspace ${CUBLAS_WORKSPACE_CONFIG:-unset}; nccl ${NCCL_ALGO:-free} ${NCCL_PROTO:-free}; $MARK"
@@ -54,7 +54,7 @@ says "workspace :16:8; nccl Ring LL"
 run env -C "$pair" "${gpus[@]}" ./blip_mpi --data a.h5
 says "started as $pair/blip_mpi_cuda"
 
-new_case "what prints and ends, --device cpu, and a machine without a GPU stay in blip_mpi"
+new_case "what prints and ends stays in blip_mpi; --device cpu, and a machine without a GPU, compute in blip_mpi_cpu"
 for arguments in --help --version "--print-config --data a.h5" "--data a.h5 --device cpu"; do
     # shellcheck disable=SC2086
     run "${gpus[@]}" "$pair/blip_mpi" $arguments
@@ -69,6 +69,19 @@ exits 66; said_once "it computes on the CPU"; says "there is no $lonely/blip_mpi
 run "${gpus[@]}" "$lonely/blip_mpi" "${train[@]}" --device cuda
 exits 66; says "there is no $lonely/blip_mpi_cuda"; says "CUDA=1"
 
+new_case "a blip_mpi_cpu that was started by itself says what blip_mpi would have done"
+run "${gpus[@]}" "$pair/blip_mpi_cpu" --data a.h5
+exits 66; says "it computes on the CPU: this program was built without CUDA; blip_mpi becomes $pair/blip_mpi_cuda"
+chmod -x "$pair/blip_mpi_cuda"
+run "${gpus[@]}" "$pair/blip_mpi" --data a.h5
+exits 66; says "it computes on the CPU: $pair/blip_mpi_cuda cannot be started: Permission denied"
+
+new_case "nothing beside blip_mpi: 66, and what is missing"
+rm "$lonely/blip_mpi_cpu"
+run "$lonely/blip_mpi" "${train[@]}"
+exits 66; says "$lonely/blip_mpi_cpu cannot be started: No such file or directory"
+cp "$bin/blip_mpi_cpu" "$lonely"
+
 new_case "ranks that differ: the one without a GPU is named"
 run "${fake[@]}" mpirun -np 1 -x FAKE_GPUS=1 "$lonely/blip_mpi" "${train[@]}" --device cuda : \
     -np 1 "$lonely/blip_mpi" "${train[@]}" --device cuda
@@ -78,7 +91,7 @@ if [ -x "$bin/blip_mpi_cuda" ]; then
     exits 66; said_once "some ranks have a GPU, but there is none for rank 1 on $(hostname): the NVIDIA driver shows no GPU"
 fi
 
-new_case "blip_mpi_cuda without a GPU computes what blip_mpi does, bit for bit"
+new_case "blip_mpi_cuda without a GPU computes what blip_mpi_cpu does, bit for bit"
 if [ -x "$bin/blip_mpi_cuda" ]; then
     draw_sample 12
     train 1 "$scratch/cpu" --max-steps 3 --no-evaluate --device cpu

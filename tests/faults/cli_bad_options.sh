@@ -93,7 +93,41 @@ says() { # WORD ARGUMENT...: exit 0, on stdout
 }
 passes "help" says "--global-batch N" --help
 passes "help of caption" says "photo.jpg" caption -h
+passes "help VERB" says "photo.jpg" help caption
+passes "help of score" says "--references" help score
 passes "version" says "blip_mpi" --version
+versions() { # PROGRAM: as lines, and as one object that says the same
+    "$build/bin/$1" --version >"$scratch/lines" && "$build/bin/$1" --version --json >"$scratch/object" && python3 - "$scratch" "$1" <<'PYTHON'
+import json, sys
+facts = json.load(open(sys.argv[1] + '/object'))
+lines = open(sys.argv[1] + '/lines').read()
+assert facts['program'] == sys.argv[2] and facts['formats'].keys() == {'packed', 'packed_oldest', 'checkpoint'}, facts
+for name in ('version', 'commit', 'compiler', 'mpi', 'libtorch', 'hdf5', 'cuda', 'nccl'):
+    assert facts[name] and facts[name] in lines, (name, facts, lines)
+PYTHON
+}
+for program in "$build"/bin/*; do passes "versions of ${program##*/}" versions "${program##*/}"; done
+passes "a launcher's ranks say the version once" test "$(mpirun -np 2 "$blip" --version | grep -c '^blip_mpi ')" = 1
+passes "a configuration from a pipe is read by both programs" exits_with 66 "$scratch/of_pipe.h5" \
+    "$blip" train --output "$scratch/o" --config <(echo "data = $scratch/of_pipe.h5")
+# Processor time, the least of ten: other work on the machine does not count. LibTorch's start takes 200 ms.
+milliseconds() { # LIMIT COMMAND...
+    local TIMEFORMAT='%3U %3S' all
+    for _ in 1 2 3 4 5 6 7 8 9 10; do { time "${@:2}" >/dev/null 2>&1; } 2>>"$scratch/times"; done
+    all=$(awk '{print ($1 + $2) * 1000}' "$scratch/times" | sort -g)
+    rm "$scratch/times"
+    echo "milliseconds: $all"
+    awk -v limit="$1" 'NR == 1 {exit !($1 < limit)}' <<<"$all"
+}
+echo '{"1": ["a dog runs"]}' >"$scratch/references.json"
+echo '[{"image_id": 1, "caption": "a dog runs"}]' >"$scratch/results.json"
+if [ -z "${SANITIZE:-}" ]; then
+    passes "help takes milliseconds" milliseconds 30 "$blip" --help
+    passes "a usage error takes milliseconds" milliseconds 30 "$blip" train --epoch 3
+    passes "scores take milliseconds" milliseconds 30 "$blip" score --references "$scratch/references.json" --results "$scratch/results.json" --metrics bleu,cider
+else
+    skips "what takes milliseconds" "not with a sanitizer"
+fi
 for config in jobs/*.cfg; do
     round_trip() {
         "$blip" --config "$config" --data "$data" --text-layers 2 --init-lr 3.3e-5 --print-config >"$scratch/1.cfg" &&

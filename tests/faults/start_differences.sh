@@ -22,13 +22,14 @@ differ() {
 }
 
 new_case "another version of the program on one rank"
-sed 's/0\.1\.0/0.1.9/g' "$blip" >"$scratch/blip_mpi" && chmod +x "$scratch/blip_mpi"
+cp "$blip" "$scratch"
+sed 's/0\.2\.0/0.1.9/g' "$bin/blip_mpi_cpu" >"$scratch/blip_mpi_cpu" && chmod +x "$scratch/blip_mpi_cpu"
 differ "$blip" "${common[@]}" -- "$scratch/blip_mpi" "${common[@]}"
-exits 64; said_once "the ranks were started differently"; says "program is 0.1.9 on rank 1, 0.1.0 on rank 0"
+exits 64; said_once "the ranks were started differently"; says "program is 0.1.9 on rank 1, 0.2.0 on rank 0"
 said_once "error: "
 
 new_case "another build of the same version on one rank"
-python3 - "$blip" "$scratch/blip_mpi" <<'PYTHON' >"$scratch/.said" 2>&1 || fail "$(cat "$scratch/.said")"
+python3 - "$bin/blip_mpi_cpu" "$scratch/blip_mpi_cpu" <<'PYTHON' >"$scratch/.said" 2>&1 || fail "$(cat "$scratch/.said")"
 import struct, sys
 program = bytearray(open(sys.argv[1], "rb").read())
 note = program.index(struct.pack("<III", 4, 20, 3) + b"GNU\0")    # name, content, type: a build id

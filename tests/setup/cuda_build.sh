@@ -43,8 +43,8 @@ new_case "others on LD_LIBRARY_PATH change nothing"
 LD_LIBRARY_PATH=$(realpath "$build/tests/fakes/cudart"):$(realpath "$build/tests/fakes/nccl")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} libraries "$program" >"$scratch/of_program"
 one_of libnccl.so; one_of libcudart.so
 
-new_case "blip_mpi holds no CUDA libraries but those of the CPU LibTorch: it starts fast where there is none"
-libraries "$bin/blip_mpi" >"$scratch/of_program"
+new_case "blip_mpi_cpu holds no CUDA libraries but those of the CPU LibTorch: it starts fast where there is none"
+libraries "$bin/blip_mpi_cpu" >"$scratch/of_program"
 is "$(grep -cE '^lib(torch_cuda|c10_cuda|nccl)' "$scratch/of_program")" 0 "CUDA libraries"
 
 new_case "GPU code for every architecture, and for later ones"

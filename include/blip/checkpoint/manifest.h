@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "blip/base/version.h"
 #include "blip/checkpoint/train_state.h"
 #include "blip/options/options.h"
 
@@ -22,10 +23,7 @@ struct ShardFile {
 };
 
 struct Manifest {
-    // 1: of versions before 0.2, whose masks of dropout are others, so that no run goes on from them; their weights are
-    // read.
-    static constexpr int newest_format = 2;
-    int format = newest_format;
+    int format = checkpoint_format_version;
     TrainState state;
     std::int64_t update_count = 0;
     int world_size = 1;

@@ -20,11 +20,9 @@ class MeteorIndex;
 class MeteorData {
   public:
     // dir: what `env/setup.sh --with-meteor` fetches (english.words, english.synsets, english.exceptions,
-    // paraphrase-en.gz); empty: default_meteor_dir(). The first call compiles them into an index below
-    // $XDG_CACHE_HOME/blip_mpi or
-    // ~/.cache/blip_mpi (seconds); later ones map it. An index that is damaged or of other tables is made anew; where
-    // the cache cannot be written it lives in memory. Errors: missing_input for an absent file, bad_data for one that
-    // is not such a table, both naming it.
+    // paraphrase-en.gz); empty: default_meteor_dir(). Where their index is not beside them, or is older, it compiles
+    // them in memory (seconds), and tells. Errors: missing_input for an absent file, bad_data for one that is not such
+    // a table, both naming it.
     static MeteorData open(const std::filesystem::path& dir);
 
     const MeteorIndex& index() const { return *index_; }
@@ -43,6 +41,10 @@ struct MeteorTables {
 MeteorTables find_meteor(const std::filesystem::path& dir);
 // Throws missing_input unless all tables are in `dir`. Does not read them.
 void require_meteor_tables(const std::filesystem::path& dir);
+
+// Writes the index of the tables in dir beside them, so that MeteorData::open need not compile: part of the build.
+// Throws as that does, and io.
+void compile_meteor_index(const std::filesystem::path& dir);
 
 // $BLIP_DEPS/meteor-1.5, else ~/.cache/blip_mpi/meteor-1.5: where env/setup.sh puts the tables.
 std::filesystem::path default_meteor_dir();

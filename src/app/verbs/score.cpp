@@ -24,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct ScoreOptions {
-    fs::path references, results, per_image, cider_df, write_cider_df, meteor_data;
+    fs::path references, results, per_image, cider_df, write_cider_df, meteor_data, compile_meteor;
     std::vector<std::string> splits, metrics;
     bool json = false, allow_missing = false;
     std::int64_t threads = 0;
@@ -45,6 +45,8 @@ void declare_options(ToolOptions& table, ScoreOptions& options) {
               "METEOR's tables, instead of where env/setup.sh --with-meteor puts them; an error (66) where DIR\n"
               "                           lacks them. Without it and without --metrics METEOR is left out where they "
               "are\n                           not installed");
+    table.add("compile-meteor", "DIR", options.compile_meteor,
+              "write the index of the tables in DIR beside them, and end: without it each start compiles them");
     table.add("per-image", "FILE", options.per_image,
               "write each image's scores: [{\"image_id\", \"Bleu_1\", ...}, ...]");
     table.add("cider-df", "FILE", options.cider_df,
@@ -154,6 +156,10 @@ ExitCode run_score(const std::vector<std::string>& words) {
     declare_options(table, options);
     if (!table.parse(words)) {
         write_standard_output(table.help(), "help");
+        return ExitCode::ok;
+    }
+    if (table.given("compile-meteor")) {
+        compile_meteor_index(options.compile_meteor);
         return ExitCode::ok;
     }
     for (const char* needed : {"references", "results"})

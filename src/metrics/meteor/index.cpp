@@ -1,4 +1,4 @@
-// See meteor_index.h.
+// See index.h.
 #include "src/metrics/meteor/index.h"
 
 #include <algorithm>
@@ -34,7 +34,7 @@ std::optional<MeteorIndex> MeteorIndex::over(std::span<const std::uint32_t> imag
         index.parts_[i] = image.subspan(at, image[i]);
         at += image[i];
     }
-    if (at != image.size() || index.part(Part::word_slots).empty() || index.part(Part::phrase_slots).empty())
+    if (at != image.size() || index.part(Part::word_slots).empty() || index.part(Part::phrase_slots).size() < 3)
         return std::nullopt;
     index.owner_ = std::move(owner);
     return index;
@@ -42,15 +42,17 @@ std::optional<MeteorIndex> MeteorIndex::over(std::span<const std::uint32_t> imag
 
 std::string_view MeteorIndex::text_of(std::uint32_t word) const {
     const std::span<const std::uint32_t> begins = part(Part::word_begins);
-    return {reinterpret_cast<const char*>(part(Part::text).data()) + begins[word], begins[word + 1] - begins[word]};
+    const std::string_view all(reinterpret_cast<const char*>(part(Part::text).data()), part(Part::text).size_bytes());
+    if (std::uint64_t{word} + 1 >= begins.size() || begins[word] > all.size()) return {};
+    return all.substr(begins[word], begins[word + 1] - begins[word]);
 }
 
 std::uint32_t MeteorIndex::word(std::string_view text) const {
     const std::span<const std::uint32_t> slots = part(Part::word_slots);
-    for (std::size_t at = word_hash(text) & (slots.size() - 1);; at = (at + 1) & (slots.size() - 1)) {
-        if (slots[at] == 0) return no_word;
+    std::size_t at = word_hash(text) & (slots.size() - 1);
+    for (std::size_t tried = 0; tried < slots.size() && slots[at] != 0; ++tried, at = (at + 1) & (slots.size() - 1))
         if (text_of(slots[at] - 1) == text) return slots[at] - 1;
-    }
+    return no_word;
 }
 
 void MeteorIndex::add_sets(std::uint32_t word, std::vector<std::uint32_t>& sets) const {
@@ -84,10 +86,9 @@ std::uint32_t MeteorIndex::longer_phrase(std::uint32_t phrase, std::uint32_t wor
     const std::span<const std::uint32_t> slots = part(Part::phrase_slots);
     const std::size_t count = slots.size() / 3;
     std::size_t at = mix_hash(std::uint64_t{phrase} << 32 | word) & (count - 1);
-    for (;; at = (at + 1) & (count - 1)) {
-        if (slots[3 * at + 2] == 0) return 0;
+    for (std::size_t tried = 0; tried < count && slots[3 * at + 2] != 0; ++tried, at = (at + 1) & (count - 1))
         if (slots[3 * at] == phrase && slots[3 * at + 1] == word) return slots[3 * at + 2];
-    }
+    return 0;
 }
 
 IndexImage assemble_index(const std::vector<std::uint32_t> (&parts)[part_count]) {

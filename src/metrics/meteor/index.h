@@ -1,5 +1,6 @@
-// METEOR's tables as one array of 32-bit numbers that can be used where it lies, in memory or in a mapped file. Made by
-// meteor_tables, opened by meteor_data. Internal to the metrics layer.
+// METEOR's tables as one array of 32-bit numbers that can be used where it lies, in memory or in a mapped file;
+// whatever numbers are in it, nothing outside of it is read. Made by tables.cpp, opened by data.cpp. Internal to the
+// metrics layer.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +46,9 @@ class MeteorIndex {
     static std::optional<MeteorIndex> over(std::span<const std::uint32_t> image, std::shared_ptr<const void> owner);
 
     std::uint32_t word(std::string_view text) const;    // no_word if no table has it
-    bool is_function(std::uint32_t word) const { return word != no_word && part(Part::functions)[word] != 0; }
+    bool is_function(std::uint32_t word) const {
+        return word < part(Part::functions).size() && part(Part::functions)[word] != 0;
+    }
     // Synonym sets of a word and of what it is an inflection of, ascending.
     std::vector<std::uint32_t> synonym_sets(std::string_view text) const;
     // The phrase that is `phrase` (0 = empty) with one word more; 0 if no table entry begins so.
@@ -58,6 +61,7 @@ class MeteorIndex {
     std::span<const std::uint32_t> part(Part which) const { return parts_[static_cast<std::size_t>(which)]; }
     std::span<const std::uint32_t> list(Part begins, Part values, std::uint32_t of) const {
         const std::span<const std::uint32_t> at = part(begins);
+        if (std::uint64_t{of} + 1 >= at.size() || at[of] > at[of + 1] || at[of + 1] > part(values).size()) return {};
         return part(values).subspan(at[of], at[of + 1] - at[of]);
     }
     std::string_view text_of(std::uint32_t word) const;

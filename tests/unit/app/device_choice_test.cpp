@@ -1,5 +1,5 @@
 // The environment that --deterministic sets for CUDA's libraries and NCCL.
-#include "src/app/device_choice.h"
+#include "src/app/standalone.h"
 
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>

@@ -3,7 +3,6 @@
 #include "src/metrics/meteor/align.h"
 
 #include <boost/test/unit_test.hpp>
-#include <cstdlib>
 #include <sstream>
 
 #include "blip/metrics/meteor.h"
@@ -25,7 +24,6 @@ struct OneChoice {
         write_bytes(dir / "english.synsets", "skateboard\n1\nskateboarder\n1\n");
         write_bytes(dir / "english.exceptions", "ran\nrun\n");
         write_bytes(dir / "paraphrase-en.gz", "0.5\nat rest\nlying around\n");
-        ::setenv("XDG_CACHE_HOME", (scratch.path() / "cache").c_str(), 1);
         data = MeteorData::open(dir);
     }
 

@@ -9,14 +9,12 @@
 #include <string_view>
 #include <vector>
 
+#include "blip/base/version.h"
 #include "blip/data/packed/dataset.h"
 
 namespace blip {
 
 inline constexpr std::string_view packed_format_name = "blip_mpi packed captions";
-inline constexpr std::int64_t packed_format_version = 2;    // what is written
-// 1 had no encoding (always raw) and no record of skipped pictures; it is still read
-inline constexpr std::int64_t oldest_packed_format_version = 1;
 inline constexpr std::array<std::string_view, 3> packed_split_names = {"train", "val", "test"};
 inline constexpr std::int32_t packed_max_side = 65535;                // of an image, in pixels (JPEG's limit)
 inline constexpr std::uint64_t packed_most_image_bytes = 1U << 30;    // in the file: more than any decoder gives
