@@ -37,7 +37,7 @@ namespace {
 ExitCode answer_without_mpi(const ParsedCommandLine& command) {
     if (launcher_rank() != 0) return ExitCode::ok;
     if (command.help)
-        write_standard_output(help_text(command.options.verb), "help");
+        write_standard_output(help_text(command), "help");
     else if (command.version)
         write_standard_output(
             fmt::format("blip_mpi {}\nLibTorch {}\n{}\n", program_version, TORCH_VERSION, mpi_library_version()),
@@ -78,12 +78,6 @@ int run_with_mpi(const ParsedCommandLine& command, const DeviceChoice& choice, i
 }
 
 int run(int argc, char** argv) {
-    if (argc > 1 && std::string_view(argv[1]) == "score")
-        return run_alone([&] { return run_score({argv + 2, argv + argc}); });
-    if (argc > 1 && std::string_view(argv[1]) == "verify") {
-        if (launcher_rank() != 0) return 0;    // under a launcher one process does it for all
-        return run_alone([&] { return run_verify({argv + 2, argv + argc}); });
-    }
     ParsedCommandLine command;
     try {
         command = parse_command_line({argv + 1, argv + argc});
@@ -94,6 +88,15 @@ int run(int argc, char** argv) {
     }
     if (command.help || command.version || command.options.print_config)
         return run_alone([&] { return answer_without_mpi(command); });
+    if (command.options.verb == Verb::score)
+        return run_alone([&] {
+            tell(command.notes);
+            return run_score(command.options);
+        });
+    if (command.options.verb == Verb::verify) {
+        if (launcher_rank() != 0) return 0;    // under a launcher one process does it for all
+        return run_alone([&] { return run_verify(command.options.verify, command.options.json); });
+    }
     if (command.options.verb == Verb::export_weights) return run_alone([&] { return run_export(command.options); });
     const DeviceChoice choice = choose_device(command.options, argv);
     if (command.options.verb != Verb::caption) return run_with_mpi(command, choice, argc, argv);
