@@ -20,7 +20,7 @@
 #include "blip/base/version.h"
 #include "blip/data/packed/format.h"
 #include "blip/data/packed/writer.h"
-#include "blip/options/tool_options.h"
+#include "blip/options/table.h"
 #include "blip/text/caption_text.h"
 #include "data_prep/coco_pack/images.h"
 #include "data_prep/coco_pack/progress.h"
@@ -39,7 +39,7 @@ struct PackOptions {
     SourceOptions source;
     fs::path vocabulary, out = "coco.h5", info, check;
     std::string prompt{default_prompt}, encoding{encoding_name(PackedEncoding::raw)};
-    std::int64_t threads = 0;
+    int threads = 0;
     bool overwrite = false, skip_bad = false;
 };
 
@@ -88,7 +88,7 @@ void check_space(const PackOptions& options, PackedEncoding encoding, std::uint6
 
 void pack(const PackOptions& options) {
     check_out(options);
-    const int threads = thread_count(static_cast<int>(options.threads));
+    const int threads = thread_count(options.threads);
     const Vocabulary vocabulary =
         Vocabulary::from_file(options.vocabulary.empty() ? find_vocabulary() : options.vocabulary);
     const WordPieceTokenizer tokenizer(vocabulary);
@@ -117,48 +117,52 @@ void pack(const PackOptions& options) {
     fmt::print("{}: data digest {}\n", options.out.string(), digest);
 }
 
-void declare_options(ToolOptions& table, PackOptions& options) {
-    table.add("coco", "DIR", options.source.coco, "folder with annotations, train2014 and val2014");
-    table.add(
-        "karpathy", "FILE|DIR", options.source.karpathy,
-        "Karpathy's dataset_coco.json, or a folder with it or with coco_karpathy_{train,val,test}.json;\n"
-        "                           else looked for in annotations and karpathy below --coco and in it; without any,\n"
-        "                           train2014 is used for training and val2014 for validation");
-    table.add("nocaps", "FILE", options.source.nocaps,
-              "NoCaps' annotation file, captions in it: its pictures, which are in --coco DIR, become the\n"
-              "                           split val; evaluate --nocaps takes the same file");
-    table.add("vocab", "FILE", options.vocabulary, "BERT word list; the one that came with the program if left out");
-    table.add("out", "FILE", options.out, "the packed file");
-    table.add_choice(
-        "encoding", "raw|jpeg", options.encoding, {"raw", "jpeg"},
-        "how pictures are stored: as pixels, or as their JPEG files' bytes (a fifth of the\n"
-        "                           space, decoded on load); training is the same, and may change between them");
-    table.add_names("splits", "A,B", options.source.splits, {"train", "val", "test"},
-                    "only these of train,val,test; all there are if left out");
-    table.add_flag("skip-bad", options.skip_bad,
-                   "leave out pictures that are missing, unreadable or damaged, with their captions;\n"
-                   "                           they are listed here and in the file. Without it they end the run");
-    table.add("prompt", "TEXT", options.prompt, "what every caption starts with");
-    table.add("limit", "N", options.source.limit, 0, 1'000'000'000, "only the first N images of each split; 0 = all");
-    table.add("threads", "N", options.threads, 0, 1024, "decoding threads; 0 = one for each core");
-    table.add_flag("overwrite", options.overwrite, "replace an existing --out");
-    table.add("info", "FILE", options.info, "print what a packed file holds, and what was left out");
-    table.add("check", "FILE", options.check, "verify every image (decoding it) and caption of a packed file");
+OptionTable declare_options(PackOptions& options) {
+    OptionTable table;
+    SourceOptions& source = options.source;
+    table.path("coco", "DIR", "folder with annotations, train2014 and val2014", source.coco);
+    table.path("karpathy", "FILE|DIR",
+               "Karpathy's dataset_coco.json, or a folder with it or with coco_karpathy_{train,val,test}.json; else "
+               "looked for in annotations and karpathy below --coco and in it; without any, train2014 is used for "
+               "training and val2014 for validation",
+               source.karpathy);
+    table.path("nocaps", "FILE",
+               "NoCaps' annotation file, captions in it: its pictures, which are in --coco DIR, become the split val; "
+               "evaluate --nocaps takes the same file",
+               source.nocaps);
+    table.path("vocab", "FILE", "BERT word list; the one that came with the program if left out", options.vocabulary);
+    table.path("out", "FILE", "the packed file", options.out);
+    table.choice("encoding", {"raw", "jpeg"},
+                 "how pictures are stored: as pixels, or as their JPEG files' bytes, which take a fifth of the space "
+                 "and are decoded when they are read; training is the same, and may change between them",
+                 options.encoding);
+    table.list("splits", "A,B", {"train", "val", "test"}, "only these of train,val,test; all there are if left out",
+               source.splits);
+    table.flag("skip-bad",
+               "leave out pictures that are missing, unreadable or damaged, with their captions; they are listed here "
+               "and in the file. Without it they end the run",
+               options.skip_bad);
+    table.text("prompt", "TEXT", "what every caption starts with", options.prompt);
+    table.number("limit", "N", "only the first N images of each split; 0 = all", between(0, 1e9), source.limit);
+    table.number("threads", "N", "decoding threads; 0 = one for each core", between(0, 1024), options.threads);
+    table.flag("overwrite", "replace an existing --out", options.overwrite);
+    table.path("info", "FILE", "print what a packed file holds, and what was left out", options.info);
+    table.path("check", "FILE", "verify every image (decoding it) and caption of a packed file", options.check);
+    return table;
 }
 
 int run(const std::vector<std::string>& arguments) {
     if (print_version("coco_pack", arguments)) return 0;
     PackOptions options;
-    ToolOptions table(
-        "coco_pack",
-        "Packs a COCO 2014 tree into one HDF5 file for blip_mpi.\n"
-        "  coco_pack --coco DIR [--karpathy FILE|DIR] --out coco.h5\n"
-        "  coco_pack --info FILE | --check FILE\n"
-        "Exit codes: 0 done, 64 wrong options or --out exists, 65 bad data, 66 missing files, 74 I/O or no space,\n"
-        "130 and 143 stopped by SIGINT or SIGTERM (nothing is left behind).");
-    declare_options(table, options);
-    if (!table.parse(arguments)) {
-        write_standard_output(table.help(), "help");
+    OptionTable table = declare_options(options);
+    if (!table.read_words(arguments)) {
+        const std::string intro =
+            "Packs a COCO 2014 tree into one HDF5 file for blip_mpi.\n"
+            "  coco_pack --coco DIR [--karpathy FILE|DIR] --out coco.h5\n"
+            "  coco_pack --info FILE | --check FILE\n"
+            "Exit codes: 0 done, 64 wrong options or --out exists, 65 bad data, 66 missing files, 74 I/O or no space, "
+            "130 and 143 stopped by SIGINT or SIGTERM (nothing is left behind).";
+        write_standard_output(table.help(intro), "help");
         return 0;
     }
     const int actions = table.given("coco") + table.given("info") + table.given("check");
@@ -178,7 +182,7 @@ int run(const std::vector<std::string>& arguments) {
     if (table.given("info"))
         print_info(options.info);
     else if (table.given("check"))
-        run_check(options.check, thread_count(static_cast<int>(options.threads)));
+        run_check(options.check, thread_count(options.threads));
     else
         pack(options);
     flush_standard_output(printed);

@@ -1,15 +1,15 @@
 // make_sample: draws a small captioned data set in the COCO 2014 layout, so that everything can be tried and tested
 // without a download. The same options give the same bytes. Called by `make demo` and the tests.
-//   make_sample --out DIR [--train 2000] [--val 100] [--test 100] [--seed 1] [--size 160x120 ...]
+//   make_sample --out DIR [--train 2000] [--val 100] [--test 100] [--seed 1] [--size 160x120,128x128]
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
 #include <fstream>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -18,7 +18,7 @@
 #include "blip/base/standard_output.h"
 #include "blip/base/version.h"
 #include "blip/image/jpeg.h"
-#include "blip/options/tool_options.h"
+#include "blip/options/table.h"
 #include "data_prep/make_sample/files.h"
 #include "data_prep/make_sample/scene.h"
 
@@ -32,8 +32,9 @@ constexpr int jpeg_quality = 90;
 
 struct SampleOptions {
     fs::path out;
-    std::int64_t train = 2000, val = 100, test = 100, seed = 1, threads = 0;
-    std::vector<std::string> sizes = {"160x120", "120x160", "128x128", "176x144", "144x192"};
+    std::int64_t train = 2000, val = 100, test = 100, seed = 1;
+    int threads = 0;
+    std::string sizes = "160x120,120x160,128x128,176x144,144x192";
 };
 
 // "160x120" -> width, height
@@ -44,8 +45,19 @@ ImageSize parse_size(const std::string& word) {
     const auto [last, height_error] = std::from_chars(middle == end ? end : middle + 1, end, size.height);
     if (width_error != std::errc() || height_error != std::errc() || middle == end || *middle != 'x' || last != end ||
         size.width < 32 || size.height < 32 || size.width > 4096 || size.height > 4096)
-        throw std::invalid_argument(fmt::format("'{}' is not WIDTHxHEIGHT with 32 to 4096 pixels each", word));
+        throw Error(ExitCode::usage, fmt::format("--size: '{}' is not WIDTHxHEIGHT with 32 to 4096 pixels each", word));
     return size;
+}
+
+// "160x120,128x128"
+std::vector<ImageSize> parse_sizes(const std::string& words) {
+    std::vector<ImageSize> sizes;
+    for (std::size_t begin = 0; begin <= words.size();) {
+        const std::size_t end = std::min(words.find(',', begin), words.size());
+        sizes.push_back(parse_size(words.substr(begin, end - begin)));
+        begin = end + 1;
+    }
+    return sizes;
 }
 
 // Train first, then val, then test; as in COCO's Karpathy split, one training picture in eight comes from val2014.
@@ -85,22 +97,20 @@ void make_folders(const fs::path& out) {
 
 void make_sample(const SampleOptions& options) {
     const auto start = std::chrono::steady_clock::now();
-    std::vector<ImageSize> sizes;
-    for (const auto& word : options.sizes) sizes.push_back(parse_size(word));
+    const std::vector<ImageSize> sizes = parse_sizes(options.sizes);
     std::vector<SampleImage> images = plan_images(options);
     make_folders(options.out);
     const auto seed = static_cast<std::uint64_t>(options.seed);
-    parallel_for(static_cast<std::int64_t>(images.size()), thread_count(static_cast<int>(options.threads)),
-                 [&](std::int64_t n) {
-                     SampleImage& image = images[static_cast<std::size_t>(n)];
-                     const auto number = static_cast<std::uint64_t>(n);
-                     const Scene scene = make_scene(seed, number, sizes);
-                     image.height = scene.height;
-                     image.width = scene.width;
-                     image.captions = scene_captions(scene, seed, number);
-                     write_bytes(options.out / image.folder / image.file_name(),
-                                 encode_jpeg(draw_scene(scene, seed, number), jpeg_quality));
-                 });
+    parallel_for(static_cast<std::int64_t>(images.size()), thread_count(options.threads), [&](std::int64_t n) {
+        SampleImage& image = images[static_cast<std::size_t>(n)];
+        const auto number = static_cast<std::uint64_t>(n);
+        const Scene scene = make_scene(seed, number, sizes);
+        image.height = scene.height;
+        image.width = scene.width;
+        image.captions = scene_captions(scene, seed, number);
+        write_bytes(options.out / image.folder / image.file_name(),
+                    encode_jpeg(draw_scene(scene, seed, number), jpeg_quality));
+    });
     // last, so that a folder with annotations is a whole data set
     write_annotations(options.out, images);
     write_standard_output(
@@ -113,21 +123,21 @@ void make_sample(const SampleOptions& options) {
 int run(const std::vector<std::string>& arguments) {
     if (print_version("make_sample", arguments)) return 0;
     SampleOptions options;
-    ToolOptions table("make_sample",
-                      "Draws a small captioned data set in the COCO 2014 layout.\n"
-                      "  make_sample --out DIR\n"
-                      "Exit codes: 0 done, 64 wrong options or --out not empty, 74 I/O.");
-    table.add("out", "DIR", options.out, "folder to fill; new or empty");
-    table.add("train", "N", options.train, 1, 1'000'000, "training pictures");
-    table.add("val", "N", options.val, 1, 1'000'000, "validation pictures");
-    table.add("test", "N", options.test, 1, 1'000'000, "test pictures");
-    table.add("seed", "S", options.seed, 0, INT64_C(1) << 53, "another seed draws other pictures");
-    table.add("threads", "N", options.threads, 0, 1024, "drawing threads; 0 = one for each core");
-    table.add_list(
-        "size", "WxH", options.sizes, [](const std::string& word) { (void)parse_size(word); },
-        "sizes that pictures may have");
-    if (!table.parse(arguments)) {
-        write_standard_output(table.help(), "help");
+    OptionTable table;
+    const Range count = between(1, 1e6);
+    table.path("out", "DIR", "folder to fill; new or empty", options.out);
+    table.number("train", "N", "training pictures", count, options.train);
+    table.number("val", "N", "validation pictures", count, options.val);
+    table.number("test", "N", "test pictures", count, options.test);
+    table.number("seed", "S", "another seed draws other pictures", between(0, 0x1p53), options.seed);
+    table.number("threads", "N", "drawing threads; 0 = one for each core", between(0, 1024), options.threads);
+    table.text("size", "WxH,...", "sizes that pictures may have", options.sizes);
+    if (!table.read_words(arguments)) {
+        const std::string intro =
+            "Draws a small captioned data set in the COCO 2014 layout.\n"
+            "  make_sample --out DIR\n"
+            "Exit codes: 0 done, 64 wrong options or --out not empty, 74 I/O.";
+        write_standard_output(table.help(intro), "help");
         return 0;
     }
     if (options.out.empty()) throw Error(ExitCode::usage, "--out DIR is needed; see make_sample --help");

@@ -61,10 +61,6 @@ int run_with_mpi(const ParsedCommandLine& command, const DeviceChoice& choice, i
 
 int run(int argc, char** argv) {
     const std::vector<std::string> words(argv + 1, argv + argc);
-    if (!words.empty() && words.front() == "verify") {
-        if (launcher_rank() != 0) return 0;    // under a launcher one process does it for all
-        return run_alone([&] { return run_verify({words.begin() + 1, words.end()}); });
-    }
     ParsedCommandLine command;
     try {
         if (print_version(built_with_cuda() ? cuda_program : cpu_program, words)) return 0;
@@ -75,6 +71,15 @@ int run(int argc, char** argv) {
         return static_cast<int>(error.code());
     }
     if (command.help || command.options.print_config) return run_alone([&] { return answer(command), ExitCode::ok; });
+    if (command.options.verb == Verb::score)
+        return run_alone([&] {
+            tell(command.notes);
+            return run_score(command.options);
+        });
+    if (command.options.verb == Verb::verify) {
+        if (launcher_rank() != 0) return 0;    // under a launcher one process does it for all
+        return run_alone([&] { return run_verify(command.options.verify, command.options.json); });
+    }
     if (command.options.verb == Verb::export_weights) return run_alone([&] { return run_export(command.options); });
     const DeviceChoice choice = choose_device(command.options);
     if (command.options.verb != Verb::caption) return run_with_mpi(command, choice, argc, argv);

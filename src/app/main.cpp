@@ -33,22 +33,11 @@ void keep_piped_config(std::vector<std::string>& words) {
     }
 }
 
-// `help VERB` asks what `VERB --help` does.
-void respell_help(std::vector<std::string>& words) {
-    if (words.empty() || words.front() != "help") return;
-    words.erase(words.begin());
-    words.push_back("--help");
-}
-
 ExitCode run(std::vector<std::string> words) {
-    respell_help(words);
     if (print_version("blip_mpi", words)) return ExitCode::ok;
     // LibTorch ends the process in a way of its own where it is gone.
     if (std::error_code gone; fs::current_path(gone).empty() && gone == std::errc::no_such_file_or_directory)
         throw Error(ExitCode::missing_input, "the working directory is gone: cd to one that exists");
-    const std::string verb = words.empty() ? "" : words.front();
-    if (verb == "score") become(score_program, words);
-    if (verb == "verify") become(cpu_program, words);
     keep_piped_config(words);
     ParsedCommandLine command;
     try {
@@ -59,8 +48,10 @@ ExitCode run(std::vector<std::string> words) {
         throw;
     }
     if (answer(command)) return ExitCode::ok;
+    const Verb verb = command.options.verb;
+    if (verb == Verb::score) become(score_program, words);
     const RuntimeOptions& runtime = command.options.runtime;
-    if (command.options.verb != Verb::export_weights && runtime.device != "cpu" && find_gpus().reason.empty()) {
+    if (verb != Verb::export_weights && verb != Verb::verify && runtime.device != "cpu" && find_gpus().reason.empty()) {
         if (runtime.deterministic) set_deterministic_environment();
         if (::access(program_beside(cuda_program).c_str(), X_OK) == 0) become(cuda_program, words);
     }

@@ -1,8 +1,11 @@
 // blip_mpi_score: the verb `score` alone, without LibTorch and MPI, whose start would take longer than the scores of
 // some thousand captions. `blip_mpi score` becomes this program; people may also call it by itself.
 #include <string>
+#include <vector>
 
+#include "blip/base/log.h"
 #include "blip/base/version.h"
+#include "blip/options/parse.h"
 #include "src/app/standalone.h"
 #include "src/app/verbs/verbs.h"
 
@@ -10,7 +13,11 @@ int main(int argc, char** argv) {
     blip::open_standard_streams();
     return blip::run_alone([&] {
         std::vector<std::string> words(argv + 1, argv + argc);
-        if (!words.empty() && words.front() == "score") words.erase(words.begin());    // as blip_mpi was called
-        return blip::print_version(blip::score_program, words) ? blip::ExitCode::ok : blip::run_score(words);
+        if (blip::print_version(blip::score_program, words)) return blip::ExitCode::ok;
+        if (words.empty() || words.front() != "score") words.insert(words.begin(), "score");    // called by itself
+        const blip::ParsedCommandLine command = blip::parse_command_line(words);
+        if (blip::answer(command)) return blip::ExitCode::ok;
+        for (const std::string& note : command.notes) blip::log_info_text(note);
+        return blip::run_score(command.options);
     });
 }

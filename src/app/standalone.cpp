@@ -38,7 +38,7 @@ bool answer(const ParsedCommandLine& command) {
     if (!command.help && !configuration) return false;
     if (launcher_rank() != 0) return true;
     if (command.help)
-        write_standard_output(help_text(command.options.verb), "help");
+        write_standard_output(help_text(command), "help");
     else
         write_standard_output(print_config(command.options), "the configuration");
     return true;

@@ -142,9 +142,7 @@ std::string torch_build() {
 }    // namespace
 
 void check_same_options(const Options& options, Communicator& communicator) {
-    std::map<std::string, std::string> own = changed_options(options);
-    for (const char* of_one_rank : {"threads", "loader-threads", "prefetch", "data", "no-progress"})
-        own.erase(of_one_rank);
+    std::map<std::string, std::string> own = changed_options_of_all_ranks(options);
     own["verb"] = options.verb == Verb::train ? "train" : "evaluate";
     own["program"] = program_version;
     own["build of the program"] = build_of("/proc/self/exe");

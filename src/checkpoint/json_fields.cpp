@@ -2,29 +2,13 @@
 #include "src/checkpoint/json_fields.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "blip/base/durable_file.h"
+#include "blip/options/model_shape.h"
 
 namespace blip {
-namespace {
 
 using nlohmann::json;
-
-constexpr std::pair<const char*, int ModelOptions::*> kDimensions[] = {
-    {"text_hidden", &ModelOptions::text_hidden},
-    {"text_heads", &ModelOptions::text_heads},
-    {"text_intermediate", &ModelOptions::text_intermediate},
-    {"text_layers", &ModelOptions::text_layers},
-    {"text_positions", &ModelOptions::text_positions},
-    {"vision_width", &ModelOptions::vision_width},
-    {"vision_depth", &ModelOptions::vision_depth},
-    {"vision_heads", &ModelOptions::vision_heads},
-    {"image_size", &ModelOptions::image_size},
-    {"patch_size", &ModelOptions::patch_size},
-};
-
-}    // namespace
 
 std::string read_model_json(const std::filesystem::path& path) {
     constexpr std::size_t kMaxBytes = std::size_t{1} << 20;
@@ -91,16 +75,15 @@ void check_format(std::int64_t format, int newest, const std::string& origin) {
 
 json model_to_json(const ModelOptions& model) {
     json object = {{"preset", model.preset}};
-    for (const auto& [name, member] : kDimensions) object[name] = model.*member;
+    for (const Dimension& dimension : model_dimensions()) object[dimension.json_key()] = model.*dimension.member;
     return object;
 }
 
 ModelOptions model_from_json(const json& object, const std::string& origin) {
     ModelOptions model;
     model.preset = text_field(object, "preset", origin);
-    for (const auto& [name, member] : kDimensions) {
-        model.*member = static_cast<int>(integer_field(object, name, origin, 1, 1 << 20));
-    }
+    for (const Dimension& dimension : model_dimensions())
+        model.*dimension.member = static_cast<int>(integer_field(object, dimension.json_key(), origin, 1, 1 << 20));
     return model;
 }
 

@@ -48,6 +48,15 @@ TrainState state_from_json(const json& object, const std::string& origin) {
     return state;
 }
 
+std::map<std::string, std::string> texts_from_json(const json& object, const std::string& name,
+                                                   const std::string& origin) {
+    const json& entries = field(object, name, origin);
+    if (!entries.is_object()) throw_field(origin, name, "is not an object");
+    std::map<std::string, std::string> texts;
+    for (const auto& [key, value] : entries.items()) texts[key] = text_field(entries, key, origin);
+    return texts;
+}
+
 std::vector<ShardFile> shards_from_json(const json& list, const std::string& origin) {
     if (!list.is_array()) throw_field(origin, "shards", "is not a list");
     std::vector<ShardFile> shards;
@@ -83,6 +92,8 @@ std::string Manifest::to_json() const {
         {"threads", threads},
         {"model", model_to_json(model)},
         {"identity", identity},
+        {"other_bits", other_bits},
+        {"other_scores", other_scores},
         {"config", config},
         {"shards", std::move(files)},
     };
@@ -106,9 +117,9 @@ Manifest Manifest::from_json(const std::string& text, const std::string& origin)
     manifest.world_size = static_cast<int>(integer_field(object, "world_size", origin, 1, INT_MAX));
     manifest.threads = static_cast<int>(integer_field(object, "threads", origin, 0, INT_MAX));
     manifest.model = model_from_json(field(object, "model", origin), origin);
-    const json& identity = field(object, "identity", origin);
-    if (!identity.is_object()) throw_field(origin, "identity", "is not an object");
-    for (const auto& [name, value] : identity.items()) manifest.identity[name] = text_field(identity, name, origin);
+    manifest.identity = texts_from_json(object, "identity", origin);
+    manifest.other_bits = texts_from_json(object, "other_bits", origin);
+    manifest.other_scores = texts_from_json(object, "other_scores", origin);
     manifest.config = text_field(object, "config", origin);
     manifest.shards = shards_from_json(field(object, "shards", origin), origin);
     if (manifest.shards.size() != static_cast<std::size_t>(manifest.world_size)) {

@@ -1,121 +1,142 @@
-// Texts made from the table of options: help, a config file of a run, what differs from the defaults.
+// Lays out help: the overview, a verb's, a small program's. Nothing is wider than the terminal.
 #include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 
-#include "blip/options/parse.h"
 #include "src/options/config_file.h"
-#include "src/options/option_table.h"
+#include "src/options/declared.h"
 
 namespace blip {
 namespace {
 
-constexpr std::size_t indent = 28, line_width = 100;
+constexpr std::size_t indent = 28;
+constexpr char hard_space = '\x1f';    // a space at which no line breaks
 
-// Breaks text at spaces; lines after the first start in column `indent`.
-std::string wrapped(const std::string& text) {
+// COLUMNS, the terminal's width, or 80 where there is none; within what reads well.
+std::size_t line_width() {
+    long width = 80;
+    winsize size{};
+    if (const char* columns = std::getenv("COLUMNS"); columns != nullptr && std::atol(columns) > 0)
+        width = std::atol(columns);
+    else if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        width = size.ws_col;
+    return static_cast<std::size_t>(std::clamp(width, 60L, 100L));
+}
+
+// Breaks text at spaces; its first line begins in column `used`, the others in column `hanging`.
+std::string wrapped(std::string_view text, std::size_t used, std::size_t hanging) {
+    const std::size_t width = line_width();
     std::string out;
-    std::size_t used = indent;
     for (std::size_t begin = 0; begin < text.size();) {
         const std::size_t end = std::min(text.find(' ', begin), text.size());
-        if (!out.empty() && used + (end - begin) > line_width) {
+        if (!out.empty() && used + (end - begin) > width) {
             out.back() = '\n';
-            out.append(indent, ' ');
-            used = indent;
+            out.append(hanging, ' ');
+            used = hanging;
         }
         out.append(text, begin, end - begin).append(" ");
         used += end - begin + 1;
         begin = end + 1;
     }
     if (!out.empty()) out.pop_back();
+    std::replace(out.begin(), out.end(), hard_space, ' ');
+    return out + '\n';
+}
+
+// Each of its lines wrapped; those that begin with spaces are commands.
+std::string wrapped_lines(std::string_view text) {
+    std::string out;
+    for (std::size_t begin = 0; begin < text.size();) {
+        const std::size_t end = std::min(text.find('\n', begin), text.size());
+        const std::string_view line = text.substr(begin, end - begin);
+        const std::size_t blanks = std::min(line.find_first_not_of(' '), line.size());
+        out += std::string(blanks, ' ') + wrapped(line.substr(blanks), blanks, blanks > 0 ? blanks + 4 : 0);
+        begin = end + 1;
+    }
     return out;
 }
 
-std::string usage_text(Verb verb) {
-    switch (verb) {
-        case Verb::train:
-            return "Trains a captioner on a packed data set, one MPI rank per processor or device. Run again, the same "
-                   "command\n"
-                   "goes on from the newest checkpoint in --output.\n\n"
-                   "  mpirun -np N blip_mpi [train] --data FILE [--init PATH] [--output DIR] [--config FILE] "
-                   "[options]\n\n"
-                   "Other verbs (each has a --help): evaluate, caption, export, score, verify\n";
-        case Verb::evaluate:
-            return "Captions the pictures of a packed data set and scores the captions; writes DIR/result/SPLIT.json "
-                   "and\n"
-                   "DIR/evaluate.json.\n\n"
-                   "  mpirun -np N blip_mpi evaluate --data FILE --init PATH [--output DIR] [--config FILE] "
-                   "[options]\n";
-        case Verb::export_weights:
-            return "Writes weights in another form: the reference's names or Hugging Face's, safetensors or .pth.\n\n"
-                   "  blip_mpi export --from PATH --to FOLDER|FILE.safetensors|FILE.pth [options]\n";
-        case Verb::caption:
-            break;
+// "  --epochs N    meaning [5; >= 1]"
+std::string described(const OptionSpec& spec) {
+    std::string left = fmt::format("  --{}{}{}", spec.name, spec.is_switch() ? "" : " ", spec.value_name);
+    // a long left side has a line of its own
+    if (left.size() + 2 > indent)
+        left += '\n' + std::string(indent, ' ');
+    else
+        left.resize(indent, ' ');
+    std::string brackets = spec.is_switch() ? "" : spec.get();
+    if (!brackets.empty()) {
+        if (brackets.ends_with(' ')) brackets = quote_config_value(brackets);
+        if (!spec.range.empty()) brackets += "; " + spec.range;
+        std::replace(brackets.begin(), brackets.end(), ' ', hard_space);
+        brackets = fmt::format(" [{}]", brackets);
     }
-    return "Prints a caption for each JPEG or PNG picture, as `FILE: CAPTION` in the order given, without mpirun.\n"
-           "A folder stands for all pictures below it, - for a list on standard input, one name a line. A picture "
-           "that\n"
-           "cannot be read is reported on stderr and left out; Ctrl-C prints what is finished and ends with 85.\n\n"
-           "  blip_mpi caption --init PATH [options] photo.jpg|FOLDER|- ...\n";
+    return left + wrapped(spec.meaning + brackets, indent, indent);
+}
+
+std::string commands(const char* title, std::string_view lines) {
+    std::string indented;
+    for (const char c : lines) indented += c == '\n' ? "\n  " : std::string(1, c);
+    return wrapped_lines(fmt::format("\n{}:\n  {}", title, indented));
+}
+
+std::string overview() {
+    std::string text = wrapped_lines(
+        "Trains BLIP captioners with one MPI rank per GPU or processor, captions pictures and scores captions.\n"
+        "\n"
+        "  [mpirun -np N] blip_mpi VERB [options]\n"
+        "\n");
+    for (const VerbText& verb : verb_texts)
+        text += fmt::format("  {:<10} {}", verb.name, wrapped(verb.summary, 13, 13));
+    text += commands("Examples",
+                     "coco_pack --coco coco2014 --out coco.h5\n"
+                     "mpirun -np 8 blip_mpi train --data coco.h5 --output out\n"
+                     "blip_mpi caption --init out/best photo.jpg");
+    return text + wrapped_lines(
+                      "\n"
+                      "blip_mpi help VERB shows the options that people set, VERB --help-all all of them. Without a "
+                      "verb, options are those of train.");
 }
 
 }    // namespace
 
-std::string help_text(Verb verb) {
-    const ParsedCommandLine defaults = default_settings("base");
-    std::string text = usage_text(verb), group;
-    for (const OptionSpec& spec : option_table()) {
-        if (!spec.used_by(verb)) continue;
-        if (spec.group != group) text += fmt::format("\n{}\n", spec.group);
+std::string help_text(const ParsedCommandLine& command) {
+    if (!command.verb_named && !command.help_all) return overview();
+    const VerbText& verb = text_of(command.options.verb);
+    const unsigned bit = verb_bit(verb.verb);
+    ParsedCommandLine defaults = default_settings("base");
+    const OptionTable table = declare_options(defaults);
+    std::string text =
+        wrapped_lines(verb.purpose) + commands("Usage", verb.usage) + commands("Examples", verb.examples);
+    std::string group;
+    bool all = true, model = false;
+    if (!command.help_all) text += "\nOptions:\n";
+    for (const OptionSpec& spec : table.specs()) {
+        if (!spec.used_by(bit)) continue;
+        const bool shown = command.help_all || (spec.shown_by & bit) != 0;
+        all &= shown || spec.group == "General";
+        if (!shown) continue;
+        if (command.help_all && spec.group != group) text += fmt::format("\n{}:\n", spec.group);
         group = spec.group;
-        std::string left = fmt::format("  --{}{}{}", spec.name, spec.is_switch() ? "" : " ", spec.value_name);
-        // a long left side has a line of its own
-        if (left.size() + 2 > indent)
-            left += '\n' + std::string(indent, ' ');
-        else
-            left.resize(indent, ' ');
-        std::string meaning = spec.meaning;
-        const std::string value = spec.get(defaults);
-        if (!spec.is_switch() && !value.empty()) {
-            const std::string shown = spec.name == "prompt" ? quote_config_value(value) : value;
-            meaning += fmt::format(" [{}]", spec.range.empty() ? shown : shown + "; " + spec.range);
-        }
-        text += left + wrapped(meaning) + '\n';
+        model |= spec.shapes_model();
+        text += described(spec);
     }
-    return text + "\nIn brackets: the default, and what is accepted. Defaults under Model are those of --model base.\n";
+    return text + "\n" +
+           wrapped(fmt::format("In brackets: the default, and what is accepted.{}{}",
+                               model ? " Defaults of dimensions are those of --model base." : "",
+                               all ? "" : fmt::format(" blip_mpi {} --help-all shows all options.", verb.name)),
+                   0, 0);
 }
 
-std::string print_config(const Options& options) {
-    ParsedCommandLine settings;
-    settings.options = options;
-    const ParsedCommandLine defaults = default_settings("base");
-    const auto& names = options.explicit_model_options;
-    std::string text = fmt::format("# blip_mpi {}\n", verb_name(options.verb)), group;
-    for (const OptionSpec& spec : option_table()) {
-        if (!spec.used_by(options.verb) || spec.command_line_only) continue;
-        if (spec.group != group) text += fmt::format("\n# {}\n", spec.group);
-        group = spec.group;
-        const std::string value = spec.get(settings);
-        const bool absent = value.empty() && spec.get(defaults).empty();
-        const bool filled = spec.shapes_model() && std::find(names.begin(), names.end(), spec.name) == names.end();
-        const std::string line = fmt::format("{}{} = {}", absent || filled ? "# " : "", spec.name,
-                                             absent ? spec.value_name : quote_config_value(value));
-        text += fmt::format("{:<36} # {}\n", line, spec.meaning);
-    }
-    return text;
-}
-
-std::map<std::string, std::string> changed_options(const Options& options) {
-    ParsedCommandLine settings;
-    settings.options = options;
-    const ParsedCommandLine preset = default_settings(options.model.preset), base = default_settings("base");
-    std::map<std::string, std::string> changed;
-    for (const OptionSpec& spec : option_table()) {
-        if (!spec.used_by(options.verb) || spec.command_line_only) continue;
-        const std::string value = spec.get(settings);
-        if (value != spec.get(spec.name == "model" ? base : preset)) changed[spec.name] = value;
-    }
-    return changed;
+std::string OptionTable::help(const std::string& intro) const {
+    std::string text = wrapped_lines(intro) + "\nOptions:\n";
+    for (const OptionSpec& spec : specs_) text += described(spec);
+    OptionTable own;
+    bool none = false;
+    return text + described(own.flag("help", "this text", none));
 }
 
 }    // namespace blip

@@ -28,11 +28,10 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 std::string nearest_word(std::string_view word, const std::vector<std::string>& known) {
     std::string best;
-    std::size_t smallest = std::max<std::size_t>(2, word.size() / 3) + 1;
+    std::size_t smallest = 3;
     for (const auto& candidate : known) {
+        if (candidate.substr(0, 1) != word.substr(0, 1)) continue;
         std::size_t distance = edit_distance(word, candidate);
-        // in words as short as these another first letter is another word: gpu is not cpu
-        if (word.size() <= 3 && !candidate.starts_with(word.substr(0, 1))) continue;
         // three letters in common by chance are no resemblance
         if (distance >= std::max(word.size(), candidate.size())) continue;
         const bool one_starts_with_other =

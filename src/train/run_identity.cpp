@@ -6,37 +6,30 @@
 #include <nlohmann/json.hpp>
 
 #include "blip/base/error.h"
+#include "blip/base/log.h"
+#include "blip/options/parse.h"
 #include "src/train/earlier_results.h"
 
 namespace blip {
 
-std::map<std::string, std::string> run_identity(const Options& options, const PackedDataset& dataset) {
-    const auto number = [](double value) { return fmt::format("{}", value); };
-    const ModelOptions& model = options.model;
-    return {
-        {"data digest", dataset.data_digest()},
-        {"seed", std::to_string(options.train.seed)},
-        {"global-batch", std::to_string(options.train.global_batch)},
-        {"epochs", std::to_string(options.train.epochs)},
-        {"init-lr", number(options.optim.init_lr)},
-        {"min-lr", number(options.optim.min_lr)},
-        {"weight-decay", number(options.optim.weight_decay)},
-        {"beta1", number(options.optim.beta1)},
-        {"beta2", number(options.optim.beta2)},
-        {"adam-eps", number(options.optim.eps)},
-        {"dropout", number(options.loss.dropout)},
-        {"drop-path", number(options.loss.drop_path)},
-        {"label-smoothing", number(options.loss.label_smoothing)},
-        {"loss-average", options.loss.average},
-        {"augment", options.augment.enabled ? "on" : "off"},
-        {"augment-operators", std::to_string(options.augment.enabled ? options.augment.operators : 0)},
-        {"precision", options.runtime.precision},
-        {"model shape",
-         fmt::format("text {}x{} heads {} intermediate {} positions {}, vision {}x{} heads {}, image {} patch {}",
-                     model.text_layers, model.text_hidden, model.text_heads, model.text_intermediate,
-                     model.text_positions, model.vision_depth, model.vision_width, model.vision_heads, model.image_size,
-                     model.patch_size)},
-    };
+std::map<std::string, std::string> run_identity(const Options& options, const std::string& data_digest) {
+    auto identity = noted_options(options).identity;
+    identity["data digest"] = data_digest;
+    return identity;
+}
+
+void note_run(Manifest& manifest, const Options& options, const std::string& data_digest) {
+    NotedOptions noted = noted_options(options);
+    manifest.identity = run_identity(options, data_digest);
+    manifest.other_bits = std::move(noted.other_bits);
+    manifest.other_scores = std::move(noted.other_scores);
+}
+
+ResumedDifferences resumed_differences(const Manifest& then, const Options& options, const std::string& data_digest) {
+    Manifest now;
+    note_run(now, options, data_digest);
+    return {identity_differences(then.identity, now.identity), identity_differences(then.other_bits, now.other_bits),
+            identity_differences(then.other_scores, now.other_scores)};
 }
 
 void check_ranks_agree(const std::map<std::string, std::string>& own, Communicator& communicator) {
@@ -78,12 +71,19 @@ std::optional<FoundCheckpoint> find_own_checkpoint(const Options& options, const
                                       "cannot go on from it to the same result. Use that version, or begin another run "
                                       "with its weights: --init {} --output another folder",
                                       found->directory.string(), found->directory.string()));
-    const auto differences = identity_differences(found->manifest.identity, run_identity(options, dataset));
-    if (!differences.empty())
+    const auto [another_run, other_bits, other_scores] =
+        resumed_differences(found->manifest, options, dataset.data_digest());
+    if (!another_run.empty())
         throw AgreedError(ExitCode::usage,
                           fmt::format("{} belongs to another run ({}): give the same options, another --output, or "
                                       "--fresh with an empty one",
-                                      found->directory.string(), fmt::join(differences, "; ")));
+                                      found->directory.string(), fmt::join(another_run, "; ")));
+    if (!other_bits.empty())
+        log_info("since {} ({}): the same samples and dropout, equal within rounding instead of bit for bit",
+                 found->directory.filename().string(), fmt::join(other_bits, "; "));
+    if (!other_scores.empty())
+        log_info("since {} ({}): scores from here on do not compare with earlier ones",
+                 found->directory.filename().string(), fmt::join(other_scores, "; "));
     return found;
 }
 

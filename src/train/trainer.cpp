@@ -141,7 +141,7 @@ void Trainer::Impl::start_or_resume() {
         log->event(found ? "resume" : "run", nlohmann::json{{"step", state.global_step},
                                                             {"ranks", communicator.size()},
                                                             {"threads", options.runtime.threads},
-                                                            {"identity", run_identity(options, dataset)}}
+                                                            {"identity", run_identity(options, dataset.data_digest())}}
                                                  .dump());
     }
     progress = std::make_unique<Progress>("train", last_step(), communicator.rank() == 0 && options.runtime.progress);
@@ -213,7 +213,7 @@ void Trainer::Impl::save() {
     manifest.state = state;
     manifest.threads = options.runtime.threads;
     manifest.model = options.model;
-    manifest.identity = run_identity(options, dataset);
+    note_run(manifest, options, dataset.data_digest());
     manifest.config = config;
     writer.start_save(manifest, arena, optimizer.state());
     saved_step = step_in_flight = state.global_step;

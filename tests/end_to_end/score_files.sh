@@ -121,5 +121,7 @@ says_part 23 37 "scored 23 of 60 images: 100, 101, 102, 103, 104, 105, 106, 107,
 
 new_case "help says what the options do"
 score --help
-exits 0; says "that tokenise and compute METEOR"; says "an error (66) where DIR"; says "images_missing"
+exits 0; says "as pycocoevalcap does"; says "--meteor-data DIR"; says "images_missing"
+run "$bin/blip_mpi_score" help score
+exits 0; says "--allow-missing"
 summary

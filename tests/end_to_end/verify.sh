@@ -65,7 +65,7 @@ flip_byte "$data" $(($(stat -c %s "$data") / 2))
 verify "$data"
 exits 65; says "bad         $data: "
 verify
-exits 64; says "verify takes one folder"
+exits 64; says "verify needs a folder or file"
 verify "$out" --deeply
 exits 64; says "no option --deeply"; says "did you mean --deep"
 verify --help

@@ -31,7 +31,9 @@ passes "unknown option, and the one that was meant" refused 64 "--epoch; did you
 passes "unknown verb" refused 64 "'tarin'" tarin --data "$data"
 passes "word that belongs to nothing" refused 64 "'extra'" train --data "$data" extra
 passes "verb not in front" refused 64 "'evaluate' must be the first argument" --data "$data" evaluate
-passes "repeated option" refused 64 "--seed is given twice" --data "$data" --seed 1 --seed 2
+passes "repeated option: the last counts" refused 64 "--seed: 'x' is not a whole number" --data "$data" --seed 1 --seed x
+passes "a name from other programs" refused 64 "--batch-size; here it is --global-batch" train --data "$data" --batch-size 8
+passes "a name without a counterpart" refused 64 "mpirun -np N blip_mpi" train --data "$data" --gpus 8
 passes "option without its value" refused 64 "--output needs a value" --data "$data" --output --fresh
 passes "switch with a value" refused 64 "--fresh takes no value" --data "$data" --fresh=yes
 passes "number out of range" refused 64 "--epochs: 0 is out of range: at least 1" --data "$data" --epochs 0
@@ -44,7 +46,6 @@ passes "heads do not divide" refused 64 "--text-heads 7 does not divide --text-h
 passes "patches do not divide" refused 64 "--patch-size 16 does not divide --image-size 100" --data "$data" --image-size 100
 passes "shortest above longest" refused 64 "--min-length 21" --data "$data" --min-length 21
 passes "train without --data, with an example" refused 64 "train --data coco.h5" train
-passes "nothing at all" refused 64 "train needs --data"
 passes "evaluate without --init" refused 64 "evaluate needs --init" --evaluate --data "$data"
 passes "caption without pictures" refused 64 "caption --init out/best photo.jpg" caption --init best
 
@@ -91,10 +92,18 @@ says() { # WORD ARGUMENT...: exit 0, on stdout
     shift
     "$blip" "$@" >"$scratch/out" && grep -qF -- "$word" "$scratch/out"
 }
-passes "help" says "--global-batch N" --help
+passes "nothing at all: what there is" says "mpirun -np 8 blip_mpi train"
+passes "help" says "evaluate" --help
+overview_is_short() { [ "$("$blip" --help | wc -l)" -le 25 ] && [ "$("$blip" help | wc -l)" -le 25 ]; }
+passes "the overview has 25 lines at most" overview_is_short
+passes "help of train" says "--global-batch N" help train
 passes "help of caption" says "photo.jpg" caption -h
-passes "help VERB" says "photo.jpg" help caption
-passes "help of score" says "--references" help score
+passes "all options of train" says "--adam-eps X" train --help-all
+passes "help of score" says "--references FILE" score --help
+as_wide_as_the_terminal() {
+    COLUMNS=60 "$blip" train --help-all >"$scratch/out" && ! grep -E '.{61}' "$scratch/out"
+}
+passes "help is as wide as the terminal" as_wide_as_the_terminal
 passes "version" says "blip_mpi" --version
 versions() { # PROGRAM: as lines, and as one object that says the same
     "$build/bin/$1" --version >"$scratch/lines" && "$build/bin/$1" --version --json >"$scratch/object" && python3 - "$scratch" "$1" <<'PYTHON'

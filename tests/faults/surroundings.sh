@@ -75,8 +75,8 @@ alone "$blip" caption --init "$scratch/o3/best" "${many[@]/#/$scratch/absent}"
 exits 66
 repeated=()
 for ((k = 0; k < 3000; ++k)); do repeated+=(--seed 42); done
-run timeout 60 mpirun -np 2 "$blip" train --data "$data" --output "$scratch/o4" "${short[@]}" "${repeated[@]}"
-exits 64; said_once "--seed is given twice"
+run timeout 60 mpirun -np 2 "$blip" train --data "$data" --output "$scratch/o4" "${short[@]}" "${repeated[@]}" --seed x
+exits 64; said_once "--seed: 'x' is not a whole number"
 
 # A file (or, of log.jsonl and log.txt, a folder) where the run wants the other
 for path in checkpoints log.jsonl log.txt evaluations result best; do

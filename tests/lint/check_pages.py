@@ -26,6 +26,8 @@ HEADING = re.compile(r'^#{1,6} +(.+?) *$', re.M)
 OPTION = re.compile(r'(?<![\w-])--([a-z][a-z0-9-]*)')
 # table.number("epochs", ...), table.add_flag("json", ...): how the programs declare their options
 DECLARED = re.compile(r'\btable\s*\.\s*\w+\(\s*"([a-z][a-z0-9-]*)"\s*,')
+# the table of the model's dimensions
+DIMENSION = re.compile(r'\{"([a-z][a-z0-9-]*)",\s*&ModelOptions::')
 # a case of a shell script, or a comparison; argparse's
 TAKEN_BY_SHELL = re.compile(r'--([a-z][a-z0-9-]*)\)|=+ "?--([a-z][a-z0-9-]*)')
 TAKEN_BY_PYTHON = re.compile(r'add_argument\(\s*[\'"]--([a-z][a-z0-9-]*)')
@@ -62,7 +64,7 @@ def known_options(root):
     known = set(' '.join(OTHER_TOOLS.values()).split())
     for folder in ('src', 'data_prep'):
         for path in files_of(root / folder, '*.cpp'):
-            known.update(DECLARED.findall(path.read_text()))
+            known.update(DECLARED.findall(path.read_text()), DIMENSION.findall(path.read_text()))
     for path in files_of(root, '*.sh'):
         known.update(name for pair in TAKEN_BY_SHELL.findall(path.read_text()) for name in pair if name)
     for path in files_of(root, '*.py'):

@@ -1,5 +1,5 @@
 // manifest.json of a checkpoint: written last; a directory without a valid one does not exist as far as anyone reads.
-// Holds the train state, the update count, the options that must not change on resume, the model's shape, the world
+// Holds the train state, the update count, the options that matter on resume, the model's shape, the world
 // size and every file's size and xxh3 digest; and a digest of its own text, so that no damaged or edited one is taken
 // for valid.
 #pragma once
@@ -31,6 +31,8 @@ struct Manifest {
     ModelOptions model;
     // What must be the same on resume, by option name: seed, global batch, data digest, schedule, precision, ...
     std::map<std::string, std::string> identity;
+    // What is told when it is not: it changes bits, or the scores of evaluations.
+    std::map<std::string, std::string> other_bits, other_scores;
     // All options as text (--print-config form), for people.
     std::string config;
     std::vector<ShardFile> shards;
@@ -40,7 +42,7 @@ struct Manifest {
     static Manifest from_json(const std::string& text, const std::string& origin);
 };
 
-// Names of the identity entries that differ, each as "name: was A, now B"; empty if none.
+// Names of the entries that differ, each as "name: was A, now B"; empty if none.
 std::vector<std::string> identity_differences(const std::map<std::string, std::string>& then,
                                               const std::map<std::string, std::string>& now);
 

@@ -32,7 +32,8 @@ struct AugmentOptions {
     bool operator==(const AugmentOptions&) const = default;
 };
 
-// Shape of the network. preset fills the rest; each dimension can be set on its own.
+// Shape of the network. preset fills the rest; each dimension can be set on its own. What knows them all is the table
+// in model_shape.h.
 struct ModelOptions {
     std::string preset = "base";    // base (ViT-B/16 + BERT-base), large (ViT-L/16 + BERT-base) or tiny
     int text_hidden = 768;
@@ -162,7 +163,28 @@ struct ExportOptions {
     bool operator==(const ExportOptions&) const = default;
 };
 
-enum class Verb { train, evaluate, caption, export_weights };
+// Captions of any origin against references (the verb score, which also takes some of EvaluateOptions).
+struct ScoreOptions {
+    std::filesystem::path references, results;
+    std::filesystem::path per_image;         // write each image's scores there
+    std::filesystem::path write_cider_df;    // write the references' document frequencies there
+    std::filesystem::path compile_meteor;    // write the index of METEOR's tables beside them, there
+    std::vector<std::string> splits;         // of dataset_coco.json; empty: all
+    std::vector<std::string> metrics;        // bleu, meteor, rouge_l, cider; empty: all
+    bool allow_missing = false;              // score the images there are results for
+
+    bool operator==(const ScoreOptions&) const = default;
+};
+
+// Which checkpoints, weights or packed files are whole (the verb verify).
+struct VerifyOptions {
+    std::filesystem::path path;
+    bool deep = false;    // read every byte and compare digests
+
+    bool operator==(const VerifyOptions&) const = default;
+};
+
+enum class Verb { train, evaluate, caption, export_weights, score, verify };
 
 // One run of the program.
 struct Options {
@@ -179,10 +201,12 @@ struct Options {
     EvaluateOptions evaluate;
     RuntimeOptions runtime;
     ExportOptions export_to;
+    ScoreOptions score;
+    VerifyOptions verify;
     // weights to start from: a run's folder or checkpoint, a .pth, .safetensors or Hugging Face folder
     std::filesystem::path init;
     std::vector<std::filesystem::path> images;    // caption: pictures, folders, "-" = a list on standard input
-    bool json = false;                            // caption: one JSON object a line
+    bool json = false;                            // caption: one JSON object a line; score, verify: one in all
     bool dry_run = false;                         // check everything, train nothing
     bool print_config = false;                    // print what the run would use, and end
     // names of model options the user set, "model" among them (the others come from the preset or from the weights

@@ -1,5 +1,4 @@
-// blip_mpi score: the COCO metrics of any captions, without model, data set or MPI. Called by main with the words
-// behind the verb.
+// blip_mpi score: the COCO metrics of any captions, without model, data set or MPI. Called by main.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,7 +13,7 @@
 #include "blip/metrics/caption_files.h"
 #include "blip/metrics/coco_eval.h"
 #include "blip/metrics/meteor.h"
-#include "blip/options/tool_options.h"
+#include "blip/options/options.h"
 #include "src/app/score_output.h"
 #include "src/app/verbs/verbs.h"
 
@@ -22,46 +21,6 @@ namespace blip {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct ScoreOptions {
-    fs::path references, results, per_image, cider_df, write_cider_df, meteor_data, compile_meteor;
-    std::vector<std::string> splits, metrics;
-    bool json = false, allow_missing = false;
-    std::int64_t threads = 0;
-};
-
-const std::vector<std::string> metric_names = {"bleu", "meteor", "rouge_l", "cider"};
-
-void declare_options(ToolOptions& table, ScoreOptions& options) {
-    table.add(
-        "references", "FILE", options.references,
-        "what people wrote: COCO's or NoCaps' caption file, Karpathy's dataset_coco.json, the\n"
-        "                           reference job's coco_karpathy_{val,test}.json, or {\"ID\": [\"caption\", ...]}");
-    table.add("results", "FILE", options.results, "captions to score: [{\"image_id\": ID, \"caption\": TEXT}, ...]");
-    table.add_names("split", "A,B", options.splits, {"train", "val", "test"}, "of dataset_coco.json, one or several");
-    table.add_names("metrics", "A,B", options.metrics, metric_names,
-                    "which of bleu,meteor,rouge_l,cider; all if left out");
-    table.add("meteor-data", "DIR", options.meteor_data,
-              "METEOR's tables, instead of where env/setup.sh --with-meteor puts them; an error (66) where DIR\n"
-              "                           lacks them. Without it and without --metrics METEOR is left out where they "
-              "are\n                           not installed");
-    table.add("compile-meteor", "DIR", options.compile_meteor,
-              "write the index of the tables in DIR beside them, and end: without it each start compiles them");
-    table.add("per-image", "FILE", options.per_image,
-              "write each image's scores: [{\"image_id\", \"Bleu_1\", ...}, ...]");
-    table.add("cider-df", "FILE", options.cider_df,
-              "CIDEr's document frequencies, {\"documents\": N, \"df\": {\"a dog\": IMAGES, ...}}, instead of those\n"
-              "                           of the references that are scored");
-    table.add("write-cider-df", "FILE", options.write_cider_df,
-              "write such a file from all images of --references; --results may be left out then");
-    table.add_flag("json", options.json,
-                   "print one JSON object with the keys of pycocoevalcap; of a part (--allow-missing)\n"
-                   "                           also \"images\", the number scored, and \"images_missing\"");
-    table.add_flag("allow-missing", options.allow_missing,
-                   "score the images there are results for; without it a missing one is an error,\n"
-                   "                           as scores of a part are other numbers");
-    table.add("threads", "N", options.threads, 0, 1024, "that tokenise and compute METEOR; 0 = one for each core");
-}
 
 std::unordered_map<std::string, std::string> by_image(const std::vector<ImageResult>& results,
                                                       const std::vector<ImageReferences>& references,
@@ -139,42 +98,27 @@ std::map<std::string, CocoScores> domain_scores(const std::vector<ImageReference
 }
 
 // Whoever asks for METEOR by an option gets an error where it cannot be computed, others its reason.
-MeteorTables meteor_tables(const ScoreOptions& options, const ToolOptions& given) {
+MeteorTables meteor_tables(const ScoreOptions& options, const fs::path& folder) {
     if (!wanted(options, "meteor")) return {};
-    if (!options.metrics.empty() || given.given("meteor-data")) return {MeteorData::open(options.meteor_data), ""};
+    if (!options.metrics.empty() || !folder.empty()) return {MeteorData::open(folder), ""};
     return find_meteor({});
 }
 
 }    // namespace
 
-ExitCode run_score(const std::vector<std::string>& words) {
-    ScoreOptions options;
-    ToolOptions table("blip_mpi score",
-                      "Scores captions as pycocoevalcap does: Bleu_1..4, METEOR, ROUGE_L and CIDEr, without Java.\n"
-                      "  blip_mpi score --references captions_val2014.json --results results.json\n"
-                      "Exit codes: 0 done, 64 wrong options, 65 bad data, 66 missing files, 74 I/O.");
-    declare_options(table, options);
-    if (!table.parse(words)) {
-        write_standard_output(table.help(), "help");
-        return ExitCode::ok;
-    }
-    if (table.given("compile-meteor")) {
+ExitCode run_score(const Options& all) {
+    const ScoreOptions& options = all.score;
+    if (!options.compile_meteor.empty()) {
         compile_meteor_index(options.compile_meteor);
         return ExitCode::ok;
     }
-    for (const char* needed : {"references", "results"})
-        if (!table.given(needed) && (needed == std::string_view("references") || !table.given("write-cider-df")))
-            throw Error(ExitCode::usage,
-                        fmt::format("score needs --{}, for example: blip_mpi score --references captions_val2014.json "
-                                    "--results results.json",
-                                    needed));
-    if (table.given("per-image")) check_can_be_written(options.per_image);
+    if (!options.per_image.empty()) check_can_be_written(options.per_image);
     std::vector<ImageReferences> references = read_references(options.references, options.splits);
     const std::size_t all_images = references.size();
-    const int threads = thread_count(static_cast<int>(options.threads));
-    if (table.given("write-cider-df")) {
+    const int threads = thread_count(all.runtime.threads);
+    if (!options.write_cider_df.empty()) {
         write_frequencies(options.write_cider_df, references, threads);
-        if (!table.given("results")) return ExitCode::ok;
+        if (options.results.empty()) return ExitCode::ok;
     }
     auto captions = by_image(read_results(options.results), references, options);
     const std::vector<ScoredCaption> scored = match(references, captions, options);
@@ -182,17 +126,18 @@ ExitCode run_score(const std::vector<std::string>& words) {
     chosen.bleu = wanted(options, "bleu");
     chosen.rouge_l = wanted(options, "rouge_l");
     chosen.cider = wanted(options, "cider");
-    const MeteorTables meteor = meteor_tables(options, table);
+    const MeteorTables meteor = meteor_tables(options, all.evaluate.meteor_data);
     if (meteor.data) chosen.meteor = &*meteor.data;
     chosen.threads = threads;
-    if (table.given("cider-df"))
-        chosen.frequencies = std::make_shared<const DocumentFrequencies>(read_document_frequencies(options.cider_df));
+    if (!all.evaluate.cider_df.empty())
+        chosen.frequencies =
+            std::make_shared<const DocumentFrequencies>(read_document_frequencies(all.evaluate.cider_df));
     const ScoreReport report = {coco_scores(scored, chosen), domain_scores(references, scored, chosen), scored.size(),
                                 all_images - scored.size(), meteor.problem};
-    if (options.json && !meteor.problem.empty()) log_warning("METEOR not computed: {}", meteor.problem);
+    if (all.json && !meteor.problem.empty()) log_warning("METEOR not computed: {}", meteor.problem);
     // first, so that a disk that is full by now costs the file alone
-    write_standard_output(options.json ? score_json(report) : score_table(report), "scores");
-    if (table.given("per-image")) write_per_image(options.per_image, references, report.scores);
+    write_standard_output(all.json ? score_json(report) : score_table(report), "scores");
+    if (!options.per_image.empty()) write_per_image(options.per_image, references, report.scores);
     return ExitCode::ok;
 }
 

@@ -137,7 +137,7 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
             require_meteor_tables(options.evaluate.meteor_data);
         if (communicator->rank() == 0) prepare_output(options);
     });
-    check_ranks_agree(run_identity(options, *dataset), *communicator);
+    check_ranks_agree(run_identity(options, dataset->data_digest()), *communicator);
     std::unique_ptr<RunLock> lock;    // rank 0's
     if (!options.dry_run) lock = take_run_lock(options.checkpoint.output, *communicator, end_at_once, stop_requested);
     if (communicator->rank() == 0 && !options.dry_run) add_log_file(options.checkpoint.output / "log.txt");

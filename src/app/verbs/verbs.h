@@ -2,8 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "blip/base/error.h"
 #include "blip/comm/communicator.h"
@@ -18,8 +16,8 @@ ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_pt
 // These need no MPI.
 ExitCode run_caption(Options options);
 ExitCode run_export(const Options& options);
-// words: the arguments behind the verb. These have options of their own, as they need nothing that the others need.
-ExitCode run_score(const std::vector<std::string>& words);
-ExitCode run_verify(const std::vector<std::string>& words);
+ExitCode run_score(const Options& options);
+// json: one JSON object in place of lines.
+ExitCode run_verify(const VerifyOptions& options, bool json);
 
 }    // namespace blip

@@ -1,5 +1,5 @@
-// blip_mpi verify: which checkpoints and best weights of a run are whole. Called by main with the words behind the
-// verb; one process, no MPI.
+// blip_mpi verify: which checkpoints and best weights of a run are whole. Called by main; one process, no
+// MPI.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,43 +14,13 @@
 #include "blip/base/standard_output.h"
 #include "blip/checkpoint/verify.h"
 #include "blip/data/packed/check.h"
-#include "blip/options/tool_options.h"
+#include "blip/options/options.h"
 #include "src/app/verbs/verbs.h"
 
 namespace blip {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct VerifyOptions {
-    fs::path path;
-    bool deep = false, json = false;
-};
-
-// Every option is a switch, so any other word is the path.
-bool parse(std::vector<std::string> words, VerifyOptions& options) {
-    ToolOptions table("blip_mpi verify",
-                      "Tells of each checkpoint of a run, and of its best weights, whether it is good or bad and why.\n"
-                      "  blip_mpi verify DIR [--deep] [--json]\n"
-                      "DIR: --output of a run, one checkpoint, a best/ folder, a file of weights that blip_mpi wrote, "
-                      "or a packed\ndata set (always read whole). Without --deep: the manifest's digest, sizes and "
-                      "headers.\n"
-                      "Exit codes: 0 all good, 65 any bad, 66 none there, 64 wrong options, 74 I/O.");
-    table.add_flag("deep", options.deep, "read every byte and compare digests");
-    table.add_flag("json", options.json, "print one JSON object");
-    const auto is_path = [](const std::string& word) { return !word.starts_with('-'); };
-    std::vector<std::string> paths;
-    std::copy_if(words.begin(), words.end(), std::back_inserter(paths), is_path);
-    std::erase_if(words, is_path);
-    if (!table.parse(words)) {
-        write_standard_output(table.help(), "help");
-        return false;
-    }
-    if (paths.size() != 1 || paths.front().empty())
-        throw Error(ExitCode::usage, "verify takes one folder or file, for example: blip_mpi verify output --deep");
-    options.path = paths.front();
-    return true;
-}
 
 bool is_hdf5(const fs::path& path) {
     std::error_code ignored;
@@ -99,9 +69,7 @@ std::string to_json(const VerifyOptions& options, const std::vector<VerifiedItem
 
 }    // namespace
 
-ExitCode run_verify(const std::vector<std::string>& words) {
-    VerifyOptions options;
-    if (!parse(words, options)) return ExitCode::ok;
+ExitCode run_verify(const VerifyOptions& options, bool json) {
     // It writes nothing, so that it may end anywhere.
     for (int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
     const std::vector<VerifiedItem> items =
@@ -110,7 +78,7 @@ ExitCode run_verify(const std::vector<std::string>& words) {
     for (const VerifiedItem& item : items)
         lines += fmt::format("{:<10}  {}: {}\n", to_text(item.state), printable_line(item.path.string()),
                              printable_line(item.text));
-    write_standard_output(options.json ? to_json(options, items) : lines, "what was found");
+    write_standard_output(json ? to_json(options, items) : lines, "what was found");
     const auto any = [&](VerifyState state) {
         return std::any_of(items.begin(), items.end(), [&](const VerifiedItem& item) { return item.state == state; });
     };

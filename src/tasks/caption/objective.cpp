@@ -37,9 +37,8 @@ at::Tensor CaptionObjective::loss(const Weights& weights, const FedBatch& fed, c
     const at::Tensor branch_scales =
         drop_path_scales(captioner_.options().vision_depth, fed.images_I3SS.size(0), options_.drop_path,
                          key(RandomPurpose::drop_path), first, fed.images_I3SS.device());
-    const double share = options_.average == "micro-batch"
-                             ? 1.0 / step.micro_batches
-                             : static_cast<double>(trained.targets.size()) / step.weight;
+    const double share = options_.average == "micro-batch" ? 1.0 / step.micro_batches
+                                                           : static_cast<double>(trained.targets.size()) / step.weight;
     return caption_loss(captioner_, weights, fed.images_I3SS, fed.tokens_CT, fed.image_of_caption_C, trained,
                         options_.label_smoothing, dropout, branch_scales, recomputed_blocks_) *
            share;

@@ -1,11 +1,16 @@
 // The table of options: parsing, ranges, presets, help. (Config files: config_file_test.cpp.)
 #include "blip/options/options.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
-#include <set>
+#include <cstdlib>
+#include <map>
 #include <sstream>
 
-#include "src/options/option_table.h"
+#include "src/options/declared.h"
+#include "src/options/foreign_names.h"
 #include "tests/unit/options/parse_support.h"
 
 using namespace blip;
@@ -22,7 +27,7 @@ BOOST_AUTO_TEST_CASE(verb_may_be_left_out) {
     BOOST_TEST((caption.images == std::vector<std::filesystem::path>{"a.jpg", "b.jpg"}));
     check_refused({"train", "--evaluate", "--data", "a.h5"}, {"--evaluate", "train"});
     check_refused({"--data", "a.h5", "evaluate"}, {"'evaluate'", "first"});
-    check_refused({"tarin"}, {"'tarin'", "train, evaluate, caption, export, score and verify", "did you mean train?"});
+    check_refused({"tarin"}, {"'tarin'", "train, evaluate, caption, export, score, verify", "did you mean train?"});
     check_refused({"evalute", "--data", "a.h5"}, {"did you mean evaluate?"});
     check_refused({"captions", "a.jpg"}, {"did you mean caption?"});
 }
@@ -35,28 +40,35 @@ BOOST_AUTO_TEST_CASE(defaults_are_those_of_the_structs) {
 
 // Every option that takes a value changes the options when given, and shows its new value under its own name.
 BOOST_AUTO_TEST_CASE(every_option_reaches_its_field) {
-    std::set<std::string> names;
-    for (const OptionSpec& spec : option_table()) {
-        BOOST_TEST(names.insert(spec.name).second, spec.name << " is declared twice");
-        BOOST_TEST(!spec.meaning.empty());
-        if (spec.command_line_only) continue;
-        const ParsedCommandLine defaults;
+    ParsedCommandLine defaults;
+    const OptionTable plain = declare_options(defaults);
+    std::map<std::string, unsigned> verbs_of;
+    for (std::size_t i = 0; i < plain.specs().size(); ++i) {
         ParsedCommandLine settings;
+        const OptionTable table = declare_options(settings);
+        const OptionSpec& spec = table.specs()[i];
+        BOOST_TEST((verbs_of[spec.name] & spec.verbs) == 0U, spec.name << " is declared twice for a verb");
+        verbs_of[spec.name] |= spec.verbs;
+        BOOST_TEST(!spec.meaning.empty());
+        BOOST_TEST(spec.get() == plain.specs()[i].get());
+        if (spec.name == "config") continue;
         // a value that is accepted and is not the default
         bool changed = false;
         for (const char* value : {"on", "off", "tiny", "cpu", "fp32", "micro-batch", "test", "some/path", "a photo of ",
-                                  "huggingface", "bf16", "0.25", "3", "7"}) {
+                                  "huggingface", "bf16", "bleu", "0.25", "3", "7"}) {
             try {
-                spec.set(settings, value);
-                changed = spec.get(settings) != spec.get(defaults);
+                spec.set(value);
+                changed = spec.get() != plain.specs()[i].get();
             } catch (const std::exception&) {
             }
             if (changed) break;
         }
         BOOST_TEST(changed, spec.name << " cannot be changed");
-        int differing = 0;
-        for (const OptionSpec& other : option_table()) differing += other.get(settings) != other.get(defaults);
-        BOOST_TEST((differing == 1 || spec.name == "model"), spec.name << " changes another option");
+        for (std::size_t k = 0; k < plain.specs().size(); ++k) {
+            const OptionSpec& other = table.specs()[k];
+            BOOST_TEST((other.name == spec.name || spec.name == "model" || other.get() == plain.specs()[k].get()),
+                       spec.name << " changes " << other.name);
+        }
     }
 }
 
@@ -81,12 +93,11 @@ BOOST_AUTO_TEST_CASE(bad_words_are_named) {
     check_refused(train({"--xyzzy=3"}), {"--xyzzy"});
     // the verb's own options go first, and that of another verb is said to be one
     check_refused({"caption", "--init", "b", "a.jpg", "--epoch", "3"}, {"did you mean --epochs? It is only for train"});
-    check_refused(train({"--jsn"}), {"did you mean --json? It is only for caption"});
+    check_refused(train({"--jsn"}), {"did you mean --json? It is only for caption and score and verify"});
     check_refused(train({"--epochs"}), {"--epochs", "needs a value"});
     check_refused(train({"--epochs", "--fresh"}), {"--epochs", "needs a value"});
     check_refused(train({"--output", "--fresh"}), {"--output", "needs a value"});
     check_refused(train({"--fresh=on"}), {"--fresh", "takes no value"});
-    check_refused(train({"--epochs", "3", "--epochs", "4"}), {"--epochs", "twice"});
     check_refused(train({"3"}), {"'3'"});
     check_refused(train({"-n", "3"}), {"'-n'"});
     check_refused(train({"--config", ""}), {"--config"});
@@ -94,6 +105,51 @@ BOOST_AUTO_TEST_CASE(bad_words_are_named) {
     check_refused({"caption", "--init", "best", "a.jpg", "--epochs", "3"}, {"--epochs", "only for train"});
     check_refused({"evaluate", "--data", "a", "--init", "b", "--micro-batch", "3"},
                   {"--micro-batch", "only for train"});
+}
+
+// A job script's words come first, a person's behind them.
+BOOST_AUTO_TEST_CASE(the_last_of_a_repeated_option_counts) {
+    const ParsedCommandLine twice =
+        parse_command_line(train({"--micro-batch", "32", "--fresh", "--micro-batch=8", "--fresh", "--seed", "42"}));
+    BOOST_TEST(twice.options.train.micro_batch == 8);
+    BOOST_TEST((twice.notes == Words{"--micro-batch is given more than once; the last counts: 8 instead of 32"}));
+    check_refused(train({"--micro-batch", "8", "--micro-batch", "0"}), {"--micro-batch: 0 is out of range"});
+}
+
+BOOST_AUTO_TEST_CASE(names_from_other_programs_are_answered_with_ours) {
+    const std::vector<std::pair<const char*, const char*>> names = {{"batch-size", "--global-batch"},
+                                                                    {"lr", "--init-lr"},
+                                                                    {"learning_rate", "--init-lr"},
+                                                                    {"num-epochs", "--epochs"},
+                                                                    {"max-epochs", "--epochs"},
+                                                                    {"resume", "--output"},
+                                                                    {"checkpoint", "--init"},
+                                                                    {"output-dir", "--output"},
+                                                                    {"num-workers", "--loader-threads"},
+                                                                    {"world-size", "mpirun -np N"},
+                                                                    {"gpus", "mpirun -np N"},
+                                                                    {"beam-size", "--num-beams"},
+                                                                    {"warmup-steps", "no warm-up"},
+                                                                    {"weight_decay", "--weight-decay"},
+                                                                    {"num_beams", "--num-beams"}};
+    for (const auto& [name, ours] : names) check_refused(train({std::string("--") + name, "8"}), {name, ours});
+    check_refused({"score", "--refs", "a", "--hyps", "b"}, {"--refs; here it is --references"});
+    check_refused({"score", "--references", "a", "--hyps", "b"}, {"--hyps; here it is --results"});
+    check_refused({"evaluate", "--batch-size", "8"}, {"--batch-size; here it is --eval-batch"});
+    for (const char* name : {"report", "patch", "qqqq"}) {    // nothing like it: no hint
+        try {
+            parse(train({std::string("--x") + name}));
+            BOOST_ERROR("accepted");
+        } catch (const Error& error) {
+            BOOST_TEST(error.what() == fmt::format("there is no option --x{}", name));
+        }
+    }
+    check_refused({"report"}, {"(blip_mpi help)"});
+    // a name from elsewhere that is one of ours would never be reached
+    ParsedCommandLine run;
+    const OptionTable table = declare_options(run);
+    for (const OptionSpec& spec : table.specs())
+        if (spec.used_by(for_train)) BOOST_TEST(foreign_name(table, spec.name, "--", for_train).empty(), spec.name);
 }
 
 BOOST_AUTO_TEST_CASE(values_out_of_range_are_named) {
@@ -138,6 +194,18 @@ BOOST_AUTO_TEST_CASE(values_out_of_range_are_named) {
 BOOST_AUTO_TEST_CASE(options_must_fit_each_other) {
     check_refused(train({"--global-batch", "100"}), {"--micro-batch 32", "--global-batch 100", "25"});
     check_refused(train({"--text-heads", "7"}), {"--text-heads 7", "--text-hidden 768"});
+    // weights have a shape of their own: what was not asked for is checked when it is known
+    const Options given = parse(train({"--init", "x", "--text-heads", "7", "--max-length", "600"}));
+    BOOST_CHECK_THROW(check_consistency(given), Error);
+    Options found = given;
+    found.model.text_hidden = 70;
+    found.model.text_positions = 600;
+    check_consistency(found);
+    parse({"export", "--from", "x", "--to", "y", "--vision-heads", "5"});
+    check_refused({"export", "--from", "random", "--to", "y", "--vision-heads", "5"}, {"--vision-heads 5"});
+    check_refused(train({"--init", "x", "--text-heads", "7", "--model", "tiny"}),
+                  {"--text-heads 7", "--text-hidden 128"});
+    check_refused(train({"--init", "x", "--text-heads", "7", "--text-hidden", "64"}), {"--text-heads 7"});
     check_refused(train({"--vision-width", "100"}), {"--vision-heads 12", "--vision-width 100"});
     check_refused(train({"--image-size", "100"}), {"--patch-size 16", "--image-size 100"});
     check_refused(train({"--min-length", "21"}), {"--min-length 21", "--max-length 20"});
@@ -147,7 +215,13 @@ BOOST_AUTO_TEST_CASE(options_must_fit_each_other) {
 }
 
 BOOST_AUTO_TEST_CASE(missing_options_come_with_an_example) {
-    check_refused({}, {"--data", "blip_mpi train --data"});
+    check_refused({"train"}, {"--data", "blip_mpi train --data"});
+    check_refused({"score", "--results", "r"}, {"score needs --references"});
+    check_refused({"score", "--references", "r"}, {"score needs --results"});
+    BOOST_TEST(parse({"score", "--references", "r", "--write-cider-df", "d"}).score.references == "r");
+    check_refused({"verify"}, {"a folder or file"});
+    check_refused({"verify", "a", "b"}, {"'b'"});
+    BOOST_TEST(parse({"verify", "a", "--deep", "--json"}).json);
     check_refused({"evaluate", "--data", "a.h5"}, {"--init", "blip_mpi evaluate"});
     check_refused({"evaluate", "--init", "best"}, {"--data"});
     check_refused({"caption", "a.jpg"}, {"--init", "blip_mpi caption"});
@@ -194,17 +268,42 @@ BOOST_AUTO_TEST_CASE(changed_options_are_listed) {
     BOOST_TEST((caption == std::map<std::string, std::string>{{"init", "best"}}));
 }
 
-BOOST_AUTO_TEST_CASE(help_lists_what_a_verb_uses) {
-    for (const Verb verb : all_verbs) {
-        const std::string help = help_text(verb);
-        for (const OptionSpec& spec : option_table()) {
-            const bool listed =
-                help.find("\n  --" + spec.name + (spec.is_switch() ? " " : " " + spec.value_name)) != std::string::npos;
-            BOOST_TEST(listed == spec.used_by(verb), verb_name(verb) << " --" << spec.name);
+std::size_t widest(const std::string& text) {
+    std::istringstream lines(text);
+    std::size_t most = 0;
+    for (std::string line; std::getline(lines, line);) most = std::max(most, line.size());
+    return most;
+}
+
+BOOST_AUTO_TEST_CASE(help_fits_the_terminal_and_lists_what_a_verb_uses) {
+    ParsedCommandLine run;
+    const OptionTable table = declare_options(run);
+    for (const char* columns : {"60", "80", "100", "200"}) {
+        const std::size_t most = std::min(std::stoul(columns), 100UL);
+        ::setenv("COLUMNS", columns, 1);
+        for (const VerbText& verb : verb_texts) {
+            const std::string shown = help_text(parse_command_line({"help", verb.name}));
+            const std::string all = help_text(parse_command_line({verb.name, "--help-all"}));
+            BOOST_TEST(widest(shown) <= most, verb.name);
+            BOOST_TEST(widest(all) <= most, verb.name);
+            int count = 0;
+            for (const OptionSpec& spec : table.specs()) {
+                if (!spec.used_by(verb_bit(verb.verb))) continue;
+                const std::string start = "\n  --" + spec.name + (spec.is_switch() ? " " : " " + spec.value_name);
+                BOOST_TEST(all.find(start) != std::string::npos, verb.name << " --" << spec.name);
+                BOOST_TEST((spec.range.empty() || all.find("; " + spec.range + "]") != std::string::npos), spec.name);
+                count += shown.find(start) != std::string::npos;
+                BOOST_TEST((shown.find(start) != std::string::npos) == ((spec.shown_by & verb_bit(verb.verb)) != 0));
+            }
+            BOOST_TEST((count >= 2 && count <= 16), verb.name << " shows " << count);
         }
-        std::istringstream lines(help);
-        for (std::string line; std::getline(lines, line);) BOOST_TEST(line.size() <= 110U, line);
+        const std::string overview = help_text(parse_command_line({}));
+        BOOST_TEST(widest(overview) <= most);
+        BOOST_TEST(std::count(overview.begin(), overview.end(), '\n') <= 25);
+        BOOST_TEST(overview == help_text(parse_command_line({"--help"})));
+        BOOST_TEST(overview == help_text(parse_command_line({"help"})));
     }
+    ::unsetenv("COLUMNS");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -12,8 +12,8 @@ namespace blip {
 class CaptionObjective : public Objective {
   public:
     // captioner and split must outlive it. recomputed_blocks: see VisionEncoder.
-    CaptionObjective(const Captioner& captioner, const SplitTables& split, int prompt_length, const LossOptions& options,
-                     int recomputed_blocks);
+    CaptionObjective(const Captioner& captioner, const SplitTables& split, int prompt_length,
+                     const LossOptions& options, int recomputed_blocks);
 
     // trained tokens
     std::int64_t weight(std::int64_t caption) const override;

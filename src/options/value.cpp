@@ -1,5 +1,5 @@
-// Reading of option values other than numbers; what the option table's setters use.
-#include "src/options/option_value.h"
+// Reading of option values, and the ranges of numbers; what the setters of the table use.
+#include "src/options/value.h"
 
 #include <fmt/ranges.h>
 

@@ -1,17 +1,17 @@
-// Text of an option's value to its field and back, with what is accepted. Internal to the options layer.
+// Text of an option's value to its field and back. Internal to the options layer.
 #pragma once
 
 #include <fmt/format.h>
 
 #include <charconv>
 #include <cmath>
-#include <filesystem>
-#include <limits>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <vector>
+
+#include "blip/options/table.h"
 
 namespace blip {
 
@@ -20,24 +20,6 @@ class BadValue : public std::runtime_error {
   public:
     using std::runtime_error::runtime_error;
 };
-
-// Numbers that an option accepts.
-struct Range {
-    double low = -std::numeric_limits<double>::infinity();
-    double high = std::numeric_limits<double>::infinity();
-    bool low_open = false, high_open = false;    // the bound itself is excluded
-
-    bool holds(double value) const {
-        return (low_open ? value > low : value >= low) && (high_open ? value < high : value <= high);
-    }
-    std::string text() const;        // "at least 1, at most 16"
-    std::string notation() const;    // "1..16", ">= 1"
-};
-inline Range any_number() { return {}; }
-inline Range at_least(double low) { return {.low = low}; }
-inline Range above(double low) { return {.low = low, .low_open = true}; }
-inline Range between(double low, double high) { return {.low = low, .high = high}; }
-inline Range share() { return {.low = 0, .high = 1, .high_open = true}; }    // [0, 1)
 
 // Numbers: the whole text must be one, and in the range.
 template <class Number>

@@ -1,0 +1,183 @@
+// Declares the options of captions and evaluation, export, score and verify.
+#include "src/options/declared.h"
+#include "src/options/value.h"
+
+namespace blip {
+namespace {
+
+void declare_search(OptionTable& table, GenerateOptions& generate) {
+    table.group("Captions and evaluation", for_computing);
+    table.number("num-beams", "N", "beams of the search; 1 = greedy", between(1, 256), generate.num_beams, other_scores)
+        .often_for(for_generating);
+    table
+        .number("max-length", "TOKENS", "longest caption, prompt included", at_least(1), generate.max_length,
+                other_scores)
+        .often_for(for_generating);
+    table
+        .number("min-length", "TOKENS", "shortest caption, prompt included", at_least(0), generate.min_length,
+                other_scores)
+        .often_for(for_generating);
+    table.number("length-penalty", "X",
+                 "captions of the search are ranked by log-probability / length^X; more = longer captions",
+                 any_number(), generate.length_penalty, other_scores);
+    table.number("repetition-penalty", "X",
+                 "factor on the log-probability of tokens that were used; 1 = none, more = fewer "
+                 "repetitions; 0 = the reference's: 1, or 1.1 with --sample",
+                 at_least(0), generate.repetition_penalty, other_scores);
+    table
+        .flag("sample",
+              "draw each token at random (nucleus sampling) instead of searching; depends on --seed and the image id "
+              "(caption: the picture's pixels) alone",
+              generate.sample, often)
+        .only_for(for_generating);
+    table.number("top-k", "N", "sampling draws from the N likeliest tokens; 0 = from all", at_least(0), generate.top_k)
+        .only_for(for_generating);
+    table
+        .number("top-p", "P", "sampling draws from the likeliest tokens that together have this probability",
+                between(0, 1), generate.top_p)
+        .only_for(for_generating);
+    table
+        .number("num-captions", "N",
+                "captions of each picture: the best of the search, at most num-beams, or draws with --sample",
+                between(1, 256), generate.num_captions, often)
+        .only_for(for_caption);
+}
+
+void declare_prompts(OptionTable& table, GenerateOptions& generate) {
+    table
+        .path("prompts", "FILE",
+              "JSON object with prompts of their own for pictures, by image id (evaluate), file as given or its base "
+              "name (caption)",
+              generate.prompts)
+        .only_for(for_generating);
+    OptionSpec& prompt = table.text("prompt", "TEXT",
+                                    "how each caption begins; it is cut off again (quote it in a config file: it ends "
+                                    "with a space)",
+                                    generate.prompt, often);
+    prompt.only_for(for_generating);
+    prompt.set = [&generate](std::string_view text) {
+        if (const auto problem = prompt_problem(text)) throw BadValue(*problem);
+        generate.prompt = text;
+    };
+}
+
+void declare_evaluation(OptionTable& table, EvaluateOptions& evaluate) {
+    table.group("Captions and evaluation", for_data);
+    table
+        .list("split", "val,test", {"train", "val", "test"},
+              "splits to caption and score; in training the first one decides which weights are best (any of train, "
+              "val, test)",
+              evaluate.splits, other_scores)
+        .often_for(for_evaluate);
+    table
+        .number("limit", "N", "only the first N pictures of each split; 0 = all", at_least(0), evaluate.limit,
+                other_scores)
+        .often_for(for_evaluate);
+    table
+        .path("meteor-data", "DIR",
+              "tables for METEOR, which env/setup.sh --with-meteor fetches to its default, "
+              "~/.cache/blip_mpi/meteor-1.5; an error (66) where DIR lacks them. Without them METEOR is not computed",
+              evaluate.meteor_data, same_run)
+        .only_for(for_data | for_score)
+        .often_for(for_score);
+    table
+        .number("eval-batch", "N", "pictures a rank captions at once; 0 = 128 on a GPU, 16 on the CPU", at_least(0),
+                evaluate.batch, other_scores)
+        .only_for(for_computing);
+    table
+        .path("cider-df", "FILE",
+              "document frequencies of CIDEr, as score --write-cider-df makes them ({\"documents\": N, \"df\": {\"a "
+              "dog\": IMAGES, ...}}), instead of those of the references that are scored",
+              evaluate.cider_df, often)
+        .only_for(for_evaluate | for_score);
+    table
+        .path("nocaps", "FILE",
+              "NoCaps' annotation file, for its pictures: results in the form its server takes, and scores of in-, "
+              "near- and out-of-domain pictures",
+              evaluate.nocaps)
+        .only_for(for_evaluate);
+}
+
+void declare_logging(OptionTable& table, Options& options) {
+    TrainOptions& train = options.train;
+    table
+        .flag("json",
+              "one JSON object a line: file, caption and log_probability (natural logarithm), with several captions of "
+              "a picture also index, from 0; or file and error",
+              options.json, often)
+        .only_for(for_caption);
+    table.group("Captions and evaluation", for_train);
+    table.number("log-samples", "N", "captions shown after each evaluation", at_least(0), train.log_samples, same_run);
+    table.flag("log-sample-ids",
+               "log.jsonl gets the rows of the captions that each step trained on, as its ranks report them",
+               train.log_sample_ids, same_run);
+    table.number("profile-steps", "N",
+                 "a Chrome trace of N steps, CPU and GPU, after two to warm up: each rank's in "
+                 "OUTPUT/profile_rankR.json (chrome://tracing, ui.perfetto.dev); 0 = none",
+                 between(0, 100), train.profile_steps, same_run);
+    table.flag("no-evaluate", "no evaluation after each epoch", train.evaluate, same_run, false);
+}
+
+}    // namespace
+
+void declare_captions(OptionTable& table, Options& options) {
+    declare_search(table, options.generate);
+    declare_prompts(table, options.generate);
+    declare_evaluation(table, options.evaluate);
+    declare_logging(table, options);
+}
+
+void declare_export(OptionTable& table, Options& options) {
+    ExportOptions& target = options.export_to;
+    table.group("Export", for_export);
+    table.path("from", "PATH",
+               "weights to write, in any form that --init takes; the word random: new weights from --seed and --model",
+               target.from, often);
+    table.path("to", "PATH", "NAME.pth or NAME.safetensors: one file; else a folder that holds all --init needs",
+               target.to, often);
+    table.choice("names", {"reference", "huggingface"},
+                 "of the parameters; huggingface: a folder that transformers' from_pretrained loads", target.names,
+                 often);
+    table.choice("dtype", {"fp32", "bf16", "fp16"}, "of the values written; fp32 keeps every bit", target.dtype, often);
+    table.flag("overwrite", "replace what is at --to", target.overwrite, command_line_only | often);
+}
+
+void declare_score(OptionTable& table, Options& options) {
+    ScoreOptions& score = options.score;
+    table.group("Scores", for_score);
+    table.path(
+        "references", "FILE",
+        "captions that people wrote: COCO's or NoCaps' caption file, Karpathy's dataset_coco.json, the reference "
+        "job's coco_karpathy_{val,test}.json, or {\"ID\": [\"caption\", ...]}",
+        score.references, command_line_only | often);
+    table.path("results", "FILE", "captions to score: [{\"image_id\": ID, \"caption\": TEXT}, ...]", score.results,
+               command_line_only | often);
+    table.list("split", "A,B", {"train", "val", "test"}, "of dataset_coco.json, one or several; all if left out",
+               score.splits, command_line_only | often);
+    table.list("metrics", "A,B", {"bleu", "meteor", "rouge_l", "cider"},
+               "which of bleu,meteor,rouge_l,cider; all if left out, but METEOR where its tables are not installed",
+               score.metrics, command_line_only | often);
+    table.path("per-image", "FILE", "write each image's scores: [{\"image_id\", \"Bleu_1\", ...}, ...]",
+               score.per_image, command_line_only | often);
+    table.path(
+        "write-cider-df", "FILE",
+        "write document frequencies of all images of --references, for --cider-df; --results may be left out then",
+        score.write_cider_df, command_line_only | often);
+    table.path("compile-meteor", "DIR",
+               "write the index of METEOR's tables in DIR beside them, and end: without it each start compiles them",
+               score.compile_meteor, command_line_only);
+    table.flag("json",
+               "print one JSON object with the keys of pycocoevalcap; of a part (--allow-missing) also \"images\", the "
+               "number scored, and \"images_missing\"",
+               options.json, command_line_only | often);
+    table.flag("allow-missing",
+               "score the images there are results for; without it a missing one is an error, as scores of a part are "
+               "other numbers",
+               score.allow_missing, command_line_only | often);
+
+    table.group("Verification", for_verify);
+    table.flag("deep", "read every byte and compare digests", options.verify.deep, command_line_only | often);
+    table.flag("json", "print one JSON object", options.json, command_line_only | often);
+}
+
+}    // namespace blip

@@ -1,0 +1,109 @@
+// Declares the options of training, checkpoints and the model.
+#include <fmt/format.h>
+
+#include "src/options/declared.h"
+#include "src/options/value.h"
+
+namespace blip {
+namespace {
+
+void declare_schedule(OptionTable& table, Options& options) {
+    TrainOptions& train = options.train;
+    OptimOptions& optim = options.optim;
+    table.group("Training", for_train);
+    table.number("epochs", "N", "passes over the training captions; also the length of the learning rate's cosine",
+                 at_least(1), train.epochs, another_run | often);
+    table.number("max-steps", "N", "end after so many optimizer steps in all; 0 = no limit", at_least(0),
+                 train.max_steps, same_run);
+    table
+        .number("seed", "N", "of order, augmentation, dropout, new weights and drawn captions", at_least(0), train.seed,
+                another_run)
+        .only_for(for_model)
+        .often_for(for_train);
+    table.number("global-batch", "N", "captions of one optimizer step, over all ranks", at_least(1), train.global_batch,
+                 another_run | often);
+    table.number("micro-batch", "N",
+                 "captions a rank computes at once; must divide global-batch; sets the memory needed", at_least(1),
+                 train.micro_batch, other_bits | often);
+    table.flag("vit-grad-ckpt",
+               "recompute activations of the last vit-ckpt-layer vision blocks in backward: less memory, a third more "
+               "work there, the same bits",
+               train.vit_grad_ckpt, same_run);
+    table.number("vit-ckpt-layer", "N", "how many vision blocks, counted from the last, vit-grad-ckpt recomputes",
+                 between(0, 1024), train.vit_ckpt_layer, same_run);
+    table.number("init-lr", "X", "learning rate of the first epoch", above(0), optim.init_lr, another_run | often);
+    table.number("min-lr", "X", "what the cosine over the epochs ends at", at_least(0), optim.min_lr, another_run);
+    table.number("weight-decay", "X", "AdamW's, on all parameters", at_least(0), optim.weight_decay, another_run);
+    table.number("beta1", "X", "AdamW's decay of the mean gradient", share(), optim.beta1, another_run);
+    table.number("beta2", "X", "AdamW's decay of the mean squared gradient", share(), optim.beta2, another_run);
+    table.number("adam-eps", "X", "AdamW's epsilon", above(0), optim.eps, another_run);
+}
+
+void declare_objective(OptionTable& table, Options& options) {
+    AugmentOptions& augment = options.augment;
+    LossOptions& loss = options.loss;
+    table.on_off("augment", "random crop, flip and operators of training pictures", augment.enabled, another_run);
+    table
+        .number("augment-operators", "N",
+                "RandomAugment's operators drawn per training picture, each applied with p = .5; 0 = crop and flip "
+                "only",
+                between(0, 100), augment.operators, another_run)
+        .comes_to([&augment] { return std::to_string(augment.enabled ? augment.operators : 0); });
+    table.number("dropout", "P", "probability, everywhere in the decoder", share(), loss.dropout, another_run);
+    table.number("drop-path", "P",
+                 "stochastic depth: probability of leaving out a branch of the last vision block, rising from 0 at the "
+                 "first; the preset large sets 0.1",
+                 share(), loss.drop_path, another_run);
+    table.number("label-smoothing", "P", "share of the target spread over the vocabulary", share(),
+                 loss.label_smoothing, another_run);
+    // the mean of micro-batches' means is another objective with micro-batches of another size
+    table
+        .choice("loss-average", {"tokens", "micro-batch"},
+                "tokens: one mean over the tokens of the global batch, the same for any number of ranks; micro-batch: "
+                "the mean of the micro-batches' means, as the reference job averages its ranks",
+                loss.average, another_run)
+        .comes_to([&loss, &train = options.train] {
+            return loss.average == "tokens" ? loss.average : fmt::format("{} of {}", loss.average, train.micro_batch);
+        });
+}
+
+void declare_checkpoints(OptionTable& table, CheckpointOptions& checkpoint) {
+    table.group("Checkpoints", for_train);
+    table.number("checkpoint-every", "N", "steps between checkpoints, besides one at each epoch's end; 0 = off",
+                 at_least(0), checkpoint.every_steps, same_run);
+    table.number("checkpoint-minutes", "X", "minutes between checkpoints; 0 = off", at_least(0),
+                 checkpoint.every_minutes, same_run);
+    table.number("keep", "N", "newest checkpoints kept, besides the best weights", at_least(1), checkpoint.keep,
+                 same_run);
+    table.flag("fresh", "start over instead of resuming; the output folder must be empty", checkpoint.fresh,
+               same_run | often);
+}
+
+}    // namespace
+
+void declare_training(OptionTable& table, Options& options) {
+    declare_schedule(table, options);
+    declare_objective(table, options);
+    declare_checkpoints(table, options.checkpoint);
+}
+
+void declare_model(OptionTable& table, Options& options) {
+    table.group("Model", for_model);
+    const std::vector<std::string> presets = {"base", "large", "tiny"};
+    OptionSpec& preset = table.choice("model", presets,
+                                      "preset of all dimensions: base = ViT-B/16 and BERT-base, large = ViT-L/16 and "
+                                      "BERT-base, tiny = for demos and tests",
+                                      options.model.preset, same_run);
+    preset.set = [&options, presets](std::string_view text) {
+        const std::string name = read_choice(text, presets);
+        options.model = model_preset(name);
+        options.loss.drop_path = preset_drop_path(name);
+    };
+    // a name; the dimensions and drop-path tell
+    preset.often_for(for_train | for_export);
+    for (const Dimension& dimension : model_dimensions())
+        table.number(dimension.option, dimension.unit, dimension.meaning, between(1, dimension.most),
+                     options.model.*dimension.member, another_run);
+}
+
+}    // namespace blip

@@ -1,0 +1,96 @@
+// See the header. The names are those of Hugging Face's and LAVIS' trainers, torchrun, and the metrics' usual scripts.
+#include "src/options/foreign_names.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <initializer_list>
+
+namespace blip {
+namespace {
+
+struct ForeignName {
+    std::initializer_list<std::string_view> names;
+    std::initializer_list<std::string_view> ours;    // the first that the verb has
+    const char* instead;                             // what to do; before it, where there is one, our option
+};
+
+constexpr const char* by_launcher = "the launcher says how many ranks run: mpirun -np N blip_mpi ...";
+constexpr const char* resumes =
+    "the same command goes on from the newest checkpoint in --output; --init PATH starts from weights";
+constexpr const char* batches = "; --micro-batch is what a rank computes at once";
+
+const ForeignName foreign_names[] = {
+    {{"batch-size", "bs", "train-batch-size", "batch", "total-batch-size"}, {"global-batch", "eval-batch"}, batches},
+    {{"per-device-train-batch-size", "batch-size-train", "micro-batch-size", "gradient-accumulation-steps",
+      "accumulate-grad-batches"},
+     {"micro-batch"},
+     "; --global-batch is that of all ranks together"},
+    {{"per-device-eval-batch-size", "eval-batch-size", "batch-size-eval"}, {"eval-batch"}, ""},
+    {{"lr", "learning-rate", "base-lr", "max-lr"}, {"init-lr"}, ""},
+    {{"lr-min", "eta-min"}, {"min-lr"}, ""},
+    {{"num-epochs", "num-train-epochs", "max-epoch", "max-epochs", "n-epochs"}, {"epochs"}, ""},
+    {{"max-train-steps", "num-train-steps", "num-steps", "max-iter", "iterations"}, {"max-steps"}, ""},
+    {{"warmup", "warmup-steps", "num-warmup-steps", "warmup-ratio", "warmup-lr"},
+     {},
+     "the learning rate has no warm-up: a cosine over the epochs from --init-lr to --min-lr"},
+    {{"resume", "resume-from", "resume-from-checkpoint", "resume-ckpt-path", "load-checkpoint"}, {}, resumes},
+    {{"checkpoint", "ckpt", "pretrained", "model-name", "model-name-or-path", "model-path", "weights", "load"},
+     {"init", "from"},
+     ""},
+    {{"output-dir", "out-dir", "out", "save-dir", "result-dir", "checkpoint-dir", "logdir", "log-dir"},
+     {"output", "out", "to"},
+     ""},
+    {{"output"}, {"out", "to"}, ""},
+    {{"num-workers", "workers", "dataloader-num-workers", "num-threads", "jobs"}, {"loader-threads", "threads"}, ""},
+    {{"gpus", "num-gpus", "n-gpus", "devices", "nproc", "nproc-per-node", "nnodes", "world-size", "num-processes",
+      "local-rank", "rank", "distributed", "dist-url"},
+     {},
+     by_launcher},
+    {{"fp16", "bf16", "amp", "mixed-precision", "half"}, {"precision"}, ""},
+    {{"tf32"}, {"allow-tf32"}, ""},
+    {{"gradient-checkpointing", "use-checkpoint", "use-grad-checkpoint"}, {"vit-grad-ckpt"}, ""},
+    {{"save-steps", "save-every", "save-freq"}, {"checkpoint-every"}, ""},
+    {{"save-total-limit"}, {"keep"}, ""},
+    {{"overwrite-output-dir", "restart"}, {"fresh", "overwrite"}, ""},
+    {{"random-seed"}, {"seed"}, ""},
+    {{"dataset", "data-dir", "data-path", "train-data", "train-file", "dataset-name"}, {"data", "coco"}, ""},
+    {{"image-dir", "image-root", "images", "coco-root"}, {"coco"}, ""},
+    {{"wd"}, {"weight-decay"}, ""},
+    {{"adam-beta1"}, {"beta1"}, ""},
+    {{"adam-beta2"}, {"beta2"}, ""},
+    {{"adam-epsilon", "epsilon"}, {"adam-eps"}, ""},
+    {{"smoothing", "label-smoothing-factor"}, {"label-smoothing"}, ""},
+    {{"eval-only", "eval", "test", "do-eval"}, {"evaluate"}, ""},
+    {{"vit", "arch", "model-type", "model-size"}, {"model"}, ""},
+    {{"resolution", "img-size", "input-size"}, {"image-size"}, ""},
+    {{"beam", "beams", "beam-size", "num-beam", "beam-width"}, {"num-beams"}, ""},
+    {{"max-new-tokens", "max-len", "max-tokens"}, {"max-length"}, "; the prompt counts"},
+    {{"num-return-sequences", "num-samples", "n"}, {"num-captions"}, ""},
+    {{"do-sample", "nucleus", "use-nucleus-sampling"}, {"sample"}, ""},
+    {{"refs", "ref", "reference", "gt", "gts", "ground-truth", "annotations"}, {"references", "coco"}, ""},
+    {{"hyps", "hyp", "hypotheses", "res", "predictions", "preds", "candidates"}, {"results"}, ""},
+};
+
+bool holds(std::initializer_list<std::string_view> names, std::string_view name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+}    // namespace
+
+std::string foreign_name(const OptionTable& table, std::string_view name, const char* dashes, unsigned verb) {
+    std::string ours(name);
+    std::replace(ours.begin(), ours.end(), '_', '-');
+    for (const ForeignName& foreign : foreign_names) {
+        if (!holds(foreign.names, ours)) continue;
+        if (foreign.ours.size() == 0 && table.find("init-lr") != nullptr) return foreign.instead;
+        for (const std::string_view option : foreign.ours) {
+            const OptionSpec* spec = table.find(option, verb);
+            if (spec == nullptr || !spec->used_by(verb)) continue;
+            return fmt::format("here it is {}{}: {}{}", dashes, option, spec->meaning, foreign.instead);
+        }
+    }
+    return "";
+}
+
+}    // namespace blip

@@ -1,0 +1,33 @@
+// Words of a command line as options and values: the only user of Boost.Program_options. Internal to the options layer.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "blip/options/table.h"
+
+namespace blip {
+
+struct Given {
+    const OptionSpec* spec = nullptr;
+    std::string value;
+    std::string where;    // for messages: "--epochs" or "run.cfg:12: epochs"
+    bool from_config = false;
+};
+
+struct Words {
+    std::vector<Given> flags;          // each option once: the last counts
+    std::vector<std::string> loose;    // neither options nor their values
+    std::vector<std::string> notes;    // which options were given more than once, with several values
+};
+
+// Names are checked, values are not. verb: whose options go first where names are alike. Throws usage.
+Words split_words(const OptionTable& table, const std::vector<std::string>& words, unsigned verb = ~0U);
+// Sets the option's field; throws usage, with where, if the value is not accepted.
+void apply(const Given& given);
+// For a name that is no option, what to use instead: what people know it as from other programs ("; here it is
+// --global-batch: ..."), or the one that was probably meant ("; did you mean --epochs?"); nothing if none is near.
+std::string suggestion(const OptionTable& table, std::string_view name, const char* dashes, unsigned verb = ~0U);
+
+}    // namespace blip
