@@ -95,7 +95,7 @@ exits 74; says "File too large"; says "$scratch/o6"
 new_case "an output folder of somebody else"
 chmod 755 "$scratch"
 mkdir "$scratch/others"
-if [ "$(id -u)" = 0 ] && setpriv --reuid=65534 --regid=65534 --clear-groups "$blip" --version >/dev/null 2>&1; then
+if [ "$(id -u)" = 0 ] && setpriv --reuid=65534 --regid=65534 --clear-groups "$bin/blip_mpi_cpu" --version >/dev/null 2>&1; then
     alone setpriv --reuid=65534 --regid=65534 --clear-groups "$blip" train --data "$data" --output "$scratch/others/out" "${short[@]}"
     exits 74; says "$scratch/others/out"; says "Permission denied"
     alone setpriv --reuid=65534 --regid=65534 --clear-groups "$blip" train --data "$data" --output "$scratch/others" "${short[@]}"
