@@ -122,7 +122,7 @@ void make_sample(const SampleOptions& options) {
 int run(const std::vector<std::string>& arguments) {
     SampleOptions options;
     OptionTable table;
-    const Range count = between(1, 1e6);
+    const Bounds count = between(1, 1e6);
     table.path("out", "DIR", "folder to fill; new or empty", options.out);
     table.number("train", "N", "training pictures", count, options.train);
     table.number("val", "N", "validation pictures", count, options.val);

@@ -13,7 +13,8 @@
 int main(int argc, char** argv) {
     blip::open_standard_streams();
     std::vector<std::string> words(argv + 1, argv + argc);
-    if (words.empty() || words.front() != "score") words.insert(words.begin(), "score");    // called by itself
+    if (words.empty() || (words.front() != "score" && words.front() != "help"))
+        words.insert(words.begin(), "score");    // called by itself
     return blip::run_alone([&] {
         const blip::ParsedCommandLine command = blip::parse_command_line(words);
         if (command.help) {
