@@ -124,7 +124,7 @@ int run(const std::vector<std::string>& arguments) {
     if (print_version("make_sample", arguments)) return 0;
     SampleOptions options;
     OptionTable table;
-    const Range count = between(1, 1e6);
+    const Bounds count = between(1, 1e6);
     table.path("out", "DIR", "folder to fill; new or empty", options.out);
     table.number("train", "N", "training pictures", count, options.train);
     table.number("val", "N", "validation pictures", count, options.val);

@@ -27,13 +27,13 @@ std::optional<Verb> verb_from(const std::string& word) {
     return std::nullopt;
 }
 
-// All options of the file, those of other verbs included.
+// All options of the file, those of other verbs that take one included.
 std::vector<Given> read_config(const std::string& file, const OptionTable& table) {
     std::vector<Given> given;
     std::map<std::string, int> line_of;
     for (ConfigLine& line : read_config_file(file)) {
         const std::string where = fmt::format("{}:{}: {}", file, line.number, line.name);
-        const OptionSpec* spec = table.find(line.name);
+        const OptionSpec* spec = table.find(line.name, for_model);
         if (spec == nullptr)
             refuse(fmt::format("{}:{}: there is no option '{}'{}", file, line.number, line.name,
                                suggestion(table, line.name, "")));
@@ -53,7 +53,7 @@ std::vector<Given> read_reference_config(const std::string& file, const OptionTa
     YamlConfig config = read_yaml_config(file);
     std::vector<Given> given;
     for (YamlSetting& setting : config.settings)
-        given.push_back({table.find(setting.option), std::move(setting.value),
+        given.push_back({table.find(setting.option, for_model), std::move(setting.value),
                          fmt::format("{}:{}: {}", file, setting.line, setting.key), true});
     notes.insert(notes.end(), config.notes.begin(), config.notes.end());
     const auto has = [&](const char* name) {

@@ -33,7 +33,7 @@ OptionSpec& OptionTable::own(std::string name, std::string value_name, std::stri
 }
 
 template <class Number>
-OptionSpec& OptionTable::number(std::string name, std::string value_name, std::string meaning, const Range& range,
+OptionSpec& OptionTable::number(std::string name, std::string value_name, std::string meaning, const Bounds& range,
                                 Number& field, unsigned traits) {
     OptionSpec& spec = own(
         std::move(name), std::move(value_name), std::move(meaning),
@@ -42,10 +42,11 @@ OptionSpec& OptionTable::number(std::string name, std::string value_name, std::s
     spec.range = range.notation();
     return spec;
 }
-template OptionSpec& OptionTable::number(std::string, std::string, std::string, const Range&, int&, unsigned);
-template OptionSpec& OptionTable::number(std::string, std::string, std::string, const Range&, std::int64_t&, unsigned);
-template OptionSpec& OptionTable::number(std::string, std::string, std::string, const Range&, std::uint64_t&, unsigned);
-template OptionSpec& OptionTable::number(std::string, std::string, std::string, const Range&, double&, unsigned);
+template OptionSpec& OptionTable::number(std::string, std::string, std::string, const Bounds&, int&, unsigned);
+template OptionSpec& OptionTable::number(std::string, std::string, std::string, const Bounds&, std::int64_t&, unsigned);
+template OptionSpec& OptionTable::number(std::string, std::string, std::string, const Bounds&, std::uint64_t&,
+                                         unsigned);
+template OptionSpec& OptionTable::number(std::string, std::string, std::string, const Bounds&, double&, unsigned);
 
 OptionSpec& OptionTable::path(std::string name, std::string value_name, std::string meaning,
                               std::filesystem::path& field, unsigned traits) {

@@ -9,14 +9,14 @@
 
 namespace blip {
 
-std::string Range::text() const {
+std::string Bounds::text() const {
     const bool has_low = std::isfinite(low), has_high = std::isfinite(high);
     const std::string lower = has_low ? fmt::format("{} {}", low_open ? "above" : "at least", low) : "";
     const std::string upper = has_high ? fmt::format("{} {}", high_open ? "below" : "at most", high) : "";
     return lower + (has_low && has_high ? ", " : "") + upper;
 }
 
-std::string Range::notation() const {
+std::string Bounds::notation() const {
     const bool has_low = std::isfinite(low), has_high = std::isfinite(high);
     if (has_low && has_high && !low_open && !high_open) return fmt::format("{}..{}", low, high);
     if (has_low && has_high)

@@ -23,7 +23,7 @@ class BadValue : public std::runtime_error {
 
 // Numbers: the whole text must be one, and in the range.
 template <class Number>
-void read_number(std::string_view text, const Range& range, Number& value) {
+void read_number(std::string_view text, const Bounds& range, Number& value) {
     Number number{};
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     const bool whole = error == std::errc() && end == text.data() + text.size();

@@ -27,7 +27,7 @@ enum Traits : unsigned {
 };
 
 // Numbers that an option accepts.
-struct Range {
+struct Bounds {
     double low = -std::numeric_limits<double>::infinity();
     double high = std::numeric_limits<double>::infinity();
     bool low_open = false, high_open = false;    // the bound itself is excluded
@@ -38,11 +38,11 @@ struct Range {
     std::string text() const;        // "at least 1, at most 16"
     std::string notation() const;    // "1..16", ">= 1"
 };
-inline Range any_number() { return {}; }
-inline Range at_least(double low) { return {.low = low}; }
-inline Range above(double low) { return {.low = low, .low_open = true}; }
-inline Range between(double low, double high) { return {.low = low, .high = high}; }
-inline Range share() { return {.low = 0, .high = 1, .high_open = true}; }    // [0, 1)
+inline Bounds any_number() { return {}; }
+inline Bounds at_least(double low) { return {.low = low}; }
+inline Bounds above(double low) { return {.low = low, .low_open = true}; }
+inline Bounds between(double low, double high) { return {.low = low, .high = high}; }
+inline Bounds share() { return {.low = 0, .high = 1, .high_open = true}; }    // [0, 1)
 
 struct OptionSpec {
     std::string name;          // without the dashes
@@ -89,8 +89,8 @@ class OptionTable {
 
     // Each declares --name. field holds the default, receives the value and outlives the table.
     template <class Number>    // int, std::int64_t, std::uint64_t, double
-    OptionSpec& number(std::string name, std::string value_name, std::string meaning, const Range& range, Number& field,
-                       unsigned traits = 0);
+    OptionSpec& number(std::string name, std::string value_name, std::string meaning, const Bounds& range,
+                       Number& field, unsigned traits = 0);
     OptionSpec& path(std::string name, std::string value_name, std::string meaning, std::filesystem::path& field,
                      unsigned traits = 0);
     OptionSpec& text(std::string name, std::string value_name, std::string meaning, std::string& field,
