@@ -14,7 +14,8 @@ int main(int argc, char** argv) {
     return blip::run_alone([&] {
         std::vector<std::string> words(argv + 1, argv + argc);
         if (blip::print_version(blip::score_program, words)) return blip::ExitCode::ok;
-        if (words.empty() || words.front() != "score") words.insert(words.begin(), "score");    // called by itself
+        if (words.empty() || (words.front() != "score" && words.front() != "help"))
+            words.insert(words.begin(), "score");    // called by itself
         const blip::ParsedCommandLine command = blip::parse_command_line(words);
         if (blip::answer(command)) return blip::ExitCode::ok;
         for (const std::string& note : command.notes) blip::log_info_text(note);
