@@ -95,7 +95,7 @@ std::vector<Given> apply_all(const std::vector<Given>& config, const std::vector
 // The weights that a run starts from will tell the model's shape, unless a preset was asked for.
 bool knows_shape(const Options& options) {
     const std::filesystem::path& weights = options.verb == Verb::export_weights ? options.export_to.from : options.init;
-    return weights.empty() || weights == "random" || asks_for_dimension(options, "text-hidden");
+    return weights.empty() || weights == "random" || asks_for_dimension(options, "model");
 }
 
 // As check_consistency, and says which of the options at odds come from lines of the config file.

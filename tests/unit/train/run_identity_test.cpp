@@ -63,8 +63,10 @@ BOOST_AUTO_TEST_CASE(every_option_of_training_says_what_a_change_does) {
         const std::string changed = change(spec);
         BOOST_TEST(!changed.empty(), spec.name << " could not be changed");
         ++walked[answer];
-        // the preset's name is none of these, its dimensions and drop-path are
-        const std::size_t expected = spec.name == "model" ? model_dimensions().size() : 1;
+        // the preset's name is none of these, its dimensions and drop-path are; without augmentation no operators count
+        const std::size_t expected = spec.name == "model"     ? model_dimensions().size() + 1
+                                     : spec.name == "augment" ? 2
+                                                              : 1;
         const auto [another_run, other_bits, other_scores] = resumed_differences(then, run.options, "d1");
         const auto lists = [&](const Texts& told, unsigned kind) {
             const bool in_it = answer == kind || (spec.name == "model" && kind == blip::another_run);
@@ -136,7 +138,7 @@ BOOST_AUTO_TEST_CASE(every_place_that_knows_the_dimensions) {
             return parse_command_line({"train", "--data", "x", "--init", "y", words, text}).options;
         };
         const Options asked = parsed(std::to_string(value));
-        BOOST_TEST(asked.model.*dimension.member == value);
+        BOOST_TEST((asked.model.*dimension.member == value));
         BOOST_TEST((asked.explicit_model_options == Texts{dimension.option}));
         BOOST_CHECK_THROW(parsed("0"), Error);
         BOOST_CHECK_THROW(parsed(std::to_string(dimension.most + 1)), Error);
