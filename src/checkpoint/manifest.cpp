@@ -118,8 +118,10 @@ Manifest Manifest::from_json(const std::string& text, const std::string& origin)
     manifest.threads = static_cast<int>(integer_field(object, "threads", origin, 0, INT_MAX));
     manifest.model = model_from_json(field(object, "model", origin), origin);
     manifest.identity = texts_from_json(object, "identity", origin);
-    manifest.other_bits = texts_from_json(object, "other_bits", origin);
-    manifest.other_scores = texts_from_json(object, "other_scores", origin);
+    if (manifest.format > 1) {
+        manifest.other_bits = texts_from_json(object, "other_bits", origin);
+        manifest.other_scores = texts_from_json(object, "other_scores", origin);
+    }
     manifest.config = text_field(object, "config", origin);
     manifest.shards = shards_from_json(field(object, "shards", origin), origin);
     if (manifest.shards.size() != static_cast<std::size_t>(manifest.world_size)) {

@@ -56,10 +56,10 @@ ANNOTATIONS = [    # by the number of the reader
 REFERENCES = [{"42": ["A cat.", "Two cats."], "a": []}, ANNOTATIONS[0], ANNOTATIONS[1]]
 MODEL = ("text_hidden", "text_heads", "text_intermediate", "text_layers", "text_positions", "vision_width", "vision_depth",
          "vision_heads", "image_size", "patch_size")
-MANIFEST = {"kind": "blip_mpi checkpoint", "format": 1, "digest": "0" * 16,
+MANIFEST = {"kind": "blip_mpi checkpoint", "format": 2, "digest": "0" * 16,
             "state": {"global_step": 120, "epoch": 1, "step_in_epoch": 20, "seed": 2**64 - 1}, "update_count": 119,
             "world_size": 1, "threads": 2, "model": {"preset": "tiny"} | {name: 16 for name in MODEL},
-            "identity": {"seed": "42"}, "config": "seed = 42\n",
+            "identity": {"seed": "42"}, "other_bits": {"threads": "2"}, "other_scores": {}, "config": "seed = 42\n",
             "shards": [{"name": "shard-00000-of-00001.safetensors", "bytes": 5, "xxh3": "f" * 16}]}
 YAML = b"""image_root: '/data/coco/'
 pretrained: ''
