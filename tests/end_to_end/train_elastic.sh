@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# The number of ranks changes in mid-epoch, 4 -> 2 -> 1 -> 3: every sample of each epoch is trained exactly once (from
-# the rows that the ranks report), and the losses are those of a run of constant size.
+# The number of ranks and --micro-batch change in mid-epoch, 4 -> 2 -> 1 -> 3 ranks: every sample of each epoch is trained
+# exactly once (from the rows that the ranks report), and the losses are those of an undisturbed run, dropout and
+# stochastic depth included.
 # shellcheck source=tests/support/run_lib.sh
 . "$(dirname "$0")/../support/run_lib.sh"
 draw_sample 24    # 120 captions: 10 steps an epoch, nothing dropped
-options=(--epochs 2 --no-evaluate --dropout 0 --log-sample-ids)
+options=(--epochs 2 --no-evaluate --dropout 0.1 --drop-path 0.2 --log-sample-ids)
 limit=$(tolerance loss_over_ranks)
 
 new_case "a run of two ranks from beginning to end"
@@ -12,12 +13,12 @@ train 2 "$scratch/constant" "${options[@]}"
 exits 0
 
 # Cut after steps 3, 6, 13: twice within the first epoch, once within the second.
-new_case "4 -> 2 -> 1 -> 3 ranks in mid-epoch: each step's losses"
-train 4 "$scratch/elastic" "${options[@]}" --max-steps 3
+new_case "4 -> 2 -> 1 -> 3 ranks in mid-epoch, each with micro-batches of its own: each step's losses"
+train 4 "$scratch/elastic" "${options[@]}" --micro-batch 3 --max-steps 3
 exits 0
-train 2 "$scratch/elastic" "${options[@]}" --max-steps 6
-exits 0; says "resuming after step 3"; says "written by 4 ranks"
-train 1 "$scratch/elastic" "${options[@]}" --max-steps 13
+train 2 "$scratch/elastic" "${options[@]}" --micro-batch 1 --max-steps 6
+exits 0; says "resuming after step 3"; says "written by 4 ranks"; says "micro-batch: was 3, now 1"
+train 1 "$scratch/elastic" "${options[@]}" --micro-batch 12 --max-steps 13
 exits 0; says "resuming after step 6"; says "written by 2 ranks"
 train 3 "$scratch/elastic" "${options[@]}"
 exits 0; says "resuming after step 13"; says "written by 1 ranks"; says "finished after step 20"
