@@ -220,9 +220,9 @@ def main():
     if not tests:
         print(f'no test matches "{arguments.pattern}"')
         failed = 1
-    if BUILD.is_dir():
-        times.update((test.name, round(test.seconds, 1)) for test in tests)
-        times_file.write_text(json.dumps(times, indent=0, sort_keys=True))
+    times.update((test.name, round(test.seconds, 1)) for test in tests)
+    times_file.parent.mkdir(parents=True, exist_ok=True)
+    times_file.write_text(json.dumps(times, indent=0, sort_keys=True))
     print(f'{len(tests)} tests in {time.monotonic() - start:.0f} s')
     print(f'{passed} passed, {failed} failed, {skipped} skipped')
     return 1 if failed else 0

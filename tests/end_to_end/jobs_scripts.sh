@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# test: timed
 # jobs/: what the config files mean, and the sbatch scripts run as plain bash with the variables that Slurm sets: mpirun's
 # line, wrong paths, USR1 with requeueing, the next start, starts without progress. `scontrol` is a stand-in that notes its
 # arguments, and `launcher` one for mpirun that ends as it is told.

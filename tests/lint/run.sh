@@ -80,6 +80,7 @@ check layers python3 tests/lint/check_layers.py
 check "layers: planted violations" tests/lint/check_layers_test.sh
 check pages python3 tests/lint/check_pages.py
 check "pages: planted violations" tests/lint/check_pages_test.sh
+check "test runner: planted failures" tests/lint/run_tests_test.sh
 check "file lengths" file_lengths
 check "trailing white space" no_trailing_space
 check "tabs in C++" no_tabs
