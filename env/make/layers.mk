@@ -20,6 +20,7 @@ USES_tasks      := base options comm text data device kernels params model gener
 USES_train      := base options comm text data device params optim checkpoint report feed tasks
 USES_app        := base options comm text image data device params weights model checkpoint metrics report tasks train
 # what the unit tests of a layer need beside it
+TESTS_USE_device := base
 TESTS_USE_checkpoint := optim
 TORCH_LAYERS    := device kernels params weights model generate optim checkpoint feed tasks train app
 closure = $(sort $(1) $(foreach l,$(USES_$(1)),$(call closure,$(l))))
