@@ -67,6 +67,20 @@ def shared_prefixes(paths):
             yield folder, word, sorted(names)
 
 
+def with_optimizer(root, uses):
+    """Verbs that train nothing, and link the optimizer all the same through the layers they include."""
+    for verb in ('caption', 'export'):
+        path = root / f'src/app/verbs/{verb}.cpp'
+        reached = {'app'}
+        wanted = set(targets_of(path.read_text())) if path.exists() else set()
+        while wanted - reached:
+            layer = (wanted - reached).pop()
+            reached.add(layer)
+            wanted |= uses[layer]
+        if 'optim' in reached:
+            yield path.relative_to(root)
+
+
 def problems_of(path, text, uses, torch):
     kind, layer = room_of(path)
     if kind == 'layer' and layer not in uses:
@@ -124,6 +138,9 @@ def main(root):
         for name in sorted(names - used[layer] - {layer}) if layer in used else ():
             print(f'{TABLE}: no file of {layer} includes one of {name}: take it out of USES_{layer}')
             found += 1
+    for path in with_optimizer(root, uses):
+        print(f'{path}:0: reaches the optimizer, and trains nothing')
+        found += 1
     for folder, word, names in shared_prefixes(paths):
         print(f'{folder}: {", ".join(names)}: a folder {word}/ in place of the prefix')
         found += 1

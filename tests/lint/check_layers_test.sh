@@ -56,6 +56,7 @@ expect 'is not in the table' src/nowhere/bad.cpp 'int f();'
 expect 'is for .cu' src/model/bad.cpp '#include <cuda_runtime_api.h>'
 expect 'is for .cu' src/model/bad_nocuda.cpp '#include "blip/base/cuda.h"'
 expect 'device code is free of LibTorch' src/model/bad.cu '#include <ATen/core/Tensor.h>'
+expect 'reaches the optimizer' src/app/verbs/caption.cpp '#include "blip/train/trainer.h"'
 expect 'in place of the prefix' src/text/word_c.cpp 'int c();'
 # Its only file uses none of the layer's permissions.
 expect 'one of base: take it out' src/report/permitted.cpp 'int p();'
