@@ -30,12 +30,21 @@ struct Reason {
     bool reading_failed = false;
 };
 
+// Of what the library says of a failed system call: "file write failed: time = ..., errno = 28, error message = 'No space
+// left on device', buf = ..." becomes "file write failed: No space left on device".
+std::string shortened(const std::string& text) {
+    const std::string mark = "error message = '";
+    const auto cut = text.find(": time = "), start = text.find(mark);
+    if (cut == text.npos || start == text.npos) return text;
+    const auto first = start + mark.size();
+    return text.substr(0, cut) + ": " + text.substr(first, text.find('\'', first) - first);
+}
+
 // Keeps the innermost description: the walk goes upward from where the error was found.
 herr_t first_reason(unsigned, const H5E_error2_t* error, void* result) {
     auto& reason = *static_cast<Reason*>(result);
     if (!reason.text.empty() || error->desc == nullptr) return 0;
-    reason.text = error->desc;
-    reason.text.resize(std::min(reason.text.find(": time = "), reason.text.size()));    // and a pointer, and so on
+    reason.text = shortened(error->desc);
     reason.reading_failed = error->maj_num == H5E_IO && error->min_num == H5E_READERROR;
     return 0;
 }

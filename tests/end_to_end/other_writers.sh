@@ -67,7 +67,7 @@ new_case "a disk that cannot read the tables is not called damage"
 if [ "$(id -u)" = 0 ] && command -v strace >/dev/null; then
     for read in 1 8 20 100; do
         run strace -f -qq -o /dev/null -P "$data" -e trace=pread64 -e inject=pread64:error=EIO:when=$read "$pack" --info "$data"
-        exits 74; says "sample.h5"; says "file read failed"; says_not "damaged"
+        exits 74; says "sample.h5"; says "file read failed: Input/output error"; says_not "damaged"
     done
 else
     skip_case "needs root and strace"

@@ -54,7 +54,7 @@ pack_it --karpathy "$scratch/empty"
 refused 66; says "$scratch/empty"
 
 new_case "wrong command lines"
-for words in "" "--nonsense" "--coco a --coco b" "--limit -1 --coco a" "--info a --check b" "--threads x --coco a" "stray"; do
+for words in "" "--nonsense" "--limit -1 --coco a" "--info a --check b" "--threads x --coco a" "stray"; do
     # shellcheck disable=SC2086
     run "$pack" $words
     exits 64
