@@ -91,7 +91,7 @@ plain = open(sys.argv[1]).read().splitlines()
 single, batched = ([json.loads(line) for line in open(name)] for name in sys.argv[2:4])
 assert len(plain) == len(single) == len(batched) == 8
 assert len({round(row['log_probability'], 3) for row in single}) == 8, single    # so that a wrong order shows
-assert len({row['caption'] for row in single}) > 3, single
+assert len({row['caption'] for row in single}) > 2, single
 for line, a, b in zip(plain, single, batched):
     assert list(a) == ['file', 'caption', 'log_probability'], a
     assert line == f"{a['file']}: {a['caption']}", (line, a)
