@@ -83,7 +83,7 @@ for tests in unit_text unit_metrics:ptb_tokenizer/lines_equal_the_oracle unit_me
 done
 
 new_case "help, versions, usage errors and scores need no LibTorch"
-run env -i PATH=/usr/bin:/bin "$bundle/bin/blip_mpi" --help
+run env -i PATH=/usr/bin:/bin "$bundle/bin/blip_mpi" train --help
 exits 0; says "--global-batch"
 run env -i PATH=/usr/bin:/bin "$bundle/bin/blip_mpi" --version --json
 exits 0; says '"libtorch": "2.11'

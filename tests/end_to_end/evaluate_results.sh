@@ -5,7 +5,8 @@
 # shellcheck source=tests/support/run_lib.sh
 . "$(dirname "$0")/../support/run_lib.sh"
 draw_sample 24    # 6 pictures to validate and 5 to test on: they do not divide evenly
-train 2 "$scratch/run" --epochs 1
+# Long enough that captions have words of their own, which CIDEr counts.
+train 2 "$scratch/run" --epochs 20 --split val --init-lr 5e-3
 evaluate() { # RANKS OUTPUT ARGUMENT...
     run timeout -k 5 120 mpirun -np "$1" "$blip" evaluate --data "$data" --init "$scratch/run" --output "$2" --threads 1 --no-progress "${@:3}"
 }
