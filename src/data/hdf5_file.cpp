@@ -30,8 +30,8 @@ struct Reason {
     bool reading_failed = false;
 };
 
-// Of what the library says of a failed system call: "file write failed: time = ..., errno = 28, error message = 'No space
-// left on device', buf = ..." becomes "file write failed: No space left on device".
+// Of what the library says of a failed system call: "file write failed: time = ..., errno = 28, error message = 'No
+// space left on device', buf = ..." becomes "file write failed: No space left on device".
 std::string shortened(const std::string& text) {
     const std::string mark = "error message = '";
     const auto cut = text.find(": time = "), start = text.find(mark);

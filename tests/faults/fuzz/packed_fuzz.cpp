@@ -1,6 +1,6 @@
-// libFuzzer target: the packed file on arbitrary bytes: opened, and all of it read. Checksums of HDF5's structures are left
-// as they come: the library, which is not compiled with checks, may trust what passes them (tests/README.md, Security).
-// Changes of tables and pictures get past them. Run by tests/faults/fuzz_readers.sh.
+// libFuzzer target: the packed file on arbitrary bytes: opened, and all of it read. Checksums of HDF5's structures are
+// left as they come: the library, which is not compiled with checks, may trust what passes them (tests/README.md,
+// Security). Changes of tables and pictures get past them. Run by tests/faults/fuzz_readers.sh.
 #include "blip/data/packed/dataset.h"
 #include "tests/faults/fuzz/input_file.h"
 
