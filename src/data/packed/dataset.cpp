@@ -78,10 +78,9 @@ PackedDataset PackedDataset::open_for_check(const std::filesystem::path& path) {
     if (!S_ISREG(status.st_mode))
         throw Error(ExitCode::bad_data, path.string() + ": is not a file; give a file made by coco_pack");
     const std::string what = path.string();
-    // by the descriptor, so that both read the same file
-    const H5File file(
-        h5_check(H5Fopen(fmt::format("/proc/self/fd/{}", impl->fd.get()).c_str(), H5F_ACC_RDONLY, file_access().get()),
-                 what + ": cannot be read as a whole HDF5 file; make it with coco_pack"));
+    // by name, as the library asks for one; had the file been replaced since, no picture would match its digest
+    const H5File file(h5_check(H5Fopen(path.c_str(), H5F_ACC_RDONLY, file_access().get()),
+                               what + ": cannot be read as a whole HDF5 file; make it with coco_pack"));
     if (!has_checksums(file))
         log_info(
             "{}: another program wrote its structures, without checksums: damage to them may crash HDF5's library; "
