@@ -13,7 +13,7 @@
 namespace blip {
 
 // glibc's malloc keeps its pages, without which a fifth of a training step on CPU goes into page faults, and large
-// tensors have memory of their own (kernels/large_tensors). main calls it for every verb; packing gains nothing by it
+// tensors have memory of their own (device/large_tensors). main calls it for every verb; packing gains nothing by it
 // (its system time stays at a tenth of the whole).
 void tune_allocator();
 

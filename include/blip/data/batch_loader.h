@@ -1,5 +1,5 @@
 // Reads and verifies batches ahead of the computation, in the order they were asked for, and transforms their pictures,
-// or leaves that to a GPU (raw form). Used by eval/batch_feed for training (training plan) and evaluation (squash).
+// or leaves that to a GPU (raw form). Used by feed/batch_feed for training (training plan) and evaluation (squash).
 // What to load comes from a callback, so that the loader knows nothing of ranks, steps or epochs. Legend: I images, C
 // captions, T longest caption, S image size.
 #pragma once

@@ -1,6 +1,6 @@
 // The training and evaluation transforms of a whole batch on a GPU: the same plans, the same bytes as apply_plan gives.
 // A table says what is to be done with each picture; it is made on the host and copied to the device with the pixels.
-// Used by eval/batch_feed. Legend: I pictures, S side of the result.
+// Used by feed/batch_feed. Legend: I pictures, S side of the result.
 #pragma once
 
 #include <cstddef>

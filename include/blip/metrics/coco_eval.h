@@ -1,5 +1,5 @@
 // Scores captions the way the COCO evaluation does: tokenise, then every metric that was asked for.
-// Called by eval/evaluator on rank 0 and by the verb score.
+// Called by tasks/caption/evaluator on rank 0 and by the verb score.
 #pragma once
 
 #include <cstdint>

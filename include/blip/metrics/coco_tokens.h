@@ -1,5 +1,5 @@
 // Tokens of many captions as the COCO evaluation makes them: all are one text, a caption a line. Called by coco_eval,
-// by document_frequencies, and by eval/evaluator, which deals a text's lines to the ranks.
+// by document_frequencies, and by tasks/caption/evaluator, which deals a text's lines to the ranks.
 #pragma once
 
 #include <span>

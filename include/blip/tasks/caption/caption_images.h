@@ -15,7 +15,7 @@ namespace blip {
 
 struct Caption {
     std::string text;
-    double log_probability = 0;    // as Generated::log_probability in model/beam_search.h
+    double log_probability = 0;    // as Generated::log_probability in generate/beam_search.h
 };
 
 // What belongs to one picture.

@@ -28,7 +28,7 @@ struct CaptionResult {
     std::int64_t image_row = 0;
     std::int64_t image_id = 0;
     std::string caption;
-    double log_probability = 0;    // as Generated::log_probability in model/beam_search.h
+    double log_probability = 0;    // as Generated::log_probability in generate/beam_search.h
 };
 
 struct DomainScores {
