@@ -17,7 +17,7 @@ USES_metrics    := base text
 USES_report     := base
 USES_feed       := base device image data
 USES_tasks      := base options comm text data device kernels params model generate metrics report feed
-USES_train      := base options comm text data device params optim checkpoint report feed tasks
+USES_train      := base options comm data device params optim checkpoint report feed tasks
 USES_app        := base options comm text image data device params weights model checkpoint metrics report tasks train
 # what the unit tests of a layer need beside it
 TESTS_USE_device := base

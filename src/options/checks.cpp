@@ -86,6 +86,8 @@ Found check_training(const Options& options, bool depth_known) {
     if (optim.min_lr > optim.init_lr)
         return Inconsistency{fmt::format("--min-lr {} is more than --init-lr {}", optim.min_lr, optim.init_lr),
                              {"min-lr", "init-lr"}};
+    if (options.measure && !options.dry_run)
+        return Inconsistency{"--measure goes with --dry-run: a run measures itself", {"measure", "dry-run"}};
     return check_divides("micro-batch", options.train.micro_batch, "global-batch", options.train.global_batch);
 }
 

@@ -1,11 +1,11 @@
-// How much memory is left on this host; see memory_plan.h.
+// How much memory is left on this host; see memory.h.
 #include <algorithm>
 #include <fstream>
 #include <limits>
 #include <sstream>
 #include <string>
 
-#include "blip/train/memory_plan.h"
+#include "blip/train/memory.h"
 
 namespace blip {
 namespace {

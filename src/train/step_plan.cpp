@@ -7,6 +7,21 @@
 
 namespace blip {
 
+BatchRequest request_of(const SplitTables& split, const MicroBatch& micro, std::uint64_t seed, std::int64_t epoch) {
+    BatchRequest request;
+    request.tag = micro.first;
+    request.captions = micro.samples;
+    for (std::int64_t caption : micro.samples) {
+        // One sample is one (image, caption) pair, so a picture drawn twice is loaded twice, augmented differently.
+        request.image_of_caption.push_back(static_cast<std::int64_t>(request.images.size()));
+        request.images.push_back(split.image_index_C[static_cast<std::size_t>(caption)]);
+        request.augment_keys.push_back(
+            random_key(seed, RandomPurpose::augmentation,
+                       {static_cast<std::uint64_t>(epoch), static_cast<std::uint64_t>(caption)}));
+    }
+    return request;
+}
+
 StepPlan::StepPlan(const SplitTables& split, const Objective& objective, const TrainOptions& options, int rank,
                    int size)
     : split_(split),
@@ -32,19 +47,7 @@ std::function<std::optional<BatchRequest>()> StepPlan::requests(std::int64_t epo
             queue = sampler.micro_batches(epoch, step++);
             at = 0;
         }
-        const MicroBatch& micro = queue[at++];
-        BatchRequest request;
-        request.tag = micro.first;
-        request.captions = micro.samples;
-        for (std::int64_t caption : micro.samples) {
-            // One sample is one (image, caption) pair, so a picture drawn twice is loaded twice, augmented differently.
-            request.image_of_caption.push_back(static_cast<std::int64_t>(request.images.size()));
-            request.images.push_back(split->image_index_C[static_cast<std::size_t>(caption)]);
-            request.augment_keys.push_back(
-                random_key(seed, RandomPurpose::augmentation,
-                           {static_cast<std::uint64_t>(epoch), static_cast<std::uint64_t>(caption)}));
-        }
-        return request;
+        return request_of(*split, queue[at++], seed, epoch);
     };
 }
 

@@ -15,6 +15,9 @@
 
 namespace blip {
 
+// What a loader reads and draws for a micro-batch of an epoch.
+BatchRequest request_of(const SplitTables& split, const MicroBatch& micro, std::uint64_t seed, std::int64_t epoch);
+
 class StepPlan {
   public:
     StepPlan(const SplitTables& split, const Objective& objective, const TrainOptions& options, int rank, int size);

@@ -29,6 +29,16 @@ DevicePoint point_now(c10::Device device) {
 
 }    // namespace
 
+Arena training_arena(const Task& task, const CommOptions& options, ArenaPlacement placement,
+                     Communicator& communicator) {
+    return {task.layout,
+            communicator.size(),
+            static_cast<std::int64_t>(options.bucket_mib(placement.device.is_cuda()) * 1024 * 1024),
+            [&communicator](std::size_t bytes) { return communicator.allocate(bytes); },
+            true,
+            placement};
+}
+
 RunningStep::RunningStep(c10::Device device) : begin_(point_now(device)), end_(device) {}
 
 StepOutcome RunningStep::finish(Communicator& communicator) {

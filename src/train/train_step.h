@@ -21,6 +21,10 @@
 
 namespace blip {
 
+// Weights and gradients of a task, in buckets, in memory that the communicator reaches.
+Arena training_arena(const Task& task, const CommOptions& options, ArenaPlacement placement,
+                     Communicator& communicator);
+
 // What a step did on this rank; complete once its decision is read.
 struct StepOutcome {
     StepRecord record;

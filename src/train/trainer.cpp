@@ -25,6 +25,7 @@
 #include "src/train/decisions.h"
 #include "src/train/earlier_results.h"
 #include "src/train/epoch_evaluation.h"
+#include "src/train/pace.h"
 #include "src/train/rank_times.h"
 #include "src/train/samples_of_step.h"
 #include "src/train/step_plan.h"
@@ -44,7 +45,7 @@ struct Trainer::Impl {
     const SplitTables& split;
     Communicator& communicator;
     std::function<bool()> stop_requested;
-    double predicted_peak_bytes;
+    const Objective& objective;
 
     Arena arena;
     StepPlan plan;
@@ -57,6 +58,7 @@ struct Trainer::Impl {
     RankTimes rank_times;
     std::unique_ptr<RunLog> log;    // rank 0
     std::unique_ptr<Progress> progress;
+    std::optional<Pace> pace;
     StepProfile profile;
 
     TrainState state;
@@ -68,18 +70,15 @@ struct Trainer::Impl {
     double settled_s = 0;    // until all ranks knew that the state to be saved is good
 
     Impl(const Options& o, const std::string& c, const PackedDataset& d, const Task& task, ArenaPlacement placement,
-         Communicator& comm, std::function<bool()> stop, double peak)
+         Communicator& comm, std::function<bool()> stop)
         : options(o),
           config(c),
           dataset(d),
           split(d.split("train")),
           communicator(comm),
           stop_requested(std::move(stop)),
-          predicted_peak_bytes(peak),
-          arena(
-              task.layout, comm.size(),
-              static_cast<std::int64_t>(o.comm.bucket_mib(placement.device.is_cuda()) * 1024 * 1024),
-              [&comm](std::size_t bytes) { return comm.allocate(bytes); }, true, placement),
+          objective(task.objective),
+          arena(training_arena(task, o.comm, placement, comm)),
           plan(split, task.objective, o.train, comm.rank(), comm.size()),
           reducer(arena, comm),
           optimizer(arena, comm, o.optim),
@@ -96,6 +95,12 @@ struct Trainer::Impl {
     std::int64_t last_step() const {
         const std::int64_t all = plan.sampler().steps_per_epoch() * options.train.epochs;
         return options.train.max_steps > 0 ? std::min(all, options.train.max_steps) : all;
+    }
+
+    double mean_step_flops() const {
+        double all = 0;
+        for (std::int64_t caption = 0; caption < split.caption_count(); ++caption) all += objective.flops(caption);
+        return all / static_cast<double>(split.caption_count()) * options.train.global_batch;
     }
 
     ExitCode run();
@@ -179,6 +184,8 @@ void Trainer::Impl::settle() {
     record.loss = all.loss;
     record.gradient_norm = std::sqrt(all.gradient_square_sum);
     log->step(record);
+    pace->step_done(
+        record.step, [this] { return mean_step_flops(); }, options.train.global_batch, *log);
     progress->update(record.step,
                      fmt::format("epoch {} step {}/{}  loss {:.4f}  lr {:.3g}  {:.1f} pairs/s  {}", record.epoch,
                                  record.step_in_epoch, plan.sampler().steps_per_epoch(), record.loss, record.lr,
@@ -237,14 +244,10 @@ void Trainer::Impl::log_end(bool finished) {
     progress->clear();
     profile.end_of_run();
     const std::uint64_t peak = peak_resident_bytes();
-    log_info("memory of rank 0 at most: {} measured, {} predicted", format_bytes(static_cast<double>(peak)),
-             format_bytes(predicted_peak_bytes));
+    log_info("memory of rank 0: {} at most", format_bytes(static_cast<double>(peak)));
     if (!log) return;
-    log->event("stop", nlohmann::json{{"step", state.global_step},
-                                      {"finished", finished},
-                                      {"peak_memory_bytes", peak},
-                                      {"predicted_peak_memory_bytes", std::llround(predicted_peak_bytes)}}
-                           .dump());
+    log->event("stop",
+               nlohmann::json{{"step", state.global_step}, {"finished", finished}, {"peak_memory_bytes", peak}}.dump());
 }
 
 ExitCode Trainer::Impl::stop() {
@@ -274,6 +277,7 @@ bool Trainer::Impl::stop_before_first_step() {
 ExitCode Trainer::Impl::run() {
     start_or_resume();
     if (stop_before_first_step()) return stop();
+    pace.emplace(state.global_step, last_step(), options.runtime.peak, arena.placement(), communicator);
     while (true) {
         // The checkpoint of an epoch's end is there; its evaluation may not be.
         if (state.step_in_epoch == 0 && state.epoch > 0 && !evaluation.done(state.epoch - 1)) {
@@ -323,9 +327,9 @@ ExitCode Trainer::Impl::run() {
 
 Trainer::Trainer(const Options& options, const std::string& config, const PackedDataset& dataset, const Task& task,
                  ArenaPlacement placement, Communicator& communicator, std::function<bool()> stop_requested,
-                 double predicted_peak_bytes, std::function<void()> before_publishing)
-    : impl_(std::make_unique<Impl>(options, config, dataset, task, placement, communicator, std::move(stop_requested),
-                                   predicted_peak_bytes)) {
+                 std::function<void()> before_publishing)
+    : impl_(
+          std::make_unique<Impl>(options, config, dataset, task, placement, communicator, std::move(stop_requested))) {
     impl_->writer.before_publishing(std::move(before_publishing));
 }
 

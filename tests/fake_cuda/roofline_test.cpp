@@ -14,8 +14,10 @@
 
 #include "blip/base/error.h"
 #include "blip/device/device.h"
+#include "blip/model/captioner.h"
 #include "tests/fake_cuda/fake_cuda.h"
 #include "tests/fake_cuda/roofline_batch.h"
+#include "tests/tolerances.h"
 
 namespace blip::roofline {
 namespace {
@@ -117,6 +119,21 @@ BOOST_AUTO_TEST_CASE(what_moves_data) {
     BOOST_TEST(norm.kernels == 3);
     BOOST_TEST(norm.bytes == 2240);
     BOOST_TEST(nanoseconds(norm) == 9000);
+}
+
+// What a run says of its share of the matrix peak counts with these; keys padded to multiples of 8 make the difference.
+BOOST_AUTO_TEST_CASE(operations_counted_by_formula_are_those_recorded) {
+    double recorded = 0;
+    for (const Step& step : BaseModel().record(10))
+        if (step.part <= Part::head_forward) recorded += cost_of(step.operation).flops;
+    const Captioner base{ModelOptions()};
+    const double counted = 10 * base.forward_flops(26, 0) + base.forward_flops(0, 119) - base.forward_flops(0, 0);
+    BOOST_TEST_MESSAGE(recorded / counted);
+    BOOST_TEST(std::abs(recorded / counted - 1) < test::tolerance::counted_operations);
+    // The vision encoder's are published: 55.4e9 multiply-adds of a ViT-B/16 at 384 pixels (Liu et al., "Swin
+    // Transformer", 2021, table 1).
+    const double vision = base.forward_flops(0, 0) / 2;
+    BOOST_TEST(std::abs(vision / 55.4e9 - 1) < test::tolerance::counted_operations);
 }
 
 BOOST_AUTO_TEST_CASE(sizes_of_other_micro_batches) {

@@ -8,7 +8,7 @@ data=$scratch/sample.h5
 # A small network of the same code; one compute thread, so that the number of cores does not show in the bits.
 shape=(--model tiny --text-hidden 32 --text-heads 2 --text-intermediate 64 --text-layers 2
     --vision-width 32 --vision-depth 2 --vision-heads 2 --image-size 32)
-small=("${shape[@]}" --threads 1 --loader-threads 1 --no-progress --init-lr 1e-3 --global-batch 12)
+small=("${shape[@]}" --threads 1 --loader-threads 1 --no-progress --no-peak --init-lr 1e-3 --global-batch 12)
 
 # draw_sample [PICTURES]: $data with so many training pictures (five captions each), 6 to validate and 5 to test on
 draw_sample() {

@@ -148,6 +148,7 @@ struct RuntimeOptions {
     bool allow_tf32 = false;           // cuda: fp32 matrix products may round their factors to 10 bits
     bool deterministic = false;        // cuda: only algorithms that repeat bit for bit (slower)
     bool progress = true;              // progress line on a terminal
+    bool peak = true;                  // measure how fast the machine multiplies matrices, and tell the share reached
 
     bool operator==(const RuntimeOptions&) const = default;
 };
@@ -208,6 +209,7 @@ struct Options {
     std::vector<std::filesystem::path> images;    // caption: pictures, folders, "-" = a list on standard input
     bool json = false;                            // caption: one JSON object a line; score, verify: one in all
     bool dry_run = false;                         // check everything, train nothing
+    bool measure = false;                         // with dry_run: time and memory of the longest micro-batch
     bool print_config = false;                    // print what the run would use, and end
     // names of model options the user set, "model" among them (the others come from the preset or from the weights
     // read); a checkpoint's shape must agree with these: model_conflicts in options/parse.h tells

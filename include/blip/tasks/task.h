@@ -33,6 +33,9 @@ class Objective {
     // What a caption of the training split, by its row, counts for in StepShare::weight: known on every rank before
     // anything is computed.
     virtual std::int64_t weight(std::int64_t caption) const = 0;
+    // Floating-point operations of the matrix products of training on it, forward and backward, without what is
+    // recomputed or padding.
+    virtual double flops(std::int64_t caption) const = 0;
     // A scalar fp32 tensor on the graph: this micro-batch's part of the global batch's loss. The parts of all
     // micro-batches, and their gradients, are added. batch.request.tag: position of its first caption in the global
     // batch. What is drawn depends on seed, step and position in the global batch alone.

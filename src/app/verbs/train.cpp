@@ -1,13 +1,13 @@
 // blip_mpi train: checks everything that can be checked before the first step, then trains.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <optional>
 
 #include "blip/base/durable_file.h"
 #include "blip/base/gpu_presence.h"
 #include "blip/base/log.h"
-#include "blip/base/process_memory.h"
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/checkpoint/run_lock.h"
 #include "blip/comm/nccl/communicator.h"
@@ -20,7 +20,7 @@
 #include "blip/params/arena.h"
 #include "blip/report/progress.h"
 #include "blip/tasks/caption/task.h"
-#include "blip/train/memory_plan.h"
+#include "blip/train/memory.h"
 #include "blip/train/run_identity.h"
 #include "blip/train/trainer.h"
 #include "src/app/compute.h"
@@ -64,41 +64,33 @@ void print_plan(const Options& options, const PackedDataset& dataset, int ranks)
         sampler.efficiency() * 100);
 }
 
-// The host's, then the GPU's.
-void warn_of_too_little(const MemoryPlan& plan, std::uint64_t present_bytes, const GpuMemory& gpu, c10::Device device,
-                        Communicator& communicator) {
-    const double more = communicator.node_size() * (plan.host.peak_bytes() - static_cast<double>(present_bytes));
+// Tells what a rank holds from the first step to the end, part by part in a dry run; warns where that alone is more
+// than its host or GPU has.
+void print_memory(const Options& options, std::int64_t parameters, ArenaPlacement placement,
+                  Communicator& communicator) {
+    double computing = 0, host = 0;
+    std::string parts;
+    for (const MemoryPart& part : state_memory(parameters, placement, communicator.size())) {
+        (part.on_host || placement.device.is_cpu() ? host : computing) += part.bytes;
+        parts += fmt::format("\n  {:>10}  {}", format_bytes(part.bytes), part.what);
+    }
+    const bool on_gpu = placement.device.is_cuda();
+    log_info("model {}: {:.2f} M parameters; their state takes {}{} of a rank, before what a step computes",
+             preset_of(options.model).value_or("of its own shape"), static_cast<double>(parameters) / 1e6,
+             on_gpu ? format_bytes(computing) + " of its GPU and " : "",
+             format_bytes(host) + (on_gpu ? " of the host" : ""));
+    if (options.dry_run) log_info_text("memory of a rank:" + parts);
+    const double more = communicator.node_size() * host;
     const auto available = static_cast<double>(available_host_bytes());
     if (communicator.node_rank() == 0 && available > 0 && more > available)
-        log_warning(
-            "{}: {} ranks will need {} more memory than now, {} are available: use a smaller --micro-batch, "
-            "--vit-grad-ckpt, or fewer ranks on a host",
-            host_name(), communicator.node_size(), format_bytes(more), format_bytes(available));
-    const std::string shortage = gpu_shortage(plan.device, gpu.used_bytes, gpu.total_bytes);
-    if (!shortage.empty()) log_warning("{}: GPU {} {}", host_name(), device.index(), shortage);
-}
-
-// Tells what a rank will need, whole in a dry run; warns where this host or its GPU has less.
-MemoryPlan print_memory(const Options& options, const PackedDataset& dataset, std::int64_t parameters,
-                        c10::Device device, Communicator& communicator) {
-    const std::uint64_t present = resident_bytes();
-    const GpuMemory gpu = device.is_cuda() ? gpu_memory() : GpuMemory{};
-    MemoryPlan plan = plan_memory(options, caption_lengths(dataset.split("train"), dataset.prompt_length()), parameters,
-                                  communicator.size(), {present, gpu.used_bytes});
-    const bool on_gpu = device.is_cuda();
-    log_info("model {}: {:.2f} M parameters; memory of a rank at most: {}{}",
-             preset_of(options.model).value_or("of its own shape"), static_cast<double>(parameters) / 1e6,
-             on_gpu ? format_bytes(plan.device.peak_bytes()) + " of its GPU and " : "",
-             format_bytes(plan.host.peak_bytes()) + (on_gpu ? " of the host" : ""));
-    if (options.dry_run) {
-        for (const MemoryTable* table : {&plan.device, &plan.host}) {
-            if (table->held.empty()) continue;
-            log_info("memory of a rank on {}, as predicted:", table == &plan.device ? "its GPU" : "the host");
-            for (const std::string& line : describe(*table)) log_info_text(line);
-        }
-    }
-    warn_of_too_little(plan, present, gpu, device, communicator);
-    return plan;
+        log_warning("{}: {} ranks hold {} in all, {} are available: use fewer ranks on a host, or a smaller model",
+                    host_name(), communicator.node_size(), format_bytes(more), format_bytes(available));
+    const GpuMemory gpu = on_gpu ? gpu_memory() : GpuMemory{};
+    const auto left = static_cast<double>(gpu.total_bytes - std::min(gpu.total_bytes, gpu.used_bytes));
+    if (gpu.total_bytes > 0 && computing > left)
+        log_warning("{}: GPU {} must hold {} more than now, {} of {} are free: see with nvidia-smi who else uses it",
+                    host_name(), placement.device.index(), format_bytes(computing), format_bytes(left),
+                    format_bytes(static_cast<double>(gpu.total_bytes)));
 }
 
 // Reads what training would read, without training.
@@ -148,18 +140,17 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
                                               std::move(communicator));
     print_plan(options, *dataset, communicator->size());
     const CaptionTask captioning(options, *dataset, *communicator);
-    const MemoryPlan memory = print_memory(options, *dataset, captioning.captioner().layout().element_count(),
-                                           placement.device, *communicator);
+    print_memory(options, captioning.captioner().layout().element_count(), placement, *communicator);
     if (options.dry_run) {
+        if (options.measure) measure_run(options, *dataset, captioning.task(), placement, *communicator);
         check_only(options, *dataset, *communicator);
         communicator->finish();
         return ExitCode::ok;
     }
     const std::string config = print_config(options);
-    Trainer trainer(options, config, *dataset, captioning.task(), placement, *communicator, stop_requested,
-                    memory.host.peak_bytes(), [&] {
-                        if (lock) lock->check();
-                    });
+    Trainer trainer(options, config, *dataset, captioning.task(), placement, *communicator, stop_requested, [&] {
+        if (lock) lock->check();
+    });
     ExitCode code = ExitCode::ok;
     try {
         code = trainer.run();

@@ -58,6 +58,12 @@ void declare_running(OptionTable& table, ParsedCommandLine& run) {
         .flag("dry-run", "check files, shapes and divisibility, then end", options.dry_run,
               same_run | command_line_only | often)
         .only_for(for_data);
+    table
+        .flag("measure",
+              "with dry-run: run the longest micro-batch of the first epoch, and tell memory, seconds a step and how "
+              "long the run will take",
+              options.measure, same_run | command_line_only)
+        .only_for(for_train);
     table.flag("print-config", "print the options a run would use as a config file, then end", options.print_config,
                same_run | command_line_only);
     table.flag("help", "usage, examples and the options that people set most", run.help, same_run | command_line_only)
@@ -90,6 +96,12 @@ void declare_machine(OptionTable& table, Options& options) {
                runtime.deterministic, other_bits);
     table.flag("no-progress", "no progress line or lines", runtime.progress, same_run | own_of_rank, false)
         .only_for(for_model);
+    table
+        .flag("no-peak",
+              "do not measure for a second at start how fast matrices are multiplied, to tell which share of that the "
+              "run reaches",
+              runtime.peak, same_run, false)
+        .only_for(for_train);
     table
         .number("comm-timeout", "SECONDS", "a collective in which nothing arrives for so long ends the job", above(0),
                 options.comm.timeout_s, same_run)

@@ -26,6 +26,11 @@ std::int64_t CaptionObjective::weight(std::int64_t caption) const {
     return trained;
 }
 
+double CaptionObjective::flops(std::int64_t caption) const {
+    const int tokens = std::min<int>(split_.lengths_C[static_cast<std::size_t>(caption)], max_caption_tokens);
+    return 3 * captioner_.forward_flops(tokens, static_cast<int>(weight(caption)));
+}
+
 at::Tensor CaptionObjective::loss(const Weights& weights, const FedBatch& fed, const StepShare& step) const {
     const Batch& batch = fed.batch;
     const auto key = [&](RandomPurpose purpose) {

@@ -53,6 +53,7 @@ struct Brightness : Objective {
         : vision(layout, model), line(layout, "line", model.vision_width, 1, Init::normal(0.02)) {}
 
     std::int64_t weight(std::int64_t) const override { return 2; }
+    double flops(std::int64_t) const override { return 3e6; }
     at::Tensor loss(const Weights& weights, const FedBatch& batch, const StepShare& step) const override {
         const at::Tensor wanted = batch.images_I3SS.to(at::kFloat).mean({1, 2, 3}) / 255;
         const at::Tensor pooled_IW = vision.forward(weights, batch.images_I3SS).mean(1);
@@ -78,9 +79,7 @@ ExitCode train(const Options& options, const PackedDataset& dataset) {
     const Task task{objective.layout, objective,
                     [](const Weights&, c10::Device) { return std::make_unique<FirstIsBest>(); }};
     SelfCommunicator communicator;
-    return Trainer(
-               options, "", dataset, task, {}, communicator, [] { return false; }, 0)
-        .run();
+    return Trainer(options, "", dataset, task, {}, communicator, [] { return false; }).run();
 }
 
 std::vector<double> losses(const std::filesystem::path& output) {

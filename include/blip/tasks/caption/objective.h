@@ -17,6 +17,7 @@ class CaptionObjective : public Objective {
 
     // trained tokens
     std::int64_t weight(std::int64_t caption) const override;
+    double flops(std::int64_t caption) const override;
     at::Tensor loss(const Weights& weights, const FedBatch& batch, const StepShare& step) const override;
 
   private:

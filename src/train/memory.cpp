@@ -1,0 +1,129 @@
+// See memory.h.
+#include "blip/train/memory.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "blip/base/gpu_presence.h"
+#include "blip/base/log.h"
+#include "blip/base/process_memory.h"
+#include "blip/report/progress.h"
+#include "src/train/train_step.h"
+
+namespace blip {
+namespace {
+
+// Of the first epoch: the one whose longest caption is longest, of these the one with the most tokens.
+MicroBatch longest_micro_batch(const SplitTables& split, const TrainOptions& options) {
+    const ShardSampler epoch(split.caption_count(), options.global_batch, options.micro_batch, options.seed, 0, 1);
+    MicroBatch found;
+    std::pair<std::int64_t, std::int64_t> most{-1, -1};
+    for (std::int64_t step = 0; step < epoch.steps_per_epoch(); ++step) {
+        for (MicroBatch& micro : epoch.micro_batches(0, step)) {
+            std::pair<std::int64_t, std::int64_t> own{0, 0};
+            for (const std::int64_t caption : micro.samples) {
+                const std::int64_t length = split.lengths_C[static_cast<std::size_t>(caption)];
+                own = {std::max(own.first, length), own.second + length};
+            }
+            if (own <= most) continue;
+            most = own;
+            found = std::move(micro);
+        }
+    }
+    return found;
+}
+
+// On one rank, or the most of all.
+struct Measured {
+    double micro_batch_s = 0, step_s = 0, host_bytes = 0, device_bytes = 0;
+};
+
+// What the second of two steps took.
+Measured measure_own(const Options& options, const SplitTables& split, const PackedDataset& dataset, const Task& task,
+                     const MicroBatch& longest, ArenaPlacement placement, Communicator& communicator) {
+    const StepPlan whole(split, task.objective, options.train, communicator.rank(), communicator.size());
+    // a micro-batch for every rank that has one
+    TrainOptions one_each = options.train;
+    one_each.global_batch *= std::min(communicator.size(), whole.sampler().micro_batches_per_step());
+    one_each.global_batch /= whole.sampler().micro_batches_per_step();
+    const StepPlan plan(split, task.objective, one_each, communicator.rank(), communicator.size());
+    Arena arena = training_arena(task, options.comm, placement, communicator);
+    GradReducer reducer(arena, communicator);
+    ShardedAdamW optimizer(arena, communicator, options.optim);
+    initialise(arena, options.train.seed, optimizer.weight_sink());
+    TrainStep step(one_each, task.objective, arena, plan, reducer, optimizer);
+    constexpr int steps = 2;
+    BatchFeed feed(dataset, split, options.data, options.augment, options.model.image_size, options.data.loader_threads,
+                   placement.device,
+                   [&, left = steps * plan.sampler().micro_batch_count()]() mutable -> std::optional<BatchRequest> {
+                       if (left-- == 0) return std::nullopt;
+                       return request_of(split, longest, options.train.seed, 0);
+                   });
+    StepRecord record;
+    for (TrainState state; state.global_step < steps; ++state.global_step)
+        record = step.run(feed, state, options.optim.init_lr, [] {}).finish(communicator).record;
+    Measured measured;
+    measured.micro_batch_s = (record.forward_ms + record.backward_ms) / 1000;
+    measured.step_s =
+        whole.sampler().micro_batch_count() * measured.micro_batch_s + (record.update_ms + record.reduce_ms) / 1000;
+    measured.host_bytes = static_cast<double>(peak_resident_bytes());
+    if (placement.device.is_cuda()) measured.device_bytes = static_cast<double>(gpu_memory().used_bytes);
+    return measured;
+}
+
+Measured most_of_all(const Measured& own, Communicator& communicator) {
+    Measured most;
+    const nlohmann::json told{own.micro_batch_s, own.step_s, own.host_bytes, own.device_bytes};
+    for (const std::string& text : communicator.all_gather_strings(told.dump(), "what was measured")) {
+        const auto of_rank = nlohmann::json::parse(text).get<std::array<double, 4>>();
+        most = {std::max(most.micro_batch_s, of_rank[0]), std::max(most.step_s, of_rank[1]),
+                std::max(most.host_bytes, of_rank[2]), std::max(most.device_bytes, of_rank[3])};
+    }
+    return most;
+}
+
+}    // namespace
+
+std::vector<MemoryPart> state_memory(std::int64_t parameters, ArenaPlacement placement, int ranks) {
+    const bool bf16 = placement.dtype == at::kBFloat16;
+    const double fp32 = 4.0 * static_cast<double>(parameters);
+    std::vector<MemoryPart> parts = {{bf16 ? "weights in bf16" : "weights", bf16 ? fp32 / 2 : fp32},
+                                     {"gradients", fp32},
+                                     {"moments of this rank's part", 2 * fp32 / ranks}};
+    if (bf16) parts.push_back({"fp32 masters of this rank's part", fp32 / ranks});
+    // of every bucket, on their way; NCCL reduces without
+    if (placement.device.is_cpu() && ranks > 1)
+        parts.push_back({"gradients received from other ranks", fp32 * (ranks - 1) / ranks});
+    parts.push_back({"a checkpoint's copy of this rank's weights and moments", 3 * fp32 / ranks, true});
+    return parts;
+}
+
+void measure_run(const Options& options, const PackedDataset& dataset, const Task& task, ArenaPlacement placement,
+                 Communicator& communicator) {
+    const SplitTables& split = dataset.split("train");
+    const MicroBatch longest = longest_micro_batch(split, options.train);
+    const Measured most =
+        most_of_all(measure_own(options, split, dataset, task, longest, placement, communicator), communicator);
+    std::int32_t tokens = 0;
+    for (const std::int64_t caption : longest.samples)
+        tokens = std::max<std::int32_t>(tokens, split.lengths_C[static_cast<std::size_t>(caption)]);
+    const std::int64_t per_epoch = split.caption_count() / options.train.global_batch;
+    std::int64_t steps = per_epoch * options.train.epochs;
+    if (options.train.max_steps > 0) steps = std::min(steps, options.train.max_steps);
+    log_info(
+        "measured: a micro-batch of {} captions of up to {} tokens takes {:.3g} s, a step {:.3g} s on the slowest "
+        "rank; "
+        "{} steps take {} at most, evaluations not counted",
+        options.train.micro_batch, tokens, most.micro_batch_s, most.step_s, steps,
+        format_duration(most.step_s * static_cast<double>(steps)));
+    log_info("measured: a step takes {}{} of memory a rank",
+             most.device_bytes > 0
+                 ? fmt::format("{} of its GPU (all that is in use there) and ", format_bytes(most.device_bytes))
+                 : "",
+             format_bytes(most.host_bytes));
+}
+
+}    // namespace blip
