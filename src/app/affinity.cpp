@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <thread>
 
@@ -66,15 +65,6 @@ RankCores find_own_cores() {
     RankCores own{host_name(), cores_of_this_thread(), 0, 0};
     own.host_cores = std::max(cores_without_binding(), static_cast<int>(own.cores.size()));
     return own;
-}
-
-std::string to_text(const RankCores& own) {
-    return nlohmann::json::array({own.host, own.cores, own.host_cores, own.threads}).dump();
-}
-
-RankCores rank_cores_from(const std::string& text) {
-    const auto parsed = nlohmann::json::parse(text);
-    return {parsed.at(0), parsed.at(1), parsed.at(2), parsed.at(3)};
 }
 
 int share_of_cores(const std::vector<RankCores>& all, std::size_t rank) {

@@ -14,6 +14,7 @@
 #include <map>
 
 #include "blip/base/digest.h"
+#include "blip/base/json.h"
 #include "blip/base/log.h"
 #include "blip/base/version.h"
 #include "blip/checkpoint/checkpoints.h"
@@ -59,11 +60,11 @@ int fill_threads(Options& options, int own_cores) {
 }
 
 std::vector<RankCores> cores_of_all(int threads, Communicator& communicator) {
-    RankCores own = find_own_cores();
-    own.threads = threads;
+    const RankCores own = find_own_cores();
     std::vector<RankCores> ranks;
-    for (const std::string& text : communicator.all_gather_strings(to_text(own), "cores of the ranks"))
-        ranks.push_back(rank_cores_from(text));
+    const nlohmann::json told = {own.host, own.cores, own.host_cores, threads};
+    for (const nlohmann::json& of_rank : all_gather_json(communicator, told, "cores of the ranks"))
+        ranks.push_back({of_rank[0], of_rank[1], of_rank[2], of_rank[3]});
     return ranks;
 }
 

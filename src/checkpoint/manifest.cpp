@@ -97,8 +97,7 @@ std::string Manifest::to_json() const {
         {"config", config},
         {"shards", std::move(files)},
     };
-    // bytes that are no UTF-8 (a path in the options) must not lose a checkpoint
-    std::string text = object.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+    std::string text = to_line(object, 2) + "\n";
     const std::string digest = digest_of(text);
     return text.replace(digest_position(text), digest.size(), digest);
 }

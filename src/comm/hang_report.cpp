@@ -7,10 +7,10 @@
 #include <array>
 #include <cmath>
 #include <iterator>
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "blip/base/error.h"
+#include "blip/base/json.h"
 #include "src/comm/mpi/check.h"
 
 namespace blip {
@@ -34,7 +34,7 @@ std::string to_text(const std::vector<PhaseRow>& rows) {
     for (const PhaseRow& row : rows)
         all.push_back({row.rank, row.pid, row.host, row.process, row.doing, row.epoch, row.step, row.doing_for_s,
                        row.silent_for_s, row.waiting});
-    return all.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    return to_line(all);
 }
 
 void add_rows(const std::string& text, std::map<int, PhaseRow>& rows) {

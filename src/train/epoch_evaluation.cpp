@@ -3,10 +3,10 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
 
 #include "blip/base/digest.h"
 #include "blip/base/durable_file.h"
+#include "blip/base/json.h"
 #include "blip/base/log.h"
 #include "blip/base/phase.h"
 #include "blip/checkpoint/checkpoints.h"
@@ -34,7 +34,7 @@ bool is_whole(const std::filesystem::path& file) {
     if (!record.is_object()) return false;
     const nlohmann::json digest = record.value("xxh3", nlohmann::json());
     record.erase("xxh3");
-    return digest == digest_of(record.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    return digest == digest_of(to_line(record));
 }
 
 }    // namespace

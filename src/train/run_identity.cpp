@@ -7,6 +7,7 @@
 
 #include "blip/base/error.h"
 #include "blip/base/log.h"
+#include "blip/comm/run_together.h"
 #include "blip/options/parse.h"
 #include "src/train/earlier_results.h"
 
@@ -33,13 +34,11 @@ ResumedDifferences resumed_differences(const Manifest& then, const Options& opti
 }
 
 void check_ranks_agree(const std::map<std::string, std::string>& own, Communicator& communicator) {
-    // a path may hold bytes that are no UTF-8
-    const std::string text = nlohmann::json(own).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    const auto all = communicator.all_gather_strings(text, "comparison of the ranks' options");
-    const std::map<std::string, std::string> first = nlohmann::json::parse(all.front());
+    const auto all = all_gather_json(communicator, own, "comparison of the ranks' options");
+    const std::map<std::string, std::string> first = all.front();
     std::string problems;
     for (std::size_t rank = 1; rank < all.size(); ++rank) {
-        const std::map<std::string, std::string> other = nlohmann::json::parse(all[rank]);
+        const std::map<std::string, std::string> other = all[rank];
         std::map<std::string, std::string> names = first;
         names.insert(other.begin(), other.end());
         for (const auto& [name, ignored] : names) {

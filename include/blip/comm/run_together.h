@@ -3,7 +3,9 @@
 #pragma once
 
 #include <functional>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <vector>
 
 #include "blip/comm/communicator.h"
 
@@ -12,6 +14,8 @@ namespace blip {
 // Runs work on every rank. If it throws an Error on any, all ranks throw an AgreedError that holds each message once,
 // with the ranks it came from unless those are all. Collective.
 void run_together(Communicator& communicator, const std::function<void()>& work);
+// Every rank's value on every rank, in rank order. Collective.
+std::vector<nlohmann::json> all_gather_json(Communicator& communicator, const nlohmann::json& own, const char* what);
 // Runs work on rank 0 and returns its text on all ranks; if it throws an Error, all throw it as an AgreedError.
 // Collective.
 std::string run_on_first_rank(Communicator& communicator, const std::function<std::string()>& work);

@@ -3,11 +3,11 @@
 #include <unistd.h>
 
 #include <cstring>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <span>
 
 #include "blip/base/digest.h"
+#include "blip/base/json.h"
 #include "blip/base/log.h"
 #include "blip/base/printable.h"
 #include "blip/base/standard_output.h"
@@ -35,7 +35,7 @@ namespace fs = std::filesystem;
 std::string lines_of(const StreamedPicture& picture, const std::vector<Caption>& captions, bool json) {
     const auto line = [](const nlohmann::ordered_json& row) {
         // a file's name may be any bytes; JSON is UTF-8
-        return printable_line(row.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)) + "\n";
+        return printable_line(to_line(row)) + "\n";
     };
     const std::string file = picture.file.string();
     if (!picture.problem.empty()) return json ? line({{"file", file}, {"error", picture.problem}}) : "";

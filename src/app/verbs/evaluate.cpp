@@ -1,12 +1,12 @@
 // blip_mpi evaluate: captions and scores of whole splits.
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 
 #include "blip/base/digest.h"
 #include "blip/base/durable_file.h"
+#include "blip/base/json.h"
 #include "blip/base/log.h"
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/comm/run_together.h"
@@ -137,7 +137,7 @@ ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_pt
     }
     if (communicator->rank() == 0)
         write_file_durably(options.checkpoint.output / "evaluate.json",
-                           report.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+                           to_line(report, 1) + "\n");
     communicator->barrier("end of the evaluation");
     return ExitCode::ok;
 }
