@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "blip/base/error.h"
+#include "blip/base/printable.h"
 
 namespace blip {
 namespace {
@@ -100,9 +101,9 @@ std::vector<std::string> core_warnings(const std::vector<RankCores>& all) {
                 name_ranks(host.on_one_core), name, host.on_one_core.size() == 1 ? "" : " each", host.host_cores));
         if (host.threads > used)
             warnings.push_back(
-                fmt::format("{} on {}: {} compute threads share {} core{}, which slows all down; start "
-                            "fewer ranks there, or give fewer --threads",
-                            name_ranks(host.ranks), name, host.threads, used, used == 1 ? "" : "s"));
+                fmt::format("{} on {}: {} compute threads share {}, which slows all down; start fewer ranks there, or "
+                            "give fewer --threads",
+                            name_ranks(host.ranks), name, host.threads, counted(used, "core")));
     }
     return warnings;
 }

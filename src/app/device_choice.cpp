@@ -65,7 +65,7 @@ DeviceChoice choose_device(Options& options) {
     return choice;
 }
 
-void agree_on_device(const Options& options, const DeviceChoice& choice, Communicator& communicator) {
+void agree_on_device(const Options& options, const DeviceChoice& choice, HostMessages& communicator) {
     const nlohmann::json own = {{"device", options.runtime.device},
                                 {"host", host_name()},
                                 {"problem", choice.problem},

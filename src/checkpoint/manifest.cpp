@@ -9,7 +9,9 @@
 #include <cmath>
 
 #include "blip/base/digest.h"
-#include "src/checkpoint/json_fields.h"
+#include "blip/base/error.h"
+#include "blip/base/printable.h"
+#include "src/checkpoint/model_json.h"
 
 namespace blip {
 namespace {
@@ -125,7 +127,8 @@ Manifest Manifest::from_json(const std::string& text, const std::string& origin)
     manifest.shards = shards_from_json(field(object, "shards", origin), origin);
     if (manifest.shards.size() != static_cast<std::size_t>(manifest.world_size)) {
         throw_field(origin, "shards",
-                    fmt::format("lists {} files of {} ranks", manifest.shards.size(), manifest.world_size));
+                    fmt::format("lists {} of {}", counted(static_cast<std::int64_t>(manifest.shards.size()), "file"),
+                                counted(manifest.world_size, "rank")));
     }
     return manifest;
 }

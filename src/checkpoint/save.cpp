@@ -45,7 +45,7 @@ struct WriteResult {
 struct CheckpointWriter::Impl {
     fs::path checkpoints;
     int keep;
-    Communicator& communicator;
+    HostMessages& communicator;
 
     bool in_flight = false;
     Manifest manifest;
@@ -59,7 +59,7 @@ struct CheckpointWriter::Impl {
     std::function<void()> check;    // before_publishing
     std::thread removal;            // of old checkpoints: a file of GiBs takes a second or more to go
 
-    Impl(fs::path run_directory, int a_keep, Communicator& a_communicator)
+    Impl(fs::path run_directory, int a_keep, HostMessages& a_communicator)
         : checkpoints(checkpoints_directory(run_directory)), keep(a_keep), communicator(a_communicator) {}
 
     // Runs action on rank 0; all ranks learn what went wrong (empty: nothing).
@@ -171,7 +171,7 @@ bool CheckpointWriter::Impl::publish() {
     return problems.empty();
 }
 
-CheckpointWriter::CheckpointWriter(fs::path run_directory, int keep, Communicator& communicator)
+CheckpointWriter::CheckpointWriter(fs::path run_directory, int keep, HostMessages& communicator)
     : impl_(std::make_unique<Impl>(std::move(run_directory), keep, communicator)) {
     const std::string error =
         impl_->on_rank_0("make the folder of the checkpoints", [&] { make_folders(impl_->checkpoints); });

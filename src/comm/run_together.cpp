@@ -16,7 +16,7 @@
 
 namespace blip {
 
-void run_together(Communicator& communicator, const std::function<void()>& work) {
+void run_together(HostMessages& communicator, const std::function<void()>& work) {
     nlohmann::json own;
     try {
         work();
@@ -42,14 +42,14 @@ void run_together(Communicator& communicator, const std::function<void()>& work)
     throw AgreedError(static_cast<ExitCode>(failures.begin()->second.first), text);
 }
 
-std::vector<nlohmann::json> all_gather_json(Communicator& communicator, const nlohmann::json& own, const char* what) {
+std::vector<nlohmann::json> all_gather_json(HostMessages& communicator, const nlohmann::json& own, const char* what) {
     std::vector<nlohmann::json> all;
     for (const std::string& text : communicator.all_gather_strings(to_line(own), what))
         all.push_back(nlohmann::json::parse(text));
     return all;
 }
 
-std::string run_on_first_rank(Communicator& communicator, const std::function<std::string()>& work) {
+std::string run_on_first_rank(HostMessages& communicator, const std::function<std::string()>& work) {
     // an exit code, 0 for success, before the text or the message
     std::string answer;
     if (communicator.rank() == 0) {
@@ -66,7 +66,7 @@ std::string run_on_first_rank(Communicator& communicator, const std::function<st
     return answer;
 }
 
-void first_rank_works(Communicator& communicator, const char* what, const std::function<void()>& work) {
+void first_rank_works(HostMessages& communicator, const char* what, const std::function<void()>& work) {
     using namespace std::chrono_literals;
     constexpr auto between_signs = 200ms;
     if (communicator.size() == 1) return work();

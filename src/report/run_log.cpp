@@ -56,9 +56,7 @@ void end_last_line(const std::filesystem::path& file) {
 }
 
 // NaN and infinities become null.
-std::string line_of(const Json& record) {
-    return printable_line(to_line(record)) + '\n';
-}
+std::string line_of(const Json& record) { return printable_line(to_line(record)) + '\n'; }
 
 constexpr std::size_t kMostWaitingBytes = 64 << 20;    // some 200,000 steps
 

@@ -12,7 +12,7 @@
 
 namespace blip {
 
-void log_sample_rows(const StepOutcome& step, RunLog* log, Communicator& communicator) {
+void log_sample_rows(const StepOutcome& step, RunLog* log, HostMessages& communicator) {
     nlohmann::json rows = nlohmann::json::array();
     for (const nlohmann::json& of_rank : all_gather_json(communicator, step.samples, "caption rows of a step"))
         rows.insert(rows.end(), of_rank.begin(), of_rank.end());
@@ -22,7 +22,7 @@ void log_sample_rows(const StepOutcome& step, RunLog* log, Communicator& communi
 }
 
 void fail_non_finite(const StepOutcome& step, const SplitTables& split, const std::filesystem::path& output,
-                     Communicator& communicator) {
+                     HostMessages& communicator) {
     std::vector<std::string> ids;
     for (std::int64_t caption : step.samples) {
         const auto image = static_cast<std::size_t>(split.image_index_C[static_cast<std::size_t>(caption)]);

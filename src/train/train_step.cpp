@@ -31,8 +31,8 @@ DevicePoint point_now(c10::Device device) {
 
 RunningStep::RunningStep(c10::Device device) : begin_(point_now(device)), end_(device) {}
 
-StepOutcome RunningStep::finish(Communicator& communicator) {
-    communicator.wait_until([this] { return end_.reached(); }, "end of a step on the device");
+StepOutcome RunningStep::finish(Collectives& collectives) {
+    collectives.wait_until([this] { return end_.reached(); }, "end of a step on the device");
     StepRecord& record = outcome_.record;
     for (std::size_t i = 0; i + 2 < micro_batches_.size(); i += 3) {
         record.forward_ms += micro_batches_[i + 1].ms_since(micro_batches_[i]);

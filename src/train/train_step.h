@@ -33,8 +33,8 @@ class RunningStep {
   public:
     explicit RunningStep(c10::Device device);
 
-    // Waits until the device is through with it (deadline and failures: the communicator's), then tells.
-    StepOutcome finish(Communicator& communicator);
+    // Waits until the device is through with it (deadline and failures: the collectives'), then tells.
+    StepOutcome finish(Collectives& collectives);
 
   private:
     friend class TrainStep;

@@ -13,6 +13,7 @@
 #include "blip/base/phase.h"
 #include "blip/base/process_memory.h"
 #include "blip/checkpoint/checkpoints.h"
+#include "blip/checkpoint/init.h"
 #include "blip/comm/run_together.h"
 #include "blip/comm/watchdog.h"
 #include "blip/optim/adamw.h"
@@ -42,7 +43,8 @@ struct Trainer::Impl {
     const std::string& config;
     const PackedDataset& dataset;
     const SplitTables& split;
-    Communicator& communicator;
+    HostMessages& communicator;
+    Collectives& collectives;
     std::function<bool()> stop_requested;
     double predicted_peak_bytes;
 
@@ -63,26 +65,27 @@ struct Trainer::Impl {
     std::optional<RunningStep> running;    // the newest step, which the device may still be at
     StepOutcome last;                      // the step before it, whose decision is in flight
     bool stop_agreed = false, save_agreed = false;
-    std::int64_t saved_step = -1, step_in_flight = -1;
+    std::int64_t saved_step = -1, step_in_flight = -1, resumed_step = -1;
     Clock::time_point last_save = Clock::now();
     double settled_s = 0;    // until all ranks knew that the state to be saved is good
 
     Impl(const Options& o, const std::string& c, const PackedDataset& d, const Task& task, ArenaPlacement placement,
-         Communicator& comm, std::function<bool()> stop, double peak)
+         HostMessages& comm, Collectives& coll, std::function<bool()> stop, double peak)
         : options(o),
           config(c),
           dataset(d),
           split(d.split("train")),
           communicator(comm),
+          collectives(coll),
           stop_requested(std::move(stop)),
           predicted_peak_bytes(peak),
           arena(
               task.layout, comm.size(),
               static_cast<std::int64_t>(o.comm.bucket_mib(placement.device.is_cuda()) * 1024 * 1024),
-              [&comm](std::size_t bytes) { return comm.allocate(bytes); }, true, placement),
+              [&coll](std::size_t bytes) { return coll.allocate(bytes); }, true, placement),
           plan(split, task.objective, o.train, comm.rank(), comm.size()),
-          reducer(arena, comm),
-          optimizer(arena, comm, o.optim),
+          reducer(arena, coll),
+          optimizer(arena, coll, o.optim),
           step(o.train, task.objective, arena, plan, reducer, optimizer),
           writer(o.checkpoint.output, o.checkpoint.keep, comm),
           evaluation(task, o.checkpoint.output, o.model, arena, optimizer, comm),
@@ -120,15 +123,10 @@ void Trainer::Impl::start_or_resume() {
     if (found) {
         run_together(communicator, [&] { load_checkpoint(*found, arena, optimizer.state(), optimizer.weight_sink()); });
         state = found->manifest.state;
-        saved_step = state.global_step;
+        saved_step = resumed_step = state.global_step;
         evaluation.inspect(state.epoch);
         log_info("resuming after step {} (epoch {}, step {} of {}) from {}", state.global_step, state.epoch,
                  state.step_in_epoch, plan.sampler().steps_per_epoch(), found->directory.string());
-        if (found->manifest.world_size != communicator.size() || found->manifest.threads != options.runtime.threads)
-            log_info(
-                "the checkpoint was written by {} ranks with {} threads each, this is {} with {}: the same samples and "
-                "dropout, equal within rounding instead of bit for bit",
-                found->manifest.world_size, found->manifest.threads, communicator.size(), options.runtime.threads);
     } else if (!options.init.empty()) {
         load_model(options.init, arena, optimizer.weight_sink(), &communicator);
         log_info("starting from the weights in {}", options.init.string());
@@ -150,7 +148,7 @@ void Trainer::Impl::start_or_resume() {
 // Tells the other ranks what this one found in the running step, once the device is through with it.
 void Trainer::Impl::post() {
     if (!running) return;
-    last = running->finish(communicator);
+    last = running->finish(collectives);
     rank_times.add(last.record, plan.sampler().micro_batch_count());
     running.reset();
     const double minutes = std::chrono::duration<double>(Clock::now() - last_save).count() / 60;
@@ -179,11 +177,13 @@ void Trainer::Impl::settle() {
     record.loss = all.loss;
     record.gradient_norm = std::sqrt(all.gradient_square_sum);
     log->step(record);
+    const std::int64_t steps = plan.sampler().steps_per_epoch();
     progress->update(record.step,
-                     fmt::format("epoch {} step {}/{}  loss {:.4f}  lr {:.3g}  {:.1f} pairs/s  {}", record.epoch,
-                                 record.step_in_epoch, plan.sampler().steps_per_epoch(), record.loss, record.lr,
-                                 static_cast<double>(record.samples) / (record.step_ms / 1000),
-                                 format_bytes(static_cast<double>(resident_bytes()))));
+                     {fmt::format("epoch {}/{}  step {}/{}  {}", record.epoch + 1, options.train.epochs,
+                                  record.step_in_epoch, steps, format_percent(record.step_in_epoch, steps)),
+                      fmt::format("loss {:.4f}", record.loss),
+                      fmt::format("{:.1f} pairs/s", static_cast<double>(record.samples) / (record.step_ms / 1000)),
+                      fmt::format("lr {:.3g}", record.lr), format_bytes(static_cast<double>(resident_bytes()))});
 }
 
 // Afterwards every step so far is known to be good on all ranks.
@@ -317,15 +317,20 @@ ExitCode Trainer::Impl::run() {
                           fmt::format("the last checkpoint could not be written to {}: free some space and run the "
                                       "same command again",
                                       options.checkpoint.output.string()));
-    log_info("finished after step {}", state.global_step);
+    if (state.global_step > resumed_step)
+        log_info("finished after step {}", state.global_step);
+    else if (communicator.rank() == 0)
+        log_info("nothing left to do: the run had finished after step {}{}; to train on: --init {} --output ANOTHER",
+                 state.global_step, evaluation.describe_best(), options.checkpoint.output.string());
     return ExitCode::ok;
 }
 
 Trainer::Trainer(const Options& options, const std::string& config, const PackedDataset& dataset, const Task& task,
-                 ArenaPlacement placement, Communicator& communicator, std::function<bool()> stop_requested,
-                 double predicted_peak_bytes, std::function<void()> before_publishing)
-    : impl_(std::make_unique<Impl>(options, config, dataset, task, placement, communicator, std::move(stop_requested),
-                                   predicted_peak_bytes)) {
+                 ArenaPlacement placement, HostMessages& communicator, Collectives& collectives,
+                 std::function<bool()> stop_requested, double predicted_peak_bytes,
+                 std::function<void()> before_publishing)
+    : impl_(std::make_unique<Impl>(options, config, dataset, task, placement, communicator, collectives,
+                                   std::move(stop_requested), predicted_peak_bytes)) {
     impl_->writer.before_publishing(std::move(before_publishing));
 }
 

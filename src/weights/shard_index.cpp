@@ -7,7 +7,7 @@
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
 #include "blip/base/json.h"
-#include "blip/weights/element_type.h"
+#include "blip/base/printable.h"
 #include "src/weights/file_forms.h"
 
 namespace blip {

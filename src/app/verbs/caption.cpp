@@ -11,7 +11,7 @@
 #include "blip/base/log.h"
 #include "blip/base/printable.h"
 #include "blip/base/standard_output.h"
-#include "blip/checkpoint/checkpoints.h"
+#include "blip/checkpoint/init.h"
 #include "blip/device/device.h"
 #include "blip/params/arena.h"
 #include "blip/report/progress.h"
@@ -76,7 +76,7 @@ class CaptionRun {
         Progress progress("captions", static_cast<std::int64_t>(files.size()),
                           options_.runtime.progress && files.size() > batch, -1);
         std::size_t done = 0;
-        progress.update(0, "");
+        progress.update(0);
         while (done < files.size()) {
             if (stop_requested()) {
                 progress.clear();
@@ -88,7 +88,7 @@ class CaptionRun {
             if (isatty(STDOUT_FILENO)) progress.clear();    // the lines would begin behind it
             write_standard_output(lines, "captions");
             done += pictures.size();
-            progress.update(static_cast<std::int64_t>(done), "");
+            progress.update(static_cast<std::int64_t>(done));
         }
         return code_;
     }

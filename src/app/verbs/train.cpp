@@ -8,9 +8,9 @@
 #include "blip/base/gpu_presence.h"
 #include "blip/base/log.h"
 #include "blip/base/process_memory.h"
-#include "blip/checkpoint/checkpoints.h"
+#include "blip/checkpoint/init.h"
 #include "blip/checkpoint/run_lock.h"
-#include "blip/comm/nccl/communicator.h"
+#include "blip/comm/nccl/collectives.h"
 #include "blip/comm/run_together.h"
 #include "blip/data/shard_sampler.h"
 #include "blip/device/device.h"
@@ -66,7 +66,7 @@ void print_plan(const Options& options, const PackedDataset& dataset, int ranks)
 
 // The host's, then the GPU's.
 void warn_of_too_little(const MemoryPlan& plan, std::uint64_t present_bytes, const GpuMemory& gpu, c10::Device device,
-                        Communicator& communicator) {
+                        HostMessages& communicator) {
     const double more = communicator.node_size() * (plan.host.peak_bytes() - static_cast<double>(present_bytes));
     const auto available = static_cast<double>(available_host_bytes());
     if (communicator.node_rank() == 0 && available > 0 && more > available)
@@ -80,7 +80,7 @@ void warn_of_too_little(const MemoryPlan& plan, std::uint64_t present_bytes, con
 
 // Tells what a rank will need, whole in a dry run; warns where this host or its GPU has less.
 MemoryPlan print_memory(const Options& options, const PackedDataset& dataset, std::int64_t parameters,
-                        c10::Device device, Communicator& communicator) {
+                        c10::Device device, HostMessages& communicator) {
     const std::uint64_t present = resident_bytes();
     const GpuMemory gpu = device.is_cuda() ? gpu_memory() : GpuMemory{};
     MemoryPlan plan = plan_memory(options, caption_lengths(dataset.split("train"), dataset.prompt_length()), parameters,
@@ -102,7 +102,7 @@ MemoryPlan print_memory(const Options& options, const PackedDataset& dataset, st
 }
 
 // Reads what training would read, without training.
-void check_only(const Options& options, const PackedDataset& dataset, Communicator& communicator) {
+void check_only(const Options& options, const PackedDataset& dataset, HostMessages& communicator) {
     const auto found = find_own_checkpoint(options, dataset, communicator);
     if (found) {
         log_info("would resume after step {} from {}", found->manifest.state.global_step, found->directory.string());
@@ -143,20 +143,22 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
     if (communicator->rank() == 0 && !options.dry_run) add_log_file(options.checkpoint.output / "log.txt");
     print_run(options, changed, describe_device(placement), *dataset, *communicator);
     // In a dry run too: what keeps the GPUs from talking to each other shows here.
+    std::unique_ptr<Collectives> nccl;
     if (placement.device.is_cuda())
-        communicator = make_nccl_communicator(options.comm, placement.device.index(), compute_stream(placement.device),
-                                              std::move(communicator));
+        nccl = make_nccl_collectives(options.comm, placement.device.index(), compute_stream(placement.device),
+                                     *communicator);
+    Collectives& collectives = nccl ? *nccl : *communicator;
     print_plan(options, *dataset, communicator->size());
     const CaptionTask captioning(options, *dataset, *communicator);
     const MemoryPlan memory = print_memory(options, *dataset, captioning.captioner().layout().element_count(),
                                            placement.device, *communicator);
     if (options.dry_run) {
         check_only(options, *dataset, *communicator);
-        communicator->finish();
+        collectives.finish();
         return ExitCode::ok;
     }
     const std::string config = print_config(options);
-    Trainer trainer(options, config, *dataset, captioning.task(), placement, *communicator, stop_requested,
+    Trainer trainer(options, config, *dataset, captioning.task(), placement, *communicator, collectives, stop_requested,
                     memory.host.peak_bytes(), [&] {
                         if (lock) lock->check();
                     });
@@ -168,7 +170,7 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
     } catch (...) {    // before the trainer goes, which waits for a checkpoint that is being written
         abort_job(session);
     }
-    communicator->finish();
+    collectives.finish();
     return code;
 }
 

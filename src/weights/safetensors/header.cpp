@@ -10,6 +10,7 @@
 #include "blip/base/digest.h"
 #include "blip/base/error.h"
 #include "blip/base/json.h"
+#include "blip/base/printable.h"
 #include "blip/weights/element_type.h"
 
 namespace blip {

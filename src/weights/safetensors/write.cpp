@@ -10,6 +10,7 @@
 #include "blip/base/error.h"
 #include "blip/base/json.h"
 #include "blip/weights/safetensors.h"
+#include "blip/weights/safetensors_header.h"
 
 namespace blip {
 namespace {

@@ -76,7 +76,16 @@ BOOST_AUTO_TEST_CASE(own_cores_are_found) {
     BOOST_TEST(!own.cores.empty());
     BOOST_TEST(own.host_cores >= static_cast<int>(own.cores.size()));
     BOOST_TEST(!own.host.empty());
-}));
+
+    // bound to one core, the process still knows how many there are, and stays bound
+    cpu_set_t before, one;
+    BOOST_REQUIRE(sched_getaffinity(0, sizeof before, &before) == 0);
+    CPU_ZERO(&one);
+    CPU_SET(own.cores.back(), &one);
+    BOOST_REQUIRE(sched_setaffinity(0, sizeof one, &one) == 0);
+    const RankCores bound = find_own_cores(), again = find_own_cores();
+    sched_setaffinity(0, sizeof before, &before);
+    BOOST_TEST((bound.cores == std::vector<int>{own.cores.back()}));
     BOOST_TEST(bound.host_cores == own.host_cores);
     BOOST_TEST((again.cores == bound.cores));
 }

@@ -79,7 +79,7 @@ ExitCode train(const Options& options, const PackedDataset& dataset) {
                     [](const Weights&, c10::Device) { return std::make_unique<FirstIsBest>(); }};
     SelfCommunicator communicator;
     return Trainer(
-               options, "", dataset, task, {}, communicator, [] { return false; }, 0)
+               options, "", dataset, task, {}, communicator, communicator, [] { return false; }, 0)
         .run();
 }
 

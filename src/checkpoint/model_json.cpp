@@ -1,5 +1,5 @@
-// See json_fields.h.
-#include "src/checkpoint/json_fields.h"
+// See model_json.h.
+#include "src/checkpoint/model_json.h"
 
 #include <fmt/format.h>
 
