@@ -12,6 +12,16 @@
 # trial, on the CPU if need be.
 # A script may set the arrays launch_options (of mpirun) and resubmit (the command that submits the job again).
 
+# fit_micro_batch OPTION...: halves MICRO_BATCH until every rank of a step has work. The options' last --global-batch counts,
+# else CONFIG's.
+fit_micro_batch() {
+    local global
+    global=$({ sed -nE 's/^ *global-batch *= *([0-9]+).*/\1/p' "$CONFIG" && grep -oE -e '--global-batch[ =][0-9]+' <<<"$*"; } 2>/dev/null |
+        grep -oE '[0-9]+$' | tail -n 1)
+    while [ $((MICRO_BATCH * NODES * RANKS_PER_NODE)) -gt "${global:-256}" ] && [ "$MICRO_BATCH" -gt 1 ]; do
+        MICRO_BATCH=$((MICRO_BATCH / 2))
+    done
+}
 # The ranks' command without the program, in the array `launch`.
 set_launch() {
     local ranks=$((NODES * RANKS_PER_NODE))

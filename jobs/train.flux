@@ -30,8 +30,9 @@ fi
 : "${REQUEUE:=}"                                      # instead of the command below, e.g. false
 resubmit=(flux --parent batch -N "$NODES" "$BLIP_HOME/jobs/train.flux" "$@")
 
-while [ $((MICRO_BATCH * NODES * RANKS_PER_NODE)) -gt 256 ] && [ "$MICRO_BATCH" -gt 1 ]; do MICRO_BATCH=$((MICRO_BATCH / 2)); done
 # shellcheck source=jobs/run_job.sh
 . "$BLIP_HOME/jobs/run_job.sh" || exit 66
+# shellcheck disable=SC2086  # a list of options
+fit_micro_batch $OPTIONS "$@"
 # shellcheck disable=SC2086  # a list of options
 run_job train --config "$CONFIG" --data "$DATA" --init "$INIT" --output "$OUTPUT" --micro-batch "$MICRO_BATCH" --device "$DEVICE" $OPTIONS "$@"

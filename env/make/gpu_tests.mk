@@ -47,7 +47,7 @@ $(1): private LINK := -Wl,--disable-new-dtags $(addprefix -Wl$(,)-rpath$(,),$(pa
 $(1):
 	$$(link)
 endef
-nccl_tests := $(call obj,tests/nccl/communicator_test.cpp tests/nccl/nccl_world.cpp tests/support/ranks_main.cpp)
+nccl_tests := $(call obj,tests/nccl/collectives_test.cpp tests/nccl/nccl_world.cpp tests/support/ranks_main.cpp)
 ifneq ($(WITH_CUDA),)
 $(eval $(call fake_rules,$(FAKE_CUDART),tests/nccl/fake_cudart.cpp))
 $(eval $(call fake_rules,$(FAKE_NCCL),tests/nccl/fake_nccl.cpp,$(FAKE_CUDART)))

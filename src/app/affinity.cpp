@@ -8,11 +8,11 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <thread>
 
 #include "blip/base/error.h"
+#include "blip/base/printable.h"
 
 namespace blip {
 namespace {
@@ -68,15 +68,6 @@ RankCores find_own_cores() {
     return own;
 }
 
-std::string to_text(const RankCores& own) {
-    return nlohmann::json::array({own.host, own.cores, own.host_cores, own.threads}).dump();
-}
-
-RankCores rank_cores_from(const std::string& text) {
-    const auto parsed = nlohmann::json::parse(text);
-    return {parsed.at(0), parsed.at(1), parsed.at(2), parsed.at(3)};
-}
-
 int share_of_cores(const std::vector<RankCores>& all, std::size_t rank) {
     std::map<int, int> users;    // core -> ranks of this host that may use it
     for (const RankCores& other : all)
@@ -110,9 +101,9 @@ std::vector<std::string> core_warnings(const std::vector<RankCores>& all) {
                 name_ranks(host.on_one_core), name, host.on_one_core.size() == 1 ? "" : " each", host.host_cores));
         if (host.threads > used)
             warnings.push_back(
-                fmt::format("{} on {}: {} compute threads share {} core{}, which slows all down; start "
-                            "fewer ranks there, or give fewer --threads",
-                            name_ranks(host.ranks), name, host.threads, used, used == 1 ? "" : "s"));
+                fmt::format("{} on {}: {} compute threads share {}, which slows all down; start fewer ranks there, or "
+                            "give fewer --threads",
+                            name_ranks(host.ranks), name, host.threads, counted(used, "core")));
     }
     return warnings;
 }

@@ -16,9 +16,6 @@ struct RankCores {
 };
 
 RankCores find_own_cores();
-// For the way between ranks.
-std::string to_text(const RankCores& own);
-RankCores rank_cores_from(const std::string& text);
 
 // Cores that a rank has to itself, at least 1: a core that n ranks of the host may use counts for 1/n. Right for bound,
 // unbound and unevenly bound ranks. all: by rank.

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "blip/base/gpu_presence.h"
-#include "blip/comm/nccl/communicator.h"
+#include "blip/comm/nccl/collectives.h"
 #include "blip/device/device.h"
 
 namespace blip {

@@ -15,6 +15,7 @@
 #include "blip/base/error.h"
 #include "blip/base/gpu_presence.h"
 #include "blip/base/log.h"
+#include "blip/comm/run_together.h"
 #include "src/app/standalone.h"
 
 namespace blip {
@@ -64,17 +65,16 @@ DeviceChoice choose_device(Options& options) {
     return choice;
 }
 
-void agree_on_device(const Options& options, const DeviceChoice& choice, Communicator& communicator) {
+void agree_on_device(const Options& options, const DeviceChoice& choice, HostMessages& communicator) {
     const nlohmann::json own = {{"device", options.runtime.device},
                                 {"host", host_name()},
                                 {"problem", choice.problem},
                                 {"no_gpu", choice.no_gpu}};
-    const auto all = communicator.all_gather_strings(own.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
-                                                     "agreement on the device");
+    const auto all = all_gather_json(communicator, own, "agreement on the device");
     std::map<std::string, std::vector<std::size_t>> without;    // "on HOST: reason" -> ranks
     bool demanded = false, some_with = false;
     for (std::size_t rank = 0; rank < all.size(); ++rank) {
-        const auto report = nlohmann::json::parse(all[rank]);
+        const nlohmann::json& report = all[rank];
         const std::string problem = report.at("problem"), no_gpu = report.at("no_gpu"), host = report.at("host");
         demanded |= !problem.empty();
         some_with |= report.at("device") == "cuda" && problem.empty();

@@ -24,7 +24,7 @@ DeviceChoice choose_device(Options& options);
 // All ranks compute on the same kind of device, or all throw AgreedError: missing_input naming the ranks, hosts and
 // reasons where --device cuda cannot be had, or where some ranks have a GPU and others none. Rank 0 prints warnings.
 // Collective.
-void agree_on_device(const Options& options, const DeviceChoice& choice, Communicator& communicator);
+void agree_on_device(const Options& options, const DeviceChoice& choice, HostMessages& communicator);
 // The same for a process by itself.
 void require_device(const DeviceChoice& choice);
 

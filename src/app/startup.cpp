@@ -14,9 +14,11 @@
 #include <map>
 
 #include "blip/base/digest.h"
+#include "blip/base/json.h"
 #include "blip/base/log.h"
+#include "blip/base/printable.h"
 #include "blip/base/version.h"
-#include "blip/checkpoint/checkpoints.h"
+#include "blip/checkpoint/init.h"
 #include "blip/comm/mpi/session.h"
 #include "blip/comm/run_together.h"
 #include "blip/device/large_tensors.h"
@@ -58,12 +60,12 @@ int fill_threads(Options& options, int own_cores) {
     return own_cores;
 }
 
-std::vector<RankCores> cores_of_all(int threads, Communicator& communicator) {
-    RankCores own = find_own_cores();
-    own.threads = threads;
+std::vector<RankCores> cores_of_all(int threads, HostMessages& communicator) {
+    const RankCores own = find_own_cores();
     std::vector<RankCores> ranks;
-    for (const std::string& text : communicator.all_gather_strings(to_text(own), "cores of the ranks"))
-        ranks.push_back(rank_cores_from(text));
+    const nlohmann::json told = {own.host, own.cores, own.host_cores, threads};
+    for (const nlohmann::json& of_rank : all_gather_json(communicator, told, "cores of the ranks"))
+        ranks.push_back({of_rank[0], of_rank[1], of_rank[2], of_rank[3]});
     return ranks;
 }
 
@@ -82,14 +84,14 @@ std::vector<std::string> describe_hosts(const std::vector<RankCores>& ranks) {
     for (const RankCores& rank : ranks) hosts[rank.host].push_back(rank);
     std::vector<std::string> lines;
     for (const auto& [host, of_host] : hosts)
-        lines.push_back(fmt::format("{} ({} ranks, {} cores each may use)", host, of_host.size(),
+        lines.push_back(fmt::format("{} ({}, {} cores each may use)", host, counted(std::ssize(of_host), "rank"),
                                     range_of(of_host, [](const RankCores& r) { return int(r.cores.size()); })));
     return lines;
 }
 
 }    // namespace
 
-int set_threads(Options& options, Communicator& communicator) {
+int set_threads(Options& options, HostMessages& communicator) {
     const std::vector<RankCores> all = cores_of_all(0, communicator);
     return fill_threads(options, share_of_cores(all, static_cast<std::size_t>(communicator.rank())));
 }
@@ -141,7 +143,7 @@ std::string torch_build() {
 
 }    // namespace
 
-void check_same_options(const Options& options, Communicator& communicator) {
+void check_same_options(const Options& options, HostMessages& communicator) {
     std::map<std::string, std::string> own = changed_options_of_all_ranks(options);
     own["verb"] = options.verb == Verb::train ? "train" : "evaluate";
     own["program"] = program_version;
@@ -176,7 +178,7 @@ void complete_shape(Options& options, ModelOptions found) {
 
 }    // namespace
 
-void adopt_model_shape(Options& options, Communicator* communicator) {
+void adopt_model_shape(Options& options, HostMessages* communicator) {
     if (options.init.empty()) return;
     const ModelOptions found =
         read_model_options(options.init, options.model, options.explicit_model_options, communicator);
@@ -187,18 +189,18 @@ void adopt_model_shape(Options& options, Communicator* communicator) {
 }
 
 void print_run(const Options& options, const std::string& changed, const std::string& device,
-               const PackedDataset& dataset, Communicator& communicator) {
+               const PackedDataset& dataset, HostMessages& communicator) {
     const std::vector<RankCores> ranks = cores_of_all(options.runtime.threads, communicator);
     if (communicator.rank() != 0) return;
-    log_info("blip_mpi {}: {} ranks on {}", program_version, communicator.size(),
+    log_info("blip_mpi {}: {} on {}", program_version, counted(communicator.size(), "rank"),
              fmt::join(describe_hosts(ranks), ", "));
     log_info("precision {} on {}, {} compute and {} loader threads a rank; LibTorch {}, {}", options.runtime.precision,
              device, range_of(ranks, [](const RankCores& rank) { return rank.threads; }), options.data.loader_threads,
              TORCH_VERSION, mpi_library_version());
     std::vector<std::string> splits;
     for (const SplitTables& split : dataset.splits())
-        splits.push_back(
-            fmt::format("{} {} images {} captions", split.name, split.image_count(), split.caption_count()));
+        splits.push_back(fmt::format("{} {} {}", split.name, counted(split.image_count(), "image"),
+                                     counted(split.caption_count(), "caption")));
     log_info("data {} ({}), digest {}", dataset.path().string(), fmt::join(splits, ", "), dataset.data_digest());
     log_info("options that differ from the defaults: {}", changed);
     for (const std::string& warning : core_warnings(ranks)) log_warning_text(warning);

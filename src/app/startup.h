@@ -19,7 +19,7 @@ void tune_allocator();
 
 // Fills threads where it is 0, from this rank's share of its host's cores, and sets LibTorch's thread count. Returns
 // the share. Collective.
-int set_threads(Options& options, Communicator& communicator);
+int set_threads(Options& options, HostMessages& communicator);
 // The same for a process by itself.
 int set_threads(Options& options);
 // Fills evaluate.batch where it is 0. A decoding step of a GPU takes about as long for a few pictures as for 128, the
@@ -38,7 +38,7 @@ bool stop_requested();
 
 // Throws AgreedError (usage) unless all ranks are the same build of this program with the same LibTorch, and were
 // started with the same options, but for those that concern one rank's own machine. Collective.
-void check_same_options(const Options& options, Communicator& communicator);
+void check_same_options(const Options& options, HostMessages& communicator);
 
 // Options that differ from their defaults, in one line.
 std::string describe_changes(const Options& options);
@@ -46,12 +46,12 @@ std::string describe_changes(const Options& options);
 // Completes options.model from the weights in --init; refuses contradictions. The resolution is the one asked for, else
 // the weights' own. communicator: rank 0 looks for all (collective; all end with its error); nullptr: this process
 // does.
-void adopt_model_shape(Options& options, Communicator* communicator = nullptr);
+void adopt_model_shape(Options& options, HostMessages* communicator = nullptr);
 
 // Ranks, hosts, cores, precision, versions, data, and the options that differ from their defaults. Collective.
 // Warns of ranks that are bound badly. changed: describe_changes of the options before anything was filled in. device:
 // what this rank computes on.
 void print_run(const Options& options, const std::string& changed, const std::string& device,
-               const PackedDataset& dataset, Communicator& communicator);
+               const PackedDataset& dataset, HostMessages& communicator);
 
 }    // namespace blip

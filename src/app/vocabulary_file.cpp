@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "blip/base/error.h"
-#include "blip/checkpoint/checkpoints.h"
+#include "blip/checkpoint/init.h"
 
 namespace blip {
 

@@ -6,8 +6,10 @@
 #include <spdlog/spdlog.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <string_view>
 
 #include "blip/base/error.h"
 #include "blip/base/printable.h"
@@ -17,8 +19,22 @@ namespace {
 
 std::atomic<void (*)()> before_line{nullptr};
 
+// Warnings and errors have one on a terminal, unless what no-color.org and bixense.com/clicolors ask for says
+// otherwise.
+spdlog::color_mode colours() {
+    const char* none = std::getenv("NO_COLOR");
+    const char* always = std::getenv("CLICOLOR_FORCE");
+    if (none != nullptr && *none != '\0') return spdlog::color_mode::never;
+    return always != nullptr && std::string_view(always) != "0" ? spdlog::color_mode::always
+                                                                : spdlog::color_mode::automatic;
+}
+
 std::shared_ptr<spdlog::logger> make_logger(int rank) {
-    auto logger = std::make_shared<spdlog::logger>("blip", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+    auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>(colours());
+    for (const auto plain : {spdlog::level::info, spdlog::level::critical}) sink->set_color(plain, "");
+    sink->set_color(spdlog::level::warn, sink->yellow);
+    sink->set_color(spdlog::level::err, sink->red);
+    auto logger = std::make_shared<spdlog::logger>("blip", std::move(sink));
     logger->set_pattern("%H:%M:%S %^%v%$");
     logger->set_level(rank == 0 ? spdlog::level::info : spdlog::level::warn);
     logger->flush_on(spdlog::level::trace);

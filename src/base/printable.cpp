@@ -54,4 +54,13 @@ std::string printable(std::string_view text, LineEnds line_ends) {
     return result;
 }
 
+std::string printable(std::string_view name) {
+    constexpr std::size_t longest = 100;
+    return printable_line(name.substr(0, longest)) + (name.size() > longest ? "..." : "");
+}
+
+std::string counted(std::int64_t count, std::string_view noun) {
+    return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
 }    // namespace blip

@@ -9,6 +9,7 @@
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
 #include "blip/base/log.h"
+#include "blip/base/printable.h"
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/comm/run_together.h"
 #include "src/checkpoint/directories.h"
@@ -50,7 +51,7 @@ void with_remedy(const Work& work) {
 }
 
 // Collective: rank 0 reads the manifest. Returns what is wrong with it; empty: nothing.
-std::string read_manifest(const fs::path& path, Manifest& manifest, Communicator& communicator) {
+std::string read_manifest(const fs::path& path, Manifest& manifest, HostMessages& communicator) {
     std::string problem;
     const std::string text = run_on_first_rank(communicator, [&] {
         std::string whole;
@@ -77,7 +78,7 @@ std::string read_manifest(const fs::path& path, Manifest& manifest, Communicator
 // Collective. Every host reads every shard, as its ranks will: one host's copy of a file (its cache, its mount) may be
 // damaged alone. Errors: io, on all ranks.
 std::vector<std::string> verify_shards(const fs::path& directory, const Manifest& manifest,
-                                       Communicator& communicator) {
+                                       HostMessages& communicator) {
     std::string own = host_name();
     run_together(communicator, [&] {
         const auto step = static_cast<std::size_t>(communicator.node_size());
@@ -91,7 +92,7 @@ std::vector<std::string> verify_shards(const fs::path& directory, const Manifest
 
 }    // namespace
 
-std::optional<FoundCheckpoint> find_newest_checkpoint(const fs::path& run_directory, Communicator& communicator) {
+std::optional<FoundCheckpoint> find_newest_checkpoint(const fs::path& run_directory, HostMessages& communicator) {
     const std::string names = run_on_first_rank(communicator, [&] {
         std::string complete;
         for (const StepDirectory& directory : list_steps(checkpoints_directory(run_directory)))
@@ -117,9 +118,8 @@ std::optional<FoundCheckpoint> find_newest_checkpoint(const fs::path& run_direct
         // to start over would in the end remove what a person may still want to rescue
         throw AgreedError(
             ExitCode::bad_data,
-            fmt::format(
-                "{} holds {} checkpoint(s), none of them intact; restore one, or give another --output to start over",
-                checkpoints_directory(run_directory).string(), damaged));
+            fmt::format("{} holds {}, none of them intact; restore one, or give another --output to start over",
+                        checkpoints_directory(run_directory).string(), counted(damaged, "checkpoint")));
     }
     return std::nullopt;
 }

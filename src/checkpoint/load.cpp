@@ -1,34 +1,45 @@
 // Weights and moments from a checkpoint of any number of ranks. Called by the trainer after find_newest_checkpoint.
 #include <ATen/ops/zeros.h>
+#include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 
+#include "blip/base/error.h"
 #include "blip/checkpoint/checkpoints.h"
 #include "src/checkpoint/shard_pieces.h"
 
 namespace blip {
 namespace {
 
-const float* data_of(const StoredPiece& piece) { return static_cast<const float*>(piece.values.const_data_ptr()); }
+// All kinds hold the same elements: ShardPieces.
+void check_model(const ShardPieces& pieces, const Layout& layout, const std::filesystem::path& directory) {
+    const auto& masters = pieces.of("master");
+    const auto bad = [&](const std::string& name, const std::string& what) {
+        throw Error(ExitCode::bad_data, fmt::format("{}: parameter '{}' {}", directory.string(), name, what));
+    };
+    for (const auto& [name, of_param] : masters)
+        if (layout.find(name) < 0) bad(name, "is unknown to this model");
+    for (ParamId id = 0; id < layout.count(); ++id) {
+        const std::string& name = layout.spec(id).name;
+        const std::int64_t needed = layout.spec(id).element_count();
+        const auto found = masters.find(name);
+        const std::int64_t there = found == masters.end() ? 0 : found->second.back().elements.end;
+        if (there != needed)
+            bad(name, fmt::format("has {} of {} elements: another model, or an incomplete checkpoint", there, needed));
+    }
+}
 
-// The part of `stored` that this rank owns, into one of its shards (padding: zero). own: pieces of that shard, ordered
-// by arena offset.
-void copy_owned(const std::vector<StoredPiece>& stored, const std::vector<ParamPiece>& own, std::int64_t shard_begin,
+// The part of `kind` that this rank owns, into one of its shards (padding: zero).
+void read_owned(const ShardPieces& pieces, const std::string& kind, const Arena& arena, Range range,
                 const at::Tensor& shard) {
     const at::Tensor host = at::zeros(shard.sizes(), at::kFloat);
     auto* values = static_cast<float*>(host.mutable_data_ptr());
-    for (const ParamPiece& target : own) {
-        const auto of_param = std::lower_bound(stored.begin(), stored.end(), target.param,
-                                               [](const StoredPiece& piece, ParamId id) { return piece.param < id; });
-        for (auto piece = of_param; piece != stored.end() && piece->param == target.param; ++piece) {
-            const std::int64_t begin = std::max(piece->elements.begin, target.elements.begin);
-            const std::int64_t end = std::min(piece->elements.end, target.elements.end);
-            if (begin >= end) continue;
-            std::memcpy(values + (target.arena_offset - shard_begin) + (begin - target.elements.begin),
-                        data_of(*piece) + (begin - piece->elements.begin),
-                        static_cast<std::size_t>(end - begin) * sizeof(float));
-        }
+    for (const ParamPiece& own : arena.pieces(range)) {
+        float* const to = values + (own.arena_offset - range.begin);
+        pieces.read(kind, arena.layout().spec(own.param).name, own.elements,
+                    [&](std::int64_t first, std::span<const float> part) {
+                        std::copy(part.begin(), part.end(), to + (first - own.elements.begin));
+                    });
     }
     shard.copy_(host);
 }
@@ -37,17 +48,19 @@ void copy_owned(const std::vector<StoredPiece>& stored, const std::vector<ParamP
 
 void load_checkpoint(const FoundCheckpoint& found, const Arena& arena, const ShardState& state,
                      const WeightSink& weights) {
-    const ShardPieces pieces(found.directory, found.manifest, arena.layout(), {"master", "exp_avg", "exp_avg_sq"});
-    for (const StoredPiece& piece : pieces.of("master")) {
-        weights(arena.offset(piece.param) + piece.elements.begin,
-                {data_of(piece), static_cast<std::size_t>(piece.elements.length())});
-    }
+    const ShardPieces pieces(found.directory, found.manifest);
+    const Layout& layout = arena.layout();
+    check_model(pieces, layout, found.directory);
+    for (ParamId id = 0; id < layout.count(); ++id)
+        pieces.read(
+            "master", layout.spec(id).name, {0, layout.spec(id).element_count()},
+            [&](std::int64_t first, std::span<const float> values) { weights(arena.offset(id) + first, values); });
     for (std::size_t bucket = 0; bucket < arena.buckets().size(); ++bucket) {
         const Range shard = arena.shard(static_cast<int>(bucket), state.rank);
-        const std::vector<ParamPiece> own = arena.pieces(shard);
-        copy_owned(pieces.of("exp_avg"), own, shard.begin, state.exp_avg[bucket]);
-        copy_owned(pieces.of("exp_avg_sq"), own, shard.begin, state.exp_avg_sq[bucket]);
+        read_owned(pieces, "exp_avg", arena, shard, state.exp_avg[bucket]);
+        read_owned(pieces, "exp_avg_sq", arena, shard, state.exp_avg_sq[bucket]);
     }
+    // an fp32 scalar, exact up to the 2^24 that a manifest may say
     at::Tensor(state.update_count).fill_(static_cast<double>(found.manifest.update_count));
 }
 

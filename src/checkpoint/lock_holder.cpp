@@ -14,7 +14,7 @@
 #include <sstream>
 
 #include "blip/base/error.h"
-#include "src/checkpoint/json_fields.h"
+#include "blip/base/json.h"
 
 namespace blip {
 namespace {
@@ -95,7 +95,7 @@ std::string LockHolder::to_json() const {
         {"kind", kKind},  {"host", host},           {"boot", boot}, {"pid_namespace", pid_namespace},
         {"pid", pid},     {"pid_start", pid_start}, {"job", job},   {"restart", restart},
         {"since", since}, {"released", released}};
-    return object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    return to_line(object, 2) + "\n";
 }
 
 std::optional<LockHolder> LockHolder::from_json(const std::string& text) {

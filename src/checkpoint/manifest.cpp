@@ -9,7 +9,9 @@
 #include <cmath>
 
 #include "blip/base/digest.h"
-#include "src/checkpoint/json_fields.h"
+#include "blip/base/error.h"
+#include "blip/base/printable.h"
+#include "src/checkpoint/model_json.h"
 
 namespace blip {
 namespace {
@@ -97,8 +99,7 @@ std::string Manifest::to_json() const {
         {"config", config},
         {"shards", std::move(files)},
     };
-    // bytes that are no UTF-8 (a path in the options) must not lose a checkpoint
-    std::string text = object.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+    std::string text = to_line(object, 2) + "\n";
     const std::string digest = digest_of(text);
     return text.replace(digest_position(text), digest.size(), digest);
 }
@@ -126,7 +127,8 @@ Manifest Manifest::from_json(const std::string& text, const std::string& origin)
     manifest.shards = shards_from_json(field(object, "shards", origin), origin);
     if (manifest.shards.size() != static_cast<std::size_t>(manifest.world_size)) {
         throw_field(origin, "shards",
-                    fmt::format("lists {} files of {} ranks", manifest.shards.size(), manifest.world_size));
+                    fmt::format("lists {} of {}", counted(static_cast<std::int64_t>(manifest.shards.size()), "file"),
+                                counted(manifest.world_size, "rank")));
     }
     return manifest;
 }

@@ -178,7 +178,7 @@ std::unique_ptr<RunLock> RunLockTaker::attempt(const std::function<void(const st
     return std::unique_ptr<RunLock>(new RunLock(std::move(lock)));
 }
 
-std::unique_ptr<RunLock> take_run_lock(const fs::path& folder, Communicator& communicator,
+std::unique_ptr<RunLock> take_run_lock(const fs::path& folder, HostMessages& communicator,
                                        const std::function<void(const std::string&)>& on_lost,
                                        const std::function<bool()>& stop_requested) {
     std::unique_ptr<RunLock> lock;

@@ -38,15 +38,6 @@ void finish(std::thread& thread) {
 struct WriteResult {
     ShardFile file;
     std::string error;    // empty: it is on disk
-
-    std::string to_text() const {
-        return nlohmann::json{{"name", file.name}, {"bytes", file.bytes}, {"xxh3", file.xxh3}, {"error", error}}.dump(
-            -1, ' ', false, nlohmann::json::error_handler_t::replace);
-    }
-    static WriteResult from_text(const std::string& text) {
-        const auto object = nlohmann::json::parse(text);
-        return {{object.at("name"), object.at("bytes"), object.at("xxh3")}, object.at("error")};
-    }
 };
 
 }    // namespace
@@ -54,7 +45,7 @@ struct WriteResult {
 struct CheckpointWriter::Impl {
     fs::path checkpoints;
     int keep;
-    Communicator& communicator;
+    HostMessages& communicator;
 
     bool in_flight = false;
     Manifest manifest;
@@ -68,7 +59,7 @@ struct CheckpointWriter::Impl {
     std::function<void()> check;    // before_publishing
     std::thread removal;            // of old checkpoints: a file of GiBs takes a second or more to go
 
-    Impl(fs::path run_directory, int a_keep, Communicator& a_communicator)
+    Impl(fs::path run_directory, int a_keep, HostMessages& a_communicator)
         : checkpoints(checkpoints_directory(run_directory)), keep(a_keep), communicator(a_communicator) {}
 
     // Runs action on rank 0; all ranks learn what went wrong (empty: nothing).
@@ -136,14 +127,15 @@ struct CheckpointWriter::Impl {
 std::vector<std::string> CheckpointWriter::Impl::agree() {
     std::vector<std::string> problems;
     std::string last;    // what rank 0 could not do, all ranks report: once is enough
-    const auto texts = communicator.all_gather_strings(result.to_text(), "agree on a checkpoint");
+    const ShardFile& own = result.file;
+    const auto all =
+        all_gather_json(communicator, {own.name, own.bytes, own.xxh3, result.error}, "agree on a checkpoint");
     manifest.shards.clear();
-    for (std::size_t rank = 0; rank < texts.size(); ++rank) {
-        const WriteResult of_rank = WriteResult::from_text(texts[rank]);
-        if (!of_rank.error.empty() && of_rank.error != last)
-            problems.push_back(fmt::format("rank {}: {}", rank, of_rank.error));
-        last = of_rank.error;
-        manifest.shards.push_back(of_rank.file);
+    for (std::size_t rank = 0; rank < all.size(); ++rank) {
+        const std::string error = all[rank][3];
+        if (!error.empty() && error != last) problems.push_back(fmt::format("rank {}: {}", rank, error));
+        last = error;
+        manifest.shards.push_back({all[rank][0], all[rank][1], all[rank][2]});
     }
     return problems;
 }
@@ -179,7 +171,7 @@ bool CheckpointWriter::Impl::publish() {
     return problems.empty();
 }
 
-CheckpointWriter::CheckpointWriter(fs::path run_directory, int keep, Communicator& communicator)
+CheckpointWriter::CheckpointWriter(fs::path run_directory, int keep, HostMessages& communicator)
     : impl_(std::make_unique<Impl>(std::move(run_directory), keep, communicator)) {
     const std::string error =
         impl_->on_rank_0("make the folder of the checkpoints", [&] { make_folders(impl_->checkpoints); });

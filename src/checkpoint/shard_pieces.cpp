@@ -5,8 +5,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
+#include <span>
 #include <string_view>
-#include <tuple>
 
 #include "blip/base/error.h"
 
@@ -17,29 +18,12 @@ namespace {
     throw Error(ExitCode::bad_data, fmt::format("{}: {}", path.string(), what));
 }
 
-void check_whole(const std::vector<StoredPiece>& pieces, const Layout& layout, const std::string& kind,
-                 const std::filesystem::path& directory) {
-    std::size_t next = 0;
-    for (ParamId id = 0; id < layout.count(); ++id) {
-        std::int64_t at = 0;
-        for (; next < pieces.size() && pieces[next].param == id; ++next) {
-            const Range range = pieces[next].elements;
-            if (range.begin != at) {
-                bad(directory, fmt::format("{} of '{}' has elements {}..{} {}", kind, layout.spec(id).name,
-                                           std::min(at, range.begin), std::max(at, range.begin),
-                                           range.begin < at ? "twice" : "nowhere"));
-            }
-            at = range.end;
-        }
-        if (at != layout.spec(id).element_count()) {
-            bad(directory, fmt::format("{} of '{}' has {} of {} elements: another model, or an incomplete checkpoint",
-                                       kind, layout.spec(id).name, at, layout.spec(id).element_count()));
-        }
-    }
-}
+struct PieceName {
+    std::string kind, param;
+    Range elements;
+};
 
-}    // namespace
-
+// nullopt if it is none, or its range is empty
 std::optional<PieceName> parse_piece_name(const std::string& text) {
     const std::size_t slash = text.find('/'), open = text.rfind('['), colon = text.rfind(':');
     if (slash == std::string::npos || open == std::string::npos || colon == std::string::npos || open < slash ||
@@ -59,33 +43,63 @@ std::optional<PieceName> parse_piece_name(const std::string& text) {
     return name.elements.begin >= 0 && name.elements.begin < name.elements.end ? std::optional(name) : std::nullopt;
 }
 
-ShardPieces::ShardPieces(const std::filesystem::path& directory, const Manifest& manifest, const Layout& layout,
-                         const std::vector<std::string>& kinds) {
-    for (const std::string& kind : kinds) pieces_[kind];
-    for (const ShardFile& shard : manifest.shards) {
-        const SafetensorsFile file = SafetensorsFile::open(directory / shard.name);
-        for (const auto& [name, entry] : file.entries()) {
-            const std::optional<PieceName> piece = parse_piece_name(name);
-            if (!piece) bad(file.path(), fmt::format("'{}' is no piece of a checkpoint", name));
-            const auto wanted = pieces_.find(piece->kind);
-            if (wanted == pieces_.end()) continue;
-            const ParamId id = layout.find(piece->param);
-            if (id < 0) bad(file.path(), fmt::format("parameter '{}' is unknown to this model", piece->param));
-            const Range range = piece->elements;
-            const bool fits = range.end <= layout.spec(id).element_count();
-            if (!fits || entry.dtype != "F32" || entry.shape != std::vector<std::int64_t>{range.length()}) {
-                bad(file.path(),
-                    fmt::format("'{}' does not fit a parameter of {} elements", name, layout.spec(id).element_count()));
+}    // namespace
+
+ShardPieces::ShardPieces(const std::filesystem::path& directory, const Manifest& manifest) {
+    for (const ShardFile& shard : manifest.shards) add(WeightFile::open(directory / shard.name));
+    check(directory);
+}
+
+void ShardPieces::add(std::unique_ptr<WeightFile> shard) {
+    for (const auto& [name, tensor] : shard->tensors()) {
+        const std::optional<PieceName> piece = parse_piece_name(name);
+        if (!piece || tensor.dtype != "F32" || tensor.shape != std::vector<std::int64_t>{piece->elements.length()})
+            bad(shard->path(), fmt::format("'{}' is no piece of a checkpoint", name));
+        pieces_[piece->kind][piece->param].push_back({piece->elements, shard.get(), name});
+    }
+    shards_.push_back(std::move(shard));
+}
+
+void ShardPieces::check(const std::filesystem::path& directory) {
+    for (auto& [kind, params] : pieces_) {
+        for (auto& [param, pieces] : params) {
+            std::sort(pieces.begin(), pieces.end(),
+                      [](const StoredPiece& a, const StoredPiece& b) { return a.elements.begin < b.elements.begin; });
+            std::int64_t at = 0;
+            for (const auto& [range, shard, name] : pieces) {
+                if (range.begin != at)
+                    bad(directory,
+                        fmt::format("{} of '{}' has elements {}..{} {}", kind, param, std::min(at, range.begin),
+                                    std::max(at, range.begin), range.begin < at ? "twice" : "nowhere"));
+                at = range.end;
             }
-            wanted->second.push_back({id, range, file.tensor(name)});
         }
     }
-    for (auto& [kind, pieces] : pieces_) {
-        std::sort(pieces.begin(), pieces.end(), [](const StoredPiece& a, const StoredPiece& b) {
-            return std::tuple(a.param, a.elements.begin, a.elements.end) <
-                   std::tuple(b.param, b.elements.begin, b.elements.end);
+    const auto& masters = pieces_["master"];
+    for (const char* kind : {"exp_avg", "exp_avg_sq"}) {
+        const auto same = [](const auto& a, const auto& b) {
+            return a.first == b.first && a.second.back().elements.end == b.second.back().elements.end;
+        };
+        const auto& others = pieces_[kind];
+        const auto [own, other] = std::mismatch(masters.begin(), masters.end(), others.begin(), others.end(), same);
+        if (own != masters.end() || other != others.end())
+            bad(directory, fmt::format("'{}' has not as many elements of master as of {}",
+                                       own != masters.end() ? own->first : other->first, kind));
+    }
+    if (masters.empty()) bad(directory, "the shards hold no parameter");
+}
+
+void ShardPieces::read(const std::string& kind, const std::string& param, Range elements, const PieceSink& sink) const {
+    for (const StoredPiece& piece : of(kind).at(param)) {
+        if (piece.elements.end <= elements.begin || piece.elements.begin >= elements.end) continue;
+        piece.shard->read(piece.name, [&](std::int64_t first, std::span<const float> values) {
+            first += piece.elements.begin;
+            const std::int64_t begin = std::max(first, elements.begin);
+            const std::int64_t end = std::min(first + static_cast<std::int64_t>(values.size()), elements.end);
+            if (begin < end)
+                sink(begin,
+                     values.subspan(static_cast<std::size_t>(begin - first), static_cast<std::size_t>(end - begin)));
         });
-        check_whole(pieces, layout, kind, directory);
     }
 }
 

@@ -1,45 +1,47 @@
-// The tensors of a checkpoint's shards as pieces of parameters, checked as a whole before anything is copied.
-// Internal to the checkpoint layer: load.cpp takes weights and moments from it; weights alone: checkpoint_weights.h.
+// The tensors of a checkpoint's shards as pieces of parameters, checked as a whole before anything is copied. Internal
+// to the checkpoint layer: resume (load.cpp), --init (init/checkpoint_weights.h) and verify.
 #pragma once
 
 #include <filesystem>
 #include <map>
-#include <optional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "blip/checkpoint/manifest.h"
 #include "blip/params/arena.h"
-#include "blip/weights/safetensors.h"
+#include "blip/weights/weight_file.h"
 
 namespace blip {
 
-// "exp_avg/NAME[begin:end]", as a shard calls a tensor
-struct PieceName {
-    std::string kind, param;
-    Range elements;
-};
-// nullopt if it is none, or its range is empty
-std::optional<PieceName> parse_piece_name(const std::string& text);
-
 struct StoredPiece {
-    ParamId param = 0;
-    Range elements;       // within the flattened parameter
-    at::Tensor values;    // fp32, elements.length()
+    Range elements;    // within the flattened parameter
+    const WeightFile* shard = nullptr;
+    std::string name;    // in the shard: "exp_avg/NAME[begin:end]"
 };
 
 class ShardPieces {
   public:
-    // Opens all shards. kinds: which of master, exp_avg, exp_avg_sq are needed; each must cover every element of the
-    // layout exactly once. Throws bad_data naming the file and the parameter.
-    ShardPieces(const std::filesystem::path& directory, const Manifest& manifest, const Layout& layout,
-                const std::vector<std::string>& kinds);
+    ShardPieces() = default;
+    // Of all shards. Throws as add and check do.
+    ShardPieces(const std::filesystem::path& directory, const Manifest& manifest);
 
-    // of one kind, ordered by parameter and element
-    const std::vector<StoredPiece>& of(const std::string& kind) const { return pieces_.at(kind); }
+    // Throws bad_data naming file and tensor if one is no piece of a checkpoint.
+    void add(std::unique_ptr<WeightFile> shard);
+    // After the last shard. Throws bad_data naming the parameter unless master, exp_avg and exp_avg_sq hold the same
+    // elements of the same parameters, each once, from the first on.
+    void check(const std::filesystem::path& directory);
+
+    // Of master, exp_avg or exp_avg_sq: by parameter, each one's pieces in order.
+    const std::map<std::string, std::vector<StoredPiece>>& of(const std::string& kind) const {
+        return pieces_.at(kind);
+    }
+    // These elements of a parameter, as the shards have them; first counts from the parameter's first.
+    void read(const std::string& kind, const std::string& param, Range elements, const PieceSink& sink) const;
 
   private:
-    std::map<std::string, std::vector<StoredPiece>> pieces_;
+    std::vector<std::unique_ptr<WeightFile>> shards_;
+    std::map<std::string, std::map<std::string, std::vector<StoredPiece>>> pieces_;
 };
 
 }    // namespace blip

@@ -4,20 +4,17 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <set>
-#include <tuple>
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
+#include "blip/base/printable.h"
 #include "blip/checkpoint/manifest.h"
 #include "blip/weights/export.h"
-#include "blip/weights/safetensors.h"
 #include "src/checkpoint/directories.h"
-#include "src/checkpoint/init_source.h"
-#include "src/checkpoint/json_fields.h"
+#include "src/checkpoint/init/source.h"
+#include "src/checkpoint/model_json.h"
 #include "src/checkpoint/shard_check.h"
 #include "src/checkpoint/shard_pieces.h"
 
@@ -31,11 +28,8 @@ bool is_folder(const fs::path& path) {
     return fs::is_directory(path, ignored);
 }
 
-// Of one kind ("master", ...) and parameter: element ranges by begin.
-using Coverage = std::map<std::pair<std::string, std::string>, std::vector<Range>>;
-
 // A shard of another step or rank may be whole and yet not this checkpoint's.
-void check_belonging(const SafetensorsFile& shard, const Manifest& manifest, std::size_t rank) {
+void check_belonging(const WeightFile& shard, const Manifest& manifest, std::size_t rank) {
     const std::map<std::string, std::int64_t> expected = {{"rank", static_cast<std::int64_t>(rank)},
                                                           {"world_size", manifest.world_size},
                                                           {"step", manifest.state.global_step}};
@@ -48,48 +42,9 @@ void check_belonging(const SafetensorsFile& shard, const Manifest& manifest, std
     }
 }
 
-void add_pieces(const SafetensorsFile& shard, Coverage& coverage) {
-    for (const auto& [name, entry] : shard.entries()) {
-        const std::optional<PieceName> piece = parse_piece_name(name);
-        if (!piece || entry.dtype != "F32" || entry.shape != std::vector<std::int64_t>{piece->elements.length()})
-            throw Error(ExitCode::bad_data,
-                        fmt::format("{}: '{}' is no piece of a checkpoint", shard.path().filename().string(), name));
-        coverage[{piece->kind, piece->param}].push_back(piece->elements);
-    }
-}
-
-// What is wrong with the pieces of all shards together: each of master, exp_avg, exp_avg_sq must hold the same elements
-// of the same parameters, each once, from the first on.
-std::string coverage_problem(Coverage& coverage) {
-    std::map<std::string, std::map<std::string, std::int64_t>> ends;    // by parameter, by kind
-    for (auto& [key, ranges] : coverage) {
-        const auto& [kind, param] = key;
-        std::sort(ranges.begin(), ranges.end(), [](const Range& a, const Range& b) { return a.begin < b.begin; });
-        std::int64_t at = 0;
-        for (const Range& range : ranges) {
-            if (range.begin != at)
-                return fmt::format("{} of '{}' has elements {}..{} {}", kind, param, std::min(at, range.begin),
-                                   std::max(at, range.begin), range.begin < at ? "twice" : "nowhere");
-            at = range.end;
-        }
-        ends[param][kind] = at;
-    }
-    if (ends.empty()) return "the shards hold no parameter";
-    const std::set<std::string> kinds = {"master", "exp_avg", "exp_avg_sq"};
-    for (const auto& [param, by_kind] : ends) {
-        const bool complete = std::all_of(kinds.begin(), kinds.end(), [&](const std::string& kind) {
-            const auto found = by_kind.find(kind);
-            return found != by_kind.end() && found->second == by_kind.begin()->second;
-        });
-        if (!complete || by_kind.size() != kinds.size())
-            return fmt::format("'{}' has not as many elements of master, exp_avg and exp_avg_sq", param);
-    }
-    return "";
-}
-
 std::vector<std::string> shard_problems(const fs::path& directory, const Manifest& manifest, bool deep) {
     std::vector<std::string> problems;
-    Coverage coverage;
+    ShardPieces pieces;
     for (std::size_t rank = 0; rank < manifest.shards.size(); ++rank) {
         const ShardFile& file = manifest.shards[rank];
         try {
@@ -98,15 +53,19 @@ std::vector<std::string> shard_problems(const fs::path& directory, const Manifes
                 problems.push_back(*problem);
                 continue;
             }
-            const SafetensorsFile shard = SafetensorsFile::open(directory / file.name);
-            check_belonging(shard, manifest, rank);
-            add_pieces(shard, coverage);
+            std::unique_ptr<WeightFile> shard = WeightFile::open(directory / file.name);
+            check_belonging(*shard, manifest, rank);
+            pieces.add(std::move(shard));
         } catch (const Error& failure) {
             problems.emplace_back(failure.what());
         }
     }
-    if (problems.empty())
-        if (std::string problem = coverage_problem(coverage); !problem.empty()) problems.push_back(std::move(problem));
+    if (!problems.empty()) return problems;
+    try {
+        pieces.check(directory);
+    } catch (const Error& failure) {
+        problems.emplace_back(failure.what());
+    }
     return problems;
 }
 
@@ -118,8 +77,8 @@ VerifiedItem verify_checkpoint(const fs::path& directory, bool deep) {
         const Manifest manifest = Manifest::from_json(read_manifest_text(manifest_path), manifest_path.string());
         item.step = manifest.state.global_step;
         for (const ShardFile& file : manifest.shards) item.bytes += file.bytes;
-        item.text = fmt::format("after step {}, epoch {}, written by {} rank{}, {:.1f} MiB", manifest.state.global_step,
-                                manifest.state.epoch, manifest.world_size, manifest.world_size == 1 ? "" : "s",
+        item.text = fmt::format("after step {}, epoch {}, written by {}, {:.1f} MiB", manifest.state.global_step,
+                                manifest.state.epoch, counted(manifest.world_size, "rank"),
                                 static_cast<double>(item.bytes) / (1 << 20));
         problems = shard_problems(directory, manifest, deep);
     } catch (const Error& failure) {

@@ -1,8 +1,8 @@
-// See nccl_communicator.h.
+// See nccl/collectives.h.
 #include <fmt/format.h>
 
 #include "blip/base/error.h"
-#include "blip/comm/nccl/communicator.h"
+#include "blip/comm/nccl/collectives.h"
 
 namespace blip {
 

@@ -7,10 +7,10 @@
 #include <array>
 #include <cmath>
 #include <iterator>
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "blip/base/error.h"
+#include "blip/base/json.h"
 #include "src/comm/mpi/check.h"
 
 namespace blip {
@@ -34,7 +34,7 @@ std::string to_text(const std::vector<PhaseRow>& rows) {
     for (const PhaseRow& row : rows)
         all.push_back({row.rank, row.pid, row.host, row.process, row.doing, row.epoch, row.step, row.doing_for_s,
                        row.silent_for_s, row.waiting});
-    return all.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    return to_line(all);
 }
 
 void add_rows(const std::string& text, std::map<int, PhaseRow>& rows) {
@@ -108,11 +108,7 @@ HangReport::HangReport(MPI_Comm world, MPI_Comm node, const Patience& patience) 
     mpi_check(MPI_Comm_rank(node, &node_rank_), "ask for the rank on this host");
     mpi_check(MPI_Comm_size(node, &node_size_), "ask for the number of ranks on this host");
     const char* what = "duplicate the communicator";
-    MPI_Request request = MPI_REQUEST_NULL;
-    mpi_check(MPI_Comm_idup(world, &comm_, &request), what);
-    MpiRequests requests;
-    requests.add(request, -1);
-    requests.wait(what, patience_);
+    run_collective(what, patience_, [&](MPI_Request* request) { return MPI_Comm_idup(world, &comm_, request); });
     mpi_check(MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN), "set the error handler");
     own_slot().rank = rank_;
     if (node_size_ > 1) share_board();
@@ -125,11 +121,6 @@ HangReport::~HangReport() {
 // The first rank of the host makes it, the others open it, then its name goes. All or none of them use it.
 void HangReport::share_board() {
     const char* what = "share a page among the host's ranks";
-    const auto wait = [&](MPI_Request request) {
-        MpiRequests requests;
-        requests.add(request, -1);
-        requests.wait(what, patience_);
-    };
     struct Found {
         char name[64];
         std::uint64_t token;
@@ -139,14 +130,13 @@ void HangReport::share_board() {
         board_.name().copy(found.name, sizeof found.name - 1);
         found.token = board_.token();
     }
-    MPI_Request request = MPI_REQUEST_NULL;
-    mpi_check(MPI_Ibcast(&found, sizeof found, MPI_BYTE, 0, node_, &request), what);
-    wait(request);
+    run_collective(what, patience_,
+                   [&](MPI_Request* r) { return MPI_Ibcast(&found, sizeof found, MPI_BYTE, 0, node_, r); });
     if (node_rank_ > 0 && found.name[0] != '\0') board_ = PhaseBoard::open(found.name, found.token, node_size_);
     const int have = board_.shared() ? 1 : 0;
     int all_have = 0;
-    mpi_check(MPI_Iallreduce(&have, &all_have, 1, MPI_INT, MPI_MIN, node_, &request), what);
-    wait(request);
+    run_collective(what, patience_,
+                   [&](MPI_Request* r) { return MPI_Iallreduce(&have, &all_have, 1, MPI_INT, MPI_MIN, node_, r); });
     board_.remove_name();
     if (all_have == 0) {
         board_ = PhaseBoard();

@@ -1,5 +1,5 @@
 // What every rank of the job was doing when a wait ran out of time: read from the host's board, and asked of ranks of
-// other hosts that are waiting as well and so can answer. One rank tells it for all. Used by mpi_communicator.cpp.
+// other hosts that are waiting as well and so can answer. One rank tells it for all. Used by mpi/communicator.cpp.
 #pragma once
 
 #include <mpi.h>
@@ -25,7 +25,7 @@ class HangReport {
 
     // Called while this rank waits, by the thread that does: answers ranks of other hosts that ask. Cheap.
     void answer();
-    // See Communicator::hang_facts.
+    // See HostMessages::hang_facts.
     HangFacts tell(const std::vector<int>& awaited);
 
   private:

@@ -7,27 +7,26 @@
 #include <chrono>
 #include <future>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
 
 #include "blip/base/cpu_progress.h"
 #include "blip/base/error.h"
+#include "blip/base/json.h"
 
 namespace blip {
 
-void run_together(Communicator& communicator, const std::function<void()>& work) {
+void run_together(HostMessages& communicator, const std::function<void()>& work) {
     nlohmann::json own;
     try {
         work();
     } catch (const Error& error) {
         own = {{"code", static_cast<int>(error.code())}, {"message", error.what()}};
     }
-    const auto all = communicator.all_gather_strings(own.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
-                                                     "agreement that every rank could do its part");
+    const auto all = all_gather_json(communicator, own, "agreement that every rank could do its part");
     std::map<std::string, std::pair<int, std::vector<std::size_t>>> failures;    // message -> code, ranks
     for (std::size_t rank = 0; rank < all.size(); ++rank) {
-        const auto report = nlohmann::json::parse(all[rank]);
+        const nlohmann::json& report = all[rank];
         if (report.is_null()) continue;
         auto& [code, ranks] = failures[report.at("message")];
         code = report.at("code");
@@ -43,7 +42,14 @@ void run_together(Communicator& communicator, const std::function<void()>& work)
     throw AgreedError(static_cast<ExitCode>(failures.begin()->second.first), text);
 }
 
-std::string run_on_first_rank(Communicator& communicator, const std::function<std::string()>& work) {
+std::vector<nlohmann::json> all_gather_json(HostMessages& communicator, const nlohmann::json& own, const char* what) {
+    std::vector<nlohmann::json> all;
+    for (const std::string& text : communicator.all_gather_strings(to_line(own), what))
+        all.push_back(nlohmann::json::parse(text));
+    return all;
+}
+
+std::string run_on_first_rank(HostMessages& communicator, const std::function<std::string()>& work) {
     // an exit code, 0 for success, before the text or the message
     std::string answer;
     if (communicator.rank() == 0) {
@@ -60,7 +66,7 @@ std::string run_on_first_rank(Communicator& communicator, const std::function<st
     return answer;
 }
 
-void first_rank_works(Communicator& communicator, const char* what, const std::function<void()>& work) {
+void first_rank_works(HostMessages& communicator, const char* what, const std::function<void()>& work) {
     using namespace std::chrono_literals;
     constexpr auto between_signs = 200ms;
     if (communicator.size() == 1) return work();

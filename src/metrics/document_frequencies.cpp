@@ -9,7 +9,6 @@
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
 #include "blip/metrics/coco_tokens.h"
-#include "blip/text/json_file.h"
 #include "src/metrics/counted_captions.h"
 
 namespace blip {

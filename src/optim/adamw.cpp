@@ -14,7 +14,6 @@
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/impl/LocalDispatchKeySet.h>
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -68,11 +67,11 @@ at::Tensor zero_or_nan(const at::Tensor& scalar) { return scalar - scalar; }
 
 }    // namespace
 
-ShardedAdamW::ShardedAdamW(Arena& arena, Communicator& communicator, const OptimOptions& options, bool together)
-    : arena_(arena), communicator_(communicator), options_(options), together_(together) {
+ShardedAdamW::ShardedAdamW(Arena& arena, Collectives& collectives, const OptimOptions& options, bool together)
+    : arena_(arena), collectives_(collectives), options_(options), together_(together) {
     const auto fp32 = at::TensorOptions().dtype(at::kFloat).device(arena.placement().device);
     for (std::size_t bucket = 0; bucket < arena.buckets().size(); ++bucket) {
-        const Range own = arena.shard(static_cast<int>(bucket), communicator.rank());
+        const Range own = arena.shard(static_cast<int>(bucket), collectives.rank());
         exp_avg_.push_back(at::zeros({own.length()}, fp32));
         exp_avg_sq_.push_back(at::zeros({own.length()}, fp32));
         masters_.push_back(masters_apart() ? at::zeros({own.length()}, fp32)
@@ -84,17 +83,17 @@ ShardedAdamW::ShardedAdamW(Arena& arena, Communicator& communicator, const Optim
 
 bool ShardedAdamW::masters_apart() const { return arena_.placement().dtype != at::kFloat; }
 
-int ShardedAdamW::rank() const { return communicator_.rank(); }
+int ShardedAdamW::rank() const { return collectives_.rank(); }
 
 // What the bucket's masters are now, into the arena.
 void ShardedAdamW::round_masters(std::size_t bucket) {
     if (!masters_apart()) return;
-    const Range own = arena_.shard(static_cast<int>(bucket), communicator_.rank());
+    const Range own = arena_.shard(static_cast<int>(bucket), collectives_.rank());
     at::narrow(arena_.flat_weights(), 0, own.begin, own.length()).copy_(masters_[bucket]);
 }
 
 GatherPart ShardedAdamW::gathered(std::size_t bucket) {
-    const Range own = arena_.shard(static_cast<int>(bucket), communicator_.rank());
+    const Range own = arena_.shard(static_cast<int>(bucket), collectives_.rank());
     return {arena_.weight_address(arena_.buckets()[bucket].range.begin), own.length() * arena_.weight_element_bytes()};
 }
 
@@ -113,9 +112,9 @@ at::Tensor ShardedAdamW::step_by_bucket(GradReducer& reducer, double lr, const a
                           /*maximize=*/false, {}, found_inf);
         round_masters(b);
         const GatherPart part = gathered(b);
-        gathering.push_back(communicator_.start_all_gather(part.buffer, part.bytes, gather_what));
+        gathering.push_back(collectives_.start_all_gather(part.buffer, part.bytes, gather_what));
     }
-    for (WorkPtr& work : gathering) communicator_.wait(std::move(work));
+    for (WorkPtr& work : gathering) collectives_.wait(std::move(work));
     return squares;
 }
 
@@ -134,7 +133,7 @@ at::Tensor ShardedAdamW::step_together(GradReducer& reducer, double lr, const at
         round_masters(b);
         parts.push_back(gathered(b));
     }
-    for (WorkPtr& work : communicator_.start_all_gathers(parts, gather_what)) communicator_.wait(std::move(work));
+    for (WorkPtr& work : collectives_.start_all_gathers(parts, gather_what)) collectives_.wait(std::move(work));
     return squares;
 }
 
@@ -149,7 +148,7 @@ ShardedAdamW::StepResult ShardedAdamW::step(GradReducer& reducer, double lr, con
     step_count_.add_(at::eq(loss_fault, 0).to(at::kFloat));
     const at::Tensor squares =
         together_ ? step_together(reducer, lr, loss_fault) : step_by_bucket(reducer, lr, loss_fault);
-    communicator_.finish_exchanges();
+    collectives_.finish_exchanges();
     return {squares, at::ne(zero_or_nan(squares), loss_fault).to(at::kDouble)};
 }
 
@@ -159,7 +158,7 @@ void ShardedAdamW::write_weights(std::int64_t begin, std::span<const float> valu
     if (!masters_apart()) return;
     const std::int64_t end = begin + static_cast<std::int64_t>(values.size());
     for (std::size_t bucket = 0; bucket < masters_.size(); ++bucket) {
-        const Range own = arena_.shard(static_cast<int>(bucket), communicator_.rank());
+        const Range own = arena_.shard(static_cast<int>(bucket), collectives_.rank());
         const std::int64_t first = std::max(begin, own.begin), last = std::min(end, own.end);
         if (first >= last) continue;
         // from_blob asks for a writable pointer; nothing writes to it
@@ -170,13 +169,5 @@ void ShardedAdamW::write_weights(std::int64_t begin, std::span<const float> valu
 }
 
 std::int64_t ShardedAdamW::update_count() const { return static_cast<std::int64_t>(step_count_.item<float>()); }
-
-void ShardedAdamW::set_update_count(std::int64_t count) {
-    // the fused kernel takes the count as fp32, which is exact up to here
-    if (count < 0 || count > (std::int64_t{1} << 24)) {
-        throw Error(ExitCode::internal, fmt::format("update count {} is outside 0..2^24", count));
-    }
-    step_count_.fill_(static_cast<double>(count));
-}
 
 }    // namespace blip

@@ -15,7 +15,7 @@ namespace blip {
 
 struct GradReducer::Impl {
     Arena& arena;
-    Communicator& communicator;
+    Collectives& collectives;
     bool armed = false;
     std::vector<int> bucket_of_leaf;    // by id; -1: no leaf
     std::vector<int> leaves;            // by bucket: how many
@@ -27,7 +27,7 @@ struct GradReducer::Impl {
     int started_by_hooks = 0;
     double waited_s = 0;
 
-    Impl(Arena& an_arena, Communicator& a_communicator) : arena(an_arena), communicator(a_communicator) {
+    Impl(Arena& an_arena, Collectives& some_collectives) : arena(an_arena), collectives(some_collectives) {
         const auto& buckets = arena.buckets();
         const Layout& layout = arena.layout();
         bucket_of_leaf.resize(static_cast<std::size_t>(layout.leaf_ids()), -1);
@@ -58,11 +58,11 @@ struct GradReducer::Impl {
     void start_next() {
         const int bucket = next();
         const Range range = arena.buckets()[static_cast<std::size_t>(bucket)].range;
-        const Range own = arena.shard(bucket, communicator.rank());
+        const Range own = arena.shard(bucket, collectives.rank());
         float* gradients = arena.gradient_data();
         works[static_cast<std::size_t>(bucket)] =
-            communicator.start_reduce_scatter(gradients + range.begin, gradients + own.begin, own.length(),
-                                              names[static_cast<std::size_t>(bucket)].c_str());
+            collectives.start_reduce_scatter(gradients + range.begin, gradients + own.begin, own.length(),
+                                             names[static_cast<std::size_t>(bucket)].c_str());
         start_order.push_back(bucket);
     }
 
@@ -86,7 +86,7 @@ struct GradReducer::Impl {
         WorkPtr work = std::move(works.at(static_cast<std::size_t>(bucket)));
         if (!work) return;
         const auto start = std::chrono::steady_clock::now();
-        communicator.wait(std::move(work));
+        collectives.wait(std::move(work));
         waited_s += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     }
 };
@@ -101,8 +101,7 @@ struct GradientHook : torch::autograd::PostAccumulateGradHook {
 
 }    // namespace
 
-GradReducer::GradReducer(Arena& arena, Communicator& communicator)
-    : impl_(std::make_unique<Impl>(arena, communicator)) {
+GradReducer::GradReducer(Arena& arena, Collectives& collectives) : impl_(std::make_unique<Impl>(arena, collectives)) {
     for (ParamId id = 0; id < arena.layout().leaf_ids(); ++id) {
         if (!arena.layout().is_leaf(id)) continue;
         auto hook = std::make_unique<GradientHook>([impl = impl_.get(), id] { impl->on_gradient(id); });
@@ -135,7 +134,7 @@ at::Tensor GradReducer::reduced_shard(int bucket) {
         throw Error(ExitCode::internal, fmt::format("gradient bucket {} is asked for before finish()", bucket));
     }
     impl_->wait_for(bucket);
-    const Range own = impl_->arena.shard(bucket, impl_->communicator.rank());
+    const Range own = impl_->arena.shard(bucket, impl_->collectives.rank());
     return at::narrow(impl_->arena.flat_gradients(), 0, own.begin, own.length());
 }
 

@@ -216,7 +216,7 @@ ParsedCommandLine parse_command_line(const std::vector<std::string>& given_argum
     }
     const std::vector<Given> given = apply_all(config, words.flags, table, options);
     settings.help |= settings.help_all;
-    if (settings.help || settings.version) return settings;
+    if (settings.help) return settings;
     check_together(options, given);
     if (!options.print_config) check_required(options);
     return settings;

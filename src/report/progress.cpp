@@ -2,6 +2,7 @@
 #include "blip/report/progress.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <array>
 #include <cmath>
@@ -20,46 +21,48 @@ double seconds_between(Clock::time_point from, Clock::time_point to) {
 
 }    // namespace
 
-Progress::Progress(std::string what, std::int64_t total, bool enabled, double log_every_s)
+Progress::Progress(std::string what, std::int64_t total, bool enabled, double log_every_s, bool ends)
     : what_(std::move(what)),
       total_(total),
       enabled_(enabled),
       terminal_(enabled && on_terminal()),
-      log_every_s_(log_every_s) {
+      log_every_s_(log_every_s),
+      ends_(ends) {
     if (log_every_s_ == 0) log_every_s_ = terminal_ ? 300 : 30;
 }
 
 Progress::~Progress() { clear(); }
 
-std::string Progress::line(std::int64_t done, const std::string& text, Clock::time_point now) const {
-    const double percent = total_ > 0 ? 100.0 * static_cast<double>(done) / static_cast<double>(total_) : 100;
-    std::string line = fmt::format("{} {}/{} ({:.0f} %)", what_, done, total_, std::floor(percent));
-    if (!text.empty()) line += "  " + text;
+std::vector<std::string> Progress::complete(std::int64_t done, std::vector<std::string> fields,
+                                            Clock::time_point now) const {
+    if (fields.empty())
+        fields = {fmt::format("{} {}/{}", what_, done, total_) + kBetweenFields + format_percent(done, total_)};
     // the rate counts from the first update: what came before it (start-up, a resumed part) says nothing about the rest
     const double elapsed_s = seconds_between(start_, now);
     if (done < total_ && done > first_done_ && elapsed_s > 0)
-        line += "  ETA " + format_duration(elapsed_s / static_cast<double>(done - first_done_) *
-                                           static_cast<double>(total_ - done));
-    return line;
+        fields.insert(fields.begin() + 1, "ETA " + format_duration(elapsed_s / static_cast<double>(done - first_done_) *
+                                                                   static_cast<double>(total_ - done)));
+    return fields;
 }
 
-void Progress::update(std::int64_t done, const std::string& text) {
+void Progress::update(std::int64_t done, std::vector<std::string> fields) {
     if (!enabled_) return;
     const auto now = Clock::now();
     const bool first = first_done_ < 0, last = done >= total_;
     if (first) {
         first_done_ = done;
-        start_ = now;
+        start_ = last_ = now;
     }
-    if (log_every_s_ > 0 && (first || last || seconds_between(last_, now) >= log_every_s_)) {
+    fields = complete(done, std::move(fields), now);
+    if (log_every_s_ > 0 && ((ends_ && (first || last)) || seconds_between(last_, now) >= log_every_s_)) {
         last_ = now;
-        log_info_text(line(done, text, now));
+        log_info_text(fmt::format("{}", fmt::join(fields, kBetweenFields)));
     }
     if (!terminal_ || last) return;
     // ten times a second is as much as anyone reads
     if (first || seconds_between(drawn_, now) >= 0.1) {
         drawn_ = now;
-        draw_transient_line(line(done, text, now));
+        draw_transient_line(fields);
     }
 }
 
@@ -76,6 +79,10 @@ std::string format_duration(double seconds) {
     }
     if (whole >= 60) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
     return fmt::format("{} s", whole);
+}
+
+std::string format_percent(std::int64_t part, std::int64_t whole) {
+    return fmt::format("{} %", whole > 0 ? 100 * part / whole : 100);
 }
 
 std::string format_bytes(double bytes) {

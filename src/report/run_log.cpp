@@ -10,10 +10,10 @@
 #include <cstring>
 #include <ctime>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <system_error>
 
 #include "blip/base/error.h"
+#include "blip/base/json.h"
 #include "blip/base/log.h"
 #include "blip/base/printable.h"
 
@@ -56,9 +56,7 @@ void end_last_line(const std::filesystem::path& file) {
 }
 
 // NaN and infinities become null.
-std::string line_of(const Json& record) {
-    return printable_line(record.dump(-1, ' ', false, Json::error_handler_t::replace)) + '\n';
-}
+std::string line_of(const Json& record) { return printable_line(to_line(record)) + '\n'; }
 
 constexpr std::size_t kMostWaitingBytes = 64 << 20;    // some 200,000 steps
 

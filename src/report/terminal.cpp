@@ -57,9 +57,19 @@ std::string first_columns(const std::string& text, std::size_t columns) {
     return text;
 }
 
-void draw_transient_line(const std::string& text) {
+std::string fitting_fields(const std::vector<std::string>& fields, std::size_t columns) {
+    std::string text = first_columns(fields.front(), columns);
+    for (auto field = fields.begin() + 1; field != fields.end(); ++field) {
+        const std::string longer = text + kBetweenFields + *field;
+        if (first_columns(longer, columns) != longer) break;
+        text = longer;
+    }
+    return text;
+}
+
+void draw_transient_line(const std::vector<std::string>& fields) {
     // one column stays free: a full line would wrap, and \r would then return to its second half
-    const std::string fitting = first_columns(printable_line(text), terminal_width() - 1);
+    const std::string fitting = printable_line(fitting_fields(fields, terminal_width() - 1));
     set_before_log_line(&clear_transient_line);
     const std::lock_guard lock(drawing);
     put("\r" + fitting + "\x1b[K");

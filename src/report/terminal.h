@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 namespace blip {
 
@@ -12,8 +13,11 @@ bool on_terminal();
 std::size_t terminal_width();
 // The first `columns` characters of UTF-8 text.
 std::string first_columns(const std::string& text, std::size_t columns);
+inline constexpr const char* kBetweenFields = "  ";
+// As many whole fields from the left as have room; of the first one, as much as fits.
+std::string fitting_fields(const std::vector<std::string>& fields, std::size_t columns);
 // Replaces the transient line. Log lines clear it by themselves.
-void draw_transient_line(const std::string& text);
+void draw_transient_line(const std::vector<std::string>& fields);
 void clear_transient_line();
 
 }    // namespace blip

@@ -20,7 +20,7 @@ struct Decision {
 
 class Decisions {
   public:
-    explicit Decisions(Communicator& communicator) : communicator_(communicator) {}
+    explicit Decisions(HostMessages& communicator) : communicator_(communicator) {}
 
     bool in_flight() const { return in_flight_; }
     void post(const Decision& own) {
@@ -35,7 +35,7 @@ class Decisions {
     }
 
   private:
-    Communicator& communicator_;
+    HostMessages& communicator_;
     std::array<double, 6> values_{};
     WorkPtr work_;
     bool in_flight_ = false;

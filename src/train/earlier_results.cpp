@@ -33,7 +33,7 @@ bool tells_of_checkpoints(const fs::path& log) {
 
 }    // namespace
 
-void refuse_earlier_results(const fs::path& output, Communicator& communicator) {
+void refuse_earlier_results(const fs::path& output, HostMessages& communicator) {
     run_on_first_rank(communicator, [&] {
         std::vector<std::string> left;
         for (const char* folder : {"best", "evaluations"})

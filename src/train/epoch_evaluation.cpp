@@ -3,13 +3,12 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "blip/base/digest.h"
 #include "blip/base/durable_file.h"
+#include "blip/base/json.h"
 #include "blip/base/log.h"
 #include "blip/base/phase.h"
-#include "blip/checkpoint/checkpoints.h"
+#include "blip/checkpoint/init.h"
 
 namespace blip {
 
@@ -34,13 +33,13 @@ bool is_whole(const std::filesystem::path& file) {
     if (!record.is_object()) return false;
     const nlohmann::json digest = record.value("xxh3", nlohmann::json());
     record.erase("xxh3");
-    return digest == digest_of(record.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    return digest == digest_of(to_line(record));
 }
 
 }    // namespace
 
 EpochEvaluation::EpochEvaluation(const Task& task, std::filesystem::path output, const ModelOptions& model,
-                                 const Arena& arena, const ShardedAdamW& optimizer, Communicator& communicator)
+                                 const Arena& arena, const ShardedAdamW& optimizer, HostMessages& communicator)
     : output_(std::move(output)),
       model_(model),
       arena_(arena),
@@ -108,6 +107,12 @@ void EpochEvaluation::inspect(int epochs) {
         log_warning("{}: {}; the weights of these epochs are gone, they are not evaluated again",
                     file(0).parent_path().string(), fmt::join(lost, ", "));
     if (epochs > 0) best();
+}
+
+std::string EpochEvaluation::describe_best() {
+    if (!evaluation_ || best().epoch < 0) return "";
+    return fmt::format("; best weights: {} (epoch {}, {} {:.4f})", (output_ / "best").string(), best().epoch,
+                       evaluation_->selection_metric(), best().score);
 }
 
 bool EpochEvaluation::run(int epoch, std::int64_t global_step, RunLog* log,

@@ -18,13 +18,15 @@ class EpochEvaluation {
   public:
     // All must outlive it. model: of the arena's weights. A task without an evaluation has nothing to do here.
     EpochEvaluation(const Task& task, std::filesystem::path output, const ModelOptions& model, const Arena& arena,
-                    const ShardedAdamW& optimizer, Communicator& communicator);
+                    const ShardedAdamW& optimizer, HostMessages& communicator);
 
     // On a run that goes on: names evaluations of earlier epochs, and best weights, that are damaged or gone. Rank 0
     // looks; the others do nothing.
     void inspect(int epochs);
     // Whether nothing is left to do: epoch-N.json is there, whole (rank 0 looks, all get the same answer). Collective.
     bool done(int epoch) const;
+    // "; best weights: out/best (epoch 2, CIDEr + Bleu_4 1.3201)", empty if there are none. On rank 0.
+    std::string describe_best();
     // Collective. false: interrupted by a signal, nothing written.
     bool run(int epoch, std::int64_t global_step, RunLog* log, const std::function<bool()>& stop_requested);
 
@@ -43,7 +45,7 @@ class EpochEvaluation {
     const ModelOptions& model_;
     const Arena& arena_;
     const ShardedAdamW& optimizer_;
-    Communicator& communicator_;
+    HostMessages& communicator_;
     std::unique_ptr<Evaluation> evaluation_;
     std::optional<Best> best_;    // once it is known
 };

@@ -10,6 +10,7 @@
 #include "blip/base/gpu_presence.h"
 #include "blip/base/log.h"
 #include "blip/base/process_memory.h"
+#include "blip/comm/run_together.h"
 #include "blip/report/progress.h"
 #include "src/train/train_step.h"
 
@@ -43,16 +44,17 @@ struct Measured {
 
 // What the second of two steps took.
 Measured measure_own(const Options& options, const SplitTables& split, const PackedDataset& dataset, const Task& task,
-                     const MicroBatch& longest, ArenaPlacement placement, Communicator& communicator) {
+                     const MicroBatch& longest, ArenaPlacement placement, HostMessages& communicator,
+                     Collectives& collectives) {
     const StepPlan whole(split, task.objective, options.train, communicator.rank(), communicator.size());
     // a micro-batch for every rank that has one
     TrainOptions one_each = options.train;
     one_each.global_batch *= std::min(communicator.size(), whole.sampler().micro_batches_per_step());
     one_each.global_batch /= whole.sampler().micro_batches_per_step();
     const StepPlan plan(split, task.objective, one_each, communicator.rank(), communicator.size());
-    Arena arena = training_arena(task, options.comm, placement, communicator);
-    GradReducer reducer(arena, communicator);
-    ShardedAdamW optimizer(arena, communicator, options.optim);
+    Arena arena = training_arena(task, options.comm, placement, communicator.size(), collectives);
+    GradReducer reducer(arena, collectives);
+    ShardedAdamW optimizer(arena, collectives, options.optim);
     initialise(arena, options.train.seed, optimizer.weight_sink());
     TrainStep step(one_each, task.objective, arena, plan, reducer, optimizer);
     constexpr int steps = 2;
@@ -64,7 +66,7 @@ Measured measure_own(const Options& options, const SplitTables& split, const Pac
                    });
     StepRecord record;
     for (TrainState state; state.global_step < steps; ++state.global_step)
-        record = step.run(feed, state, options.optim.init_lr, [] {}).finish(communicator).record;
+        record = step.run(feed, state, options.optim.init_lr, [] {}).finish(collectives).record;
     Measured measured;
     measured.micro_batch_s = (record.forward_ms + record.backward_ms) / 1000;
     measured.step_s =
@@ -74,11 +76,11 @@ Measured measure_own(const Options& options, const SplitTables& split, const Pac
     return measured;
 }
 
-Measured most_of_all(const Measured& own, Communicator& communicator) {
+Measured most_of_all(const Measured& own, HostMessages& communicator) {
     Measured most;
     const nlohmann::json told{own.micro_batch_s, own.step_s, own.host_bytes, own.device_bytes};
-    for (const std::string& text : communicator.all_gather_strings(told.dump(), "what was measured")) {
-        const auto of_rank = nlohmann::json::parse(text).get<std::array<double, 4>>();
+    for (const nlohmann::json& rank : all_gather_json(communicator, told, "what was measured")) {
+        const auto of_rank = rank.get<std::array<double, 4>>();
         most = {std::max(most.micro_batch_s, of_rank[0]), std::max(most.step_s, of_rank[1]),
                 std::max(most.host_bytes, of_rank[2]), std::max(most.device_bytes, of_rank[3])};
     }
@@ -102,11 +104,11 @@ std::vector<MemoryPart> state_memory(std::int64_t parameters, ArenaPlacement pla
 }
 
 void measure_run(const Options& options, const PackedDataset& dataset, const Task& task, ArenaPlacement placement,
-                 Communicator& communicator) {
+                 HostMessages& communicator, Collectives& collectives) {
     const SplitTables& split = dataset.split("train");
     const MicroBatch longest = longest_micro_batch(split, options.train);
-    const Measured most =
-        most_of_all(measure_own(options, split, dataset, task, longest, placement, communicator), communicator);
+    const Measured most = most_of_all(
+        measure_own(options, split, dataset, task, longest, placement, communicator, collectives), communicator);
     std::int32_t tokens = 0;
     for (const std::int64_t caption : longest.samples)
         tokens = std::max<std::int32_t>(tokens, split.lengths_C[static_cast<std::size_t>(caption)]);

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "blip/base/log.h"
+#include "blip/comm/run_together.h"
 #include "blip/device/matrix_peak.h"
 #include "blip/report/progress.h"
 
@@ -19,13 +20,12 @@ constexpr std::int64_t watched_steps = 10;
 }    // namespace
 
 Pace::Pace(std::int64_t first_step, std::int64_t last_step, bool measure_peak, ArenaPlacement placement,
-           Communicator& communicator)
+           HostMessages& communicator)
     : first_step_(first_step), last_step_(last_step) {
     if (!measure_peak || last_step - first_step <= watched_steps) return;
     communicator.barrier("measuring the matrix peak together");
     const double own = matrix_peak(placement.device, placement.dtype, 1);
-    for (const std::string& text : communicator.all_gather_strings(fmt::format("{}", own), "matrix peak"))
-        peak_ += std::stod(text);
+    for (const nlohmann::json& rank : all_gather_json(communicator, own, "matrix peak")) peak_ += rank.get<double>();
 }
 
 void Pace::step_done(std::int64_t step, const std::function<double()>& step_flops, int global_batch, RunLog& log) {

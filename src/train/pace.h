@@ -16,7 +16,7 @@ class Pace {
     // Of a run from first_step (steps done) to last_step. Measures the matrix peak of all ranks, for a second, unless
     // the run is too short to tell anything or measure_peak is off. Collective.
     Pace(std::int64_t first_step, std::int64_t last_step, bool measure_peak, ArenaPlacement placement,
-         Communicator& communicator);
+         HostMessages& communicator);
 
     // On rank 0, when a step is known to be done. step_flops gives the floating-point operations of a mean step, over
     // all ranks.

@@ -8,6 +8,7 @@
 
 #include "blip/base/error.h"
 #include "blip/base/log.h"
+#include "blip/comm/run_together.h"
 
 namespace blip {
 
@@ -78,13 +79,12 @@ void RankTimes::tell(int epoch, RunLog* log) {
     const auto mean = [&](double& sum) { return std::exchange(sum, 0.0) / micro_batches; };
     const double data = mean(data_ms_), forward = mean(forward_ms_), backward = mean(backward_ms_);
     const double step_ms = std::exchange(step_ms_, 0.0) / steps;
-    const auto all = communicator_.all_gather_strings(nlohmann::json{host_name(), data, forward, backward}.dump(),
-                                                      "times of the ranks in the epoch");
+    const auto all =
+        all_gather_json(communicator_, {host_name(), data, forward, backward}, "times of the ranks in the epoch");
     if (communicator_.rank() != 0) return;
     std::vector<RankTime> times;
     nlohmann::json by_rank = nlohmann::json::array();
-    for (const std::string& text : all) {
-        const auto parts = nlohmann::json::parse(text);
+    for (const nlohmann::json& parts : all) {
         const RankTime& time = times.emplace_back(RankTime{parts[0], parts[1], parts[2], parts[3]});
         by_rank.push_back({{"host", time.host},
                            {"data_ms", time.data_ms},

@@ -31,7 +31,7 @@ RankSpread compare_ranks(const std::vector<RankTime>& times, double micro_batche
 
 class RankTimes {
   public:
-    explicit RankTimes(Communicator& communicator) : communicator_(communicator) {}
+    explicit RankTimes(HostMessages& communicator) : communicator_(communicator) {}
 
     // A step of this rank. The first one is not counted: memory is had for the first time there.
     void add(const StepRecord& record, int micro_batches);
@@ -40,7 +40,7 @@ class RankTimes {
     void tell(int epoch, RunLog* log);
 
   private:
-    Communicator& communicator_;
+    HostMessages& communicator_;
     bool first_ = true;
     int steps_ = 0, micro_batches_ = 0;
     double data_ms_ = 0, forward_ms_ = 0, backward_ms_ = 0, step_ms_ = 0;

@@ -7,6 +7,7 @@
 
 #include "blip/base/error.h"
 #include "blip/base/log.h"
+#include "blip/comm/run_together.h"
 #include "blip/options/parse.h"
 #include "src/train/earlier_results.h"
 
@@ -32,14 +33,12 @@ ResumedDifferences resumed_differences(const Manifest& then, const Options& opti
             identity_differences(then.other_scores, now.other_scores)};
 }
 
-void check_ranks_agree(const std::map<std::string, std::string>& own, Communicator& communicator) {
-    // a path may hold bytes that are no UTF-8
-    const std::string text = nlohmann::json(own).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    const auto all = communicator.all_gather_strings(text, "comparison of the ranks' options");
-    const std::map<std::string, std::string> first = nlohmann::json::parse(all.front());
+void check_ranks_agree(const std::map<std::string, std::string>& own, HostMessages& communicator) {
+    const auto all = all_gather_json(communicator, own, "comparison of the ranks' options");
+    const std::map<std::string, std::string> first = all.front();
     std::string problems;
     for (std::size_t rank = 1; rank < all.size(); ++rank) {
-        const std::map<std::string, std::string> other = nlohmann::json::parse(all[rank]);
+        const std::map<std::string, std::string> other = all[rank];
         std::map<std::string, std::string> names = first;
         names.insert(other.begin(), other.end());
         for (const auto& [name, ignored] : names) {
@@ -59,7 +58,7 @@ void check_ranks_agree(const std::map<std::string, std::string>& own, Communicat
 }
 
 std::optional<FoundCheckpoint> find_own_checkpoint(const Options& options, const PackedDataset& dataset,
-                                                   Communicator& communicator) {
+                                                   HostMessages& communicator) {
     auto found = find_newest_checkpoint(options.checkpoint.output, communicator);
     if (!found) {
         refuse_earlier_results(options.checkpoint.output, communicator);
@@ -71,13 +70,20 @@ std::optional<FoundCheckpoint> find_own_checkpoint(const Options& options, const
                                       "cannot go on from it to the same result. Use that version, or begin another run "
                                       "with its weights: --init {} --output another folder",
                                       found->directory.string(), found->directory.string()));
-    const auto [another_run, other_bits, other_scores] =
-        resumed_differences(found->manifest, options, dataset.data_digest());
+    const Manifest& then = found->manifest;
+    auto [another_run, other_bits, other_scores] = resumed_differences(then, options, dataset.data_digest());
+    const auto machine = [](int ranks, int threads) {
+        return std::map{std::pair{std::string("ranks"), std::to_string(ranks)}, {"threads", std::to_string(threads)}};
+    };
+    for (std::string& difference : identity_differences(machine(then.world_size, then.threads),
+                                                        machine(communicator.size(), options.runtime.threads)))
+        other_bits.push_back(std::move(difference));
     if (!another_run.empty())
-        throw AgreedError(ExitCode::usage,
-                          fmt::format("{} belongs to another run ({}): give the same options, another --output, or "
-                                      "--fresh with an empty one",
-                                      found->directory.string(), fmt::join(another_run, "; ")));
+        throw AgreedError(
+            ExitCode::usage,
+            fmt::format("{} belongs to another run ({}): give the same options, or another --output "
+                        "(with --init {}, to train on from its weights)",
+                        found->directory.string(), fmt::join(another_run, "; "), options.checkpoint.output.string()));
     if (!other_bits.empty())
         log_info("since {} ({}): the same samples and dropout, equal within rounding instead of bit for bit",
                  found->directory.filename().string(), fmt::join(other_bits, "; "));

@@ -8,36 +8,34 @@
 #include <nlohmann/json.hpp>
 
 #include "blip/base/error.h"
+#include "blip/comm/run_together.h"
 
 namespace blip {
 
-void log_sample_rows(const StepOutcome& step, RunLog* log, Communicator& communicator) {
+void log_sample_rows(const StepOutcome& step, RunLog* log, HostMessages& communicator) {
     nlohmann::json rows = nlohmann::json::array();
-    for (const std::string& of_rank :
-         communicator.all_gather_strings(nlohmann::json(step.samples).dump(), "caption rows of a step"))
-        for (const auto& row : nlohmann::json::parse(of_rank)) rows.push_back(row);
+    for (const nlohmann::json& of_rank : all_gather_json(communicator, step.samples, "caption rows of a step"))
+        rows.insert(rows.end(), of_rank.begin(), of_rank.end());
     if (log == nullptr) return;
     log->event("samples",
                nlohmann::json{{"step", step.record.step}, {"epoch", step.record.epoch}, {"rows", rows}}.dump());
 }
 
 void fail_non_finite(const StepOutcome& step, const SplitTables& split, const std::filesystem::path& output,
-                     Communicator& communicator) {
+                     HostMessages& communicator) {
     std::vector<std::string> ids;
     for (std::int64_t caption : step.samples) {
         const auto image = static_cast<std::size_t>(split.image_index_C[static_cast<std::size_t>(caption)]);
         ids.push_back(fmt::format("image {} (caption row {})", split.image_ids_I[image], caption));
     }
     const bool own_loss = !std::isfinite(step.own.loss);
-    const auto all =
-        communicator.all_gather_strings(nlohmann::json{own_loss, fmt::format("{}", fmt::join(ids, ", "))}.dump(),
-                                        "samples of the step that is not finite");
+    const auto all = all_gather_json(communicator, {own_loss, fmt::format("{}", fmt::join(ids, ", "))},
+                                     "samples of the step that is not finite");
     // A reduced gradient holds all ranks' samples: any of them may be to blame, unless a loss tells.
     std::string culprits, everyone;
     for (std::size_t rank = 0; rank < all.size(); ++rank) {
-        const auto report = nlohmann::json::parse(all[rank]);
-        const std::string line = fmt::format("\n  rank {}: {}", rank, report[1].get<std::string>());
-        if (report[0].get<bool>()) culprits += line;
+        const std::string line = fmt::format("\n  rank {}: {}", rank, all[rank][1].get<std::string>());
+        if (all[rank][0].get<bool>()) culprits += line;
         everyone += line;
     }
     throw AgreedError(

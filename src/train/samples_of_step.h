@@ -13,10 +13,10 @@ namespace blip {
 
 // A record "samples" with the caption rows of all ranks in rank order: from what the ranks' loaders gave them, not from
 // what the plan says. log: nullptr on all ranks but 0. Collective.
-void log_sample_rows(const StepOutcome& step, RunLog* log, Communicator& communicator);
+void log_sample_rows(const StepOutcome& step, RunLog* log, HostMessages& communicator);
 
 // Throws AgreedError (internal) that names the step and its images by rank. Collective: the decision told all ranks.
 [[noreturn]] void fail_non_finite(const StepOutcome& step, const SplitTables& split,
-                                  const std::filesystem::path& output, Communicator& communicator);
+                                  const std::filesystem::path& output, HostMessages& communicator);
 
 }    // namespace blip

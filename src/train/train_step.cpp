@@ -29,20 +29,20 @@ DevicePoint point_now(c10::Device device) {
 
 }    // namespace
 
-Arena training_arena(const Task& task, const CommOptions& options, ArenaPlacement placement,
-                     Communicator& communicator) {
+Arena training_arena(const Task& task, const CommOptions& options, ArenaPlacement placement, int ranks,
+                     Collectives& collectives) {
     return {task.layout,
-            communicator.size(),
+            ranks,
             static_cast<std::int64_t>(options.bucket_mib(placement.device.is_cuda()) * 1024 * 1024),
-            [&communicator](std::size_t bytes) { return communicator.allocate(bytes); },
+            [&collectives](std::size_t bytes) { return collectives.allocate(bytes); },
             true,
             placement};
 }
 
 RunningStep::RunningStep(c10::Device device) : begin_(point_now(device)), end_(device) {}
 
-StepOutcome RunningStep::finish(Communicator& communicator) {
-    communicator.wait_until([this] { return end_.reached(); }, "end of a step on the device");
+StepOutcome RunningStep::finish(Collectives& collectives) {
+    collectives.wait_until([this] { return end_.reached(); }, "end of a step on the device");
     StepRecord& record = outcome_.record;
     for (std::size_t i = 0; i + 2 < micro_batches_.size(); i += 3) {
         record.forward_ms += micro_batches_[i + 1].ms_since(micro_batches_[i]);

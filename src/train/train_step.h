@@ -21,9 +21,9 @@
 
 namespace blip {
 
-// Weights and gradients of a task, in buckets, in memory that the communicator reaches.
-Arena training_arena(const Task& task, const CommOptions& options, ArenaPlacement placement,
-                     Communicator& communicator);
+// Weights and gradients of a task, in buckets, in memory that the collectives reach.
+Arena training_arena(const Task& task, const CommOptions& options, ArenaPlacement placement, int ranks,
+                     Collectives& collectives);
 
 // What a step did on this rank; complete once its decision is read.
 struct StepOutcome {
@@ -37,8 +37,8 @@ class RunningStep {
   public:
     explicit RunningStep(c10::Device device);
 
-    // Waits until the device is through with it (deadline and failures: the communicator's), then tells.
-    StepOutcome finish(Communicator& communicator);
+    // Waits until the device is through with it (deadline and failures: the collectives'), then tells.
+    StepOutcome finish(Collectives& collectives);
 
   private:
     friend class TrainStep;

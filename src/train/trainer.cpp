@@ -13,6 +13,7 @@
 #include "blip/base/phase.h"
 #include "blip/base/process_memory.h"
 #include "blip/checkpoint/checkpoints.h"
+#include "blip/checkpoint/init.h"
 #include "blip/comm/run_together.h"
 #include "blip/comm/watchdog.h"
 #include "blip/optim/adamw.h"
@@ -43,7 +44,8 @@ struct Trainer::Impl {
     const std::string& config;
     const PackedDataset& dataset;
     const SplitTables& split;
-    Communicator& communicator;
+    HostMessages& communicator;
+    Collectives& collectives;
     std::function<bool()> stop_requested;
     const Objective& objective;
 
@@ -65,23 +67,24 @@ struct Trainer::Impl {
     std::optional<RunningStep> running;    // the newest step, which the device may still be at
     StepOutcome last;                      // the step before it, whose decision is in flight
     bool stop_agreed = false, save_agreed = false;
-    std::int64_t saved_step = -1, step_in_flight = -1;
+    std::int64_t saved_step = -1, step_in_flight = -1, resumed_step = -1;
     Clock::time_point last_save = Clock::now();
     double settled_s = 0;    // until all ranks knew that the state to be saved is good
 
     Impl(const Options& o, const std::string& c, const PackedDataset& d, const Task& task, ArenaPlacement placement,
-         Communicator& comm, std::function<bool()> stop)
+         HostMessages& comm, Collectives& coll, std::function<bool()> stop)
         : options(o),
           config(c),
           dataset(d),
           split(d.split("train")),
           communicator(comm),
+          collectives(coll),
           stop_requested(std::move(stop)),
           objective(task.objective),
-          arena(training_arena(task, o.comm, placement, comm)),
+          arena(training_arena(task, o.comm, placement, comm.size(), coll)),
           plan(split, task.objective, o.train, comm.rank(), comm.size()),
-          reducer(arena, comm),
-          optimizer(arena, comm, o.optim),
+          reducer(arena, coll),
+          optimizer(arena, coll, o.optim),
           step(o.train, task.objective, arena, plan, reducer, optimizer),
           writer(o.checkpoint.output, o.checkpoint.keep, comm),
           evaluation(task, o.checkpoint.output, o.model, arena, optimizer, comm),
@@ -125,15 +128,10 @@ void Trainer::Impl::start_or_resume() {
     if (found) {
         run_together(communicator, [&] { load_checkpoint(*found, arena, optimizer.state(), optimizer.weight_sink()); });
         state = found->manifest.state;
-        saved_step = state.global_step;
+        saved_step = resumed_step = state.global_step;
         evaluation.inspect(state.epoch);
         log_info("resuming after step {} (epoch {}, step {} of {}) from {}", state.global_step, state.epoch,
                  state.step_in_epoch, plan.sampler().steps_per_epoch(), found->directory.string());
-        if (found->manifest.world_size != communicator.size() || found->manifest.threads != options.runtime.threads)
-            log_info(
-                "the checkpoint was written by {} ranks with {} threads each, this is {} with {}: the same samples and "
-                "dropout, equal within rounding instead of bit for bit",
-                found->manifest.world_size, found->manifest.threads, communicator.size(), options.runtime.threads);
     } else if (!options.init.empty()) {
         load_model(options.init, arena, optimizer.weight_sink(), &communicator);
         log_info("starting from the weights in {}", options.init.string());
@@ -155,7 +153,7 @@ void Trainer::Impl::start_or_resume() {
 // Tells the other ranks what this one found in the running step, once the device is through with it.
 void Trainer::Impl::post() {
     if (!running) return;
-    last = running->finish(communicator);
+    last = running->finish(collectives);
     rank_times.add(last.record, plan.sampler().micro_batch_count());
     running.reset();
     const double minutes = std::chrono::duration<double>(Clock::now() - last_save).count() / 60;
@@ -186,11 +184,13 @@ void Trainer::Impl::settle() {
     log->step(record);
     pace->step_done(
         record.step, [this] { return mean_step_flops(); }, options.train.global_batch, *log);
+    const std::int64_t steps = plan.sampler().steps_per_epoch();
     progress->update(record.step,
-                     fmt::format("epoch {} step {}/{}  loss {:.4f}  lr {:.3g}  {:.1f} pairs/s  {}", record.epoch,
-                                 record.step_in_epoch, plan.sampler().steps_per_epoch(), record.loss, record.lr,
-                                 static_cast<double>(record.samples) / (record.step_ms / 1000),
-                                 format_bytes(static_cast<double>(resident_bytes()))));
+                     {fmt::format("epoch {}/{}  step {}/{}  {}", record.epoch + 1, options.train.epochs,
+                                  record.step_in_epoch, steps, format_percent(record.step_in_epoch, steps)),
+                      fmt::format("loss {:.4f}", record.loss),
+                      fmt::format("{:.1f} pairs/s", static_cast<double>(record.samples) / (record.step_ms / 1000)),
+                      fmt::format("lr {:.3g}", record.lr), format_bytes(static_cast<double>(resident_bytes()))});
 }
 
 // Afterwards every step so far is known to be good on all ranks.
@@ -321,7 +321,11 @@ ExitCode Trainer::Impl::run() {
                           fmt::format("the last checkpoint could not be written to {}: free some space and run the "
                                       "same command again",
                                       options.checkpoint.output.string()));
-    log_info("finished after step {}", state.global_step);
+    if (state.global_step > resumed_step)
+        log_info("finished after step {}", state.global_step);
+    else if (communicator.rank() == 0)
+        log_info("nothing left to do: the run had finished after step {}{}; to train on: --init {} --output ANOTHER",
+                 state.global_step, evaluation.describe_best(), options.checkpoint.output.string());
     return ExitCode::ok;
 }
 
@@ -330,11 +334,16 @@ Trainer::Trainer(const Options& options, const std::string& config, const Packed
                  std::function<void()> before_publishing)
     : impl_(
           std::make_unique<Impl>(options, config, dataset, task, placement, communicator, std::move(stop_requested))) {
-    impl_->writer.before_publishing(std::move(before_publishing));
-}
+                 ArenaPlacement placement, HostMessages& communicator, Collectives& collectives,
+                 std::function<bool()> stop_requested, double predicted_peak_bytes,
+                 std::function<void()> before_publishing)
+    : impl_(std::make_unique<Impl>(options, config, dataset, task, placement, communicator, collectives,
+                                   std::move(stop_requested), predicted_peak_bytes)) {
+                     impl_->writer.before_publishing(std::move(before_publishing));
+                 }
 
-Trainer::~Trainer() = default;
+                 Trainer::~Trainer() = default;
 
-ExitCode Trainer::run() { return impl_->run(); }
+                 ExitCode Trainer::run() { return impl_->run(); }
 
 }    // namespace blip

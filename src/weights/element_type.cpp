@@ -1,8 +1,6 @@
 // See element_type.h.
 #include "blip/weights/element_type.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -42,21 +40,6 @@ void convert(std::span<const std::byte> from, std::span<float> to, Convert value
     }
 }
 
-// The length of a well-formed UTF-8 sequence at the front of text, 0 if there is none.
-std::size_t utf8_length(std::string_view text) {
-    const auto first = static_cast<unsigned char>(text[0]);
-    const std::size_t length = first < 0x80   ? 1
-                               : first < 0xc2 ? 0
-                               : first < 0xe0 ? 2
-                               : first < 0xf0 ? 3
-                               : first < 0xf5 ? 4
-                                              : 0;
-    if (length == 0 || length > text.size()) return 0;
-    for (std::size_t i = 1; i < length; ++i)
-        if ((static_cast<unsigned char>(text[i]) & 0xc0U) != 0x80) return 0;
-    return length;
-}
-
 }    // namespace
 
 std::uint64_t element_bytes(std::string_view dtype) {
@@ -89,20 +72,6 @@ bool size_of_shape(const std::vector<std::int64_t>& shape, std::uint64_t bytes_e
         fits = !__builtin_mul_overflow(bytes, static_cast<std::uint64_t>(extent), &bytes) && fits;
     }
     return fits && bytes <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-}
-
-std::string printable(std::string_view text) {
-    constexpr std::size_t longest = 100;
-    std::string shown;
-    while (!text.empty() && shown.size() < longest) {
-        const std::size_t length = utf8_length(text);
-        const auto first = static_cast<unsigned char>(text[0]);
-        const bool plain = length > 1 ? !(first == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0)
-                                      : length == 1 && first >= 0x20 && first != 0x7f;
-        shown += plain ? std::string(text.substr(0, length)) : fmt::format("\\x{:02x}", first);
-        text.remove_prefix(plain ? length : 1);
-    }
-    return text.empty() ? shown : shown + "...";
 }
 
 }    // namespace blip

@@ -5,15 +5,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <set>
-#include <string_view>
 
 #include "blip/base/digest.h"
 #include "blip/base/error.h"
 #include "blip/base/log.h"
 #include "blip/text/wordpiece.h"
+#include "blip/weights/element_type.h"
 #include "src/weights/position_embedding.h"
 #include "src/weights/stored_names.h"
 
@@ -28,11 +27,6 @@ struct Match {
     std::vector<std::string> names;
     bool resize = false;
 };
-
-bool is_floating(const std::string& dtype) {
-    constexpr std::array<std::string_view, 4> known = {"F64", "F32", "F16", "BF16"};
-    return std::find(known.begin(), known.end(), dtype) != known.end();
-}
 
 bool can_be_resized(const ParamSpec& spec, const Shape& found) {
     return spec.name == kPositionEmbeddings && grid_side(spec.shape) && grid_side(found) && found[2] == spec.shape[2];

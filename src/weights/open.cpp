@@ -15,17 +15,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* names_in_folder[] = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
-                                           "pytorch_model.bin.index.json"};
-
 fs::path find_in_folder(const fs::path& folder) {
     std::error_code ignored;
-    for (const char* name : names_in_folder)
+    for (const char* name : kWeightNames)
         if (fs::exists(folder / name, ignored)) return folder / name;
     throw Error(
         ExitCode::missing_input,
         fmt::format("the folder {} holds no weights: none of {}; give the file itself if it is called otherwise",
-                    folder.string(), fmt::join(names_in_folder, ", ")));
+                    folder.string(), fmt::join(kWeightNames, ", ")));
 }
 
 std::string first_bytes(const fs::path& path) {

@@ -1,14 +1,13 @@
 // An index over several weight files in one folder: JSON with "weight_map", tensor names to file names.
 #include <fmt/format.h>
 
-#include <fstream>
-#include <nlohmann/json.hpp>
-#include <set>
 #include <system_error>
 #include <utility>
 
+#include "blip/base/durable_file.h"
 #include "blip/base/error.h"
-#include "blip/weights/element_type.h"
+#include "blip/base/json.h"
+#include "blip/base/printable.h"
 #include "src/weights/file_forms.h"
 
 namespace blip {
@@ -23,34 +22,11 @@ constexpr std::uint64_t max_index_bytes = 10'000'000;    // 100,000 tensors
     throw Error(ExitCode::bad_data, fmt::format("{}: {}", path.string(), what));
 }
 
-// A JSON file's objects may not name a key twice: which one would hold?
-json parse_index(const fs::path& path) {
-    std::error_code error;
-    if (const std::uint64_t size = fs::file_size(path, error); error || size > max_index_bytes) {
-        bad(path, "too large for an index of weights");
-    }
-    std::vector<std::set<std::string>> seen;
-    const auto callback = [&](int depth, json::parse_event_t event, json& value) {
-        if (depth > 64) bad(path, "an index of weights is not nested so deeply");
-        if (event == json::parse_event_t::object_start) seen.emplace_back();
-        if (event == json::parse_event_t::object_end) seen.pop_back();
-        if (event == json::parse_event_t::key && !seen.back().insert(value.get<std::string>()).second) {
-            bad(path, fmt::format("'{}' is there twice", printable(value.get<std::string>())));
-        }
-        return true;
-    };
-    std::ifstream file(path, std::ios::binary);
-    try {
-        return json::parse(file, callback);
-    } catch (const json::exception& exception) {
-        bad(path, fmt::format("neither weights nor an index of weights: {}", printable(exception.what())));
-    }
-}
-
 class IndexedWeights : public WeightFile {
   public:
     explicit IndexedWeights(const fs::path& path) : path_(path) {
-        const json index = parse_index(path);
+        const json index = parse_strictly(read_regular_file(path, max_index_bytes),
+                                          path.string() + ": neither weights nor an index of weights", 64);
         const auto map = index.is_object() ? index.find("weight_map") : index.end();
         if (map == index.end() || !map->is_object() || map->empty()) {
             bad(path,

@@ -4,26 +4,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <string_view>
+#include <iterator>
 
 #include "blip/base/error.h"
 #include "blip/text/wordpiece.h"
 #include "blip/weights/names.h"
 
 namespace blip {
-namespace {
-
-struct TiedPair {
-    std::string_view ours, twin;
-};
-constexpr std::array<TiedPair, 2> kTied = {{
-    {kWordEmbeddings, "text_decoder.cls.predictions.decoder.weight"},
-    {"text_decoder.cls.predictions.bias", "text_decoder.cls.predictions.decoder.bias"},
-}};
-
-}    // namespace
-
 std::vector<std::string> stored_names(const WeightFile& file, const std::string& reference) {
     std::vector<std::string> candidates = {reference};
     for (const TiedPair& pair : kTied)
@@ -38,7 +25,7 @@ std::vector<std::string> stored_names(const WeightFile& file, const std::string&
 
 bool is_harmless_extra(const std::string& name) {
     return name.ends_with(".position_ids") ||
-           std::any_of(kTied.begin(), kTied.end(), [&](const TiedPair& pair) { return pair.twin == name; });
+           std::any_of(std::begin(kTied), std::end(kTied), [&](const TiedPair& pair) { return pair.twin == name; });
 }
 
 void refuse_vocabulary(const WeightFile& file, std::int64_t rows) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "blip/weights/weight_file.h"
@@ -11,6 +12,15 @@ namespace blip {
 inline constexpr const char* kWordEmbeddings = "text_decoder.bert.embeddings.word_embeddings.weight";
 inline constexpr const char* kPatchWeight = "visual_encoder.patch_embed.proj.weight";
 inline constexpr const char* kPositionEmbeddings = "visual_encoder.pos_embed";
+
+// Of a parameter, the second name that the reference's state dict has for it (a tied head).
+struct TiedPair {
+    std::string_view ours, twin;
+};
+inline constexpr TiedPair kTied[] = {
+    {kWordEmbeddings, "text_decoder.cls.predictions.decoder.weight"},
+    {"text_decoder.cls.predictions.bias", "text_decoder.cls.predictions.decoder.bias"},
+};
 
 // All names in the file of the parameter with this reference name: the reference's, the tied twin's, Hugging Face's of
 // either. Empty if there is none.

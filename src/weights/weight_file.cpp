@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "blip/base/error.h"
+#include "blip/base/printable.h"
 #include "blip/weights/element_type.h"
 
 namespace blip {

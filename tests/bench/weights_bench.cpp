@@ -5,7 +5,7 @@
 
 #include <filesystem>
 
-#include "blip/checkpoint/checkpoints.h"
+#include "blip/checkpoint/init.h"
 #include "blip/model/captioner.h"
 #include "blip/weights/export.h"
 

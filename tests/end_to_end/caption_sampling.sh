@@ -121,7 +121,7 @@ refused() { # CODE WORD ARGUMENT...
 }
 refused 66 "absent.json" --prompts "$scratch/absent.json"
 echo '{"a": ' >"$scratch/bad.json"
-refused 65 "bad.json is not JSON" --prompts "$scratch/bad.json"
+refused 65 "bad.json: not JSON" --prompts "$scratch/bad.json"
 echo '{"0.jpg": 7}' >"$scratch/bad.json"
 refused 65 "bad.json: the prompt of '0.jpg' is no text" --prompts "$scratch/bad.json"
 echo '{"0.jpg": "a dog"}' >"$scratch/bad.json"

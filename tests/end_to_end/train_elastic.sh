@@ -17,11 +17,11 @@ new_case "4 -> 2 -> 1 -> 3 ranks in mid-epoch, each with micro-batches of its ow
 train 4 "$scratch/elastic" "${options[@]}" --micro-batch 3 --max-steps 3
 exits 0
 train 2 "$scratch/elastic" "${options[@]}" --micro-batch 1 --max-steps 6
-exits 0; says "resuming after step 3"; says "written by 4 ranks"; says "micro-batch: was 3, now 1"
+exits 0; says "resuming after step 3"; says "micro-batch: was 3, now 1; ranks: was 4, now 2"
 train 1 "$scratch/elastic" "${options[@]}" --micro-batch 12 --max-steps 13
-exits 0; says "resuming after step 6"; says "written by 2 ranks"
+exits 0; says "resuming after step 6"; says "ranks: was 2, now 1"
 train 3 "$scratch/elastic" "${options[@]}"
-exits 0; says "resuming after step 13"; says "written by 1 ranks"; says "finished after step 20"
+exits 0; says "resuming after step 13"; says "ranks: was 1, now 3"; says "finished after step 20"
 same_losses "$limit" "$scratch/elastic" "$scratch/constant"
 
 new_case "every sample of each epoch exactly once, step by step those of the constant run"

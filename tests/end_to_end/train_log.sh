@@ -29,7 +29,8 @@ grep -q 'data digest\|digest' "$out/log.txt" || fail "log.txt does not say what 
 
 new_case "run again, a finished run has nothing left to do"
 train 2 "$out" --epochs 2
-exits 0; says "resuming after step 20"; says "finished after step 20"
+exits 0; says "resuming after step 20"; says "nothing left to do: the run had finished after step 20; best weights: $out/best (epoch"
+says "to train on: --init $out --output"
 is "$(grep -c '"kind":"step"' "$out/log.jsonl")" 20 "step records"
 
 new_case "--max-steps ends within an epoch; what follows is logged after a resume record"

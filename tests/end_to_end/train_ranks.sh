@@ -29,7 +29,7 @@ new_case "going on in mid-epoch with 3 ranks instead of 2: the same samples and 
 train 2 "$scratch/more" --epochs 2 --no-evaluate --max-steps 7
 exits 0
 train 3 "$scratch/more" --epochs 2 --no-evaluate
-exits 0; says "resuming after step 7"; says "written by 2 ranks"
+exits 0; says "resuming after step 7"; says "ranks: was 2, now 3"
 same_losses "$limit" "$scratch/more" "$scratch/np1"
 
 new_case "without dropout other micro-batches and buckets may join in"

@@ -10,8 +10,8 @@
 #include "blip/generate/beam_search.h"
 #include "blip/tasks/caption/loss.h"
 #include "blip/text/caption_text.h"
-#include "blip/weights/safetensors.h"
 #include "tests/support/torch_golden_model.h"
+#include "tests/support/torch_safetensors.h"
 #include "tests/tolerances.h"
 
 namespace blip::test {

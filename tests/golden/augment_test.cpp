@@ -2,8 +2,8 @@
 #include <boost/test/unit_test.hpp>
 
 #include "blip/image/augment.h"
-#include "blip/weights/safetensors.h"
 #include "tests/support/paths.h"
+#include "tests/support/torch_safetensors.h"
 
 namespace blip::test {
 namespace {

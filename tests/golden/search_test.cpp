@@ -10,8 +10,8 @@
 
 #include "blip/generate/beam_search.h"
 #include "blip/generate/sampling.h"
-#include "blip/weights/safetensors.h"
 #include "tests/support/paths.h"
+#include "tests/support/torch_safetensors.h"
 #include "tests/tolerances.h"
 
 namespace blip::test {

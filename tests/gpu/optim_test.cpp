@@ -11,6 +11,7 @@
 #include <limits>
 
 #include "blip/checkpoint/checkpoints.h"
+#include "blip/checkpoint/init.h"
 #include "tests/support/paths.h"
 #include "tests/support/self_communicator.h"
 #include "tests/tolerances.h"

@@ -24,7 +24,7 @@ struct Calls {
 BOOST_AUTO_TEST_SUITE(nccl_on_fakes)
 
 BOOST_AUTO_TEST_CASE(the_host_does_not_wait_for_collectives) {
-    Communicator& comm = nccl_world();
+    Collectives& comm = nccl_world();
     const std::shared_ptr<void> memory = comm.allocate(4096);
     auto* data = static_cast<float*>(memory.get());
     fakes::enqueue(nullptr, [] { std::this_thread::sleep_for(500ms); });    // what the device computes before
@@ -37,7 +37,7 @@ BOOST_AUTO_TEST_CASE(the_host_does_not_wait_for_collectives) {
 }
 
 BOOST_AUTO_TEST_CASE(gathers_together_are_one_group) {
-    Communicator& comm = nccl_world();
+    Collectives& comm = nccl_world();
     const std::shared_ptr<void> memory = comm.allocate(std::size_t{16384} * 3);
     auto* data = static_cast<char*>(memory.get());
     const GatherPart parts[] = {{data, 64}, {data + 4096, 128}, {data + 8192, 4}};
@@ -53,7 +53,7 @@ BOOST_AUTO_TEST_CASE(what_was_registered_is_taken_back_before_the_end) {
     const int living = fakes::living_allocations();
     const Calls calls;
     {
-        const std::unique_ptr<Communicator> comm = make_nccl_world({});
+        const std::unique_ptr<Collectives> comm = make_nccl_world({});
         const std::shared_ptr<void> early = comm->allocate(4096), late = comm->allocate(4096);
         comm->allocate(4096).reset();
         comm->wait(comm->start_all_gather(early.get(), 64, "test"));
@@ -72,7 +72,7 @@ BOOST_AUTO_TEST_CASE(plain_device_memory_where_nccl_has_none) {
     const int living = fakes::living_allocations();
     const Calls calls;
     {
-        const std::unique_ptr<Communicator> comm = make_nccl_world({});
+        const std::unique_ptr<Collectives> comm = make_nccl_world({});
         const std::shared_ptr<void> memory = comm->allocate(10000);
         BOOST_TEST(reinterpret_cast<std::uintptr_t>(memory.get()) % 4096 == 0U);
         const auto* bytes = static_cast<const unsigned char*>(memory.get());
@@ -86,7 +86,7 @@ BOOST_AUTO_TEST_CASE(plain_device_memory_where_nccl_has_none) {
 
 // Nothing is freed while an error unwinds: that could wait for ranks that are gone.
 BOOST_AUTO_TEST_CASE(an_error_leaves_memory_alone) {
-    const std::unique_ptr<Communicator> comm = make_nccl_world({});
+    const std::unique_ptr<Collectives> comm = make_nccl_world({});
     const int living = fakes::living_allocations();
     const Calls calls;
     try {

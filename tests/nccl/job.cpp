@@ -1,4 +1,4 @@
-// A small job on the NCCL communicator, with main.cpp's way to fail, for tests/faults/nccl_failures.sh. Linked against
+// A small job on NCCL's collectives, with main.cpp's way to fail, for tests/faults/nccl_failures.sh. Linked against
 // the fakes (nccl_job) and against the real NCCL on the fake CUDA runtime (nccl_job_real). Arguments:
 //   TIMEOUT_S [absent RANK | hang RANK | data_error RANK]   that rank never comes to the second step; hangs while its
 //                                                           error unwinds; throws an error of its own in mid-step
@@ -12,7 +12,7 @@
 #include "blip/base/log.h"
 #include "blip/comm/mpi/communicator.h"
 #include "blip/comm/mpi/session.h"
-#include "blip/comm/nccl/communicator.h"
+#include "blip/comm/nccl/collectives.h"
 
 namespace {
 
@@ -30,7 +30,8 @@ void run_job(const MpiSession& session, double timeout_s, const std::string& tro
     CommOptions options;
     options.timeout_s = timeout_s;
     const int device = choose_gpu(session.local_rank(), session.local_size(), 8);
-    const auto comm = make_nccl_communicator(options, device, nullptr, make_mpi_communicator(options));
+    const auto host = make_mpi_communicator(options);
+    const auto comm = make_nccl_collectives(options, device, nullptr, *host);
     const std::shared_ptr<void> memory = comm->allocate(static_cast<std::size_t>(4096 * comm->size()));
     SlowToDie guard{trouble == "hang"};
     auto* arena = static_cast<float*>(memory.get());

@@ -7,7 +7,6 @@
 
 #include "blip/base/cuda.h"
 #include "blip/base/gpu_presence.h"
-#include "blip/comm/mpi/communicator.h"
 #include "tests/support/ranks.h"
 
 namespace blip::test {
@@ -25,7 +24,7 @@ int device_of_rank() {
     return choose_gpu(local, session().local_size(), visible);
 }
 
-std::unique_ptr<Communicator> shared;
+std::unique_ptr<Collectives> shared;
 
 // Before MPI and CUDA end.
 struct EndOfTests {
@@ -45,11 +44,11 @@ boost::test_tools::assertion_result has_device(boost::unit_test::test_unit_id) {
     return result;
 }
 
-std::unique_ptr<Communicator> make_nccl_world(const CommOptions& options) {
-    return make_nccl_communicator(options, device_of_rank(), nullptr, make_mpi_communicator(options));
+std::unique_ptr<Collectives> make_nccl_world(const CommOptions& options) {
+    return make_nccl_collectives(options, device_of_rank(), nullptr, world());
 }
 
-Communicator& nccl_world() {
+Collectives& nccl_world() {
     CommOptions options;
     options.timeout_s = 60;
     if (!shared) shared = make_nccl_world(options);

@@ -17,7 +17,7 @@
 
 #include "blip/base/log.h"
 #include "blip/base/process_memory.h"
-#include "blip/checkpoint/checkpoints.h"
+#include "blip/checkpoint/init.h"
 #include "blip/image/augment.h"
 #include "blip/image/picture.h"
 #include "blip/tasks/caption/loss.h"

@@ -3,6 +3,7 @@
 // themselves.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -18,5 +19,10 @@ std::string printable(std::string_view text, LineEnds line_ends);
 inline std::string printable_line(std::string_view text) { return printable(text, LineEnds::escaped); }
 // As Error and the log make every message; of a part of one, what stands in it.
 inline std::string printable_message(std::string_view text) { return printable(text, LineEnds::indented); }
+
+// A foreign name for a message: the same of its first 100 bytes.
+std::string printable(std::string_view name);
+// "1 rank", "3 ranks"
+std::string counted(std::int64_t count, std::string_view noun);
 
 }    // namespace blip

@@ -61,7 +61,7 @@ class RunLockTaker {
 
 // On rank 0 the lock, elsewhere nullptr. Waits while it is not certain whether the holder lives, until stop_requested
 // (asked on rank 0). Collective; all ranks end with the same AgreedError, with the code `stopped` in that case.
-std::unique_ptr<RunLock> take_run_lock(const std::filesystem::path& folder, Communicator& communicator,
+std::unique_ptr<RunLock> take_run_lock(const std::filesystem::path& folder, HostMessages& communicator,
                                        const std::function<void(const std::string&)>& on_lost,
                                        const std::function<bool()>& stop_requested);
 

@@ -1,12 +1,10 @@
-// What ranks say to each other. Two kinds of traffic:
-//  - collectives over arena memory (gradients, weights): started and waited for separately; on CPU by MPI, on GPUs by
-//  NCCL;
-//  - small host messages (decisions, agreement, gathering results): always MPI.
-// Calls come from one thread of a rank at a time, in the same order on all ranks: from the main thread, and on GPUs
-// from the thread in which backward runs its hooks, while the main thread waits for it. MPI is started for that
-// (MPI_THREAD_SERIALIZED). Every wait has a deadline (CommOptions::timeout_s): when it passes, Error(internal) names
-// the operation, the ranks that are late, and what each rank was doing. What one rank does alone while the others wait
-// goes through run_together.h.
+// What ranks say to each other, in two kinds of traffic: Collectives over arena memory (gradients, weights), started
+// and waited for separately; and small HostMessages (decisions, agreement, gathering results). Calls come from one
+// thread of a rank at a time, in the same order on all ranks: from the main thread, and on GPUs from the thread in
+// which backward runs its hooks, while the main thread waits for it. MPI is started for that (MPI_THREAD_SERIALIZED).
+// Every wait has a deadline (CommOptions::timeout_s): when it passes, Error(internal) names the operation, the ranks
+// that are late, and what each rank was doing. What one rank does alone while the others wait goes through
+// run_together.h.
 #pragma once
 
 #include <cstddef>
@@ -19,14 +17,14 @@
 
 namespace blip {
 
-// A collective in flight; finished by Communicator::wait. Movable, empty by default.
+// What is in flight; finished by wait of what started it. Movable, empty by default.
 class Work {
   public:
     virtual ~Work() = default;
 };
 using WorkPtr = std::unique_ptr<Work>;
 
-// A part of a gathered buffer: see Communicator::start_all_gather.
+// A part of a gathered buffer: see Collectives::start_all_gather.
 struct GatherPart {
     void* buffer = nullptr;
     std::int64_t bytes = 0;
@@ -39,15 +37,50 @@ struct HangFacts {
     std::string table;
 };
 
-class Communicator {
+// Small messages between the hosts' processes. Always MPI.
+class HostMessages {
   public:
-    virtual ~Communicator() = default;
+    virtual ~HostMessages() = default;
 
     virtual int rank() const = 0;
     virtual int size() const = 0;
     // This rank among those of its host, and their number. Ranks of a host share its memory and its disks.
     virtual int node_rank() const = 0;
     virtual int node_size() const = 0;
+
+    // Sums over ranks, on all. values must stay alive and untouched until wait.
+    virtual WorkPtr start_host_sum(std::span<double> values, const char* what) = 0;
+    // wait(nullptr) does nothing.
+    virtual void wait(WorkPtr work) = 0;
+    void host_sum(std::span<double> values, const char* what) { wait(start_host_sum(values, what)); }
+    // rank 0's bytes to all (sizes may differ before)
+    virtual void broadcast(std::string& bytes, const char* what) = 0;
+    // The bytes of each host's first rank (node_rank 0) to its others, in place (there only read); as many on all
+    // ranks of the host.
+    // Collective over the ranks of a host only: hosts may differ in how often they call it. For whole models, too.
+    virtual void node_broadcast(std::span<std::byte> bytes, const char* what) = 0;
+    // every rank's bytes on rank 0 in rank order (empty vector elsewhere)
+    virtual std::vector<std::string> gather(const std::string& bytes, const char* what) = 0;
+    // Every rank's bytes on every rank, in rank order.
+    virtual std::vector<std::string> all_gather_strings(const std::string& bytes, const char* what) = 0;
+    // No rank passes before all have come.
+    virtual void barrier(const char* what) = 0;
+
+    // After a wait has run out of time, given the ranks whose parts are missing (empty: not known): who is late, and
+    // what each rank of the job was doing. One rank gets to tell it; the others come back only if that one fails to end
+    // the job. Takes seconds at most.
+    virtual HangFacts hang_facts(const std::vector<int>& awaited) { return {awaited, ""}; }
+    // Called now and then in long waits, so that ranks of other hosts get answers for their hang_facts.
+    virtual void answer_ranks() {}
+};
+
+// Sums and gathers over arena memory, and that memory. NCCL on GPUs, MPI on CPUs.
+class Collectives {
+  public:
+    virtual ~Collectives() = default;
+
+    virtual int rank() const = 0;
+    virtual int size() const = 0;
 
     // Zeroed memory for arenas, 4096-byte aligned (on GPUs: device memory registered with the library).
     virtual std::shared_ptr<void> allocate(std::size_t bytes) = 0;
@@ -77,31 +110,14 @@ class Communicator {
     // After success, behind the last collective and before MPI ends: the library closes its connections on all ranks
     // together. Memory from allocate may live longer. Only host messages are left. Collective.
     virtual void finish() {}
+};
 
-    // Small host messages. reduce: values must stay alive and untouched until wait_host.
-    virtual WorkPtr start_host_sum(std::span<double> values, const char* what) = 0;
-    // rank 0's bytes to all (sizes may differ before)
-    virtual void broadcast(std::string& bytes, const char* what) = 0;
-    // The bytes of each host's first rank (node_rank 0) to its others, in place (there only read); as many on all
-    // ranks of the host.
-    // Collective over the ranks of a host only: hosts may differ in how often they call it. For whole models, too.
-    virtual void node_broadcast(std::span<std::byte> bytes, const char* what) = 0;
-    // every rank's bytes on rank 0 in rank order (empty vector elsewhere)
-    virtual std::vector<std::string> gather(const std::string& bytes, const char* what) = 0;
-    // Every rank's bytes on every rank, in rank order.
-    virtual std::vector<std::string> all_gather_strings(const std::string& bytes, const char* what) = 0;
-    // No rank passes before all have come.
-    virtual void barrier(const char* what) = 0;
-
-    // After a wait has run out of time, given the ranks whose parts are missing (empty: not known): who is late, and
-    // what each rank of the job was doing. One rank gets to tell it; the others come back only if that one fails to end
-    // the job. Takes seconds at most.
-    virtual HangFacts hang_facts(const std::vector<int>& awaited) { return {awaited, ""}; }
-    // Called now and then in long waits, so that ranks of other hosts get answers for their hang_facts.
-    virtual void answer_ranks() {}
-
-    // convenience: start_host_sum and wait
-    void host_sum(std::span<double> values, const char* what) { wait(start_host_sum(values, what)); }
+// One object that does both, as MPI's does.
+class Communicator : public HostMessages, public Collectives {
+  public:
+    int rank() const override = 0;
+    int size() const override = 0;
+    void wait(WorkPtr work) override = 0;
 };
 
 }    // namespace blip

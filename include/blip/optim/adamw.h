@@ -21,10 +21,10 @@ class ShardedAdamW {
   public:
     // together: each part of a step for all buckets at once, as it is best on GPUs; else bucket by bucket, so that what
     // has come is computed and sent while the rest is on its way.
-    ShardedAdamW(Arena& arena, Communicator& communicator, const OptimOptions& options, bool together);
+    ShardedAdamW(Arena& arena, Collectives& collectives, const OptimOptions& options, bool together);
     // as it is best on the arena's device
-    ShardedAdamW(Arena& arena, Communicator& communicator, const OptimOptions& options)
-        : ShardedAdamW(arena, communicator, options, arena.placement().device.is_cuda()) {}
+    ShardedAdamW(Arena& arena, Collectives& collectives, const OptimOptions& options)
+        : ShardedAdamW(arena, collectives, options, arena.placement().device.is_cuda()) {}
 
     // What a step found: double scalars on the arena's device, not yet known when step returns; local to this rank
     // until summed.
@@ -57,7 +57,6 @@ class ShardedAdamW {
     const std::vector<at::Tensor>& exp_avg_sq() const { return exp_avg_sq_; }
     // Number of updates so far (bias correction); the same for all elements. Waits for the device.
     std::int64_t update_count() const;
-    void set_update_count(std::int64_t count);
 
   private:
     bool masters_apart() const;
@@ -67,7 +66,7 @@ class ShardedAdamW {
     GatherPart gathered(std::size_t bucket);
 
     Arena& arena_;
-    Communicator& communicator_;
+    Collectives& collectives_;
     OptimOptions options_;
     bool together_;
     std::vector<at::Tensor> masters_, exp_avg_, exp_avg_sq_;

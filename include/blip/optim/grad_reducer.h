@@ -15,8 +15,8 @@ namespace blip {
 
 class GradReducer {
   public:
-    // Registers post-accumulate hooks on the arena's weights. Arena and communicator must outlive it.
-    GradReducer(Arena& arena, Communicator& communicator);
+    // Registers post-accumulate hooks on the arena's weights. Arena and collectives must outlive it.
+    GradReducer(Arena& arena, Collectives& collectives);
     ~GradReducer();    // removes the hooks
 
     // Zeroes the gradients and forgets the last step.

@@ -18,7 +18,6 @@ struct ParsedCommandLine {
     Options options;
     bool help = false;        // print help_text and exit 0
     bool help_all = false;    // the same, with every option
-    bool version = false;
     bool verb_named = false;
     // what of a repeated option or the reference's configuration file the user should know: for the start of the run,
     // one line each

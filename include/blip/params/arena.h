@@ -50,7 +50,7 @@ struct ArenaPlacement {
 // Takes fp32 host values for the arena's elements [begin, begin + values.size()); done with them when it returns.
 using WeightSink = std::function<void(std::int64_t begin, std::span<const float> values)>;
 
-// Gives zeroed, page-aligned bytes on the arena's device (Communicator::allocate, or memory without a communicator).
+// Gives zeroed, page-aligned bytes on the arena's device (Collectives::allocate, or memory without a communicator).
 using ArenaAllocator = std::function<std::shared_ptr<void>(std::size_t bytes)>;
 ArenaAllocator host_allocator();
 // LibTorch's own memory of a device; host_allocator on the CPU.

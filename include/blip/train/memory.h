@@ -26,7 +26,7 @@ std::vector<MemoryPart> state_memory(std::int64_t parameters, ArenaPlacement pla
 // what the second took and the memory in use at most; from that, how long the run will take. Writes nothing.
 // Collective.
 void measure_run(const Options& options, const PackedDataset& dataset, const Task& task, ArenaPlacement placement,
-                 Communicator& communicator);
+                 HostMessages& communicator, Collectives& collectives);
 
 // What this process may still take on this host: free and reclaimable memory, or what is left of the control group's
 // limit if that is less. 0: unknown.

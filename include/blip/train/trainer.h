@@ -19,11 +19,11 @@ class Trainer {
   public:
     // options: checked and complete (threads, device and precision resolved). stop_requested: set by a signal, asked
     // once a step. config: what --print-config shows, kept in checkpoints. task: what is trained; of options.model's
-    // shape. placement: where and in which precision to compute; the communicator allocates there. All must outlive it.
+    // shape. placement: where and in which precision to compute; collectives allocate there. All must outlive it.
     // before_publishing: see CheckpointWriter.
     Trainer(const Options& options, const std::string& config, const PackedDataset& dataset, const Task& task,
-            ArenaPlacement placement, Communicator& communicator, std::function<bool()> stop_requested,
-            std::function<void()> before_publishing = {});
+            ArenaPlacement placement, HostMessages& communicator, Collectives& collectives,
+            std::function<bool()> stop_requested, std::function<void()> before_publishing = {});
     ~Trainer();
 
     // Trains from where the output directory stands to the end. Collective.

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -20,8 +19,5 @@ void to_floats(std::string_view dtype, std::span<const std::byte> from, std::spa
 
 // Product of extents and element size, nullopt-like: false if it does not fit 63 bits or an extent is negative.
 bool size_of_shape(const std::vector<std::int64_t>& shape, std::uint64_t bytes_each, std::uint64_t& bytes);
-
-// A foreign name for a message: control characters and broken UTF-8 as \xNN, at most 100 bytes of it.
-std::string printable(std::string_view text);
 
 }    // namespace blip

@@ -26,7 +26,7 @@ struct ExportedWeights {
     const Layout& layout;
     std::vector<at::Tensor> values;    // by ParamId, contiguous, on the CPU, all of the dtype to be written
     ModelOptions model;
-    std::string config;             // JSON: shape, prompt, origin; model_config_text in checkpoint/checkpoints.h
+    std::string config;             // JSON: shape, prompt, origin; model_config_text in checkpoint/init.h
     std::string vocabulary_text;    // one token a line; empty: no vocab.txt in a folder of ours
     WriteObserver on_written;       // may be empty
 };

@@ -1,4 +1,4 @@
-// Weights of others into an arena: names, shapes, resolution. Used by checkpoint/checkpoints.h (load_model).
+// Weights of others into an arena: names, shapes, resolution. Used by checkpoint/init.h (load_model).
 #pragma once
 
 #include <functional>

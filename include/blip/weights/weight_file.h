@@ -3,7 +3,7 @@
 //  - safetensors, one file, or an index (JSON with "weight_map") over several beside it;
 //  - a PyTorch zip file (.pth, .bin): {'model': state dict, ...} or a bare state dict. Its pickle is read by a
 //    restricted machine that runs nothing (pickle.h).
-// Used by import.h; opened by checkpoint/checkpoints.h for --init.
+// Used by import.h; opened by checkpoint/init.h for --init.
 #pragma once
 
 #include <cstdint>
@@ -29,14 +29,18 @@ using PieceSink = std::function<void(std::int64_t first, std::span<const float> 
 // Takes a tensor's stored bytes in row-major order, piece by piece; a piece is whole elements, maybe not aligned.
 using ByteSink = std::function<void(std::span<const std::byte> bytes)>;
 
+// What is looked for in a folder, in this order.
+inline constexpr const char* kWeightNames[] = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
+                                               "pytorch_model.bin.index.json"};
+
 class WeightFile {
   public:
     virtual ~WeightFile() = default;
 
-    // path: a file, or a folder that holds model.safetensors, model.safetensors.index.json, pytorch_model.bin or its
-    // index. Everything that can be checked without reading values has been checked when it returns. Throws
-    // missing_input; bad_data naming the file and the entry, and what the file is instead where that can be told (a
-    // packed data set, a web page, a Git LFS pointer, PyTorch's old or TorchScript form, a big-endian file).
+    // path: a file, or a folder that holds one of kWeightNames. Everything that can be checked without reading values
+    // has been checked when it returns. Throws missing_input; bad_data naming the file and the entry, and what the file
+    // is instead where that can be told (a packed data set, a web page, a Git LFS pointer, PyTorch's old or TorchScript
+    // form, a big-endian file).
     static std::unique_ptr<WeightFile> open(const std::filesystem::path& path);
 
     // What messages call the file.

@@ -3,15 +3,15 @@
 #include <unistd.h>
 
 #include <cstring>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <span>
 
 #include "blip/base/digest.h"
+#include "blip/base/json.h"
 #include "blip/base/log.h"
 #include "blip/base/printable.h"
 #include "blip/base/standard_output.h"
-#include "blip/checkpoint/checkpoints.h"
+#include "blip/checkpoint/init.h"
 #include "blip/device/device.h"
 #include "blip/params/arena.h"
 #include "blip/report/progress.h"
@@ -35,7 +35,7 @@ namespace fs = std::filesystem;
 std::string lines_of(const StreamedPicture& picture, const std::vector<Caption>& captions, bool json) {
     const auto line = [](const nlohmann::ordered_json& row) {
         // a file's name may be any bytes; JSON is UTF-8
-        return printable_line(row.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)) + "\n";
+        return printable_line(to_line(row)) + "\n";
     };
     const std::string file = picture.file.string();
     if (!picture.problem.empty()) return json ? line({{"file", file}, {"error", picture.problem}}) : "";
@@ -76,7 +76,7 @@ class CaptionRun {
         Progress progress("captions", static_cast<std::int64_t>(files.size()),
                           options_.runtime.progress && files.size() > batch, -1);
         std::size_t done = 0;
-        progress.update(0, "");
+        progress.update(0);
         while (done < files.size()) {
             if (stop_requested()) {
                 progress.clear();
@@ -88,7 +88,7 @@ class CaptionRun {
             if (isatty(STDOUT_FILENO)) progress.clear();    // the lines would begin behind it
             write_standard_output(lines, "captions");
             done += pictures.size();
-            progress.update(static_cast<std::int64_t>(done), "");
+            progress.update(static_cast<std::int64_t>(done));
         }
         return code_;
     }

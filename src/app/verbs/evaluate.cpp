@@ -1,14 +1,14 @@
 // blip_mpi evaluate: captions and scores of whole splits.
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 
 #include "blip/base/digest.h"
 #include "blip/base/durable_file.h"
+#include "blip/base/json.h"
 #include "blip/base/log.h"
-#include "blip/checkpoint/checkpoints.h"
+#include "blip/checkpoint/init.h"
 #include "blip/comm/run_together.h"
 #include "blip/metrics/meteor.h"
 #include "blip/params/arena.h"
@@ -136,8 +136,7 @@ ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_pt
         for (const std::string& line : beside_published(evaluation, *dataset)) log_info_text(line);
     }
     if (communicator->rank() == 0)
-        write_file_durably(options.checkpoint.output / "evaluate.json",
-                           report.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+        write_file_durably(options.checkpoint.output / "evaluate.json", to_line(report, 1) + "\n");
     communicator->barrier("end of the evaluation");
     return ExitCode::ok;
 }

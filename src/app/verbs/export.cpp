@@ -5,7 +5,7 @@
 #include "blip/base/durable_file.h"
 #include "blip/base/durable_folder.h"
 #include "blip/base/log.h"
-#include "blip/checkpoint/checkpoints.h"
+#include "blip/checkpoint/init.h"
 #include "blip/model/captioner.h"
 #include "blip/report/progress.h"
 #include "blip/text/wordpiece.h"
@@ -126,7 +126,7 @@ ExitCode run_export(const Options& given) {
                                   vocabulary,
                                   [&](std::uint64_t bytes) {
                                       check_not_stopped(target);
-                                      progress.update(static_cast<std::int64_t>((done += bytes) >> 20), "");
+                                      progress.update(static_cast<std::int64_t>((done += bytes) >> 20));
                                   }};
     write_to(target, weights);
     progress.clear();

@@ -8,9 +8,9 @@
 #include "blip/base/durable_file.h"
 #include "blip/base/gpu_presence.h"
 #include "blip/base/log.h"
-#include "blip/checkpoint/checkpoints.h"
+#include "blip/checkpoint/init.h"
 #include "blip/checkpoint/run_lock.h"
-#include "blip/comm/nccl/communicator.h"
+#include "blip/comm/nccl/collectives.h"
 #include "blip/comm/run_together.h"
 #include "blip/data/shard_sampler.h"
 #include "blip/device/device.h"
@@ -67,7 +67,7 @@ void print_plan(const Options& options, const PackedDataset& dataset, int ranks)
 // Tells what a rank holds from the first step to the end, part by part in a dry run; warns where that alone is more
 // than its host or GPU has.
 void print_memory(const Options& options, std::int64_t parameters, ArenaPlacement placement,
-                  Communicator& communicator) {
+                  HostMessages& communicator) {
     double computing = 0, host = 0;
     std::string parts;
     for (const MemoryPart& part : state_memory(parameters, placement, communicator.size())) {
@@ -94,7 +94,7 @@ void print_memory(const Options& options, std::int64_t parameters, ArenaPlacemen
 }
 
 // Reads what training would read, without training.
-void check_only(const Options& options, const PackedDataset& dataset, Communicator& communicator) {
+void check_only(const Options& options, const PackedDataset& dataset, HostMessages& communicator) {
     const auto found = find_own_checkpoint(options, dataset, communicator);
     if (found) {
         log_info("would resume after step {} from {}", found->manifest.state.global_step, found->directory.string());
@@ -135,22 +135,25 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
     if (communicator->rank() == 0 && !options.dry_run) add_log_file(options.checkpoint.output / "log.txt");
     print_run(options, changed, describe_device(placement), *dataset, *communicator);
     // In a dry run too: what keeps the GPUs from talking to each other shows here.
+    std::unique_ptr<Collectives> nccl;
     if (placement.device.is_cuda())
-        communicator = make_nccl_communicator(options.comm, placement.device.index(), compute_stream(placement.device),
-                                              std::move(communicator));
+        nccl = make_nccl_collectives(options.comm, placement.device.index(), compute_stream(placement.device),
+                                     *communicator);
+    Collectives& collectives = nccl ? *nccl : *communicator;
     print_plan(options, *dataset, communicator->size());
     const CaptionTask captioning(options, *dataset, *communicator);
     print_memory(options, captioning.captioner().layout().element_count(), placement, *communicator);
     if (options.dry_run) {
-        if (options.measure) measure_run(options, *dataset, captioning.task(), placement, *communicator);
+        if (options.measure) measure_run(options, *dataset, captioning.task(), placement, *communicator, collectives);
         check_only(options, *dataset, *communicator);
-        communicator->finish();
+        collectives.finish();
         return ExitCode::ok;
     }
     const std::string config = print_config(options);
-    Trainer trainer(options, config, *dataset, captioning.task(), placement, *communicator, stop_requested, [&] {
-        if (lock) lock->check();
-    });
+    Trainer trainer(options, config, *dataset, captioning.task(), placement, *communicator, collectives, stop_requested,
+                    [&] {
+                        if (lock) lock->check();
+                    });
     ExitCode code = ExitCode::ok;
     try {
         code = trainer.run();
@@ -159,7 +162,7 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
     } catch (...) {    // before the trainer goes, which waits for a checkpoint that is being written
         abort_job(session);
     }
-    communicator->finish();
+    collectives.finish();
     return code;
 }
 

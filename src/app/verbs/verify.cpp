@@ -6,9 +6,9 @@
 #include <array>
 #include <csignal>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
 #include "blip/base/error.h"
+#include "blip/base/json.h"
 #include "blip/base/parallel_for.h"
 #include "blip/base/printable.h"
 #include "blip/base/standard_output.h"
@@ -64,7 +64,7 @@ std::string to_json(const VerifyOptions& options, const std::vector<VerifiedItem
                                            {"deep", options.deep},
                                            {"newest_good_checkpoint", newest_good},
                                            {"items", list}};
-    return printable(object.dump(1, ' ', false, nlohmann::json::error_handler_t::replace), LineEnds::stay) + "\n";
+    return printable(to_line(object, 1), LineEnds::stay) + "\n";
 }
 
 }    // namespace

@@ -1,6 +1,6 @@
-// The CPU twin of Communicator. Arena collectives are direct exchanges: every rank sends each other rank its part, so a
-// reduce-scatter moves (N-1)/N of a bucket per rank, and its owner adds the parts in rank order: the order of summation
-// is fixed by construction, whatever algorithm an MPI library would choose. Legend: N ranks.
+// HostMessages and Collectives by MPI. Arena collectives are direct exchanges: every rank sends each other rank its
+// part, so a reduce-scatter moves (N-1)/N of a bucket per rank, and its owner adds the parts in rank order: the order
+// of summation is fixed by construction, whatever algorithm an MPI library would choose. Legend: N ranks.
 #include "blip/comm/mpi/communicator.h"
 
 #include <fmt/format.h>
@@ -19,7 +19,6 @@
 #include "src/comm/hang_report.h"
 #include "src/comm/mpi/check.h"
 #include "src/comm/mpi/requests.h"
-#include "src/comm/packed_strings.h"
 #include "src/comm/rank_sum.h"
 
 namespace blip {
@@ -70,9 +69,8 @@ class MpiCommunicator final : public Communicator {
         patience_.timeout_s = options.timeout_s;
         patience_.rank = rank_;
         mpi_check(MPI_Comm_size(MPI_COMM_WORLD, &size_), "ask for the number of ranks");
-        MPI_Request request = MPI_REQUEST_NULL;
-        mpi_check(MPI_Comm_idup(MPI_COMM_WORLD, &comm_, &request), "duplicate the communicator");
-        finish(request, "duplicate the communicator");
+        run_collective("duplicate the communicator", patience_,
+                       [&](MPI_Request* request) { return MPI_Comm_idup(MPI_COMM_WORLD, &comm_, request); });
         mpi_check(MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN), "set the error handler");
         const char* what = "find this host's ranks";
         mpi_check(ranks_per_node > 0 ? MPI_Comm_split(comm_, rank_ / ranks_per_node, rank_, &node_)
@@ -106,29 +104,34 @@ class MpiCommunicator final : public Communicator {
     void node_broadcast(std::span<std::byte> bytes, const char* what) override {
         if (node_size_ > 1) broadcast_bytes(bytes.data(), bytes.size(), node_, what);
     }
-    std::vector<std::string> gather(const std::string& bytes, const char* what) override;
-    std::vector<std::string> all_gather_strings(const std::string& bytes, const char* what) override;
+    std::vector<std::string> gather(const std::string& bytes, const char* what) override {
+        return gather_on(/*all=*/false, bytes, what);
+    }
+    std::vector<std::string> all_gather_strings(const std::string& bytes, const char* what) override {
+        return gather_on(/*all=*/true, bytes, what);
+    }
     void barrier(const char* what) override;
     HangFacts hang_facts(const std::vector<int>& awaited) override { return hang_->tell(awaited); }
     void answer_ranks() override { hang_->answer(); }
 
   private:
-    void finish(MPI_Request request, const char* what) {
-        MpiRequests requests;
-        requests.add(request, -1);
-        requests.wait(what, patience_);
+    // Calls receive and send with every other rank, each rank beginning with its neighbour.
+    template <class Receive, class Send>
+    void with_peers(const Receive& receive, const Send& send) {
+        for (int step = 1; step < size_; ++step) receive((rank_ + size_ - step) % size_);
+        for (int step = 1; step < size_; ++step) send((rank_ + step) % size_);
     }
     // From rank 0 of the group.
     void broadcast_bytes(void* bytes, std::size_t length, MPI_Comm group, const char* what);
     // Starts sending `bytes` bytes to every other rank and receiving theirs: all [N, bytes], the own part included.
     // Unlike MPI's collectives, what is missing tells which rank is late.
     void exchange(MpiRequests& requests, const void* own, void* all, std::size_t bytes, Tag tag, const char* what);
-    void add_sends(MpiRequests& requests, const float* from, std::int64_t count, int peer, const char* what);
-    void add_receives(MpiRequests& requests, float* to, std::int64_t count, int peer, const char* what);
+    void add_sends(MpiWork& work, const float* from, int peer);
+    void add_receives(MpiWork& work, float* to, int peer);
     // Buffers that were used before are used again: fresh memory costs a page fault per 4 KiB.
     std::unique_ptr<Buffer> take_scratch(std::int64_t count);
-    // this rank's size in, everyone's out (on all ranks)
-    std::vector<std::uint64_t> all_sizes(std::size_t bytes, const char* what);
+    // Every rank's bytes, on all ranks or on rank 0.
+    std::vector<std::string> gather_on(bool all, const std::string& bytes, const char* what);
 
     Patience patience_;
     std::optional<HangReport> hang_;
@@ -154,39 +157,36 @@ void MpiCommunicator::exchange(MpiRequests& requests, const void* own, void* all
     const int count = int_count(bytes, what);
     auto* parts = static_cast<char*>(all);
     if (bytes > 0) std::memcpy(parts + static_cast<std::size_t>(rank_) * bytes, own, bytes);
-    for (int step = 1; step < size_; ++step) {
-        const int from = (rank_ + size_ - step) % size_;
-        MPI_Request request = MPI_REQUEST_NULL;
-        mpi_check(MPI_Irecv(bytes > 0 ? parts + static_cast<std::size_t>(from) * bytes : nullptr, count, MPI_BYTE, from,
-                            tag, comm_, &request),
-                  what);
-        requests.add(request, from);
-    }
-    for (int step = 1; step < size_; ++step) {
-        const int to = (rank_ + step) % size_;
-        MPI_Request request = MPI_REQUEST_NULL;
-        mpi_check(MPI_Isend(own, count, MPI_BYTE, to, tag, comm_, &request), what);
-        requests.add(request, to);
-    }
+    const auto receive = [&](int from) {
+        char* const to = bytes > 0 ? parts + static_cast<std::size_t>(from) * bytes : nullptr;
+        requests.add(from, what, [&](MPI_Request* r) { return MPI_Irecv(to, count, MPI_BYTE, from, tag, comm_, r); });
+    };
+    with_peers(receive, [&](int to) {
+        requests.add(to, what, [&](MPI_Request* r) { return MPI_Isend(own, count, MPI_BYTE, to, tag, comm_, r); });
+    });
 }
 
-void MpiCommunicator::add_sends(MpiRequests& requests, const float* from, std::int64_t count, int peer,
-                                const char* what) {
-    for (std::int64_t begin = 0; begin < count; begin += kMessageFloats) {
-        MPI_Request request = MPI_REQUEST_NULL;
-        const int length = static_cast<int>(std::min(kMessageFloats, count - begin));
-        mpi_check(MPI_Isend(from + begin, length, MPI_FLOAT, peer, arena_tag, comm_, &request), what);
-        requests.add(request, peer);
-    }
+// Calls use with the messages that `count` floats travel in: where each begins and its length.
+template <class Use>
+void in_messages(std::int64_t count, const Use& use) {
+    for (std::int64_t begin = 0; begin < count; begin += kMessageFloats)
+        use(begin, static_cast<int>(std::min(kMessageFloats, count - begin)));
 }
 
-void MpiCommunicator::add_receives(MpiRequests& requests, float* to, std::int64_t count, int peer, const char* what) {
-    for (std::int64_t begin = 0; begin < count; begin += kMessageFloats) {
-        MPI_Request request = MPI_REQUEST_NULL;
-        const int length = static_cast<int>(std::min(kMessageFloats, count - begin));
-        mpi_check(MPI_Irecv(to + begin, length, MPI_FLOAT, peer, arena_tag, comm_, &request), what);
-        requests.add(request, peer);
-    }
+void MpiCommunicator::add_sends(MpiWork& work, const float* from, int peer) {
+    in_messages(work.count, [&](std::int64_t begin, int length) {
+        work.requests.add(peer, work.what.c_str(), [&](MPI_Request* request) {
+            return MPI_Isend(from + begin, length, MPI_FLOAT, peer, arena_tag, comm_, request);
+        });
+    });
+}
+
+void MpiCommunicator::add_receives(MpiWork& work, float* to, int peer) {
+    in_messages(work.count, [&](std::int64_t begin, int length) {
+        work.requests.add(peer, work.what.c_str(), [&](MPI_Request* request) {
+            return MPI_Irecv(to + begin, length, MPI_FLOAT, peer, arena_tag, comm_, request);
+        });
+    });
 }
 
 std::unique_ptr<Buffer> MpiCommunicator::take_scratch(std::int64_t count) {
@@ -213,14 +213,8 @@ WorkPtr MpiCommunicator::start_reduce_scatter(const float* send, float* receive,
     work->receive = receive;
     work->count = count;
     work->scratch = take_scratch((size_ - 1) * count);
-    for (int step = 1; step < size_; ++step) {
-        const int from = (rank_ + size_ - step) % size_;
-        add_receives(work->requests, work->scratch->data() + (from - (from > rank_)) * count, count, from, what);
-    }
-    for (int step = 1; step < size_; ++step) {
-        const int to = (rank_ + step) % size_;
-        add_sends(work->requests, send + to * count, count, to, what);
-    }
+    with_peers([&](int from) { add_receives(*work, work->scratch->data() + (from - (from > rank_)) * count, from); },
+               [&](int to) { add_sends(*work, send + to * count, to); });
     return work;
 }
 
@@ -230,14 +224,9 @@ WorkPtr MpiCommunicator::start_all_gather(void* buffer, std::int64_t bytes, cons
     work->what = what;
     // moved unchanged, whatever the bytes mean
     auto* floats = static_cast<float*>(buffer);
-    const std::int64_t count = bytes / static_cast<std::int64_t>(sizeof(float));
-    for (int step = 1; step < size_; ++step) {
-        const int from = (rank_ + size_ - step) % size_;
-        add_receives(work->requests, floats + from * count, count, from, what);
-    }
-    for (int step = 1; step < size_; ++step) {
-        add_sends(work->requests, floats + rank_ * count, count, (rank_ + step) % size_, what);
-    }
+    const std::int64_t count = work->count = bytes / static_cast<std::int64_t>(sizeof(float));
+    with_peers([&](int from) { add_receives(*work, floats + from * count, from); },
+               [&](int to) { add_sends(*work, floats + rank_ * count, to); });
     return work;
 }
 
@@ -278,44 +267,37 @@ void MpiCommunicator::broadcast(std::string& bytes, const char* what) {
 void MpiCommunicator::broadcast_bytes(void* bytes, std::size_t length, MPI_Comm group, const char* what) {
     for (std::size_t begin = 0; begin < length; begin += kMessageBytes) {
         const int count = static_cast<int>(std::min<std::size_t>(kMessageBytes, length - begin));
-        MPI_Request request = MPI_REQUEST_NULL;
-        mpi_check(MPI_Ibcast(static_cast<char*>(bytes) + begin, count, MPI_BYTE, 0, group, &request), what);
-        finish(request, what);
+        run_collective(what, patience_, [&](MPI_Request* request) {
+            return MPI_Ibcast(static_cast<char*>(bytes) + begin, count, MPI_BYTE, 0, group, request);
+        });
     }
 }
 
-std::vector<std::uint64_t> MpiCommunicator::all_sizes(std::size_t bytes, const char* what) {
-    const std::uint64_t own = bytes;
+std::vector<std::string> MpiCommunicator::gather_on(bool all, const std::string& bytes, const char* what) {
+    if (size_ == 1) return {bytes};
+    const std::uint64_t own = bytes.size();
     std::vector<std::uint64_t> sizes(static_cast<std::size_t>(size_));
     MpiRequests requests;
     exchange(requests, &own, sizes.data(), sizeof own, sizes_tag, what);
     requests.wait(what, patience_);
     // refused by every rank, not only by those that would have to hold it
-    static_cast<void>(int_count(std::accumulate(sizes.begin(), sizes.end(), std::size_t{0}), what));
-    return sizes;
-}
-
-std::vector<std::string> MpiCommunicator::gather(const std::string& bytes, const char* what) {
-    if (size_ == 1) return {bytes};
-    const std::vector<std::uint64_t> sizes = all_sizes(bytes.size(), what);
-    PackedStrings packed(rank_ == 0 ? sizes : std::vector<std::uint64_t>{});
-    MPI_Request request = MPI_REQUEST_NULL;
-    mpi_check(MPI_Igatherv(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, packed.bytes.data(),
-                           packed.counts.data(), packed.offsets.data(), MPI_BYTE, 0, comm_, &request),
-              what);
-    finish(request, what);
-    return packed.split();
-}
-
-std::vector<std::string> MpiCommunicator::all_gather_strings(const std::string& bytes, const char* what) {
-    if (size_ == 1) return {bytes};
-    PackedStrings packed(all_sizes(bytes.size(), what));
-    MPI_Request request = MPI_REQUEST_NULL;
-    mpi_check(MPI_Iallgatherv(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, packed.bytes.data(),
-                              packed.counts.data(), packed.offsets.data(), MPI_BYTE, comm_, &request),
-              what);
-    finish(request, what);
-    return packed.split();
+    const int total = int_count(std::accumulate(sizes.begin(), sizes.end(), std::size_t{0}), what);
+    if (!all && rank_ != 0) sizes.clear();
+    const std::vector<int> counts(sizes.begin(), sizes.end());
+    std::vector<int> offsets(counts.size());
+    std::exclusive_scan(counts.begin(), counts.end(), offsets.begin(), 0);
+    std::string end_to_end(counts.empty() ? 0 : static_cast<std::size_t>(total), '\0');
+    run_collective(what, patience_, [&](MPI_Request* request) {
+        const int length = static_cast<int>(own);
+        return all ? MPI_Iallgatherv(bytes.data(), length, MPI_BYTE, end_to_end.data(), counts.data(), offsets.data(),
+                                     MPI_BYTE, comm_, request)
+                   : MPI_Igatherv(bytes.data(), length, MPI_BYTE, end_to_end.data(), counts.data(), offsets.data(),
+                                  MPI_BYTE, 0, comm_, request);
+    });
+    std::vector<std::string> parts;
+    for (std::size_t r = 0; r < counts.size(); ++r)
+        parts.push_back(end_to_end.substr(static_cast<std::size_t>(offsets[r]), static_cast<std::size_t>(counts[r])));
+    return parts;
 }
 
 void MpiCommunicator::barrier(const char* what) {

@@ -1,4 +1,4 @@
-// See mpi_requests.h.
+// See requests.h.
 #include "src/comm/mpi/requests.h"
 
 #include <fmt/format.h>
@@ -14,7 +14,6 @@
 #include "blip/base/error.h"
 #include "blip/base/phase.h"
 #include "blip/comm/watchdog.h"
-#include "src/comm/mpi/check.h"
 
 namespace blip {
 namespace {
@@ -74,11 +73,6 @@ void poll_until(const std::function<bool()>& reached, const std::string& what, c
         if (patience.answer && now - start > kBeforeAnswers) patience.answer();
         pause_after(now - start);
     }
-}
-
-void MpiRequests::add(MPI_Request request, int peer) {
-    requests_.push_back(request);
-    peers_.push_back(peer);
 }
 
 void MpiRequests::wait(const std::string& what, const Patience& patience) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "blip/comm/communicator.h"
+#include "src/comm/mpi/check.h"
 
 namespace blip {
 
@@ -30,8 +31,16 @@ void poll_until(const std::function<bool()>& reached, const std::string& what, c
 
 class MpiRequests {
   public:
-    // peer: the rank that a request depends on; -1 = all of them (a collective)
-    void add(MPI_Request request, int peer);
+    // start(MPI_Request*) is an MPI call that begins something; its code is checked. peer: the rank that it depends on;
+    // all_peers: a collective.
+    static constexpr int all_peers = -1;
+    template <class Start>
+    void add(int peer, const char* what, const Start& start) {
+        MPI_Request request = MPI_REQUEST_NULL;
+        mpi_check(start(&request), what);
+        requests_.push_back(request);
+        peers_.push_back(peer);
+    }
     bool empty() const { return requests_.empty(); }
     // poll_until all have finished; the deadline counts from the last arrival.
     void wait(const std::string& what, const Patience& patience);
@@ -44,5 +53,13 @@ class MpiRequests {
     std::vector<int> finished_;    // scratch of MPI_Testsome
     bool all_finished_ = false;
 };
+
+// A collective, from its start (as in MpiRequests::add) to its end.
+template <class Start>
+void run_collective(const char* what, const Patience& patience, const Start& start) {
+    MpiRequests requests;
+    requests.add(MpiRequests::all_peers, what, start);
+    requests.wait(what, patience);
+}
 
 }    // namespace blip

@@ -1,4 +1,4 @@
-// See nccl_session_cuda.h.
+// See session_cuda.h.
 #include "src/comm/nccl/session_cuda.h"
 
 #include <dlfcn.h>
@@ -65,7 +65,7 @@ void abort_within(double seconds, ncclComm_t comm, int device) {
 
 }    // namespace
 
-NcclSession::NcclSession(const CommOptions& options, int device, Communicator& host)
+NcclSession::NcclSession(const CommOptions& options, int device, HostMessages& host)
     : options_(options), host_(host), device_(device), rank_(host.rank()), size_(host.size()) {
     ncclUniqueId id = {};
     // All or none go on: a rank that never learned the id would wait for ever.

@@ -1,5 +1,5 @@
 // NCCL's communicator from the first handshake to its end or its failure: no call waits without a deadline. Used by
-// nccl_communicator_cuda.cpp.
+// collectives_cuda.cpp.
 #pragma once
 
 #include <nccl.h>
@@ -15,11 +15,13 @@ namespace blip {
 class NcclSession {
   public:
     // Collective over host, which must live as long as NCCL runs. The calling thread's device must be `device`.
-    NcclSession(const CommOptions& options, int device, Communicator& host);
+    NcclSession(const CommOptions& options, int device, HostMessages& host);
     // Frees nothing: NCCL's own ways to free wait for other ranks, or for the device. finish() does, after success.
     ~NcclSession() = default;
     NcclSession(const NcclSession&) = delete;
 
+    int rank() const { return rank_; }
+    int size() const { return size_; }
     ncclComm_t comm() const { return comm_; }
     // Between the start and finish() or a failure.
     bool running() const { return state_ == State::running; }
@@ -44,7 +46,7 @@ class NcclSession {
     void abandon(const std::string& message);
 
     CommOptions options_;
-    Communicator& host_;
+    HostMessages& host_;
     int device_, rank_, size_;
     ncclComm_t comm_ = nullptr;
     State state_ = State::starting;

@@ -69,8 +69,10 @@ void declare_running(OptionTable& table, ParsedCommandLine& run) {
     table.flag("help", "usage, examples and the options that people set most", run.help, same_run | command_line_only)
         .only_for(for_all);
     table.flag("help-all", "the same with all options", run.help_all, same_run | command_line_only).only_for(for_all);
-    table.flag("version", "print the versions of program and libraries, then end", run.version,
-               same_run | command_line_only);
+    // answered before anything is parsed (base/version.h)
+    table.own(
+        "version", "", "print the versions of program and libraries, then end", [](std::string_view) {},
+        [] { return show_on_off(false); }, same_run | command_line_only);
     declare_files(table, options);
 }
 

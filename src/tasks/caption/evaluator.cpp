@@ -65,7 +65,7 @@ std::vector<CaptionResult> merge(const std::vector<std::string>& parts, std::int
 Evaluator::Evaluator(const Captioner& captioner, const Weights& weights, c10::Device device,
                      const PackedDataset& dataset, const GenerateOptions& generate, PicturePrompts prompts,
                      std::uint64_t seed, const EvaluateOptions& evaluate, const DataOptions& data, int loader_threads,
-                     bool progress, Communicator& communicator)
+                     bool progress, HostMessages& communicator)
     : captioner_(captioner),
       weights_(weights),
       device_(device),
@@ -87,7 +87,8 @@ std::vector<CaptionResult> Evaluator::generate_own(const SplitTables& split, std
     BatchFeed feed(dataset_, split, data_, AugmentOptions{}, captioner_.options().image_size, loader_threads_, device_,
                    strided_images(communicator_.rank(), communicator_.size(), images, evaluate_.batch));
     const bool shown = communicator_.rank() == 0 && progress_;
-    Progress progress(fmt::format("captions of {}", split.name), images, shown);
+    // its end is told by the line with the scores
+    Progress progress(fmt::format("captions of {}", split.name), images, shown, 0, /*ends=*/false);
     std::vector<CaptionResult> own;
     // Every rank takes part in as many rounds as rank 0 has batches. In each it says whether it was told to stop, and
     // reads what all said a round before: no rank is more than a batch ahead of another, or goes on without it.
@@ -120,7 +121,7 @@ std::vector<CaptionResult> Evaluator::generate_own(const SplitTables& split, std
         }
         // Rank 0's share stands for all: the ranks are dealt equal numbers.
         enter_phase(Phase::reading_batch);
-        progress.update(std::min(static_cast<std::int64_t>(own.size()) * communicator_.size(), images), "");
+        progress.update(std::min(static_cast<std::int64_t>(own.size()) * communicator_.size(), images));
     }
     communicator_.wait(std::move(said));
     stopped = stops[0] > 0;

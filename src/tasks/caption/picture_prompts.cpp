@@ -4,42 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
+#include "blip/base/json.h"
 #include "blip/options/parse.h"
 #include "blip/text/caption_text.h"
 
 namespace blip {
-
-namespace {
-
-using json = nlohmann::json;
-
-json read_object(const std::string& file) {
-    const std::string text = read_file(file);
-    std::vector<std::string> keys;
-    const auto note_key = [&](int depth, json::parse_event_t event, json& value) {
-        if (event == json::parse_event_t::key && depth == 1) keys.push_back(value.get<std::string>());
-        return true;
-    };
-    json parsed;
-    try {
-        parsed = json::parse(text, note_key);
-    } catch (const json::parse_error& problem) {
-        throw Error(ExitCode::bad_data, fmt::format("{} is not JSON (byte {})", file, problem.byte));
-    }
-    if (!parsed.is_object())
-        throw Error(ExitCode::bad_data,
-                    fmt::format(R"({} is no JSON object of the form {{"PICTURE": "a picture of "}})", file));
-    std::sort(keys.begin(), keys.end());
-    const auto twice = std::adjacent_find(keys.begin(), keys.end());
-    if (twice != keys.end()) throw Error(ExitCode::bad_data, fmt::format("{}: '{}' is there twice", file, *twice));
-    return parsed;
-}
-
-}    // namespace
 
 PicturePrompts::PicturePrompts(const GenerateOptions& generate, const WordPieceTokenizer& tokenizer)
     : common_(generate.prompt), file_(generate.prompts.string()) {
@@ -52,7 +24,10 @@ PicturePrompts::PicturePrompts(const GenerateOptions& generate, const WordPieceT
     };
     check_room(common_, "--prompt");
     if (file_.empty()) return;
-    const json prompts = read_object(file_);
+    const nlohmann::json prompts = parse_strictly(read_file(file_), file_, 64);
+    if (!prompts.is_object())
+        throw Error(ExitCode::bad_data,
+                    fmt::format(R"({} is no JSON object of the form {{"PICTURE": "a picture of "}})", file_));
     for (const auto& [key, value] : prompts.items()) {
         const std::string where = fmt::format("{}: the prompt of '{}'", file_, key);
         if (!value.is_string()) throw Error(ExitCode::bad_data, fmt::format("{} is no text", where));

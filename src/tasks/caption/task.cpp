@@ -15,7 +15,7 @@ namespace {
 class CaptionEvaluation : public Evaluation {
   public:
     CaptionEvaluation(const Options& options, const PackedDataset& dataset, const Captioner& captioner,
-                      const Weights& weights, c10::Device device, Communicator& communicator)
+                      const Weights& weights, c10::Device device, HostMessages& communicator)
         : dataset_(dataset),
           results_(options.checkpoint.output / "result"),
           log_samples_(options.train.log_samples),
@@ -70,7 +70,7 @@ class CaptionEvaluation : public Evaluation {
 
 }    // namespace
 
-CaptionTask::CaptionTask(const Options& options, const PackedDataset& dataset, Communicator& communicator)
+CaptionTask::CaptionTask(const Options& options, const PackedDataset& dataset, HostMessages& communicator)
     : options_(options),
       dataset_(dataset),
       communicator_(communicator),

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "blip/base/error.h"
-#include "blip/weights/element_type.h"
+#include "blip/base/printable.h"
 #include "src/weights/pickle/machine.h"
 
 namespace blip {

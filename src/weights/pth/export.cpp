@@ -15,17 +15,13 @@
 #include "blip/base/error.h"
 #include "blip/weights/export.h"
 #include "src/weights/pickle/writer.h"
+#include "src/weights/stored_names.h"
 
 namespace blip {
 namespace {
 
 namespace fs = std::filesystem;
 
-// key of the reference's state dict, under which the same tensor stands once more, and the parameter it is
-constexpr std::pair<const char*, const char*> tied_heads[] = {
-    {"text_decoder.cls.predictions.decoder.weight", "text_decoder.bert.embeddings.word_embeddings.weight"},
-    {"text_decoder.cls.predictions.decoder.bias", "text_decoder.cls.predictions.bias"},
-};
 constexpr const char* position_embeddings = "text_decoder.bert.embeddings.position_embeddings.weight";
 constexpr const char* position_ids = "text_decoder.bert.embeddings.position_ids";
 
@@ -57,9 +53,9 @@ std::vector<StateEntry> state_dict(const ExportedWeights& weights, std::vector<s
         }
         add(name, values, "");
     }
-    for (const auto& [key, parameter] : tied_heads)
-        if (const ParamId id = weights.layout.find(parameter); id >= 0)
-            add(key, weights.values.at(static_cast<std::size_t>(id)), parameter);
+    for (const auto& [parameter, key] : kTied)
+        if (const ParamId id = weights.layout.find(std::string(parameter)); id >= 0)
+            add(std::string(key), weights.values.at(static_cast<std::size_t>(id)), std::string(parameter));
     return entries;
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "blip/base/error.h"
+#include "blip/base/printable.h"
 #include "blip/weights/element_type.h"
 #include "src/weights/pth/zip_archive.h"
 #include "src/weights/tensor_view.h"

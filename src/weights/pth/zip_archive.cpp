@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "blip/base/error.h"
-#include "blip/weights/element_type.h"
+#include "blip/base/printable.h"
 
 namespace blip {
 namespace {

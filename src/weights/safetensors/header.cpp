@@ -5,13 +5,12 @@
 
 #include <algorithm>
 #include <cstring>
-#include <nlohmann/json.hpp>
-#include <optional>
-#include <set>
 #include <utility>
 
 #include "blip/base/digest.h"
 #include "blip/base/error.h"
+#include "blip/base/json.h"
+#include "blip/base/printable.h"
 #include "blip/weights/element_type.h"
 
 namespace blip {
@@ -88,32 +87,6 @@ void check_coverage(const std::map<std::string, TensorEntry>& entries, std::uint
     if (at != data_bytes) bad(file, fmt::format("its tensors end at byte {} of {}", at, data_bytes));
 }
 
-// Parses strictly enough that a name given twice is an error, not a silent last one.
-json parse_header(const char* begin, const char* end, const std::string& file) {
-    std::vector<std::set<std::string>> seen;
-    std::optional<std::string> twice;
-    std::size_t values = 0;
-    const auto callback = [&](int depth, json::parse_event_t event, json& value) {
-        if (++values > kMaxHeaderValues) bad(file, fmt::format("its header has more than {} values", kMaxHeaderValues));
-        if (depth > 8) bad(file, "its header is nested too deeply");
-        if (event == json::parse_event_t::object_start) seen.emplace_back();
-        if (event == json::parse_event_t::object_end) seen.pop_back();
-        if (event == json::parse_event_t::key && !seen.back().insert(value.get<std::string>()).second) {
-            twice = value.get<std::string>();
-        }
-        return true;
-    };
-    json header;
-    try {
-        header = json::parse(begin, end, callback);
-    } catch (const json::exception& error) {
-        bad(file, fmt::format("header: {}", printable(error.what())));
-    }
-    if (twice) bad(file, fmt::format("'{}' is there twice", printable(*twice)));
-    if (!header.is_object()) bad(file, "its header is no JSON object");
-    return header;
-}
-
 }    // namespace
 
 std::string header_digest(const SafetensorsHeader& header) {
@@ -146,8 +119,9 @@ SafetensorsHeader parse_safetensors_header(std::span<const std::byte> file_bytes
     if (header_bytes > kMaxHeaderBytes || header_bytes > file_bytes.size() - 8) {
         bad(file, fmt::format("a header of {} bytes in a file of {} (truncated?)", header_bytes, file_bytes.size()));
     }
-    const char* text = reinterpret_cast<const char*>(file_bytes.data()) + 8;
-    const json parsed = parse_header(text, text + header_bytes, file);
+    const json parsed = parse_strictly({reinterpret_cast<const char*>(file_bytes.data()) + 8, header_bytes},
+                                       file + " is no sound safetensors file: its header", 8, kMaxHeaderValues);
+    if (!parsed.is_object()) bad(file, "its header is no JSON object");
     SafetensorsHeader header;
     header.data_begin = 8 + header_bytes;
     const std::uint64_t data_bytes = file_bytes.size() - header.data_begin;

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "blip/base/error.h"
-#include "blip/weights/element_type.h"
+#include "blip/base/printable.h"
 #include "blip/weights/safetensors_header.h"
 #include "src/weights/file_forms.h"
 #include "src/weights/mapped_file.h"

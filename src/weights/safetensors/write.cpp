@@ -3,13 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <span>
 
 #include "blip/base/digest.h"
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
+#include "blip/base/json.h"
 #include "blip/weights/safetensors.h"
+#include "blip/weights/safetensors_header.h"
 
 namespace blip {
 namespace {
@@ -64,7 +65,7 @@ std::string make_header(const std::vector<const NamedTensor*>& order,
         header["__metadata__"] = metadata;
         header["__metadata__"][kHeaderDigestName] = header_digest(facts);
     }
-    std::string text = header.dump(-1, ' ', false, json::error_handler_t::replace);
+    std::string text = to_line(header);
     text.resize((text.size() + 7) / 8 * 8, ' ');
     return text;
 }

@@ -12,6 +12,7 @@
 #include "blip/base/error.h"
 #include "blip/base/log.h"
 #include "blip/checkpoint/checkpoints.h"
+#include "blip/checkpoint/init.h"
 #include "blip/model/captioner.h"
 #include "tests/support/self_communicator.h"
 

@@ -63,4 +63,13 @@ BOOST_AUTO_TEST_CASE(errors_and_log_lines_are_printable) {
     BOOST_TEST(log.find("caption \\u001b[1A\\u000a12:00:00 error: none\n  but this\n") != std::string::npos, log);
 }
 
+BOOST_AUTO_TEST_CASE(foreign_names_are_cut_and_counts_have_their_plural) {
+    BOOST_TEST(printable("visual_encoder.\xc3\xa9") == "visual_encoder.\xc3\xa9");
+    BOOST_TEST(printable("a\x1b[31m\n") == "a\\u001b[31m\\u000a");
+    BOOST_TEST(printable("\xc3(\xff\xe2\x82") == "\\xc3(\\xff\\xe2\\x82");
+    BOOST_TEST(printable(std::string(100, 'x')) == std::string(100, 'x'));
+    BOOST_TEST(printable(std::string(101, 'x')) == std::string(100, 'x') + "...");
+    BOOST_TEST(counted(1, "rank") + counted(0, " rank") + counted(2, " rank") == "1 rank0  ranks2  ranks");
+}
+
 BOOST_AUTO_TEST_SUITE_END()

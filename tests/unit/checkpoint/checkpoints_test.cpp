@@ -7,8 +7,8 @@
 
 #include "blip/base/error.h"
 #include "blip/base/log.h"
-#include "blip/weights/safetensors.h"
 #include "tests/support/paths.h"
+#include "tests/support/torch_safetensors.h"
 #include "tests/unit/checkpoint/toy_run.h"
 
 namespace blip::test {

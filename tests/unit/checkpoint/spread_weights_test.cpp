@@ -1,6 +1,6 @@
 // Weights read once per host, in worlds of one and two hosts: who reads, what arrives, what a failure does. And --init
 // from checkpoints at another resolution.
-#include "src/checkpoint/spread_weights.h"
+#include "src/checkpoint/init/spread_weights.h"
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/zeros.h>

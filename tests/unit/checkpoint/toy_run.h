@@ -5,6 +5,7 @@
 #include <ATen/ops/equal.h>
 
 #include "blip/checkpoint/checkpoints.h"
+#include "blip/checkpoint/init.h"
 #include "blip/optim/adamw.h"
 #include "tests/unit/comm/thread_world.h"
 #include "tests/unit/optim/toy_arena.h"
@@ -31,7 +32,7 @@ struct ToyRun {
             fill_toy(arena, own, exp_avg, version + 1);
             fill_toy(arena, own, exp_avg_sq, version + 2);
         });
-        optimizer.set_update_count(1000 + version);
+        optimizer.state().update_count.fill_(1000 + version);
     }
     // bit for bit, padding included (zero)
     bool holds(int version) {

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "blip/base/error.h"
-#include "blip/comm/nccl/communicator.h"
+#include "blip/comm/nccl/collectives.h"
 
 using namespace blip;
 

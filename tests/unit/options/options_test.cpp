@@ -51,7 +51,7 @@ BOOST_AUTO_TEST_CASE(every_option_reaches_its_field) {
         verbs_of[spec.name] |= spec.verbs;
         BOOST_TEST(!spec.meaning.empty());
         BOOST_TEST(spec.get() == plain.specs()[i].get());
-        if (spec.name == "config") continue;
+        if (spec.name == "config" || spec.name == "version") continue;    // have no field of their own
         // a value that is accepted and is not the default
         bool changed = false;
         for (const char* value : {"on", "off", "tiny", "cpu", "fp32", "micro-batch", "test", "some/path", "a photo of ",
@@ -228,7 +228,6 @@ BOOST_AUTO_TEST_CASE(missing_options_come_with_an_example) {
     check_refused({"caption", "--init", "best"}, {"pictures", "photo.jpg"});
     BOOST_TEST(parse_command_line({"--help"}).help);
     BOOST_TEST(parse_command_line({"caption", "-h"}).help);
-    BOOST_TEST(parse_command_line({"--version"}).version);
     BOOST_TEST(parse({"--print-config"}).print_config);
 }
 

@@ -79,7 +79,7 @@ ExitCode train(const Options& options, const PackedDataset& dataset) {
     const Task task{objective.layout, objective,
                     [](const Weights&, c10::Device) { return std::make_unique<FirstIsBest>(); }};
     SelfCommunicator communicator;
-    return Trainer(options, "", dataset, task, {}, communicator, [] { return false; }).run();
+    return Trainer(options, "", dataset, task, {}, communicator, communicator, [] { return false; }).run();
 }
 
 std::vector<double> losses(const std::filesystem::path& output) {

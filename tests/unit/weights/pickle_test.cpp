@@ -104,7 +104,7 @@ BOOST_AUTO_TEST_CASE(functions_are_refused_by_name) {
     expect_says(problem_of("\x80\x02" + global("a", "Klass") + ")R)R."), "an object of a.Klass");
     expect_says(problem_of("\x80\x02" + pickled("os.system") + ")R."), "what is no function");
     // nor do control characters reach a terminal
-    expect_says(problem_of(call_of("os\x1b[2J", "system")), "os\\x1b[2J.system");
+    expect_says(problem_of(call_of("os\x1b[2J", "system")), "os\\u001b[2J.system");
 }
 
 BOOST_AUTO_TEST_CASE(objects_of_other_classes_are_opaque) {

@@ -9,6 +9,7 @@
 #include "blip/base/error.h"
 #include "blip/weights/safetensors.h"
 #include "tests/support/paths.h"
+#include "tests/support/torch_safetensors.h"
 
 namespace blip::test {
 namespace {

@@ -1,4 +1,4 @@
-// The CPU twin of Communicator: non-blocking MPI calls, polled with back-off only while waiting.
+// All traffic between hosts and, on CPUs, of arenas: non-blocking MPI calls, polled with back-off only while waiting.
 #pragma once
 
 #include "blip/comm/communicator.h"

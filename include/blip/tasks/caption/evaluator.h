@@ -54,7 +54,7 @@ class Evaluator {
     Evaluator(const Captioner& captioner, const Weights& weights, c10::Device device, const PackedDataset& dataset,
               const GenerateOptions& generate, PicturePrompts prompts, std::uint64_t seed,
               const EvaluateOptions& evaluate, const DataOptions& data, int loader_threads, bool progress,
-              Communicator& communicator);
+              HostMessages& communicator);
 
     // Scores need these, too; the default is nothing.
     void use(ScoringFiles files) { files_ = std::move(files); }
@@ -78,7 +78,7 @@ class Evaluator {
     DataOptions data_;
     int loader_threads_;
     bool progress_;
-    Communicator& communicator_;
+    HostMessages& communicator_;
     Vocabulary vocabulary_;
     WordPieceTokenizer tokenizer_;
     mutable std::optional<MeteorTables> meteor_;    // opened on rank 0 when captions are scored first

@@ -14,7 +14,7 @@ namespace blip {
 class CaptionTask {
   public:
     // All must outlive it. options: complete.
-    CaptionTask(const Options& options, const PackedDataset& dataset, Communicator& communicator);
+    CaptionTask(const Options& options, const PackedDataset& dataset, HostMessages& communicator);
 
     const Captioner& captioner() const { return captioner_; }
     Task task() const;
@@ -22,7 +22,7 @@ class CaptionTask {
   private:
     const Options& options_;
     const PackedDataset& dataset_;
-    Communicator& communicator_;
+    HostMessages& communicator_;
     Captioner captioner_;
     CaptionObjective objective_;
 };

@@ -1,11 +1,11 @@
 // What a model of ours says of its origin. Used by the export, so that it comes along.
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
-#include "blip/checkpoint/checkpoints.h"
+#include "blip/checkpoint/init.h"
 #include "blip/weights/export.h"
-#include "blip/weights/safetensors.h"
+#include "blip/weights/weight_file.h"
 #include "src/checkpoint/directories.h"
-#include "src/checkpoint/json_fields.h"
+#include "src/checkpoint/model_json.h"
 
 namespace blip {
 namespace {
@@ -17,10 +17,10 @@ using nlohmann::json;
 json own_config(const fs::path& weights) {
     json config;
     try {
-        const SafetensorsFile file = SafetensorsFile::open(weights);
-        if (const auto found = file.metadata().find("config"); found != file.metadata().end())
+        const auto file = WeightFile::open(weights);
+        if (const auto found = file->metadata().find("config"); found != file->metadata().end())
             config = json::parse(found->second, nullptr, false);
-    } catch (const Error&) {    // another form, which has no such metadata
+    } catch (const Error&) {    // none, or damaged, which who reads them says
     }
     std::error_code ignored;
     const fs::path beside = weights.parent_path() / kConfigName;

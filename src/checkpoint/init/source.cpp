@@ -1,10 +1,10 @@
-// See init_source.h.
-#include "src/checkpoint/init_source.h"
+// See source.h.
+#include "src/checkpoint/init/source.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <iterator>
 #include <span>
 
 #include "blip/base/digest.h"
@@ -13,7 +13,7 @@
 #include "blip/base/log.h"
 #include "blip/weights/export.h"
 #include "src/checkpoint/directories.h"
-#include "src/checkpoint/json_fields.h"
+#include "src/checkpoint/model_json.h"
 #include "src/checkpoint/shard_check.h"
 
 namespace blip {
@@ -47,9 +47,8 @@ std::optional<FoundCheckpoint> newest_whole(const fs::path& run_directory) {
 
 // What WeightFile::open looks for in a folder.
 bool holds_weights(const fs::path& folder) {
-    constexpr std::array names = {kWeightsName, "model.safetensors.index.json", "pytorch_model.bin",
-                                  "pytorch_model.bin.index.json"};
-    return std::any_of(names.begin(), names.end(), [&](const char* name) { return is_there(folder / name); });
+    return std::any_of(std::begin(kWeightNames), std::end(kWeightNames),
+                       [&](const char* name) { return is_there(folder / name); });
 }
 
 InitSource from_checkpoint(FoundCheckpoint found) {

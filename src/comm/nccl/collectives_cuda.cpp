@@ -1,7 +1,7 @@
-// See nccl_communicator.h. Legend: N ranks. Order on the device:
+// See collectives.h. Legend: N ranks. Order on the device:
 //   compute stream: ... gradients [ready]                      [waits for done] update ...
 //   comm stream:                  [waits for ready] collective [done]
-#include "blip/comm/nccl/communicator.h"
+#include "blip/comm/nccl/collectives.h"
 
 #include <fmt/format.h>
 #include <nccl.h>
@@ -16,7 +16,7 @@
 namespace blip {
 namespace {
 
-// Memory of an arena. Goes when its owner lets go, which may be after the communicator's end.
+// Memory of an arena. Goes when its owner lets go, which may be after NCCL's end.
 struct DeviceBuffer {
     void* base = nullptr;
     bool of_nccl = false;            // from ncclMemAlloc
@@ -25,7 +25,7 @@ struct DeviceBuffer {
 
 // What buffers need to the end of their own lives.
 struct Shared {
-    Shared(const CommOptions& options, int device, Communicator& host)
+    Shared(const CommOptions& options, int device, HostMessages& host)
         : device(device), session(options, device, host) {}
     int device;
     NcclSession session;
@@ -54,20 +54,17 @@ struct NcclWork : Work {
     std::string what;
 };
 
-class NcclCommunicator final : public Communicator {
+class NcclCollectives final : public Collectives {
   public:
-    NcclCommunicator(const CommOptions& options, int device, cudaStream_t compute, std::unique_ptr<Communicator> host)
-        : host_(std::move(host)),
-          device_(device),
+    NcclCollectives(const CommOptions& options, int device, cudaStream_t compute, HostMessages& host)
+        : device_(device),
           compute_(compute),
-          shared_(std::make_shared<Shared>(options, device, *host_)),
+          shared_(std::make_shared<Shared>(options, device, host)),
           stream_(make_side_stream(true)),
           ready_(make_order_event()) {}
 
-    int rank() const override { return host_->rank(); }
-    int size() const override { return host_->size(); }
-    int node_rank() const override { return host_->node_rank(); }
-    int node_size() const override { return host_->node_size(); }
+    int rank() const override { return shared_->session.rank(); }
+    int size() const override { return shared_->session.size(); }
 
     std::shared_ptr<void> allocate(std::size_t bytes) override;
     WorkPtr start_reduce_scatter(const float* send, float* receive, std::int64_t count, const char* what) override;
@@ -77,21 +74,6 @@ class NcclCommunicator final : public Communicator {
     void wait_until(const std::function<bool()>& reached, const char* what) override;
     void finish() override;
 
-    WorkPtr start_host_sum(std::span<double> values, const char* what) override {
-        return host_->start_host_sum(values, what);
-    }
-    void broadcast(std::string& bytes, const char* what) override { host_->broadcast(bytes, what); }
-    void node_broadcast(std::span<std::byte> bytes, const char* what) override { host_->node_broadcast(bytes, what); }
-    std::vector<std::string> gather(const std::string& bytes, const char* what) override {
-        return host_->gather(bytes, what);
-    }
-    std::vector<std::string> all_gather_strings(const std::string& bytes, const char* what) override {
-        return host_->all_gather_strings(bytes, what);
-    }
-    void barrier(const char* what) override { host_->barrier(what); }
-    HangFacts hang_facts(const std::vector<int>& awaited) override { return host_->hang_facts(awaited); }
-    void answer_ranks() override { host_->answer_ranks(); }
-
   private:
     // Also for the threads in which backward runs its hooks.
     NcclSession& running_session(const char* what);
@@ -100,7 +82,6 @@ class NcclCommunicator final : public Communicator {
     template <class Launch>
     WorkPtr start(const char* what, const Launch& launch);
 
-    std::unique_ptr<Communicator> host_;
     int device_;
     cudaStream_t compute_;
     std::shared_ptr<Shared> shared_;
@@ -109,7 +90,7 @@ class NcclCommunicator final : public Communicator {
     std::vector<CudaEvent> free_events_;
 };
 
-NcclSession& NcclCommunicator::running_session(const char* what) {
+NcclSession& NcclCollectives::running_session(const char* what) {
     NcclSession& session = shared_->session;
     if (!session.running())
         throw Error(ExitCode::internal,
@@ -119,7 +100,7 @@ NcclSession& NcclCommunicator::running_session(const char* what) {
 }
 
 // ncclMemAlloc's memory can be read by other GPUs directly; where it cannot be had, any device memory does.
-DeviceBuffer NcclCommunicator::take_memory(std::size_t bytes) const {
+DeviceBuffer NcclCollectives::take_memory(std::size_t bytes) const {
     DeviceBuffer buffer;
     if (ncclMemAlloc(&buffer.base, bytes) == ncclSuccess) {
         buffer.of_nccl = true;
@@ -139,7 +120,7 @@ DeviceBuffer NcclCommunicator::take_memory(std::size_t bytes) const {
                             static_cast<double>(free) / mib, static_cast<double>(total) / mib));
 }
 
-std::shared_ptr<void> NcclCommunicator::allocate(std::size_t bytes) {
+std::shared_ptr<void> NcclCollectives::allocate(std::size_t bytes) {
     constexpr std::size_t page = 4096;
     NcclSession& session = running_session("allocate");
     // A page more: cudaMalloc promises less than the contract's alignment.
@@ -162,7 +143,7 @@ std::shared_ptr<void> NcclCommunicator::allocate(std::size_t bytes) {
 }
 
 template <class Launch>
-WorkPtr NcclCommunicator::start(const char* what, const Launch& launch) {
+WorkPtr NcclCollectives::start(const char* what, const Launch& launch) {
     NcclSession& session = running_session(what);
     auto work = std::make_unique<NcclWork>();
     work->what = what;
@@ -179,14 +160,13 @@ WorkPtr NcclCommunicator::start(const char* what, const Launch& launch) {
     return work;
 }
 
-WorkPtr NcclCommunicator::start_reduce_scatter(const float* send, float* receive, std::int64_t count,
-                                               const char* what) {
+WorkPtr NcclCollectives::start_reduce_scatter(const float* send, float* receive, std::int64_t count, const char* what) {
     return start(what, [&](ncclComm_t comm, cudaStream_t stream) {
         return ncclReduceScatter(send, receive, static_cast<std::size_t>(count), ncclFloat32, ncclSum, comm, stream);
     });
 }
 
-WorkPtr NcclCommunicator::start_all_gather(void* buffer, std::int64_t bytes, const char* what) {
+WorkPtr NcclCollectives::start_all_gather(void* buffer, std::int64_t bytes, const char* what) {
     const char* own = static_cast<const char*>(buffer) + rank() * bytes;
     return start(what, [&](ncclComm_t comm, cudaStream_t stream) {
         return ncclAllGather(own, buffer, static_cast<std::size_t>(bytes), ncclInt8, comm, stream);
@@ -194,7 +174,7 @@ WorkPtr NcclCommunicator::start_all_gather(void* buffer, std::int64_t bytes, con
 }
 
 // A non-blocking communicator starts a thread for each call outside a group, and one for a group.
-std::vector<WorkPtr> NcclCommunicator::start_all_gathers(std::span<const GatherPart> parts, const char* what) {
+std::vector<WorkPtr> NcclCollectives::start_all_gathers(std::span<const GatherPart> parts, const char* what) {
     std::vector<WorkPtr> works;
     if (parts.empty()) return works;
     works.push_back(start(what, [&](ncclComm_t comm, cudaStream_t stream) {
@@ -212,25 +192,21 @@ std::vector<WorkPtr> NcclCommunicator::start_all_gathers(std::span<const GatherP
     return works;
 }
 
-void NcclCommunicator::wait(WorkPtr work) {
+void NcclCollectives::wait(WorkPtr work) {
     if (!work) return;
-    auto* collective = dynamic_cast<NcclWork*>(work.get());
-    if (collective == nullptr) {
-        host_->wait(std::move(work));
-        return;
-    }
-    const char* what = collective->what.c_str();
+    auto& collective = static_cast<NcclWork&>(*work);
+    const char* what = collective.what.c_str();
     running_session(what).check(what);
-    cuda_check(cudaStreamWaitEvent(compute_, collective->done.get(), 0), what);
+    cuda_check(cudaStreamWaitEvent(compute_, collective.done.get(), 0), what);
     // The wait holds what was recorded: the event may be recorded anew.
-    free_events_.push_back(std::move(collective->done));
+    free_events_.push_back(std::move(collective.done));
 }
 
-void NcclCommunicator::wait_until(const std::function<bool()>& reached, const char* what) {
+void NcclCollectives::wait_until(const std::function<bool()>& reached, const char* what) {
     running_session(what).poll(reached, what);
 }
 
-void NcclCommunicator::finish() {
+void NcclCollectives::finish() {
     constexpr const char* what = "end of the last collective";
     NcclSession& session = running_session(what);
     const auto idle = [this] {
@@ -242,16 +218,14 @@ void NcclCommunicator::finish() {
     session.poll(idle, what);
     for (DeviceBuffer* buffer : shared_->buffers) deregister(*shared_, *buffer);
     session.finish();
-    host_->finish();
 }
 
 }    // namespace
 
-std::unique_ptr<Communicator> make_nccl_communicator(const CommOptions& options, int device, void* compute_stream,
-                                                     std::unique_ptr<Communicator> host) {
+std::unique_ptr<Collectives> make_nccl_collectives(const CommOptions& options, int device, void* compute_stream,
+                                                   HostMessages& host) {
     cuda_check(cudaSetDevice(device), "choose the device");
-    return std::make_unique<NcclCommunicator>(options, device, static_cast<cudaStream_t>(compute_stream),
-                                              std::move(host));
+    return std::make_unique<NcclCollectives>(options, device, static_cast<cudaStream_t>(compute_stream), host);
 }
 
 }    // namespace blip

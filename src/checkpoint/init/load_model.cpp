@@ -5,13 +5,13 @@
 
 #include "blip/base/digest.h"
 #include "blip/base/error.h"
-#include "blip/checkpoint/checkpoints.h"
+#include "blip/checkpoint/init.h"
 #include "blip/comm/run_together.h"
 #include "blip/weights/import.h"
-#include "src/checkpoint/checkpoint_weights.h"
-#include "src/checkpoint/init_source.h"
-#include "src/checkpoint/json_fields.h"
-#include "src/checkpoint/spread_weights.h"
+#include "src/checkpoint/init/checkpoint_weights.h"
+#include "src/checkpoint/init/source.h"
+#include "src/checkpoint/init/spread_weights.h"
+#include "src/checkpoint/model_json.h"
 
 namespace blip {
 namespace {
@@ -62,13 +62,13 @@ ModelOptions read_shape(const fs::path& init, const ModelOptions& asked,
 void read_weights(const fs::path& init, const Arena& arena, const WeightSink& sink) {
     InitSource source = open_init(init);
     check_own_digest(source);
-    if (source.checkpoint) source.file = std::make_unique<CheckpointWeights>(*source.checkpoint, arena.layout());
+    if (source.checkpoint) source.file = open_masters(*source.checkpoint, arena.layout());
     import_weights(
         *source.file, arena.layout(), [&](ParamId id) { return arena.offset(id); }, sink);
 }
 
 // Hosts read files of their own, which may differ although they are called the same.
-void check_hosts_agree(const fs::path& init, const std::string& digest, Communicator& communicator) {
+void check_hosts_agree(const fs::path& init, const std::string& digest, HostMessages& communicator) {
     const std::vector<std::string> digests = communicator.all_gather_strings(digest, "digests of the weights read");
     for (std::size_t rank = 1; rank < digests.size(); ++rank)
         if (digests[rank] != digests[0])
@@ -81,14 +81,14 @@ void check_hosts_agree(const fs::path& init, const std::string& digest, Communic
 }    // namespace
 
 ModelOptions read_model_options(const fs::path& init, const ModelOptions& asked,
-                                const std::vector<std::string>& explicit_options, Communicator* communicator) {
+                                const std::vector<std::string>& explicit_options, HostMessages* communicator) {
     if (communicator == nullptr) return read_shape(init, asked, explicit_options);
     const std::string answer = run_on_first_rank(
         *communicator, [&] { return model_to_json(read_shape(init, asked, explicit_options)).dump(); });
     return model_from_json(parse_object(answer, init.string()), init.string());
 }
 
-void load_model(const fs::path& init, const Arena& arena, const WeightSink& sink, Communicator* communicator) {
+void load_model(const fs::path& init, const Arena& arena, const WeightSink& sink, HostMessages* communicator) {
     if (communicator == nullptr) {
         read_weights(init, arena, sink);
         return;
@@ -105,7 +105,7 @@ void load_model(const fs::path& init, const Arena& arena, const WeightSink& sink
     check_hosts_agree(init, digest.hex(), *communicator);
 }
 
-void load_model(const fs::path& init, Arena& arena, Communicator* communicator) {
+void load_model(const fs::path& init, Arena& arena, HostMessages* communicator) {
     const auto sink = [&](std::int64_t begin, std::span<const float> values) { arena.write_weights(begin, values); };
     load_model(init, arena, sink, communicator);
 }

@@ -1,5 +1,5 @@
 // See spread_weights.h. Each message is a header and, where it announces some, bytes: values, or an error's text.
-#include "src/checkpoint/spread_weights.h"
+#include "src/checkpoint/init/spread_weights.h"
 
 #include <exception>
 #include <string>
@@ -19,19 +19,19 @@ struct Header {
     std::int64_t count = 0;    // values, or characters of the message
 };
 
-void send(Communicator& communicator, Header header, std::span<const std::byte> bytes) {
+void send(HostMessages& communicator, Header header, std::span<const std::byte> bytes) {
     communicator.node_broadcast(std::as_writable_bytes(std::span(&header, 1)), kWhat);
     // the sender's bytes are only read
     if (!bytes.empty()) communicator.node_broadcast({const_cast<std::byte*>(bytes.data()), bytes.size()}, kWhat);
 }
 
-void send_failure(Communicator& communicator, ExitCode code, const std::string& message) {
+void send_failure(HostMessages& communicator, ExitCode code, const std::string& message) {
     send(communicator,
          {Header::Kind::failure, static_cast<std::int64_t>(code), static_cast<std::int64_t>(message.size())},
          std::as_bytes(std::span(message)));
 }
 
-void read_and_send(Communicator& communicator, const std::function<void(const WeightSink&)>& read,
+void read_and_send(HostMessages& communicator, const std::function<void(const WeightSink&)>& read,
                    const WeightSink& sink) {
     bool sending = false;    // what fails meanwhile cannot be told to the others
     try {
@@ -52,7 +52,7 @@ void read_and_send(Communicator& communicator, const std::function<void(const We
     send(communicator, {}, {});
 }
 
-void receive(Communicator& communicator, const WeightSink& sink) {
+void receive(HostMessages& communicator, const WeightSink& sink) {
     std::exception_ptr failed;
     std::vector<float> values;
     for (;;) {
@@ -79,7 +79,7 @@ void receive(Communicator& communicator, const WeightSink& sink) {
 
 }    // namespace
 
-void read_once_per_host(Communicator& communicator, const std::function<void(const WeightSink&)>& read,
+void read_once_per_host(HostMessages& communicator, const std::function<void(const WeightSink&)>& read,
                         const WeightSink& sink) {
     if (communicator.node_size() == 1)
         read(sink);

@@ -1,5 +1,5 @@
-// The GPU twin of Communicator: arena collectives by NCCL on a stream of their own; all host messages stay with MPI,
-// which never sees device memory. Declared without CUDA types, so that src/app compiles without CUDA.
+// Collectives of GPUs by NCCL, on a stream of their own; MPI never sees device memory. Declared without CUDA types, so
+// that src/app compiles without CUDA.
 #pragma once
 
 #include "blip/comm/communicator.h"
@@ -12,13 +12,13 @@ namespace blip {
 // it shows GPUs. visible > 0.
 int choose_gpu(int local_rank, int local_size, int visible);
 
-// Collective over the ranks of host, which it keeps for the host messages; also for one rank. Makes `device` the
+// Collective over the ranks of host, which must outlive it; also for one rank. Makes `device` the
 // calling thread's. compute_stream: the cudaStream_t on which this rank computes (null: CUDA's default one):
 // collectives start after what it holds, and wait() makes it wait; the host never does. Errors: missing_input without
 // CUDA in this program, or with an NCCL of another version than it was built for; internal, naming rank, host,
 // operation, and NCCL's own words. After an error of a collective nothing can be started; the process is expected to
 // end, and ends itself if that takes long.
-std::unique_ptr<Communicator> make_nccl_communicator(const CommOptions& options, int device, void* compute_stream,
-                                                     std::unique_ptr<Communicator> host);
+std::unique_ptr<Collectives> make_nccl_collectives(const CommOptions& options, int device, void* compute_stream,
+                                                   HostMessages& host);
 
 }    // namespace blip

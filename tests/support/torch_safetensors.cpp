@@ -1,4 +1,6 @@
-// Reading safetensors as tensors: views of the mapped file.
+// See torch_safetensors.h. Views of the mapped file.
+#include "tests/support/torch_safetensors.h"
+
 #include <ATen/ops/from_blob.h>
 #include <fmt/format.h>
 
@@ -6,8 +8,8 @@
 #include <string_view>
 
 #include "blip/base/error.h"
+#include "blip/base/printable.h"
 #include "blip/weights/element_type.h"
-#include "blip/weights/safetensors.h"
 #include "src/weights/mapped_file.h"
 
 namespace blip {

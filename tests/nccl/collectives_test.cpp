@@ -1,4 +1,4 @@
-// The NCCL communicator against closed forms, at any number of ranks: on real GPUs (build/tests/nccl_gpu), and on the
+// NCCL's collectives against closed forms, at any number of ranks: on real GPUs (build/tests/nccl_gpu), and on the
 // fakes (build/tests/nccl_fake), where everything queued comes late and out of step.
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
@@ -7,7 +7,6 @@
 
 #include "blip/base/cuda.h"
 #include "blip/base/gpu_presence.h"
-#include "blip/comm/mpi/communicator.h"
 #include "tests/nccl/nccl_world.h"
 #include "tests/support/ranks.h"
 
@@ -28,7 +27,7 @@ std::vector<float> values_of(int rank, std::int64_t count) {
 BOOST_AUTO_TEST_SUITE(nccl, *boost::unit_test::precondition(has_device))
 
 BOOST_AUTO_TEST_CASE(collectives_fall_between_what_is_queued_before_and_after) {
-    Communicator& comm = nccl_world();
+    Collectives& comm = nccl_world();
     for (const std::int64_t count : {128, 5000, 1 << 18}) {
         for (const bool in_place : {false, true}) {
             const std::int64_t all = count * comm.size();
@@ -57,7 +56,7 @@ BOOST_AUTO_TEST_CASE(collectives_fall_between_what_is_queued_before_and_after) {
 
 // As the optimizer does it: all buckets in flight, each waited for, changed on the device, and gathered.
 BOOST_AUTO_TEST_CASE(collectives_in_flight_do_not_mix) {
-    Communicator& comm = nccl_world();
+    Collectives& comm = nccl_world();
     constexpr std::int64_t count = 3000;
     constexpr int buckets = 6, steps = 4;
     const std::int64_t all = count * comm.size();
@@ -78,6 +77,8 @@ BOOST_AUTO_TEST_CASE(collectives_in_flight_do_not_mix) {
             works[static_cast<std::size_t>(b)] = comm.start_all_gather(arena + b * all, 4 * count, "test");
         }
         for (auto& work : works) comm.wait(std::move(work));
+        comm.finish_exchanges();
+        comm.wait(nullptr);
         std::vector<float> got(static_cast<std::size_t>(buckets * all));
         download(got, arena);
         finish_device_work();
@@ -93,7 +94,7 @@ BOOST_AUTO_TEST_CASE(collectives_in_flight_do_not_mix) {
 
 // As an update on GPUs gathers: buffers of several sizes, each waiting for what was queued before.
 BOOST_AUTO_TEST_CASE(gathers_together_are_each_in_its_place) {
-    Communicator& comm = nccl_world();
+    Collectives& comm = nccl_world();
     BOOST_TEST(comm.start_all_gathers({}, "test").empty());
     const std::vector<std::int64_t> counts = {128, 3000, 1, 70000};
     std::int64_t longest = 0;
@@ -121,7 +122,7 @@ BOOST_AUTO_TEST_CASE(gathers_together_are_each_in_its_place) {
 
 // Backward runs its hooks in threads of LibTorch's.
 BOOST_AUTO_TEST_CASE(another_thread_may_start_what_this_one_waits_for) {
-    Communicator& comm = nccl_world();
+    Collectives& comm = nccl_world();
     constexpr std::int64_t count = 256;
     const std::shared_ptr<void> memory = comm.allocate(static_cast<std::size_t>(count * comm.size()) * sizeof(float));
     auto* send = static_cast<float*>(memory.get());
@@ -137,7 +138,7 @@ BOOST_AUTO_TEST_CASE(another_thread_may_start_what_this_one_waits_for) {
 }
 
 BOOST_AUTO_TEST_CASE(allocated_memory_is_zeroed_and_aligned) {
-    Communicator& comm = nccl_world();
+    Collectives& comm = nccl_world();
     const std::shared_ptr<void> memory = comm.allocate(1000004);
     BOOST_TEST(reinterpret_cast<std::uintptr_t>(memory.get()) % 4096 == 0U);
     std::vector<float> got(250001, 1.0F);
@@ -152,33 +153,15 @@ BOOST_AUTO_TEST_CASE(allocated_memory_is_zeroed_and_aligned) {
     });
 }
 
-BOOST_AUTO_TEST_CASE(host_messages_go_through_mpi) {
-    Communicator& comm = nccl_world();
-    std::vector<double> values = {1, static_cast<double>(comm.rank())};
-    comm.host_sum(values, "test");
-    BOOST_TEST(values[0] == comm.size());
-    BOOST_TEST(values[1] == comm.size() * (comm.size() - 1) / 2);
-    std::string text = comm.rank() == 0 ? "said by rank 0" : "";
-    comm.broadcast(text, "test");
-    BOOST_TEST(text == "said by rank 0");
-    const auto all = comm.all_gather_strings(std::to_string(comm.rank()), "test");
-    BOOST_TEST(all.size() == static_cast<std::size_t>(comm.size()));
-    BOOST_TEST(all.back() == std::to_string(comm.size() - 1));
-    BOOST_TEST(comm.gather("x", "test").size() == (comm.rank() == 0 ? all.size() : 0U));
-    comm.barrier("test");
-    comm.finish_exchanges();
-    comm.wait(nullptr);
-}
-
-// Memory may outlive the communicator's end; nothing can be started after it.
+// Memory may outlive the end of NCCL; nothing can be started after it.
 BOOST_AUTO_TEST_CASE(ends_in_order_and_only_once) {
-    const std::unique_ptr<Communicator> comm = make_nccl_world({});
+    const std::unique_ptr<Collectives> comm = make_nccl_world({});
     std::shared_ptr<void> memory = comm->allocate(4096);
     auto* send = static_cast<float*>(memory.get());
     comm->wait(comm->start_all_gather(send, 64, "test"));
     comm->finish();
     BOOST_CHECK_THROW(comm->start_all_gather(send, 64, "too late"), Error);
-    comm->barrier("test");
+    world().barrier("test");
     memory.reset();
 }
 

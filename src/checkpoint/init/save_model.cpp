@@ -5,10 +5,10 @@
 #include <cstring>
 
 #include "blip/base/durable_file.h"
-#include "blip/checkpoint/checkpoints.h"
+#include "blip/checkpoint/init.h"
 #include "blip/comm/run_together.h"
 #include "blip/weights/export.h"
-#include "src/checkpoint/json_fields.h"
+#include "src/checkpoint/model_json.h"
 
 namespace blip {
 namespace {
@@ -34,7 +34,7 @@ std::vector<at::Tensor> host_values(const Arena& arena) {
 }
 
 // The masters of all ranks as parameters by id, on rank 0 (elsewhere nothing). Collective.
-std::vector<at::Tensor> gather_masters(const Arena& arena, const ShardState& state, Communicator& communicator) {
+std::vector<at::Tensor> gather_masters(const Arena& arena, const ShardState& state, HostMessages& communicator) {
     std::vector<at::Tensor> values;
     for (ParamId id = 0; communicator.rank() == 0 && id < arena.layout().count(); ++id)
         values.push_back(at::empty(arena.layout().spec(id).shape, at::kFloat));
@@ -72,7 +72,7 @@ void save_model(const fs::path& directory, const Arena& arena, const ModelOption
     write_model(directory, arena.layout(), host_values(arena), model, note_json);
 }
 
-void save_model(const fs::path& directory, const Arena& arena, const ShardState& state, Communicator& communicator,
+void save_model(const fs::path& directory, const Arena& arena, const ShardState& state, HostMessages& communicator,
                 const ModelOptions& model, const std::string& note_json) {
     // fp32 weights are their own masters, the same on every rank
     std::vector<at::Tensor> values;

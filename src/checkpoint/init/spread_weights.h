@@ -12,7 +12,7 @@ namespace blip {
 // piece and in this order. If read or its sink throws an Error on the first rank, all ranks of the host throw it. A
 // failing sink of another rank is that rank's Error, thrown once the host is through. Collective over the ranks of a
 // host. Memory: a piece.
-void read_once_per_host(Communicator& communicator, const std::function<void(const WeightSink&)>& read,
+void read_once_per_host(HostMessages& communicator, const std::function<void(const WeightSink&)>& read,
                         const WeightSink& sink);
 
 }    // namespace blip
