@@ -37,7 +37,7 @@ enum class FileKind { annotations, nocaps, dataset, rows, conversations, json_li
 
 struct KindText {
     FileKind kind;
-    const char* form;        // the word of --form
+    const char* form;    // the word of --form
     const char* described;
 };
 constexpr KindText kinds[] = {
@@ -68,12 +68,15 @@ void refuse_binary(const fs::path& file, const std::string& start) {
     if (start.starts_with("\x89HDF\r\n\x1a\n"))
         refuse(file, "is an HDF5 file: if coco_pack made it, train --data takes it as it is");
     if (start.starts_with("PAR1"))
-        refuse(file, "is parquet, which is not read: with Python, datasets.load_dataset(\"parquet\", data_files=...) gives "
-                     "its rows; save each picture, and a line {\"file_name\": ..., \"text\": ...} of it in metadata.jsonl");
-    if (start.starts_with("PK\x03\x04") || start.starts_with("\x1f\x8b") || (start.size() > 262 && start.compare(257, 5, "ustar") == 0))
+        refuse(file,
+               "is parquet, which is not read: with Python, datasets.load_dataset(\"parquet\", data_files=...) gives "
+               "its rows; save each picture, and a line {\"file_name\": ..., \"text\": ...} of it in metadata.jsonl");
+    if (start.starts_with("PK\x03\x04") || start.starts_with("\x1f\x8b") ||
+        (start.size() > 262 && start.compare(257, 5, "ustar") == 0))
         refuse(file, "is an archive: unpack it and give the folder");
     if (start.find('\0') != std::string::npos && !is_utf16(start))
-        refuse(file, "is neither text nor a folder; give a folder of pictures, or a file of pictures' names and captions");
+        refuse(file,
+               "is neither text nor a folder; give a folder of pictures, or a file of pictures' names and captions");
 }
 
 FileKind kind_of_json(const fs::path& file) {
@@ -81,8 +84,9 @@ FileKind kind_of_json(const fs::path& file) {
     const auto& root = json.root;
     if (root.is_object() && root.contains("annotations") && root.contains("images")) {
         const auto& images = root["images"];
-        const bool domains = images.is_array() && !images.empty() &&
-                             std::all_of(images.begin(), images.end(), [](const auto& image) { return image.contains("domain"); });
+        const bool domains =
+            images.is_array() && !images.empty() &&
+            std::all_of(images.begin(), images.end(), [](const auto& image) { return image.contains("domain"); });
         return domains ? FileKind::nocaps : FileKind::annotations;
     }
     if (root.is_object() && root.contains("images")) return FileKind::dataset;
@@ -92,10 +96,11 @@ FileKind kind_of_json(const fs::path& file) {
     }
     std::vector<std::string> members = json.root_names;
     members.resize(std::min<std::size_t>(members.size(), 10));
-    refuse(file, root.is_object()
-                     ? fmt::format("is a JSON object with {}; nearest is COCO's form, which has 'images' and 'annotations'",
-                                   fmt::join(members, ", "))
-                     : "is JSON, but no list of objects; nearest is [{\"image\": PATH, \"caption\": TEXT}, ...]");
+    refuse(file,
+           root.is_object()
+               ? fmt::format("is a JSON object with {}; nearest is COCO's form, which has 'images' and 'annotations'",
+                             fmt::join(members, ", "))
+               : "is JSON, but no list of objects; nearest is [{\"image\": PATH, \"caption\": TEXT}, ...]");
 }
 
 FileKind kind_of(const fs::path& file) {
@@ -115,7 +120,8 @@ FileKind kind_of(const fs::path& file) {
     }
     if (start[first] == '[') return kind_of_json(file);
     static const std::regex token("[^\t\n]+#[0-9]+\t[^\n]*");
-    if (std::regex_match(start.substr(first, start.find_first_of("\r\n", first) - first), token)) return FileKind::tokens;
+    if (std::regex_match(start.substr(first, start.find_first_of("\r\n", first) - first), token))
+        return FileKind::tokens;
     if (file.extension() == ".json") return kind_of_json(file);    // says where it is malformed
     const std::string line = start.substr(first, start.find('\n', first) - first);
     if (line.find_first_of(",\t;|") == std::string::npos && !is_utf16(start))
@@ -145,7 +151,8 @@ void split_by_lists(Source& source, const fs::path& folder) {
     std::map<std::string, std::string> split_of;
     for (const auto& entry : fs::directory_iterator(folder)) {
         const std::string name = entry.path().filename().string();
-        for (const auto& [part, split] : {std::pair{"trainImages", "train"}, {"devImages", "val"}, {"testImages", "test"}})
+        for (const auto& [part, split] :
+             {std::pair{"trainImages", "train"}, {"devImages", "val"}, {"testImages", "test"}})
             if (name.find(part) != std::string::npos && entry.path().extension() == ".txt")
                 for_each_line(read_text(entry.path()), [&, split = split](std::int64_t, std::string_view line) {
                     if (!line.empty()) split_of[std::string(line)] = split;
@@ -274,14 +281,16 @@ Source read_folder(const SourceOptions& options) {
             return order.find(a.second) < order.find(b.second);
         });
         const auto twice = [&](const auto& one) {
-            return std::count_if(of_splits.begin(), of_splits.end(), [&](const auto& x) { return x.second == one.second; }) > 1;
+            return std::count_if(of_splits.begin(), of_splits.end(),
+                                 [&](const auto& x) { return x.second == one.second; }) > 1;
         };
         if (of_splits.size() > 1 && std::none_of(of_splits.begin(), of_splits.end(), twice))
             return read_files(of_splits, options);
         if (!tables.empty()) {
             std::vector<std::string> names;
             for (const fs::path& file : tables) names.push_back(file.lexically_relative(folder).string());
-            refuse(folder, fmt::format("holds several files of captions: give one of them: {}", fmt::join(names, ", ")));
+            refuse(folder,
+                   fmt::format("holds several files of captions: give one of them: {}", fmt::join(names, ", ")));
         }
     }
     if (may_be("folder") && pictures > 0) {
@@ -294,13 +303,14 @@ Source read_folder(const SourceOptions& options) {
             return source;
         }
     }
-    refuse(folder,
-           fmt::format("no form of data is recognised there{}; it holds {}; {}",
-                       options.form == "auto" ? "" : fmt::format(" (--form {})", options.form), count_extensions(files),
-                       pictures > 0 ? "nearest is a folder of pictures with captions in NAME.txt beside NAME.jpg, or a "
-                                      "captions.csv of image,caption"
-                                    : "give the folder or file that names pictures and captions, and the pictures' folder "
-                                      "with --images"));
+    refuse(
+        folder,
+        fmt::format("no form of data is recognised there{}; it holds {}; {}",
+                    options.form == "auto" ? "" : fmt::format(" (--form {})", options.form), count_extensions(files),
+                    pictures > 0 ? "nearest is a folder of pictures with captions in NAME.txt beside NAME.jpg, or a "
+                                   "captions.csv of image,caption"
+                                 : "give the folder or file that names pictures and captions, and the pictures' folder "
+                                   "with --images"));
 }
 
 }    // namespace
@@ -315,7 +325,8 @@ Source read_form(const SourceOptions& options) {
     all.splits = {};
     if (fs::is_directory(options.from)) return read_folder(all);
     if (options.form != "auto" && options.form != text_of(kind_of(options.from)).form)
-        refuse(options.from, fmt::format("is {}, not --form {}", text_of(kind_of(options.from)).described, options.form));
+        refuse(options.from,
+               fmt::format("is {}, not --form {}", text_of(kind_of(options.from)).described, options.form));
     // the name of these says the split
     static const std::regex karpathy("coco_karpathy_(train|val|test)[.]json");
     std::smatch found;

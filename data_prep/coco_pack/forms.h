@@ -5,9 +5,9 @@
 
 namespace blip {
 
-// options.from in its form: recognised, or the one that options.form names. The description says what was taken for what;
-// splits may be one of no name. Throws usage, missing_input; bad_data, which says what is there and which form comes
-// nearest, and as the readers.
+// options.from in its form: recognised, or the one that options.form names. The description says what was taken for
+// what; splits may be one of no name. Throws usage, missing_input; bad_data, which says what is there and which form
+// comes nearest, and as the readers.
 Source read_form(const SourceOptions& options);
 
 }    // namespace blip

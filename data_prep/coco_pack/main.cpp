@@ -1,5 +1,5 @@
-// coco_pack: pictures and captions of any form become one HDF5 file that training reads (format: FORMAT.md). Run by hand
-// once per data set; `blip_mpi pack` is it, too.
+// coco_pack: pictures and captions of any form become one HDF5 file that training reads (format: FORMAT.md). Run by
+// hand once per data set; `blip_mpi pack` is it, too.
 //   coco_pack PATH --out my.h5      coco_pack --info FILE [--rows]      coco_pack --check FILE
 #include <fmt/format.h>
 
@@ -124,10 +124,12 @@ void pack(const PackOptions& options) {
 OptionTable declare_options(PackOptions& options) {
     OptionTable table;
     SourceOptions& source = options.source;
-    table.path("from", "PATH", "what to pack: a file or folder of any form; the word --from may be left out", source.from);
+    table.path("from", "PATH", "what to pack: a file or folder of any form; the word --from may be left out",
+               source.from);
     table.choice("form", source_forms, "the form of it; auto tells it by what is there", source.form);
     table.path("images", "DIR", "the folder of the pictures; that of the file of captions if left out", source.images);
-    table.text("image-column", "NAME", "column or member with the picture's path; file_name, image and the like if left out",
+    table.text("image-column", "NAME",
+               "column or member with the picture's path; file_name, image and the like if left out",
                source.image_column);
     table.text("caption-column", "NAME", "column or member with the caption; caption, text and the like if left out",
                source.caption_column);
@@ -190,19 +192,22 @@ int run(const std::vector<std::string>& arguments) {
     const bool from = !options.source.from.empty(), packs = from || table.given("coco");
     const int actions = from + table.given("coco") + table.given("info") + table.given("check");
     if (actions != 1)
-        throw Error(ExitCode::usage, actions == 0
-                                         ? "nothing to do: give a file or folder to pack, --info or --check; see coco_pack --help"
-                                         : "a file or folder to pack, --coco, --info and --check exclude each other; see "
-                                           "coco_pack --help");
+        throw Error(ExitCode::usage,
+                    actions == 0
+                        ? "nothing to do: give a file or folder to pack, --info or --check; see coco_pack --help"
+                        : "a file or folder to pack, --coco, --info and --check exclude each other; see "
+                          "coco_pack --help");
     const auto only_with = [&](bool holds, std::initializer_list<const char*> names, const char* what) {
         for (const char* name : names)
             if (table.given(name) && !holds)
-                throw Error(ExitCode::usage, fmt::format("--{} says how to pack and needs {}; see coco_pack --help", name, what));
+                throw Error(ExitCode::usage,
+                            fmt::format("--{} says how to pack and needs {}; see coco_pack --help", name, what));
     };
     only_with(packs, {"vocab", "out", "encoding", "splits", "skip-bad", "prompt", "limit", "overwrite"},
               "a file or folder");
     only_with(table.given("coco"), {"karpathy", "nocaps"}, "--coco");
-    only_with(from, {"form", "images", "image-column", "caption-column", "split-by-hash"}, "a file or folder without --coco before it");
+    only_with(from, {"form", "images", "image-column", "caption-column", "split-by-hash"},
+              "a file or folder without --coco before it");
     if (options.rows && !table.given("info")) throw Error(ExitCode::usage, "--rows needs --info; see coco_pack --help");
     for (const char* name : {"karpathy", "splits"})
         if (table.given("nocaps") && table.given(name))

@@ -58,8 +58,8 @@ void print_info(const std::filesystem::path& path) {
     for (const auto& split : data.splits()) {
         print_split(split);
         for (std::size_t i = 0; i < std::min(split.skipped.size(), most_skipped_shown); ++i)
-            fmt::print("    skipped image {}: {}: {}\n", printable_line(split.skipped[i].id.text), printable_line(split.skipped[i].file),
-                       printable_line(split.skipped[i].reason));
+            fmt::print("    skipped image {}: {}: {}\n", printable_line(split.skipped[i].id.text),
+                       printable_line(split.skipped[i].file), printable_line(split.skipped[i].reason));
         if (split.skipped.size() > most_skipped_shown)
             fmt::print("    and {} more in the file's dataset {}/skipped\n", split.skipped.size() - most_skipped_shown,
                        split.name);
@@ -76,7 +76,8 @@ void print_rows(const std::filesystem::path& path) {
             line["image_id"] = split.keys_I[i].to_json();
             line["file_name"] = split.files_I[i];
             line["captions"] = nlohmann::json::array();
-            for (; caption < split.caption_count() && split.image_index_C[static_cast<std::size_t>(caption)] == row; ++caption)
+            for (; caption < split.caption_count() && split.image_index_C[static_cast<std::size_t>(caption)] == row;
+                 ++caption)
                 line["captions"].push_back(split.text(caption));
             fmt::print("{}\n", line.dump());
         }
@@ -110,8 +111,10 @@ void print_unknown_words(const std::vector<SplitTables>& splits, int prompt_leng
     const double share = static_cast<double>(unknown) / static_cast<double>(std::max<std::int64_t>(tokens, 1));
     fmt::print("{:.1f} % of the captions' tokens are [UNK]\n", 100 * share);
     if (share > most_unknown)
-        fmt::print("warning: the word list has no words for these captions, which is more than {:.0f} %: it is one of English\n",
-                   100 * most_unknown);
+        fmt::print(
+            "warning: the word list has no words for these captions, which is more than {:.0f} %: it is one of "
+            "English\n",
+            100 * most_unknown);
 }
 
 void run_check(const std::filesystem::path& path, int threads) {

@@ -9,6 +9,7 @@
 
 #include "blip/base/error.h"
 #include "data_prep/coco_pack/forms.h"
+#include "data_prep/coco_pack/readers/folders.h"
 #include "data_prep/coco_pack/splits.h"
 
 namespace blip {
@@ -76,13 +77,28 @@ void find_pictures(Source& source) {
     }
 }
 
+// Of a folder that was given for what to pack or for its pictures: those that nothing names.
+void tell_other_pictures(Source& source, const SourceOptions& options) {
+    if (options.images.empty() && !fs::is_directory(options.from)) return;
+    std::unordered_set<std::string> named;
+    for (const SourceSplit& split : source.splits)
+        for (const SourceImage& image : split.images) named.insert(image.file.string());
+    std::int64_t others = 0;
+    std::string first;
+    for (const fs::path& file : files_below(source.folder))
+        if (is_picture_name(file) && !named.contains(file.string()) && ++others == 1) first = file.string();
+    if (others > 0)
+        source.notes.push_back(fmt::format("{} pictures in {} have no caption and are left out (the first: {})", others,
+                                           source.folder.string(), first));
+}
+
 void make_splits(Source& source, const SourceOptions& options) {
     const bool asked = !options.split_by_hash.empty();
     if (!source.splits[0].name.empty() && !asked) return;
     if (source.splits.size() > 1)
         throw Error(ExitCode::usage, "--split-by-hash is for data without a split; these have one: leave it out");
-    source.splits = split_by_hash(std::move(source.splits[0]),
-                                  asked ? parse_shares(options.split_by_hash) : HashShares{});
+    source.splits =
+        split_by_hash(std::move(source.splits[0]), asked ? parse_shares(options.split_by_hash) : HashShares{});
     std::string counts;
     for (const SourceSplit& split : source.splits)
         counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", split.name, split.images.size());
@@ -92,8 +108,10 @@ void make_splits(Source& source, const SourceOptions& options) {
 
 void keep_wanted(Source& source, const SourceOptions& options) {
     for (const std::string& name : options.splits)
-        if (std::none_of(source.splits.begin(), source.splits.end(), [&](const auto& split) { return split.name == name; }))
-            throw Error(ExitCode::missing_input, fmt::format("these data have no split {}: leave it out of --splits", name));
+        if (std::none_of(source.splits.begin(), source.splits.end(),
+                         [&](const auto& split) { return split.name == name; }))
+            throw Error(ExitCode::missing_input,
+                        fmt::format("these data have no split {}: leave it out of --splits", name));
     std::erase_if(source.splits, [&](const SourceSplit& split) {
         return !options.splits.empty() &&
                std::find(options.splits.begin(), options.splits.end(), split.name) == options.splits.end();
@@ -110,13 +128,15 @@ Source read_source(const SourceOptions& options) {
     Source source = tree ? read_tree(options) : read_form(options);
     find_pictures(source);
     if (!tree) {
+        tell_other_pictures(source, options);
         make_splits(source, options);
         keep_wanted(source, options);
     }
     count_shared_images(source.splits);
     for (const SourceSplit& split : source.splits)
         if (!split.first_empty.empty())
-            source.notes.push_back(fmt::format("captions without a word are left out (the first: {})", split.first_empty));
+            source.notes.push_back(
+                fmt::format("captions without a word are left out (the first: {})", split.first_empty));
     return source;
 }
 

@@ -1,4 +1,5 @@
-// What is to be packed, read from any of the forms of data (data_prep/README.md) and cleaned of what cannot be used. Called by coco_pack before any picture is opened.
+// What is to be packed, read from any of the forms of data (data_prep/README.md) and cleaned of what cannot be used.
+// Called by coco_pack before any picture is opened.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,7 @@ struct SourceImage {
     ImageKey id;
     std::filesystem::path file;           // below the folder of the pictures
     std::vector<std::string> captions;    // raw, in file order
+    std::string where{};                  // "captions.csv, line 3": what names it first
 };
 
 struct SourceSplit {
@@ -61,9 +63,9 @@ void count_shared_images(std::vector<SourceSplit>& splits);
 
 // Errors: usage, missing_input (folders, files, splits), bad_data (as the readers).
 Source read_source(const SourceOptions& options);
-// A COCO tree. Without options.karpathy the files are looked for in annotations, karpathy and the COCO folder itself: all wanted
-// coco_karpathy files, else dataset_coco.json, else those coco_karpathy files that exist, else train2014 and val2014, or
-// those of 2017, are the splits.
+// A COCO tree. Without options.karpathy the files are looked for in annotations, karpathy and the COCO folder itself:
+// all wanted coco_karpathy files, else dataset_coco.json, else those coco_karpathy files that exist, else train2014 and
+// val2014, or those of 2017, are the splits.
 Source read_tree(const SourceOptions& options);
 // Whether a folder has such files.
 bool is_tree(const std::filesystem::path& folder);

@@ -16,8 +16,9 @@ namespace blip {
 HashShares parse_shares(const std::string& text) {
     HashShares shares{0, 0};
     const auto refuse = [&] {
-        throw Error(ExitCode::usage,
-                    fmt::format("--split-by-hash {}: takes per cents that leave some for train, as val=5,test=5", text));
+        throw Error(
+            ExitCode::usage,
+            fmt::format("--split-by-hash {}: takes per cents that leave some for train, as val=5,test=5", text));
     };
     for (std::size_t begin = 0; begin <= text.size();) {
         const std::size_t end = std::min(text.find(',', begin), text.size()), equals = text.find('=', begin);
@@ -37,8 +38,7 @@ HashShares parse_shares(const std::string& text) {
 std::vector<SourceSplit> split_by_hash(SourceSplit all, const HashShares& shares) {
     const std::size_t count = all.images.size();
     std::vector<std::uint64_t> hashes(count);
-    for (std::size_t i = 0; i < count; ++i)
-        hashes[i] = digest_value(std::as_bytes(std::span(all.images[i].id.text)));
+    for (std::size_t i = 0; i < count; ++i) hashes[i] = digest_value(std::as_bytes(std::span(all.images[i].id.text)));
     std::vector<std::size_t> order(count);    // by hash: val, test, train
     std::iota(order.begin(), order.end(), 0);
     std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return hashes[a] < hashes[b]; });

@@ -13,8 +13,9 @@ struct HashShares {
 // "val=5,test=5". Throws usage.
 HashShares parse_shares(const std::string& text);
 
-// Deals the pictures of one split to train, val and test by the digests of their keys, so that each stays where it is when
-// pictures are added. Each split that is to have a share gets a picture at least, as far as there are some; train first.
+// Deals the pictures of one split to train, val and test by the digests of their keys, so that each stays where it is
+// when pictures are added. Each split that is to have a share gets a picture at least, as far as there are some; train
+// first.
 std::vector<SourceSplit> split_by_hash(SourceSplit all, const HashShares& shares);
 
 }    // namespace blip

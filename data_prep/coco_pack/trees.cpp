@@ -117,7 +117,8 @@ void take_pictures_of_2017(Source& source, const fs::path& coco) {
             const auto number = coco_number(image.file);
             if (!number || fs::exists(coco / image.file)) continue;
             for (const char* folder : {"train2017", "val2017"})
-                if (const fs::path file = fs::path(folder) / fmt::format("{:012d}.jpg", *number); fs::exists(coco / file)) {
+                if (const fs::path file = fs::path(folder) / fmt::format("{:012d}.jpg", *number);
+                    fs::exists(coco / file)) {
                     image.file = file;
                     any = true;
                 }
@@ -178,15 +179,16 @@ Source read_from_folders(const Names& wanted, const SourceOptions& options) {
     if (whole != nullptr) {
         Source source = read_reference_files(*whole, options);
         if (dataset != nullptr)
-            source.notes.push_back(fmt::format("{} is there too and is not used; --karpathy with its name takes it instead",
-                                                (dataset->path / dataset->dataset).string()));
+            source.notes.push_back(
+                fmt::format("{} is there too and is not used; --karpathy with its name takes it instead",
+                            (dataset->path / dataset->dataset).string()));
         return source;
     }
     if (dataset != nullptr) {
         Source source = read_dataset_file(dataset->path / dataset->dataset, wanted, options);
         if (part != nullptr)
-            source.notes.push_back(fmt::format("{} in {} not used: {} not there", file_names(part->present), part->path.string(),
-                                      file_names(part->absent)));
+            source.notes.push_back(fmt::format("{} in {} not used: {} not there", file_names(part->present),
+                                               part->path.string(), file_names(part->absent)));
         return source;
     }
     if (part != nullptr) return read_reference_files(*part, options);
@@ -205,8 +207,9 @@ Source read_from_folders(const Names& wanted, const SourceOptions& options) {
 }    // namespace
 
 bool is_tree(const fs::path& folder) {
-    static const std::regex names("captions_(train|val)20[0-9]{2}[.]json|coco_karpathy_(train|val|test)[.]json|"
-                                  "dataset_(coco|flickr30k|flickr8k)[.]json");
+    static const std::regex names(
+        "captions_(train|val)20[0-9]{2}[.]json|coco_karpathy_(train|val|test)[.]json|"
+        "dataset_(coco|flickr30k|flickr8k)[.]json");
     for (const fs::path& below : {folder / "annotations", folder / "karpathy", folder}) {
         if (!fs::is_directory(below)) continue;
         for (const auto& entry : fs::directory_iterator(below))

@@ -122,7 +122,8 @@ void read_reference_job(const JsonFile& file, ReferenceTable& table) {
         const std::string where = fmt::format("row {}", row);
         const json& entry = file.root[row];
         const ImageKey id = key_of_row(file, entry, json_text(file, entry, "image", where), where);
-        ImageReferences& image = table.add_image(id, captions_of(file, json_list(file, entry, "caption", where), where), where);
+        ImageReferences& image =
+            table.add_image(id, captions_of(file, json_list(file, entry, "caption", where), where), where);
         take_domain(entry, image);
     }
 }
@@ -167,8 +168,8 @@ std::vector<ImageResult> read_results(const fs::path& path) {
     std::vector<ImageResult> results;
     for (std::size_t row = 0; row < file.root.size(); ++row) {
         const std::string where = fmt::format("row {}", row);
-        results.push_back(
-            {json_key(file, file.root[row], "image_id", where).text, caption_of(file, file.root[row], "caption", where)});
+        results.push_back({json_key(file, file.root[row], "image_id", where).text,
+                           caption_of(file, file.root[row], "caption", where)});
     }
     check_all_text_was_seen(file);
     return results;

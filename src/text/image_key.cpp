@@ -29,9 +29,7 @@ std::optional<Number> parsed(const std::string& text) {
 
 }    // namespace
 
-std::optional<std::int64_t> ImageKey::number() const {
-    return is_number ? parsed<std::int64_t>(text) : std::nullopt;
-}
+std::optional<std::int64_t> ImageKey::number() const { return is_number ? parsed<std::int64_t>(text) : std::nullopt; }
 
 std::uint64_t ImageKey::seed() const {
     if (const auto value = number()) return static_cast<std::uint64_t>(*value);

@@ -31,8 +31,7 @@ bool is_utf16(std::string_view text) {
 }
 
 std::string describe_encoding(std::string_view text) {
-    if (is_utf16(text))
-        return "is UTF-16: save it as UTF-8, or change it by 'iconv -f UTF-16 -t UTF-8 OLD >NEW'";
+    if (is_utf16(text)) return "is UTF-16: save it as UTF-8, or change it by 'iconv -f UTF-16 -t UTF-8 OLD >NEW'";
     const std::size_t bad = find_invalid_utf8(text);
     if (bad == std::string_view::npos) return "";
     const std::string_view before = text.substr(0, bad);

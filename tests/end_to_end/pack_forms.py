@@ -355,7 +355,7 @@ def bad_input(folder):
     table((scratch / 'out.h5').read_bytes()[:1000], 'train --data', name='x.h5')
     table(PICTURES[0].read_bytes(), 'neither text nor a folder', name='a.jpg')
     put_pictures(folder, SMALL)
-    table('image,caption\na.jpg,x\nnot_there.jpg,y\n', 'not_there.jpg', '--skip-bad', code=66)
+    table('image,caption\na.jpg,x\nnot_there.jpg,y\n', 'not_there.jpg (named in x.csv, line 3)', '--skip-bad', code=66)
     (folder / 'x.csv').write_text('image,caption\na.jpg,x\na.jpg,\nsub/b c.jpg,z\n')
     _, said = pack(folder / 'x.csv')
     assert 'x.csv, line 3' in said and '1 captions without a word' in said, said
@@ -371,7 +371,7 @@ def bad_input(folder):
     refused(folder, 'b c.caption', 'line 1, column 3', 'Latin-1')
     (folder / 'sub' / 'b c.caption').write_text('x')
     _, said = pack(folder)
-    assert '1 pictures have no text beside them' in said and '猫' in said and '1 text files belong to no picture' in said and 'lost.txt' in said, said
+    assert f'1 pictures in {folder} have no caption' in said and '猫' in said and '1 text files belong to no picture' in said and 'lost.txt' in said, said
     shutil.copy(PICTURES[0], folder / 'a.jpeg')
     refused(folder, "image id a stands for 'a.jpeg' and for 'a.jpg'")
     refused(scratch / 'empty' if (scratch / 'empty').mkdir() is None else '', 'it holds nothing')

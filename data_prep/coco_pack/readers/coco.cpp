@@ -21,10 +21,12 @@ namespace {
 
 // Of published files a download may have been cut off; others somebody wrote.
 JsonFile load(const fs::path& path, const std::vector<std::string>& ignored = {}) {
-    static const std::regex published("captions_[a-z]+20[0-9]{2}|dataset_(coco|flickr8k|flickr30k)|coco_karpathy_[a-z]+|"
-                                      "nocaps_val.*");
+    static const std::regex published(
+        "captions_[a-z]+20[0-9]{2}|dataset_(coco|flickr8k|flickr30k)|coco_karpathy_[a-z]+|"
+        "nocaps_val.*");
     const bool fetched = std::regex_match(path.stem().string(), published);
-    return load_json(path, ignored, fetched ? "correct it, or fetch the file again if nobody wrote it by hand" : correct_it);
+    return load_json(path, ignored,
+                     fetched ? "correct it, or fetch the file again if nobody wrote it by hand" : correct_it);
 }
 
 const nlohmann::json& rows_of(const JsonFile& file) {
@@ -78,7 +80,9 @@ SourceSplit read_annotations(const fs::path& path, const std::string& name, cons
         // the name must stay in its folder as well
         if (file_name.empty() || fs::path(file_name).is_absolute() ||
             *fs::path(file_name).lexically_normal().begin() == "..")
-            bad_json(file, where, fmt::format("path '{}' leaves {}", file_name, folder.empty() ? "the folder of the pictures" : folder));
+            bad_json(
+                file, where,
+                fmt::format("path '{}' leaves {}", file_name, folder.empty() ? "the folder of the pictures" : folder));
         bool is_new = false;
         builder.image(json_key(file, entry, "id", where), folder.empty() ? file_name : folder + "/" + file_name, where,
                       is_new);
@@ -91,8 +95,8 @@ SourceSplit read_annotations(const fs::path& path, const std::string& name, cons
         // whoever writes such a file may leave out the caption's own id
         const std::string id = entry.is_object() && entry.contains("id") ? json_key(file, entry, "id", where).text : "";
         const std::string image_id = json_key(file, entry, "image_id", where).text;
-        const std::string which =
-            id.empty() ? fmt::format("{} (image {})", where, image_id) : fmt::format("caption id {} (image {})", id, image_id);
+        const std::string which = id.empty() ? fmt::format("{} (image {})", where, image_id)
+                                             : fmt::format("caption id {} (image {})", id, image_id);
         std::string text = json_text(file, entry, "caption", where);
         check_text(file, text, which);
         const std::int64_t image = builder.find(image_id);
@@ -106,12 +110,12 @@ SourceSplit read_annotations(const fs::path& path, const std::string& name, cons
     return builder.finish(limit);
 }
 
-std::vector<SourceSplit> read_dataset(const fs::path& path, const std::vector<std::string>& names,
-                                           std::int64_t limit) {
+std::vector<SourceSplit> read_dataset(const fs::path& path, const std::vector<std::string>& names, std::int64_t limit) {
     // the words of each caption again, and numbers that nobody needs: two thirds of the memory
     const JsonFile file = load(path, {"tokens", "sentids"});
     if (!file.root.is_object())
-        bad_json(file, "the whole file", "is not Karpathy's dataset_coco.json or another of his, an object with 'images'");
+        bad_json(file, "the whole file",
+                 "is not Karpathy's dataset_coco.json or another of his, an object with 'images'");
     std::vector<std::unique_ptr<SplitBuilder>> builders;
     for (const auto& name : names) builders.push_back(std::make_unique<SplitBuilder>(file, name));
     std::int64_t row = 0;

@@ -35,7 +35,8 @@ namespace {
 // Each file's first folder as a split, where there are several and nothing else.
 bool folders_are_splits(const std::vector<fs::path>& pictures) {
     std::set<std::string> found;
-    for (const fs::path& file : pictures) found.insert(file.has_parent_path() ? split_from_word(file.begin()->string()) : "");
+    for (const fs::path& file : pictures)
+        found.insert(file.has_parent_path() ? split_from_word(file.begin()->string()) : "");
     return found.size() > 1 && !found.contains("");
 }
 
@@ -51,33 +52,26 @@ std::vector<SourceSplit> read_side_files(const fs::path& folder, const std::vect
     }
     const bool splits_there = folders_are_splits(pictures);
     std::map<std::string, std::pair<std::unique_ptr<JsonFile>, std::unique_ptr<SplitBuilder>>> builders;
-    std::int64_t without = 0;
-    fs::path first_without;
     for (const fs::path& picture : pictures) {
         auto& [file, builder] = builders[splits_there ? split_from_word(picture.begin()->string()) : ""];
         if (!builder) {
             file = std::make_unique<JsonFile>();
             file->path = folder;
             file->remedy = "give the one another name";
-            builder = std::make_unique<SplitBuilder>(*file, splits_there ? split_from_word(picture.begin()->string()) : "");
+            builder =
+                std::make_unique<SplitBuilder>(*file, splits_there ? split_from_word(picture.begin()->string()) : "");
         }
         bool is_new = false;
         const std::size_t image = builder->image(key_of_path(picture), picture.string(), picture.string(), is_new);
-        bool any = false;
         for (const char* extension : {".txt", ".caption"}) {
             const fs::path text = fs::path(picture).replace_extension(extension);
             if (texts.erase(text) == 0) continue;
-            any = true;
             for_each_line(read_text(folder / text), [&](std::int64_t line, std::string_view caption) {
                 if (caption.find_first_not_of(" \t") != std::string_view::npos)
                     builder->caption(image, std::string(caption), fmt::format("{} line {}", text.string(), line));
             });
         }
-        if (!any && ++without == 1) first_without = picture;
     }
-    if (without > 0)
-        notes.push_back(fmt::format("{} pictures have no text beside them and are left out (the first: {})", without,
-                                    first_without.string()));
     if (!texts.empty())
         notes.push_back(fmt::format("{} text files belong to no picture and are left out (the first: {})", texts.size(),
                                     texts.begin()->string()));

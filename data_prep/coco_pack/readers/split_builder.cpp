@@ -30,7 +30,7 @@ std::size_t SplitBuilder::image(const ImageKey& key, const std::string& path, co
     const auto [found, added] = rows_.try_emplace(key.text, split_.images.size());
     is_new = added;
     if (added)
-        split_.images.push_back({key, clean, {}});
+        split_.images.push_back({key, clean, {}, fmt::format("{}, {}", file_.path.filename().string(), where)});
     else if (split_.images[found->second].file != clean)
         bad_json(file_, where,
                  fmt::format("image id {} stands for '{}' and for '{}': give each picture an id of its own", key.text,

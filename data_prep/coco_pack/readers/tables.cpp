@@ -22,8 +22,8 @@ namespace {
 
 using Names = std::vector<std::string>;
 
-const Names caption_columns = {"caption", "captions", "text", "texts", "prompt", "sentence", "sentences", "description",
-                               "comment", "raw"};
+const Names caption_columns = {"caption",  "captions",  "text",        "texts",   "prompt",
+                               "sentence", "sentences", "description", "comment", "raw"};
 const Names key_columns = {"image_id", "cocoid", "imgid", "img_id", "id"};
 
 std::string trimmed(std::string text) {
@@ -66,7 +66,8 @@ class TableReader {
     const json* member(const json& object, const Names& names) const;
     std::string path_of(const json& object, const std::string& where) const;
     Names captions_of(const json& object, const std::string& where) const;
-    [[noreturn]] void lacks_column(const json& object, const char* what, const char* option, const std::string& where) const;
+    [[noreturn]] void lacks_column(const json& object, const char* what, const char* option,
+                                   const std::string& where) const;
 
     const TableFile& table_;
     const fs::path& pictures_;
@@ -128,7 +129,8 @@ void TableReader::read_lines(const std::string& text) {
         try {
             object = json::parse(one);
         } catch (const json::parse_error& problem) {
-            bad_json(file_, where, fmt::format("malformed JSON at column {}: a line is one whole object", problem.byte));
+            bad_json(file_, where,
+                     fmt::format("malformed JSON at column {}: a line is one whole object", problem.byte));
         }
         take(object, where);
     });
@@ -163,8 +165,7 @@ void TableReader::lacks_column(const json& object, const char* what, const char*
 
 // Below the pictures' folder, whether the row gives it so or as an absolute path.
 std::string TableReader::path_of(const json& object, const std::string& where) const {
-    const json* value =
-        member(object, options_.image_column.empty() ? image_columns() : Names{options_.image_column});
+    const json* value = member(object, options_.image_column.empty() ? image_columns() : Names{options_.image_column});
     if (value == nullptr) lacks_column(object, "the picture", "image-column", where);
     if (value->is_object() && value->contains("path")) value = &(*value)["path"];
     if (!value->is_string()) bad_json(file_, where, "the picture's path is not a text");
@@ -172,11 +173,12 @@ std::string TableReader::path_of(const json& object, const std::string& where) c
     if (path.starts_with("http://") || path.starts_with("https://"))
         bad_json(file_, where, fmt::format("'{}' is an address: download the pictures first", path));
     if (!fs::path(path).is_absolute()) return path;
-    const fs::path below = fs::path(path).lexically_normal().lexically_relative(fs::absolute(pictures_ / table_.prefix)
-                                                                                    .lexically_normal());
+    const fs::path below = fs::path(path).lexically_normal().lexically_relative(
+        fs::absolute(pictures_ / table_.prefix).lexically_normal());
     if (below.empty() || *below.begin() == "..")
         bad_json(file_, where,
-                 fmt::format("path '{}' leaves {}: give the folder of the pictures with --images", path, pictures_.string()));
+                 fmt::format("path '{}' leaves {}: give the folder of the pictures with --images", path,
+                             pictures_.string()));
     return below.string();
 }
 
@@ -221,7 +223,8 @@ void TableReader::take(const json& object, const std::string& where) {
     row.split = table_.split;
     if (const json* split = member(object, {"split"}); split != nullptr && *split != "" && row.split.empty()) {
         row.split = split->is_string() ? split_from_word(trimmed(split->get<std::string>())) : "";
-        if (row.split.empty()) bad_json(file_, where, fmt::format("split {} is none of train, val, test", split->dump()));
+        if (row.split.empty())
+            bad_json(file_, where, fmt::format("split {} is none of train, val, test", split->dump()));
     }
     rows.push_back(std::move(row));
 }
@@ -231,7 +234,8 @@ bool id_counts_rows(const std::vector<std::unique_ptr<TableReader>>& readers) {
     std::unordered_map<std::string, std::string> key_of_file;
     for (const auto& reader : readers)
         for (const Row& row : reader->rows)
-            if (row.bare_id && key_of_file.try_emplace(row.file, row.key.text).first->second != row.key.text) return true;
+            if (row.bare_id && key_of_file.try_emplace(row.file, row.key.text).first->second != row.key.text)
+                return true;
     return false;
 }
 
@@ -260,15 +264,15 @@ bool is_picture_name(const fs::path& name) {
 
 std::string split_from_word(const std::string& word) {
     static const std::map<std::string, std::string> words = {
-        {"train", "train"}, {"training", "train"}, {"restval", "train"}, {"val", "val"},   {"valid", "val"},
-        {"validation", "val"}, {"dev", "val"},     {"eval", "val"},      {"test", "test"}, {"testing", "test"}};
+        {"train", "train"},    {"training", "train"}, {"restval", "train"}, {"val", "val"},   {"valid", "val"},
+        {"validation", "val"}, {"dev", "val"},        {"eval", "val"},      {"test", "test"}, {"testing", "test"}};
     const auto found = words.find(lower(word));
     return found == words.end() ? "" : found->second;
 }
 
 const Names& image_columns() {
-    static const Names names = {"file_name", "image", "filename", "image_path", "filepath", "file_path", "path",
-                                "img_path",  "image_name", "img", "image_file", "picture", "file"};
+    static const Names names = {"file_name", "image",      "filename", "image_path", "filepath", "file_path", "path",
+                                "img_path",  "image_name", "img",      "image_file", "picture",  "file"};
     return names;
 }
 
@@ -278,7 +282,8 @@ std::vector<SourceSplit> read_tables(const std::vector<TableFile>& files, const 
     for (const TableFile& file : files) {
         readers.push_back(std::make_unique<TableReader>(file, pictures, options));
         readers.back()->read();
-        if (readers.back()->rows.empty()) bad_json(readers.back()->file(), "the whole file", "has no row about a picture");
+        if (readers.back()->rows.empty())
+            bad_json(readers.back()->file(), "the whole file", "has no row about a picture");
     }
     const bool by_path = id_counts_rows(readers);
     split_by_folders(readers);
@@ -289,12 +294,14 @@ std::vector<SourceSplit> read_tables(const std::vector<TableFile>& files, const 
     for (std::size_t r = 0; r < readers.size(); ++r)
         for (Row& row : readers[r]->rows) {
             if (some && row.split.empty())
-                bad_json(readers[r]->file(), row.where, "has no split, and other rows have one: give all rows one or none");
+                bad_json(readers[r]->file(), row.where,
+                         "has no split, and other rows have one: give all rows one or none");
             auto& builder = builders[row.split];
             if (!builder) builder = std::make_unique<SplitBuilder>(readers[r]->file(), row.split);
             if (row.bare_id && by_path)
                 row.key = key_of_path(files[r].keys_have_prefix ? fs::path(row.file)
-                                                                : fs::path(row.file).lexically_relative(files[r].prefix.empty() ? "." : files[r].prefix));
+                                                                : fs::path(row.file).lexically_relative(
+                                                                      files[r].prefix.empty() ? "." : files[r].prefix));
             bool is_new = false;
             const std::size_t image = builder->image(row.key, row.file, row.where, is_new);
             for (std::string& caption : row.captions) builder->caption(image, std::move(caption), row.where);

@@ -64,16 +64,15 @@ void for_each_row(const JsonFile& file, std::string_view text, char delimiter,
     for (std::size_t begin = 0; begin < text.size(); ++line) {
         const std::size_t end = std::min(text.find('\n', begin), text.size() - 1) + 1;
         if (!within) reading.row_line = line;
-        if (csv_parse(&reading.parser, text.data() + begin, end - begin, Reading::end_cell, Reading::end_row, &reading) !=
-            end - begin)
+        if (csv_parse(&reading.parser, text.data() + begin, end - begin, Reading::end_cell, Reading::end_row,
+                      &reading) != end - begin)
             throw Error(ExitCode::internal, fmt::format("{}: line {}: {}", file.path.string(), line,
                                                         csv_strerror(csv_error(&reading.parser))));
         if (reading.thrown) std::rethrow_exception(reading.thrown);
         within = reading.parser.quoted != 0 && text[end - 1] == '\n' && reading.parser.pstate != 0;
         begin = end;
     }
-    if (within)
-        bad_json(file, fmt::format("line {}", reading.row_line), "a cell's quote does not end");
+    if (within) bad_json(file, fmt::format("line {}", reading.row_line), "a cell's quote does not end");
     csv_fini(&reading.parser, Reading::end_cell, Reading::end_row, &reading);
     if (reading.thrown) std::rethrow_exception(reading.thrown);
 }

@@ -1,5 +1,5 @@
-// The key of a picture: what the data call it. A text; where the data gave a whole number, results give one too. Used by
-// coco_pack, the packed file, evaluation and scores.
+// The key of a picture: what the data call it. A text; where the data gave a whole number, results give one too. Used
+// by coco_pack, the packed file, evaluation and scores.
 #pragma once
 
 #include <cstdint>

@@ -17,7 +17,7 @@ std::string describe_image(const SplitTables& split, std::int64_t row) {
     const auto i = static_cast<std::size_t>(row);
     if (i >= split.keys_I.size()) return fmt::format("image row {} of {} (no such row)", row, split.name);
     const bool named = i < split.files_I.size() && !split.files_I[i].empty();
-    return fmt::format("image {} ({}, row {}{}{})", split.keys_I[i].text, split.name, row, named ? ", " : "",
+    return fmt::format("image {} ({}, row {}){}{}", split.keys_I[i].text, split.name, row, named ? ", " : "",
                        named ? split.files_I[i] : "");
 }
 
@@ -150,8 +150,8 @@ void check_captions(const SplitTables& split, const fs::path& path) {
 
 }    // namespace
 
-SplitTables read_split_tables(hid_t root, const std::string& name, PackedEncoding encoding,
-                              std::int64_t format_version, const fs::path& path) {
+SplitTables read_split_tables(hid_t root, const std::string& name, PackedEncoding encoding, std::int64_t format_version,
+                              const fs::path& path) {
     const std::string what = path.string() + ", split " + name;
     const H5Group opened = open_group(root, name, path.string());
     const hid_t group = opened.get();

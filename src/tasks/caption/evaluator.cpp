@@ -39,8 +39,7 @@ std::function<std::optional<BatchRequest>()> strided_images(std::int64_t first, 
 std::string pack(const std::vector<CaptionResult>& results) {
     nlohmann::json rows = nlohmann::json::array();
     for (const CaptionResult& result : results)
-        rows.push_back(
-            {result.image_row, result.caption, std::bit_cast<std::uint64_t>(result.log_probability)});
+        rows.push_back({result.image_row, result.caption, std::bit_cast<std::uint64_t>(result.log_probability)});
     return rows.dump();
 }
 

@@ -1,5 +1,5 @@
-// libFuzzer target: every reader of captions, coco_pack's and those of `blip_mpi score`, on arbitrary bytes; the first byte
-// chooses the reader. No path that they give leaves its folder. Run by tests/faults/fuzz_readers.sh.
+// libFuzzer target: every reader of captions, coco_pack's and those of `blip_mpi score`, on arbitrary bytes; the first
+// byte chooses the reader. No path that they give leaves its folder. Run by tests/faults/fuzz_readers.sh.
 #include "blip/base/printable.h"
 #include "blip/metrics/caption_files.h"
 #include "data_prep/coco_pack/forms.h"

@@ -99,8 +99,8 @@ BOOST_AUTO_TEST_CASE(captions_without_references_are_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(scores_carry_the_names_of_the_coco_evaluation) {
-    const auto scores =
-        corpus_scores(coco_scores({{"1", "A dog's toy.", {"a dog 's toy"}}, {"2", "Two\ncats!", {"two cats", "cats"}}}));
+    const auto scores = corpus_scores(
+        coco_scores({{"1", "A dog's toy.", {"a dog 's toy"}}, {"2", "Two\ncats!", {"two cats", "cats"}}}));
     BOOST_REQUIRE(scores.size() == 6u);
     for (const char* name : {"Bleu_1", "Bleu_2"}) BOOST_TEST(std::abs(scores.at(name) - 1) < 1e-8);
     BOOST_TEST(scores.contains("Bleu_3"));

@@ -57,9 +57,9 @@ BOOST_AUTO_TEST_CASE(pictures_of_coco_are_numbers) {
 
 BOOST_AUTO_TEST_CASE(other_values_are_refused) {
     for (const char* value : {"1.5", "1e30", "\"\"", "[1]", "true", "{}", "18446744073709551616"})
-        BOOST_CHECK_EXCEPTION(key(std::string(R"({"image_id": )") + value + "}", "a.jpg"), Error, [](const Error& error) {
-            return std::string(error.what()).find("rows.json: row 0: 'image_id'") == 0;
-        });
+        BOOST_CHECK_EXCEPTION(
+            key(std::string(R"({"image_id": )") + value + "}", "a.jpg"), Error,
+            [](const Error& error) { return std::string(error.what()).find("rows.json: row 0: 'image_id'") == 0; });
 }
 
 BOOST_AUTO_TEST_CASE(texts_that_were_written_out_as_numbers) {

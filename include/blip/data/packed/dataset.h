@@ -29,9 +29,9 @@ struct SkippedImage {
 
 // All of a split but its pictures. I images, C captions. Captions of one image are contiguous, images in caption order.
 struct SplitTables {
-    std::string name;    // "train", "val", "test"
-    std::vector<ImageKey> keys_I;                               // what the data call the images
-    std::vector<std::string> files_I;                           // below the folder that was packed; "": not known
+    std::string name;                    // "train", "val", "test"
+    std::vector<ImageKey> keys_I;        // what the data call the images
+    std::vector<std::string> files_I;    // below the folder that was packed; "": not known
     std::vector<std::int32_t> heights_I, widths_I;
     std::vector<std::uint64_t> offsets_I;                       // first byte of the image in the stored ones
     std::vector<std::uint64_t> image_digests_I;                 // xxh3-64 over key, height, width, pixels

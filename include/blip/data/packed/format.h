@@ -20,11 +20,12 @@ inline constexpr std::int32_t packed_max_side = 65535;                // of an i
 inline constexpr std::uint64_t packed_most_image_bytes = 1U << 30;    // in the file: more than any decoder gives
 
 // Digests are XXH3-64 over little-endian bytes.
-// key, height (int32), width (int32), then height x width x 3 bytes. A key that is a number of int64 is that number; others
-// are the smallest int64 (one more for a number), their length (uint64) and their text.
+// key, height (int32), width (int32), then height x width x 3 bytes. A key that is a number of int64 is that number;
+// others are the smallest int64 (one more for a number), their length (uint64) and their text.
 std::uint64_t image_digest(const ImageKey& key, const ImageView& image);
 // key, height, width as above, then the bytes of the JPEG
-std::uint64_t jpeg_digest(const ImageKey& key, std::int32_t height, std::int32_t width, std::span<const std::uint8_t> jpeg);
+std::uint64_t jpeg_digest(const ImageKey& key, std::int32_t height, std::int32_t width,
+                          std::span<const std::uint8_t> jpeg);
 // 40 tokens (uint16), length (int32), image index (int32), then the text's bytes
 std::uint64_t caption_digest(const SplitTables& split, std::int64_t caption_row);
 // Per split, in the file's order: name, a zero byte, image count and caption count (int64), image digests, caption

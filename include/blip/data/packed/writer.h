@@ -24,8 +24,8 @@ struct PackedDescription {
     PackedEncoding encoding = PackedEncoding::raw;
 };
 
-// Appends an image whose pixels come later (encoding raw); returns its row. file: its name below the folder that is packed. Throws bad_data for a size outside of
-// 1..65535.
+// Appends an image whose pixels come later (encoding raw); returns its row. file: its name below the folder that is
+// packed. Throws bad_data for a size outside of 1..65535.
 std::int64_t add_image(SplitTables& split, const ImageKey& key, int height, int width, const std::string& file = "");
 // Appends an image whose JPEG of jpeg_bytes bytes comes later (encoding jpeg). A split holds one kind only.
 std::int64_t add_jpeg(SplitTables& split, const ImageKey& key, int height, int width, std::uint64_t jpeg_bytes,

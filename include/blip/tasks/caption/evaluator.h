@@ -50,8 +50,8 @@ struct SplitEvaluation {
 
 class Evaluator {
   public:
-    // All must outlive it, but for the prompts (by image key) and options. device: where the weights are. seed: of drawn
-    // captions, which depend on it and the image's key alone.
+    // All must outlive it, but for the prompts (by image key) and options. device: where the weights are. seed: of
+    // drawn captions, which depend on it and the image's key alone.
     Evaluator(const Captioner& captioner, const Weights& weights, c10::Device device, const PackedDataset& dataset,
               const GenerateOptions& generate, PicturePrompts prompts, std::uint64_t seed,
               const EvaluateOptions& evaluate, const DataOptions& data, int loader_threads, bool progress,
@@ -87,8 +87,8 @@ class Evaluator {
 
 // Scores, number of images and times, as the evaluation files hold them for each split.
 nlohmann::json summary(const SplitEvaluation& evaluation);
-// COCO result form with two members more: [{"image_id": ..., "caption": ..., "file_name": ..., "log_probability": ...}],
-// durable. Rank 0. plain: without these, as NoCaps' server wants it.
+// COCO result form with two members more: [{"image_id": ..., "caption": ..., "file_name": ..., "log_probability":
+// ...}], durable. Rank 0. plain: without these, as NoCaps' server wants it.
 void write_results(const std::filesystem::path& file, const std::vector<CaptionResult>& captions, bool plain = false);
 // The picture's captions beside what people wrote, for the log.
 std::vector<std::string> sample_lines(const PackedDataset& dataset, const SplitEvaluation& evaluation, int count);
