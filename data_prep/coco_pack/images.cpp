@@ -98,7 +98,8 @@ std::vector<std::vector<SkippedImage>> skip_pictures(Source& source, const Pictu
         SourceSplit& split = source.splits[s];
         if (images[s].empty())
             problems.throw_if_any(
-                fmt::format("none of the {} images of {} can be used; nothing was written; is --coco the right folder? "
+                fmt::format("none of the {} images of {} can be used; nothing was written; is it the right folder "
+                            "(--coco, --images)? "
                             "--splits packs "
                             "the other splits alone",
                             skipped[s].size(), split.name));
@@ -125,12 +126,12 @@ Tables make_tables(Source& source, const PictureOptions& options, const WordPiec
         const auto look_at = [&](std::int64_t number) {
             const auto n = static_cast<std::size_t>(number);
             const SourceImage& image = source.splits[places[n].split].images[places[n].row];
-            const fs::path path = options.coco / image.file;
+            const fs::path path = source.folder / image.file;
             try {
                 options.skip_bad ? look_at_whole(path, looks[n]) : look_at_header(path, looks[n]);
             } catch (const Error& error) {
                 if (error.code() == ExitCode::internal) throw;
-                problems.add(n, error, path);
+                problems.add(n, error, path, source.splits[places[n].split].images[places[n].row].where);
             }
             for (const auto& text : image.captions) looks[n].tokens.push_back(caption_tokens(tokenizer, text, prompt));
         };
@@ -142,7 +143,8 @@ Tables make_tables(Source& source, const PictureOptions& options, const WordPiec
         skipped = skip_pictures(source, problems, places, looks);
         places = all_places(source);
     } else
-        problems.throw_if_any("nothing was written; fetch these files again, or leave them out with --skip-bad");
+        problems.throw_if_any(
+            "nothing was written; give the pictures' folder (--images, --coco), or leave these out with --skip-bad");
 
     Tables tables;
     tables.splits.resize(source.splits.size());
@@ -155,9 +157,11 @@ Tables make_tables(Source& source, const PictureOptions& options, const WordPiec
         SplitTables& split = tables.splits[places[n].split];
         const SourceImage& image = source.splits[places[n].split].images[places[n].row];
         Look& look = looks[n];
-        const std::int64_t row = options.encoding == PackedEncoding::jpeg
-                                     ? add_jpeg(split, image.id, look.size.height, look.size.width, look.file_bytes)
-                                     : add_image(split, image.id, look.size.height, look.size.width);
+        const std::int64_t row =
+            options.encoding == PackedEncoding::jpeg
+                ? add_jpeg(split, image.id, look.size.height, look.size.width, look.file_bytes,
+                           image.file.generic_string())
+                : add_image(split, image.id, look.size.height, look.size.width, image.file.generic_string());
         for (std::size_t k = 0; k < image.captions.size(); ++k)
             add_caption(split, row, look.tokens[k], image.captions[k]);
         tables.jpeg_bytes += look.file_bytes;
@@ -173,7 +177,7 @@ void write_images(PackedWriter& writer, const Source& source, const PictureOptio
     const auto pack = [&](std::int64_t number) {
         const auto n = static_cast<std::size_t>(number);
         const auto row = static_cast<std::int64_t>(places[n].row);
-        const fs::path path = options.coco / source.splits[places[n].split].images[places[n].row].file;
+        const fs::path path = source.folder / source.splits[places[n].split].images[places[n].row].file;
         try {
             const std::string bytes = read_regular_file(path, max_picture_file_bytes);
             // once one is bad nothing will be kept: the rest is decoded to list all that are
@@ -187,14 +191,15 @@ void write_images(PackedWriter& writer, const Source& source, const PictureOptio
             if (error.code() == ExitCode::internal ||
                 std::string(error.what()).find(printable_message(path.string())) == std::string::npos)
                 throw;
-            problems.add(n, error, path);
+            problems.add(n, error, path, source.splits[places[n].split].images[places[n].row].where);
         }
     };
     parallel_for(static_cast<std::int64_t>(places.size()), options.threads, pack,
                  [&](std::int64_t done) { progress.update(done); });
-    problems.throw_if_any(options.skip_bad
-                              ? "nothing was written; these files were in order a moment ago: pack again"
-                              : "nothing was written; fetch these files again, or leave them out with --skip-bad");
+    problems.throw_if_any(
+        options.skip_bad
+            ? "nothing was written; these files were in order a moment ago: pack again"
+            : "nothing was written; give the pictures' folder (--images, --coco), or leave these out with --skip-bad");
     fmt::print("packed {}\n", progress.finish());
 }
 

@@ -14,7 +14,6 @@
 namespace blip {
 
 struct PictureOptions {
-    std::filesystem::path coco;
     PackedEncoding encoding = PackedEncoding::raw;
     bool skip_bad = false;    // leave out what cannot be used, instead of ending
     int threads = 1;

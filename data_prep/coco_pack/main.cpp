@@ -1,6 +1,6 @@
-// coco_pack: a COCO 2014 tree becomes one HDF5 file that training reads (format: FORMAT.md). Run by hand once per data
-// set.
-//   coco_pack --coco DIR [--karpathy FILE|DIR] --out coco.h5      coco_pack --info FILE      coco_pack --check FILE
+// coco_pack: pictures and captions of any form become one HDF5 file that training reads (format: FORMAT.md). Run by
+// hand once per data set; `blip_mpi pack` is it, too.
+//   coco_pack PATH --out my.h5      coco_pack --info FILE [--rows]      coco_pack --check FILE
 #include <fmt/format.h>
 
 #include <csignal>
@@ -40,7 +40,7 @@ struct PackOptions {
     fs::path vocabulary, out = "coco.h5", info, check;
     std::string prompt{default_prompt}, encoding{encoding_name(PackedEncoding::raw)};
     int threads = 0;
-    bool overwrite = false, skip_bad = false;
+    bool overwrite = false, skip_bad = false, rows = false;
 };
 
 // The vocabulary that came with the program: installed in share/blip_mpi, or in the source tree that holds the build.
@@ -98,14 +98,18 @@ void pack(const PackOptions& options) {
                     fmt::format("--prompt has {} tokens and leaves too little room for captions of at most {}",
                                 prompt_length, max_caption_tokens));
 
-    PictureOptions pictures{options.source.coco, PackedEncoding::raw, options.skip_bad, threads};
+    PictureOptions pictures{PackedEncoding::raw, options.skip_bad, threads};
     encoding_from_name(options.encoding, pictures.encoding);
     Source source = read_source(options.source);
     fmt::print("{}\n", printable_line(source.description));
-    if (!source.note.empty()) fmt::print("{}\n", printable_line(source.note));
+    for (const std::string& note : source.notes) fmt::print("{}\n", printable_line(note));
     check_signal();
     Tables tables = make_tables(source, pictures, tokenizer, options.prompt);
-    for (const auto& split : tables.splits) print_split(split);
+    for (auto& split : tables.splits) {
+        count_cut_captions(split, tokenizer, options.prompt);
+        print_split(split);
+    }
+    print_unknown_words(tables.splits, prompt_length);
 
     PackedDescription description{options.prompt, prompt_length, vocabulary.text(), source.description,
                                   pictures.encoding};
@@ -120,7 +124,20 @@ void pack(const PackOptions& options) {
 OptionTable declare_options(PackOptions& options) {
     OptionTable table;
     SourceOptions& source = options.source;
-    table.path("coco", "DIR", "folder with annotations, train2014 and val2014", source.coco);
+    table.path("from", "PATH", "what to pack: a file or folder of any form; the word --from may be left out",
+               source.from);
+    table.choice("form", source_forms, "the form of it; auto tells it by what is there", source.form);
+    table.path("images", "DIR", "the folder of the pictures; that of the file of captions if left out", source.images);
+    table.text("image-column", "NAME",
+               "column or member with the picture's path; file_name, image and the like if left out",
+               source.image_column);
+    table.text("caption-column", "NAME", "column or member with the caption; caption, text and the like if left out",
+               source.caption_column);
+    table.text("split-by-hash", "SHARES",
+               "for data without a split, per cents of the pictures by their keys, which stay where they are when "
+               "pictures are added; val=5,test=5 if left out",
+               source.split_by_hash);
+    table.path("coco", "DIR", "the same for a COCO tree: annotations, train2014 and val2014, or 2017", source.coco);
     table.path("karpathy", "FILE|DIR",
                "Karpathy's dataset_coco.json, or a folder with it or with coco_karpathy_{train,val,test}.json; else "
                "looked for in annotations and karpathy below --coco and in it; without any, train2014 is used for "
@@ -147,6 +164,7 @@ OptionTable declare_options(PackOptions& options) {
     table.number("threads", "N", "decoding threads; 0 = one for each core", between(0, 1024), options.threads);
     table.flag("overwrite", "replace an existing --out", options.overwrite);
     table.path("info", "FILE", "print what a packed file holds, and what was left out", options.info);
+    table.flag("rows", "with --info: a line of JSON for each picture: split, key, file and captions", options.rows);
     table.path("check", "FILE", "verify every image (decoding it) and caption of a packed file", options.check);
     return table;
 }
@@ -155,9 +173,12 @@ int run(const std::vector<std::string>& arguments) {
     if (print_version("coco_pack", arguments)) return 0;
     PackOptions options;
     OptionTable table = declare_options(options);
-    if (!table.read_words(arguments)) {
+    std::vector<std::string> loose;
+    if (!table.read_words(arguments, &loose)) {
         const std::string intro =
-            "Packs a COCO 2014 tree into one HDF5 file for blip_mpi.\n"
+            "Packs pictures and captions into one HDF5 file for blip_mpi: COCO, Flickr, a CSV, a folder ... "
+            "(data_prep/README.md).\n"
+            "  coco_pack PATH --out my.h5\n"
             "  coco_pack --coco DIR [--karpathy FILE|DIR] --out coco.h5\n"
             "  coco_pack --info FILE | --check FILE\n"
             "Exit codes: 0 done, 64 wrong options or --out exists, 65 bad data, 66 missing files, 74 I/O or no space, "
@@ -165,22 +186,34 @@ int run(const std::vector<std::string>& arguments) {
         write_standard_output(table.help(intro), "help");
         return 0;
     }
-    const int actions = table.given("coco") + table.given("info") + table.given("check");
+    if (loose.size() + table.given("from") > 1)
+        throw Error(ExitCode::usage, fmt::format("'{}': one file or folder is packed at a time", loose.back()));
+    if (!loose.empty()) options.source.from = loose[0];
+    const bool from = !options.source.from.empty(), packs = from || table.given("coco");
+    const int actions = from + table.given("coco") + table.given("info") + table.given("check");
     if (actions != 1)
-        throw Error(ExitCode::usage, actions == 0
-                                         ? "nothing to do: give --coco, --info or --check; see coco_pack --help"
-                                         : "--coco, --info and --check exclude each other; see coco_pack --help");
-    if (!table.given("coco"))
-        for (const char* name :
-             {"karpathy", "nocaps", "vocab", "out", "encoding", "splits", "skip-bad", "prompt", "limit", "overwrite"})
-            if (table.given(name))
+        throw Error(ExitCode::usage,
+                    actions == 0
+                        ? "nothing to do: give a file or folder to pack, --info or --check; see coco_pack --help"
+                        : "a file or folder to pack, --coco, --info and --check exclude each other; see "
+                          "coco_pack --help");
+    const auto only_with = [&](bool holds, std::initializer_list<const char*> names, const char* what) {
+        for (const char* name : names)
+            if (table.given(name) && !holds)
                 throw Error(ExitCode::usage,
-                            fmt::format("--{} says how to pack and needs --coco; see coco_pack --help", name));
+                            fmt::format("--{} says how to pack and needs {}; see coco_pack --help", name, what));
+    };
+    only_with(packs, {"vocab", "out", "encoding", "splits", "skip-bad", "prompt", "limit", "overwrite"},
+              "a file or folder");
+    only_with(table.given("coco"), {"karpathy", "nocaps"}, "--coco");
+    only_with(from, {"form", "images", "image-column", "caption-column", "split-by-hash"},
+              "a file or folder without --coco before it");
+    if (options.rows && !table.given("info")) throw Error(ExitCode::usage, "--rows needs --info; see coco_pack --help");
     for (const char* name : {"karpathy", "splits"})
         if (table.given("nocaps") && table.given(name))
             throw Error(ExitCode::usage, fmt::format("--nocaps is all there is to pack, without --{}", name));
     if (table.given("info"))
-        print_info(options.info);
+        options.rows ? print_rows(options.info) : print_info(options.info);
     else if (table.given("check"))
         run_check(options.check, thread_count(options.threads));
     else

@@ -23,9 +23,11 @@ std::string reason_of(std::string text, const std::string& path) {
 
 }    // namespace
 
-void PictureProblems::add(std::size_t number, const Error& error, const std::filesystem::path& path) {
+void PictureProblems::add(std::size_t number, const Error& error, const std::filesystem::path& path,
+                          const std::string& where) {
     const std::lock_guard lock(mutex_);
-    problems_[number] = {error.what(), reason_of(error.what(), printable_message(path.string())),
+    const std::string named = where.empty() ? "" : fmt::format(" (named in {})", printable_line(where));
+    problems_[number] = {error.what() + named, reason_of(error.what(), printable_message(path.string())),
                          error.code() == ExitCode::bad_data};
     found_ = true;
 }

@@ -21,8 +21,8 @@ struct PictureProblem {
 
 class PictureProblems {
   public:
-    // number: the picture's, over all splits.
-    void add(std::size_t number, const Error& error, const std::filesystem::path& path);
+    // number: the picture's, over all splits. where: what names it.
+    void add(std::size_t number, const Error& error, const std::filesystem::path& path, const std::string& where);
     bool found() const { return found_; }
     // Throws missing_input if any is missing, else bad_data: the list, then the remedy. Nothing if there is none.
     void throw_if_any(const std::string& remedy) const;

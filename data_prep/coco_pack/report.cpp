@@ -4,12 +4,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
+#include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "blip/base/error.h"
 #include "blip/base/printable.h"
 #include "blip/data/packed/check.h"
 #include "blip/data/packed/format.h"
+#include "blip/text/caption_text.h"
 #include "data_prep/coco_pack/progress.h"
 
 namespace blip {
@@ -17,6 +20,7 @@ namespace blip {
 namespace {
 
 constexpr std::size_t most_skipped_shown = 20;
+constexpr double most_unknown = 0.05;    // of the tokens, in captions that fit the word list
 
 }    // namespace
 
@@ -54,12 +58,63 @@ void print_info(const std::filesystem::path& path) {
     for (const auto& split : data.splits()) {
         print_split(split);
         for (std::size_t i = 0; i < std::min(split.skipped.size(), most_skipped_shown); ++i)
-            fmt::print("    skipped image {}: {}: {}\n", split.skipped[i].id, printable_line(split.skipped[i].file),
-                       printable_line(split.skipped[i].reason));
+            fmt::print("    skipped image {}: {}: {}\n", printable_line(split.skipped[i].id.text),
+                       printable_line(split.skipped[i].file), printable_line(split.skipped[i].reason));
         if (split.skipped.size() > most_skipped_shown)
             fmt::print("    and {} more in the file's dataset {}/skipped\n", split.skipped.size() - most_skipped_shown,
                        split.name);
     }
+}
+
+void print_rows(const std::filesystem::path& path) {
+    const PackedDataset data = PackedDataset::open(path);
+    for (const auto& split : data.splits()) {
+        std::int64_t caption = 0;
+        for (std::int64_t row = 0; row < split.image_count(); ++row) {
+            const auto i = static_cast<std::size_t>(row);
+            nlohmann::ordered_json line = {{"split", split.name}};
+            line["image_id"] = split.keys_I[i].to_json();
+            line["file_name"] = split.files_I[i];
+            line["captions"] = nlohmann::json::array();
+            for (; caption < split.caption_count() && split.image_index_C[static_cast<std::size_t>(caption)] == row;
+                 ++caption)
+                line["captions"].push_back(split.text(caption));
+            fmt::print("{}\n", line.dump());
+        }
+    }
+}
+
+void count_cut_captions(SplitTables& split, const WordPieceTokenizer& tokenizer, const std::string& prompt) {
+    constexpr int all = std::numeric_limits<int>::max();
+    std::int64_t cut = 0;
+    for (std::int64_t c = 0; c < split.caption_count(); ++c) {
+        const std::string_view text = split.text(c);
+        const bool many_words = std::count(text.begin(), text.end(), ' ') >= default_max_words &&
+                                pre_caption(text) != pre_caption(text, all);
+        cut += many_words || (split.lengths_C[static_cast<std::size_t>(c)] == max_caption_tokens &&
+                              tokenizer.encode(prompt + pre_caption(text), all).size() > max_caption_tokens);
+    }
+    for (auto& [name, count] : split.notes)
+        if (name == "cut_captions") count = cut;
+}
+
+void print_unknown_words(const std::vector<SplitTables>& splits, int prompt_length) {
+    std::int64_t unknown = 0, tokens = 0;
+    for (const SplitTables& split : splits)
+        for (std::int64_t c = 0; c < split.caption_count(); ++c) {
+            // between prompt and [SEP]
+            const std::uint16_t *first = split.tokens(c) + prompt_length,
+                                *last = split.tokens(c) + split.lengths_C[static_cast<std::size_t>(c)] - 1;
+            tokens += std::max<std::int64_t>(last - first, 0);
+            if (first < last) unknown += std::count(first, last, SpecialTokens::unk);
+        }
+    const double share = static_cast<double>(unknown) / static_cast<double>(std::max<std::int64_t>(tokens, 1));
+    fmt::print("{:.1f} % of the captions' tokens are [UNK]\n", 100 * share);
+    if (share > most_unknown)
+        fmt::print(
+            "warning: the word list has no words for these captions, which is more than {:.0f} %: it is one of "
+            "English\n",
+            100 * most_unknown);
 }
 
 void run_check(const std::filesystem::path& path, int threads) {

@@ -19,12 +19,12 @@ PROGRAMS  := $(addprefix $(BUILD)/bin/,blip_mpi blip_mpi_cpu blip_mpi_score) $(i
 $(foreach l,$(HAVE),$(call track,$(BUILD)/lists/libblip_$(l),$(call sources,$(l))))
 $(foreach l,$(HAVE_CUDA),$(call track,$(BUILD)/lists/libblip_$(l)_cuda,$(call sources_cuda,$(l))))
 $(foreach l,$(HAVE_NOCUDA),$(call track,$(BUILD)/lists/libblip_$(l)_nocuda,$(call sources_nocuda,$(l))))
-$(foreach p,$(PREP),$(call track,$(BUILD)/lists/$(p),$(wildcard data_prep/$(p)/*.cpp)))
+$(foreach p,$(PREP),$(call track,$(BUILD)/lists/$(p),$(call files,data_prep/$(p),*.cpp)))
 
 $(foreach l,$(LAYERS),$(call compiled_as,$(filter-out %_cuda.cpp,$(call files,src/$(l),*.cpp)),,$(call mpi_of,$(l)) $(call png_of,$(l))))
 $(call obj,src/image/png.cpp): $(BUILD)/lists/flags_png
 $(foreach l,$(HAVE_CUDA),$(call compiled_as,$(call files,src/$(l),*_cuda.cpp),,$(call mpi_of,$(l)) $(CUDA_FLAGS)))
-$(call compiled_as,$(wildcard data_prep/*/*.cpp))
+$(call compiled_as,$(wildcard data_prep/*/*.cpp data_prep/*/*/*.cpp))
 
 define archive
 	@mkdir -p $(@D)
@@ -72,7 +72,7 @@ $(eval $(call program_rules,$(BUILD)/bin/blip_mpi,$(call obj,src/app/main.cpp) $
 $(eval $(call program_rules,$(BUILD)/bin/blip_mpi_score,$(call obj,src/app/score_main.cpp) $(BUILD_FACTS),$(SCORE_LAYERS),$(BUILD)/lib/libblip_app.a))
 $(eval $(call program_rules,$(BUILD)/bin/blip_mpi_cpu,$(call obj,src/app/compute_main.cpp) $(BUILD_FACTS),$(LAYERS)))
 $(if $(WITH_CUDA),$(eval $(call cuda_program_rules,$(BUILD)/bin/blip_mpi_cuda,$(call obj,src/app/compute_main.cpp) $(BUILD_FACTS))))
-$(foreach p,$(PREP),$(eval $(call program_rules,$(BUILD)/bin/$(p),$(call obj,$(wildcard data_prep/$(p)/*.cpp)) $(BUILD_FACTS),$(PREP_LAYERS),,,$(BUILD)/lists/$(p))))
+$(foreach p,$(PREP),$(eval $(call program_rules,$(BUILD)/bin/$(p),$(call obj,$(call files,data_prep/$(p),*.cpp)) $(BUILD_FACTS),$(PREP_LAYERS),,$(if $(filter coco_pack,$(p)),-lcsv),$(BUILD)/lists/$(p))))
 # The index of METEOR's tables lies beside them, named by its form: where they have been fetched and it can be written.
 METEOR_INDEX := $(if $(PROGRAMS),$(shell cd '$(BLIP_DEPS)/meteor-1.5' 2>/dev/null && [ -e .complete ] && [ -w . ] && echo "$$PWD/index-1"))
 $(METEOR_INDEX): $(dir $(METEOR_INDEX)).complete | $(BUILD)/bin/blip_mpi_score

@@ -1,6 +1,6 @@
 // blip_mpi: the front door. Without LibTorch and MPI, so that it answers in milliseconds whatever needs no data: help,
 // versions, the configuration, a command line that cannot be understood. It becomes the program that does the rest:
-// blip_mpi_score, blip_mpi_cuda where there is a GPU to compute on, else blip_mpi_cpu.
+// blip_mpi_score, coco_pack, blip_mpi_cuda where there is a GPU to compute on, else blip_mpi_cpu.
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -34,6 +34,9 @@ void keep_piped_config(std::vector<std::string>& words) {
 }
 
 ExitCode run(std::vector<std::string> words) {
+    // the packer is a program of its own
+    if (!words.empty() && words[0] == "pack") become(pack_program, {words.begin() + 1, words.end()});
+    if (words.size() > 1 && words[0] == "help" && words[1] == "pack") become(pack_program, {"--help"});
     if (print_version("blip_mpi", words)) return ExitCode::ok;
     // LibTorch ends the process in a way of its own where it is gone.
     if (std::error_code gone; fs::current_path(gone).empty() && gone == std::errc::no_such_file_or_directory)

@@ -10,6 +10,7 @@
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
 #include "blip/base/printable.h"
+#include "blip/text/image_key.h"
 
 namespace blip {
 namespace {
@@ -64,10 +65,9 @@ void write_per_image(const fs::path& file, const std::vector<ImageReferences>& i
     nlohmann::ordered_json rows = nlohmann::ordered_json::array();
     for (std::size_t i = 0; i < images.size(); ++i) {
         nlohmann::ordered_json row;
-        if (images[i].id_is_number)
-            row["image_id"] = std::stoll(images[i].id);
-        else
-            row["image_id"] = images[i].id;
+        ImageKey key(images[i].id);
+        key.is_number = images[i].id_is_number;
+        row["image_id"] = key.to_json();
         for (const auto& [name, values] : scores) row[name] = values.per_image[i];
         rows.push_back(std::move(row));
     }

@@ -14,6 +14,7 @@ namespace blip {
 inline constexpr const char* cpu_program = "blip_mpi_cpu";
 inline constexpr const char* cuda_program = "blip_mpi_cuda";
 inline constexpr const char* score_program = "blip_mpi_score";
+inline constexpr const char* pack_program = "coco_pack";
 
 // Closed standard streams become /dev/null: a file opened later would receive the log's lines in their place.
 void open_standard_streams();

@@ -89,7 +89,7 @@ void BatchLoader::Impl::prepare(Slot& slot) const {
     };
     bool wrong = request.image_of_caption.size() != request.captions.size() ||
                  (!request.augment_keys.empty() && request.augment_keys.size() != request.images.size());
-    for (const auto image : request.images) wrong |= outside(image, split.image_ids_I.size());
+    for (const auto image : request.images) wrong |= outside(image, split.keys_I.size());
     for (const auto caption : request.captions) wrong |= outside(caption, split.lengths_C.size());
     for (const auto image : request.image_of_caption) wrong |= outside(image, request.images.size());
     if (wrong)

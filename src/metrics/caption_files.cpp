@@ -5,12 +5,12 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <unordered_map>
 
 #include "blip/base/error.h"
+#include "blip/text/image_key.h"
 #include "blip/text/json_file.h"
 
 namespace blip {
@@ -20,30 +20,6 @@ using nlohmann::json;
 namespace fs = std::filesystem;
 
 constexpr const char* remedy = "see blip_mpi score --help for the forms that are read";
-
-struct Id {
-    std::string text;
-    bool is_number;
-};
-
-// Of what a form can only give as text: a number if it reads like one that was written out, as COCO's ids are.
-Id id_in_text(std::string text) {
-    std::int64_t value = 0;
-    const char* const end = text.data() + text.size();
-    const auto [parsed, problem] = std::from_chars(text.data(), end, value);
-    const bool is_number = problem == std::errc() && parsed == end && std::to_string(value) == text;
-    return {std::move(text), is_number};
-}
-
-// A number or a text.
-Id id_of(const JsonFile& file, const json& object, const char* key, const std::string& where) {
-    const auto found = object.is_object() ? object.find(key) : object.end();
-    if (found != object.end() && found->is_string()) {
-        check_text(file, found->get<std::string>(), where);
-        return {found->get<std::string>(), false};
-    }
-    return {std::to_string(json_integer(file, object, key, where)), true};
-}
 
 std::string caption_of(const JsonFile& file, const json& object, const char* key, const std::string& where) {
     std::string text = json_text(file, object, key, where);
@@ -66,14 +42,16 @@ class ReferenceTable {
   public:
     explicit ReferenceTable(const JsonFile& file) : file_(file) {}
 
-    ImageReferences& image(const Id& id) {
+    ImageReferences& image(const ImageKey& id) {
         const auto [place, is_new] = rows_.try_emplace(id.text, images_.size());
         if (is_new) images_.push_back({id.text, {}, {}, id.is_number});
         return images_[place->second];
     }
-    void add_image(const Id& id, std::vector<std::string> captions, const std::string& where) {
+    ImageReferences& add_image(const ImageKey& id, std::vector<std::string> captions, const std::string& where) {
         if (rows_.contains(id.text)) bad_json(file_, where, fmt::format("image {} is there twice", id.text));
-        image(id).captions = std::move(captions);
+        ImageReferences& added = image(id);
+        added.captions = std::move(captions);
+        return added;
     }
     std::vector<ImageReferences> finish() {
         check_all_text_was_seen(file_);
@@ -88,23 +66,25 @@ class ReferenceTable {
     std::unordered_map<std::string, std::size_t> rows_;
 };
 
+// A "domain" of another kind is one more member that nobody asks for.
+void take_domain(const json& row, ImageReferences& image) {
+    const auto domain = row.find("domain");
+    if (domain != row.end() && domain->is_string() && is_nocaps_domain(domain->get_ref<const std::string&>()))
+        image.domain = *domain;
+}
+
 void read_coco(const JsonFile& file, ReferenceTable& table) {
     if (file.root.contains("images")) {
         std::size_t row = 0;
         for (const json& image : json_list(file, file.root, "images", "the file")) {
             const std::string where = fmt::format("images[{}]", row++);
-            ImageReferences& references = table.image(id_of(file, image, "id", where));
-            // a "domain" of another kind is one more member that nobody asks for
-            const auto domain = image.find("domain");
-            if (domain == image.end() || !domain->is_string()) continue;
-            if (const auto& name = domain->get_ref<const std::string&>(); is_nocaps_domain(name))
-                references.domain = name;
+            take_domain(image, table.image(json_key(file, image, "id", where)));
         }
     }
     std::size_t row = 0;
     for (const json& annotation : json_list(file, file.root, "annotations", "the file")) {
         const std::string where = fmt::format("annotations[{}]", row++);
-        table.image(id_of(file, annotation, "image_id", where))
+        table.image(json_key(file, annotation, "image_id", where))
             .captions.push_back(caption_of(file, annotation, "caption", where));
     }
 }
@@ -132,27 +112,19 @@ void read_karpathy(const JsonFile& file, const std::vector<std::string>& wanted,
         for (const json& sentence : json_list(file, images[row], "sentences", where))
             captions.push_back(caption_of(file, sentence, "raw", where));
         if (wanted.empty() || std::find(wanted.begin(), wanted.end(), split) != wanted.end())
-            table.add_image(id_of(file, images[row], images[row].contains("cocoid") ? "cocoid" : "imgid", where),
+            table.add_image(json_key(file, images[row], images[row].contains("cocoid") ? "cocoid" : "imgid", where),
                             std::move(captions), where);
     }
-}
-
-// "val2014/COCO_val2014_000000000042.jpg" -> "42"
-std::string id_in_name(const JsonFile& file, const std::string& name, const std::string& where) {
-    const std::string stem = fs::path(name).stem().string();
-    const std::size_t last = stem.find_last_not_of("0123456789");
-    std::string digits = last == std::string::npos ? stem : stem.substr(last + 1);
-    if (digits.empty()) bad_json(file, where, fmt::format("no image id in the name '{}'", name));
-    digits.erase(0, std::min(digits.find_first_not_of('0'), digits.size() - 1));
-    return digits;
 }
 
 void read_reference_job(const JsonFile& file, ReferenceTable& table) {
     for (std::size_t row = 0; row < file.root.size(); ++row) {
         const std::string where = fmt::format("row {}", row);
         const json& entry = file.root[row];
-        const Id id = id_in_text(id_in_name(file, json_text(file, entry, "image", where), where));
-        table.add_image(id, captions_of(file, json_list(file, entry, "caption", where), where), where);
+        const ImageKey id = key_of_row(file, entry, json_text(file, entry, "image", where), where);
+        ImageReferences& image =
+            table.add_image(id, captions_of(file, json_list(file, entry, "caption", where), where), where);
+        take_domain(entry, image);
     }
 }
 
@@ -162,7 +134,7 @@ void read_plain(const JsonFile& file, ReferenceTable& table) {
         check_text(file, id, where);
         const json& captions = file.root.at(id);
         if (!captions.is_array()) bad_json(file, where, "is not a list of captions");
-        table.add_image(id_in_text(id), captions_of(file, captions, where), where);
+        table.add_image(key_in_text(id), captions_of(file, captions, where), where);
     }
 }
 
@@ -196,8 +168,8 @@ std::vector<ImageResult> read_results(const fs::path& path) {
     std::vector<ImageResult> results;
     for (std::size_t row = 0; row < file.root.size(); ++row) {
         const std::string where = fmt::format("row {}", row);
-        results.push_back(
-            {id_of(file, file.root[row], "image_id", where).text, caption_of(file, file.root[row], "caption", where)});
+        results.push_back({json_key(file, file.root[row], "image_id", where).text,
+                           caption_of(file, file.root[row], "caption", where)});
     }
     check_all_text_was_seen(file);
     return results;

@@ -59,7 +59,7 @@ CocoScores coco_scores(const std::vector<ScoredCaption>& captions, const CocoEva
     for (const ScoredCaption& scored : captions)
         if (scored.references.empty() && scored.reference_tokens.empty())
             throw Error(ExitCode::bad_data,
-                        fmt::format("image {} has no reference captions to score against", scored.image_id));
+                        fmt::format("image {} has no reference captions to score against", scored.image));
     const Tokenised tokens = tokenise(captions, options.threads);
     CocoScores scores;
     if (options.bleu || options.rouge_l || options.cider) {

@@ -89,10 +89,13 @@ std::string overview() {
         "\n"
         "  [mpirun -np N] blip_mpi VERB [options]\n"
         "\n");
-    for (const VerbText& verb : verb_texts)
-        text += fmt::format("  {:<10} {}", verb.name, wrapped(verb.summary, 13, 13));
+    const auto add_verb = [&](const char* name, const char* summary) {
+        text += fmt::format("  {:<10} {}", name, wrapped(summary, 13, 13));
+    };
+    add_verb("pack", "make a packed data set of pictures and captions");
+    for (const VerbText& verb : verb_texts) add_verb(verb.name, verb.summary);
     text += commands("Examples",
-                     "coco_pack --coco coco2014 --out coco.h5\n"
+                     "blip_mpi pack coco2014 --out coco.h5\n"
                      "mpirun -np 8 blip_mpi train --data coco.h5 --output out\n"
                      "blip_mpi caption --init out/best photo.jpg");
     return text + wrapped_lines(

@@ -111,14 +111,17 @@ std::string suggestion(const OptionTable& table, std::string_view name, const ch
                        (users & verb) != 0 ? "" : fmt::format(" It is only for {}", verb_names(users)));
 }
 
-bool OptionTable::read_words(const std::vector<std::string>& arguments) {
+bool OptionTable::read_words(const std::vector<std::string>& arguments, std::vector<std::string>* loose) {
     bool help = false;
     OptionTable all = *this;
     all.flag("help", "", help);
     const Words words = split_words(all, arguments);
     for (const Given& flag : words.flags) help |= flag.spec->name == "help";
     if (help) return false;
-    if (!words.loose.empty()) refuse(fmt::format("'{}' is neither an option nor an option's value", words.loose[0]));
+    if (loose != nullptr)
+        *loose = words.loose;
+    else if (!words.loose.empty())
+        refuse(fmt::format("'{}' is neither an option nor an option's value", words.loose[0]));
     for (const Given& flag : words.flags) {
         apply(flag);
         for (OptionSpec& spec : specs_) spec.given |= spec.name == flag.spec->name;

@@ -89,6 +89,7 @@ JsonFile load_json(const std::filesystem::path& path, const std::vector<std::str
     file.path = path;
     file.remedy = remedy;
     std::string text = read_file(path);
+    if (is_utf16(text)) throw Error(ExitCode::bad_data, fmt::format("{}: {}", path.string(), describe_encoding(text)));
     if (const std::size_t bad = find_invalid_utf8(text); bad != std::string::npos) {
         file.first_invalid = line_and_column(text, bad);
         file.invalid_mark = invalid_mark;

@@ -24,6 +24,25 @@ std::size_t find_invalid_utf8(std::string_view text) {
     return std::string_view::npos;
 }
 
+bool is_utf16(std::string_view text) {
+    const std::string_view start = text.substr(0, 2);
+    // one of two bytes of a Latin letter is zero
+    return start == "\xFF\xFE" || start == "\xFE\xFF" || (start.size() == 2 && (start[0] == 0) != (start[1] == 0));
+}
+
+std::string describe_encoding(std::string_view text) {
+    if (is_utf16(text)) return "is UTF-16: save it as UTF-8, or change it by 'iconv -f UTF-16 -t UTF-8 OLD >NEW'";
+    const std::size_t bad = find_invalid_utf8(text);
+    if (bad == std::string_view::npos) return "";
+    const std::string_view before = text.substr(0, bad);
+    const std::size_t line_start = before.rfind('\n') + 1;    // npos + 1 is 0
+    return fmt::format(
+        "line {}, column {}: byte 0x{:02x} is not UTF-8; it may be Latin-1 or Windows-1252: save the file as UTF-8, or "
+        "change it by 'iconv -f WINDOWS-1252 -t UTF-8 OLD >NEW'",
+        std::count(before.begin(), before.end(), '\n') + 1, bad - line_start + 1,
+        static_cast<unsigned char>(text[bad]));
+}
+
 void require_utf8(std::string_view text) {
     const std::size_t at = find_invalid_utf8(text);
     if (at == std::string_view::npos) return;

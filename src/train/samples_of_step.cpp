@@ -25,8 +25,8 @@ void fail_non_finite(const StepOutcome& step, const SplitTables& split, const st
                      HostMessages& communicator) {
     std::vector<std::string> ids;
     for (std::int64_t caption : step.samples) {
-        const auto image = static_cast<std::size_t>(split.image_index_C[static_cast<std::size_t>(caption)]);
-        ids.push_back(fmt::format("image {} (caption row {})", split.image_ids_I[image], caption));
+        const std::int64_t image = split.image_index_C[static_cast<std::size_t>(caption)];
+        ids.push_back(fmt::format("image {} (caption row {})", name_image(split, image), caption));
     }
     const bool own_loss = !std::isfinite(step.own.loss);
     const auto all = all_gather_json(communicator, {own_loss, fmt::format("{}", fmt::join(ids, ", "))},

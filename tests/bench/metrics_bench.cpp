@@ -35,7 +35,7 @@ std::vector<ScoredCaption> scored(std::size_t images) {
     std::vector<ScoredCaption> result(images);
     for (std::size_t i = 0; i < images; ++i) {
         const auto& own = groups()[i % groups().size()].captions;
-        result[i].image_id = static_cast<std::int64_t>(i);
+        result[i].image = std::to_string(i);
         result[i].caption = groups()[(7 * i + 3) % groups().size()].captions.front();
         for (std::size_t k = 0; k < 5; ++k) result[i].references.push_back(own[k % own.size()]);
     }

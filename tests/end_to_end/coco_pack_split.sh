@@ -67,9 +67,9 @@ fi
 new_case "malformed entries name file, row and key"
 fresh
 for edit in 'images[3].pop("split")|images row 3|split' 'images[3]["split"] = "trian"|images row 3|trian' \
-    'images[3]["split"] = 3|images row 3|split' 'images[5].pop("cocoid")|images row 5|cocoid' \
-    'images[5]["cocoid"] = "5"|images row 5|cocoid' 'images[0].pop("filename")|images row 0|filename' \
-    'images[0]["filename"] = ""|images row 0|path' 'images[0].pop("filepath")|images row 0|filepath' \
+    'images[3]["split"] = 3|images row 3|split' 'images[5].pop("cocoid"), images[5].pop("imgid", 0)|images row 5|cocoid' \
+    'images[5]["cocoid"] = 5.5|images row 5|cocoid' 'images[0].pop("filename")|images row 0|filename' \
+    'images[0]["filename"] = ""|images row 0|path' 'images[0]["filepath"] = 3|images row 0|filepath' \
     'images[0]["filepath"] = "../x"|images row 0|path' 'images[7].pop("sentences")|images row 7|sentences' \
     'images[7]["sentences"] = "a"|images row 7|sentences' 'images[7]["sentences"][2].pop("raw")|sentence 2 of images row 7|raw' \
     'images[7]["sentences"][2] = "x"|sentence 2 of images row 7|object' 'images[7] = 7|images row 7|object' \

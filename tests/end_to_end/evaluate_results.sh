@@ -22,7 +22,7 @@ for split in ('val', 'test'):
     rows = json.load(open(f'{out}/result/{split}.json'))
     ids = [int(re.search(r'_(\d+)\.jpg$', row['image']).group(1)) for row in json.load(open(f'{coco}/karpathy/coco_karpathy_{split}.json'))]
     assert sorted(row['image_id'] for row in rows) == sorted(ids), (rows, ids)
-    assert all(set(row) == {'image_id', 'caption', 'log_probability'} and row['caption'] for row in rows), rows
+    assert all(set(row) == {'image_id', 'caption', 'file_name', 'log_probability'} and row['caption'] for row in rows), rows
     assert all(-200 < row['log_probability'] < 0 for row in rows), rows
     scores = report['splits'][split]['scores']
     assert all(0 <= scores[f'Bleu_{n}'] <= 1 for n in (1, 2, 3, 4)) and scores['Bleu_1'] > 0, scores

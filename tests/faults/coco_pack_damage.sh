@@ -13,9 +13,9 @@ place_of() { LC_ALL=C grep -obUaP -- "$1" "$out" | head -n 1 | cut -d: -f1; }
 damaged() { cp "$out" "$bad"; flip_byte "$bad" "$1"; run "$pack" --check "$bad"; exits 65; says "bad.h5"; says "damaged"; }
 
 new_case "a flipped byte of the pixels names the image"
-# the pixels of the last split end the file
+# the pixels of the last split end the file, but for some of its structures
 size=$(stat -c %s "$out")
-damaged $((size - 5)); says "image 315 (test, row 4)"; says "1 of 240 elements"
+damaged $((size - 20000)); says "image 315 (test, row 4)"; says "1 of 240 elements"
 
 new_case "a flipped byte of a text names the caption"
 first=$(sed -E 's/^\[\{"caption":"([^"]*)".*/\1/' "$sample/karpathy/coco_karpathy_train.json")

@@ -54,7 +54,7 @@ pack_it --karpathy "$scratch/empty"
 refused 66; says "$scratch/empty"
 
 new_case "wrong command lines"
-for words in "" "--nonsense" "--limit -1 --coco a" "--info a --check b" "--threads x --coco a" "stray"; do
+for words in "" "--nonsense" "--limit -1 --coco a" "--info a --check b" "--threads x --coco a" "stray other" "a --coco b" "--rows --coco a"; do
     # shellcheck disable=SC2086
     run "$pack" $words
     exits 64
@@ -108,8 +108,8 @@ head -c 300 "$sample/karpathy/coco_karpathy_val.json" >"$coco/karpathy/coco_karp
 
 new_case "rows of the wrong form name row and key"
 for row in '{"caption": ["x"]}|image' '{"image": 7, "caption": ["x"]}|image' '{"image": "val2014/a_1.jpg"}|caption' \
-    '{"image": "val2014/a_1.jpg", "caption": "x"}|caption' '{"image": "val2014/a_1.jpg", "caption": [5]}|caption 0 of row 0' \
-    '[]|row 0' '{"image": "val2014/name.jpg", "caption": ["x"]}|no number'; do
+    '{"image": "val2014/a_1.jpg", "caption": 7}|caption' '{"image": "val2014/a_1.jpg", "caption": [5]}|caption 0 of row 0' \
+    '[]|row 0' '{"image": "val2014/a_1.jpg", "image_id": [1], "caption": ["x"]}|image_id'; do
     printf '[%s]' "${row%|*}" >"$coco/karpathy/coco_karpathy_val.json"
     pack_it; refused 65; says "row 0"; says "${row##*|}"
 done

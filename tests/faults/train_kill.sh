@@ -54,7 +54,7 @@ for split in ('val', 'test'):
     wanted = json.load(open(f'{coco}/karpathy/coco_karpathy_{split}.json'))[:100]
     ids = sorted(int(re.search(r'_(\d+)\.jpg$', row['image']).group(1)) for row in wanted)
     assert sorted(row['image_id'] for row in rows) == ids, (split, len(rows), len(ids))
-    assert all(set(row) == {'image_id', 'caption', 'log_probability'} and isinstance(row['caption'], str) for row in rows), rows[0]
+    assert all(set(row) == {'image_id', 'caption', 'file_name', 'log_probability'} and isinstance(row['caption'], str) for row in rows), rows[0]
     whole = json.load(open(f'{scores}/evaluate.json'))['splits'][split]
     epoch = json.load(open(f'{run}/evaluations/epoch-2.json'))['splits'][split]
     assert whole['images'] == len(ids) and whole['scores'] == epoch['scores'], (whole, epoch)

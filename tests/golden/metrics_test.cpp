@@ -63,8 +63,8 @@ std::vector<ScoredCaption> scored_captions(const nlohmann::json& golden) {
     std::map<std::int64_t, ScoredCaption> by_image;
     for (const auto& annotation : file.at("annotations")) {
         ScoredCaption& scored = by_image[annotation.at("image_id")];
-        const bool first = scored.image_id == 0;
-        scored.image_id = annotation.at("image_id");
+        const bool first = scored.image.empty();
+        scored.image = annotation.at("image_id").dump();
         (first ? scored.caption : scored.references.emplace_back()) = annotation.at("caption");
     }
     std::vector<ScoredCaption> captions;
@@ -208,7 +208,7 @@ BOOST_AUTO_TEST_CASE(tokens_of_captions,
     // the oracle read all hypotheses as one text and all references as another
     std::vector<std::string> hypotheses, references, hypothesis_tokens, reference_tokens;
     for (const ScoredCaption& scored : scored_captions(golden)) {
-        const std::string id = std::to_string(scored.image_id);
+        const std::string id = scored.image;
         hypotheses.push_back(scored.caption);
         hypothesis_tokens.push_back(golden.at("hypotheses_tokenized").at(id).at(0));
         for (const std::string& reference : scored.references) references.push_back(reference);

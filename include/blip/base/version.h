@@ -8,8 +8,9 @@
 namespace blip {
 
 inline constexpr const char* program_version = "0.2.0";
-inline constexpr std::int64_t packed_format_version = 2;    // what is written
-// 1 had no encoding (always raw) and no record of skipped pictures; it is still read
+inline constexpr std::int64_t packed_format_version = 3;    // what is written
+// 2 had numbers alone for keys and no names of files, 1 no encoding (always raw) and no record of skipped pictures
+// either; both are still read
 inline constexpr std::int64_t oldest_packed_format_version = 1;
 inline constexpr int checkpoint_format_version = 2;
 // 1 is of versions before 0.2, whose masks of dropout are others: no run goes on from it, its weights are read

@@ -27,8 +27,8 @@ struct ImageResult {
 //    a "domain" for each image;
 //  - Karpathy's dataset file: {"images": [{"cocoid" or "imgid", "split", "sentences": [{"raw"}]}]}, the images of these
 //    splits ("train" includes "restval"; none given: the file must hold one split alone);
-//  - the reference job's [{"image": ".../COCO_val2014_000000000042.jpg", "caption": [...]}], the id being the number
-//    that the name ends with;
+//  - the reference job's [{"image": ".../COCO_val2014_000000000042.jpg", "caption": [...]}] and its NoCaps file's, with
+//    "img_id" and "domain"; the id is the key that coco_pack gives such a row (key_of_row in text/image_key.h);
 //  - {"ID": ["caption", ...], ...} in the file's order.
 // Throws missing_input, io; usage for splits that are needed, unknown or not told apart in this form; bad_data naming
 // file and place: malformed JSON, none of these forms, an image twice, invalid UTF-8.

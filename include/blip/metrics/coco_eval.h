@@ -16,7 +16,7 @@ namespace blip {
 class MeteorData;
 
 struct ScoredCaption {
-    std::int64_t image_id = 0;    // for messages
+    std::string image;    // for messages
     std::string caption;
     std::vector<std::string> references;
     // Their tokens, where these were made elsewhere: then in all captions that are scored together; references may be

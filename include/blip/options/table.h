@@ -116,7 +116,8 @@ class OptionTable {
     // A small program's whole command line: sets what the words say. Returns false if --help was among them. Throws
     // usage naming the word that is unknown (and the one that was probably meant), without a value, or not accepted.
     // Of an option that is given twice the last counts.
-    bool read_words(const std::vector<std::string>& words);
+    // loose: words that are neither options nor their values go there; without it, they are not accepted.
+    bool read_words(const std::vector<std::string>& words, std::vector<std::string>* loose = nullptr);
     // intro, the options with their defaults as they are now, and --help.
     std::string help(const std::string& intro) const;
 

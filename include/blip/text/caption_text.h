@@ -25,6 +25,10 @@ std::vector<TokenId> prompt_tokens(const WordPieceTokenizer& tokenizer, std::str
 // Text of a generated sequence with the prompt's characters cut off.
 std::string decode_caption(const WordPieceTokenizer& tokenizer, const std::vector<TokenId>& ids,
                            std::string_view prompt = default_prompt);
+// What is wrong with a file's text, and how to change it, where it is not UTF-8: "is UTF-16 ...", "line 3, column 5:
+// ...". "" for UTF-8.
+std::string describe_encoding(std::string_view text);
+bool is_utf16(std::string_view text);
 // Offset of the first byte that is not valid UTF-8, or npos.
 std::size_t find_invalid_utf8(std::string_view text);
 

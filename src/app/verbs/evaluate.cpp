@@ -35,20 +35,16 @@ std::vector<std::string> present_splits(const Options& options, const PackedData
     return present;
 }
 
-// Image ids of the file must be whole numbers; those of other splits, and of none, are told.
-void check_ids(const PicturePrompts& prompts, const Options& options, const std::vector<std::string>& splits,
-               const PackedDataset& dataset, bool speaks) {
+// Keys of the file that no picture of these splits has are told.
+void tell_unknown_keys(const PicturePrompts& prompts, const std::vector<std::string>& splits,
+                       const PackedDataset& dataset) {
     std::set<std::string> known;
     for (const std::string& split : splits)
-        for (const std::int64_t id : dataset.split(split).image_ids_I) known.insert(std::to_string(id));
+        for (const ImageKey& key : dataset.split(split).keys_I) known.insert(key.text);
     std::vector<std::string> unknown;
-    for (const auto& [id, prompt] : prompts.own()) {
-        if (id.empty() || id.find_first_not_of("0123456789") != std::string::npos)
-            throw Error(ExitCode::bad_data,
-                        fmt::format("{}: '{}' is no image id", options.generate.prompts.string(), id));
+    for (const auto& [id, prompt] : prompts.own())
         if (!known.contains(id)) unknown.push_back(id);
-    }
-    if (speaks && !unknown.empty()) log_warning("{}", prompts.describe_unknown(unknown));
+    if (!unknown.empty()) log_warning("{}", prompts.describe_unknown(unknown));
 }
 
 std::string show(const std::map<std::string, double>& scores) {
@@ -90,7 +86,7 @@ ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_pt
         prompts.emplace(options.generate, WordPieceTokenizer(vocabulary));
         files = read_scoring_files(options.evaluate);
         check_nocaps_images(files, options.evaluate, splits, *dataset);
-        check_ids(*prompts, options, splits, *dataset, communicator->rank() == 0);
+        if (communicator->rank() == 0) tell_unknown_keys(*prompts, splits, *dataset);
         if (communicator->rank() == 0 && !options.evaluate.meteor_data.empty())
             require_meteor_tables(options.evaluate.meteor_data);
     });

@@ -56,7 +56,7 @@ std::vector<ScoredCaption> match(std::vector<ImageReferences>& references,
             continue;
         }
         matched.push_back(image.id);
-        scored.push_back({0, std::move(found->second), std::move(image.captions)});
+        scored.push_back({image.id, std::move(found->second), std::move(image.captions)});
     }
     if (!missing.empty() && !options.allow_missing)
         throw Error(ExitCode::bad_data,

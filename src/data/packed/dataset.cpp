@@ -90,7 +90,7 @@ PackedDataset PackedDataset::open_for_check(const std::filesystem::path& path) {
     impl->vocabulary_text = read_text_table(file.get(), "vocabulary", what);
     for (const auto view : packed_split_names)
         if (const std::string name(view); has_member(file.get(), name, what))
-            impl->splits.push_back(read_split_tables(file.get(), name, impl->encoding, path));
+            impl->splits.push_back(read_split_tables(file.get(), name, impl->encoding, impl->format_version, path));
     impl->digest_matches =
         impl->data_digest == packed_data_digest(impl->splits, impl->prompt, impl->prompt_length, impl->vocabulary_text);
     return PackedDataset(std::move(impl));
@@ -162,7 +162,7 @@ Image PackedDataset::Impl::decode_stored(const SplitTables& split, std::int64_t 
     std::string reason;
     try {
         Image image = decode_jpeg(jpeg, describe_image(split, row));
-        if (image_digest(split.image_ids_I[i], image) == split.image_digests_I[i]) return image;
+        if (image_digest(split.keys_I[i], image) == split.image_digests_I[i]) return image;
         if (!digest_matches)
             damaged("digest mismatch of " + describe_image(split, row) + ": its pixels' digest changed");
         reason = "other pixels came out";
@@ -180,16 +180,16 @@ Image PackedDataset::read_image(const SplitTables& split, std::int64_t image_row
     if (image_row < 0 || image_row >= split.image_count())
         throw Error(ExitCode::internal, describe_image(split, image_row) + " was asked for");
     const auto i = static_cast<std::size_t>(image_row);
-    const std::int64_t id = split.image_ids_I[i];
+    const ImageKey& key = split.keys_I[i];
     std::vector<std::uint8_t> bytes = impl_->read_stored(split, image_row);
     if (impl_->encoding == PackedEncoding::jpeg) {
-        if (jpeg_digest(id, split.heights_I[i], split.widths_I[i], bytes) != split.jpeg_digests_I[i])
-            impl_->damaged("digest mismatch of " + describe_image(split, image_row) + ": id, size or JPEG changed");
+        if (jpeg_digest(key, split.heights_I[i], split.widths_I[i], bytes) != split.jpeg_digests_I[i])
+            impl_->damaged("digest mismatch of " + describe_image(split, image_row) + ": key, size or JPEG changed");
         return impl_->decode_stored(split, image_row, bytes);
     }
     Image image{split.heights_I[i], split.widths_I[i], std::move(bytes)};
-    if (image_digest(id, image) != split.image_digests_I[i])
-        impl_->damaged("digest mismatch of " + describe_image(split, image_row) + ": id, size or pixels changed");
+    if (image_digest(key, image) != split.image_digests_I[i])
+        impl_->damaged("digest mismatch of " + describe_image(split, image_row) + ": key, size or pixels changed");
     return image;
 }
 

@@ -5,8 +5,8 @@
 #include <xxhash.h>
 
 #include <bit>
-#include <charconv>
 #include <cstring>
+#include <limits>
 #include <new>
 #include <stdexcept>
 
@@ -45,6 +45,12 @@ class Hasher {
         bytes(value_text.data(), value_text.size());
         value<char>('\0');
     }
+    void key(const ImageKey& image) {
+        if (const auto number = image.number()) return value<std::int64_t>(*number);
+        value<std::int64_t>(std::numeric_limits<std::int64_t>::min() + image.is_number);
+        value<std::uint64_t>(image.text.size());
+        bytes(image.text.data(), image.text.size());
+    }
     std::uint64_t digest() const { return XXH3_64bits_digest(state_.get()); }
 
   private:
@@ -53,19 +59,19 @@ class Hasher {
 
 }    // namespace
 
-std::uint64_t image_digest(std::int64_t id, const ImageView& image) {
+std::uint64_t image_digest(const ImageKey& key, const ImageView& image) {
     Hasher hasher;
-    hasher.value<std::int64_t>(id);
+    hasher.key(key);
     hasher.value<std::int32_t>(image.height);
     hasher.value<std::int32_t>(image.width);
     hasher.bytes(image.pixels_HWC, static_cast<std::size_t>(image.height) * static_cast<std::size_t>(image.width) * 3);
     return hasher.digest();
 }
 
-std::uint64_t jpeg_digest(std::int64_t id, std::int32_t height, std::int32_t width,
+std::uint64_t jpeg_digest(const ImageKey& key, std::int32_t height, std::int32_t width,
                           std::span<const std::uint8_t> jpeg) {
     Hasher hasher;
-    hasher.value<std::int64_t>(id);
+    hasher.key(key);
     hasher.value<std::int32_t>(height);
     hasher.value<std::int32_t>(width);
     hasher.bytes(jpeg.data(), jpeg.size());
@@ -99,6 +105,15 @@ std::string packed_data_digest(const std::vector<SplitTables>& splits, std::stri
     return fmt::format("{:016x}", hasher.digest());
 }
 
+std::string packed_names_digest(const SplitTables& split) {
+    Hasher hasher;
+    for (std::size_t i = 0; i < split.keys_I.size(); ++i) {
+        if (!split.keys_I[i].number()) hasher.key(split.keys_I[i]);
+        hasher.text(split.files_I[i]);
+    }
+    return fmt::format("{:016x}", hasher.digest());
+}
+
 std::string_view encoding_name(PackedEncoding encoding) { return encoding == PackedEncoding::jpeg ? "jpeg" : "raw"; }
 
 bool encoding_from_name(std::string_view name, PackedEncoding& encoding) {
@@ -120,7 +135,7 @@ std::string skipped_to_text(const std::vector<SkippedImage>& skipped) {
     };
     std::string text;
     for (const auto& image : skipped)
-        text += fmt::format("{}\t{}\t{}\n", image.id, one_line(image.file), one_line(image.reason));
+        text += fmt::format("{}\t{}\t{}\n", one_line(image.id.text), one_line(image.file), one_line(image.reason));
     return text;
 }
 
@@ -130,8 +145,7 @@ std::vector<SkippedImage> skipped_from_text(std::string_view text) {
         const auto end = text.find('\n'), first = text.find('\t'), second = text.find('\t', first + 1);
         if (end == text.npos || first > end || second > end) throw std::invalid_argument("not a line of three fields");
         SkippedImage image;
-        const auto [stop, error] = std::from_chars(text.data(), text.data() + first, image.id);
-        if (error != std::errc() || stop != text.data() + first) throw std::invalid_argument("not an image id");
+        image.id = key_in_text(std::string(text.substr(0, first)));
         image.file = text.substr(first + 1, second - first - 1);
         image.reason = text.substr(second + 1, end - second - 1);
         skipped.push_back(std::move(image));

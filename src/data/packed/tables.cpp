@@ -15,16 +15,24 @@ namespace fs = std::filesystem;
 
 std::string describe_image(const SplitTables& split, std::int64_t row) {
     const auto i = static_cast<std::size_t>(row);
-    if (i >= split.image_ids_I.size()) return fmt::format("image row {} of {} (no such row)", row, split.name);
-    return fmt::format("image {} ({}, row {})", split.image_ids_I[i], split.name, row);
+    if (i >= split.keys_I.size()) return fmt::format("image row {} of {} (no such row)", row, split.name);
+    const bool named = i < split.files_I.size() && !split.files_I[i].empty();
+    return fmt::format("image {} ({}, row {}){}{}", split.keys_I[i].text, split.name, row, named ? ", " : "",
+                       named ? split.files_I[i] : "");
+}
+
+std::string name_image(const SplitTables& split, std::int64_t row) {
+    const auto i = static_cast<std::size_t>(row);
+    const std::string& key = split.keys_I[i].text;
+    return split.files_I[i].empty() ? key : fmt::format("{} ({})", key, split.files_I[i]);
 }
 
 std::string describe_caption(const SplitTables& split, std::int64_t row) {
     const auto c = static_cast<std::size_t>(row);
     if (c >= split.image_index_C.size()) return fmt::format("caption row {} of {} (no such row)", row, split.name);
     const auto i = static_cast<std::size_t>(split.image_index_C[c]);
-    if (i >= split.image_ids_I.size()) return fmt::format("caption row {} ({}, image unknown)", row, split.name);
-    return fmt::format("caption row {} ({}, image {})", row, split.name, split.image_ids_I[i]);
+    if (i >= split.keys_I.size()) return fmt::format("caption row {} ({}, image unknown)", row, split.name);
+    return fmt::format("caption row {} ({}, image {})", row, split.name, split.keys_I[i].text);
 }
 
 void throw_damaged(const fs::path& path, const std::string& what) {
@@ -65,7 +73,7 @@ void check_images(const SplitTables& split, const fs::path& path) {
         const std::uint64_t end = i + 1 < split.offsets_I.size() ? split.offsets_I[i + 1] : split.stored_bytes;
         return start <= end && end <= split.stored_bytes && end - start == packed_image_bytes(split, i);
     };
-    const std::size_t count = split.image_ids_I.size();
+    const std::size_t count = split.keys_I.size();
     for (std::size_t i = 0; i < count; ++i) {
         if (i == 0 && split.offsets_I[0] != 0) damaged("offset of " + describe_image(split, 0) + " is not 0");
         if (fits(i)) continue;
@@ -78,6 +86,38 @@ void check_images(const SplitTables& split, const fs::path& path) {
                             length, describe_image(split, static_cast<std::int64_t>(i))));
     }
     if (count == 0 && split.stored_bytes != 0) damaged("split " + split.name + " has pictures without an image id");
+}
+
+// The texts of a table, one after the other from each offset to the next.
+std::vector<std::string> read_texts(hid_t group, const char* name, const char* offsets_name, std::size_t count,
+                                    const std::string& what, const fs::path& path) {
+    const std::string bytes = read_text_table(group, name, what);
+    const auto offsets = read_table<std::uint64_t>(group, offsets_name, 1, static_cast<std::int64_t>(count) + 1, what);
+    std::vector<std::string> texts;
+    for (std::size_t i = 0; i < count; ++i) {
+        if (offsets[i] > offsets[i + 1] || offsets[i + 1] > bytes.size())
+            throw_damaged(path, fmt::format("{}: {} is out of order at row {}", what, offsets_name, i));
+        texts.push_back(bytes.substr(offsets[i], offsets[i + 1] - offsets[i]));
+    }
+    return texts;
+}
+
+// Keys and files' names. Before format 3 all keys were numbers, and names were not kept.
+void read_names(SplitTables& split, hid_t group, std::int64_t format_version, const fs::path& path) {
+    const std::string what = path.string() + ", split " + split.name;
+    const auto numbers = read_table<std::int64_t>(group, "image_ids", 1, -1, what);
+    split.files_I.resize(numbers.size());
+    split.keys_I.assign(numbers.begin(), numbers.end());
+    if (format_version < 3) return;
+    std::vector<std::string> texts = read_texts(group, "key_texts", "key_offsets", numbers.size(), what, path);
+    split.files_I = read_texts(group, "files", "file_offsets", numbers.size(), what, path);
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+        if (texts[i].empty()) continue;
+        split.keys_I[i] = std::move(texts[i]);
+        split.keys_I[i].is_number = numbers[i] == 1;
+    }
+    if (read_text_attribute(group, "names_digest", what) != packed_names_digest(split))
+        throw_damaged(path, fmt::format("{}: the keys of its images or the names of their files changed", what));
 }
 
 void check_captions(const SplitTables& split, const fs::path& path) {
@@ -110,7 +150,8 @@ void check_captions(const SplitTables& split, const fs::path& path) {
 
 }    // namespace
 
-SplitTables read_split_tables(hid_t root, const std::string& name, PackedEncoding encoding, const fs::path& path) {
+SplitTables read_split_tables(hid_t root, const std::string& name, PackedEncoding encoding, std::int64_t format_version,
+                              const fs::path& path) {
     const std::string what = path.string() + ", split " + name;
     const H5Group opened = open_group(root, name, path.string());
     const hid_t group = opened.get();
@@ -119,7 +160,7 @@ SplitTables read_split_tables(hid_t root, const std::string& name, PackedEncodin
     };
     SplitTables split;
     split.name = name;
-    read(split.image_ids_I, "image_ids", -1);
+    read_names(split, group, format_version, path);
     const std::int64_t images = split.image_count();
     read(split.heights_I, "heights", images);
     read(split.widths_I, "widths", images);
@@ -151,7 +192,7 @@ SplitTables read_split_tables(hid_t root, const std::string& name, PackedEncodin
     }
     split.notes = read_integer_attributes(group, what);
     check_images(split, path);
-    for (std::size_t i = 0; i < split.image_ids_I.size(); ++i) split.pixel_bytes += pixel_bytes(split, i);
+    for (std::size_t i = 0; i < split.keys_I.size(); ++i) split.pixel_bytes += pixel_bytes(split, i);
     check_captions(split, path);
     return split;
 }

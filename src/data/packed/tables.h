@@ -20,7 +20,7 @@ std::uint64_t packed_image_bytes(const SplitTables& split, std::size_t image_row
 
 // All of a split but its pictures: every place, length and index lies where it may. Digests are not compared.
 // The root has such a group. Throws bad_data naming file and element.
-SplitTables read_split_tables(hid_t root, const std::string& name, PackedEncoding encoding,
+SplitTables read_split_tables(hid_t root, const std::string& name, PackedEncoding encoding, std::int64_t format_version,
                               const std::filesystem::path& path);
 
 }    // namespace blip

@@ -21,10 +21,11 @@ namespace blip {
 
 namespace {
 
-std::int64_t append_image(SplitTables& split, std::int64_t id, int height, int width) {
+std::int64_t append_image(SplitTables& split, const ImageKey& key, int height, int width, const std::string& file) {
     if (height < 1 || width < 1 || height > packed_max_side || width > packed_max_side)
-        throw Error(ExitCode::bad_data, fmt::format("image {} has the impossible size {}x{}", id, width, height));
-    split.image_ids_I.push_back(id);
+        throw Error(ExitCode::bad_data, fmt::format("image {} has the impossible size {}x{}", key.text, width, height));
+    split.keys_I.push_back(key);
+    split.files_I.push_back(file);
     split.heights_I.push_back(height);
     split.widths_I.push_back(width);
     split.offsets_I.push_back(split.stored_bytes);
@@ -35,14 +36,15 @@ std::int64_t append_image(SplitTables& split, std::int64_t id, int height, int w
 
 }    // namespace
 
-std::int64_t add_image(SplitTables& split, std::int64_t id, int height, int width) {
-    const std::int64_t row = append_image(split, id, height, width);
+std::int64_t add_image(SplitTables& split, const ImageKey& key, int height, int width, const std::string& file) {
+    const std::int64_t row = append_image(split, key, height, width, file);
     split.stored_bytes = split.pixel_bytes;
     return row;
 }
 
-std::int64_t add_jpeg(SplitTables& split, std::int64_t id, int height, int width, std::uint64_t jpeg_bytes) {
-    const std::int64_t row = append_image(split, id, height, width);
+std::int64_t add_jpeg(SplitTables& split, const ImageKey& key, int height, int width, std::uint64_t jpeg_bytes,
+                      const std::string& file) {
+    const std::int64_t row = append_image(split, key, height, width, file);
     split.jpeg_lengths_I.push_back(jpeg_bytes);
     split.jpeg_digests_I.push_back(0);
     split.stored_bytes += jpeg_bytes;
@@ -65,10 +67,21 @@ void add_caption(SplitTables& split, std::int64_t image_row, const std::vector<T
     split.caption_digests_C.push_back(caption_digest(split, split.caption_count() - 1));
 }
 
+namespace {
+
+std::uint64_t names_bytes(const SplitTables& split) {
+    std::uint64_t bytes = 0;
+    for (std::size_t i = 0; i < split.keys_I.size(); ++i)
+        bytes += split.files_I[i].size() + (split.keys_I[i].number() ? 0 : split.keys_I[i].text.size());
+    return bytes;
+}
+
+}    // namespace
+
 std::uint64_t packed_file_bytes(const std::vector<SplitTables>& splits, const PackedDescription& description) {
     std::uint64_t bytes = description.vocabulary_text.size() + (1U << 16);    // and HDF5's own structures
     for (const auto& split : splits)
-        bytes += split.stored_bytes + split.image_ids_I.size() * (8 + 4 + 4 + 8 + 8) +
+        bytes += split.stored_bytes + split.keys_I.size() * (8 + 4 + 4 + 8 + 8 + 8 + 8) + names_bytes(split) +
                  split.jpeg_lengths_I.size() * 16 + split.lengths_C.size() * (2 * max_caption_tokens + 4 + 4 + 8 + 8) +
                  split.texts.size() + skipped_to_text(split.skipped).size();
     return bytes;
@@ -131,7 +144,27 @@ void PackedWriter::Impl::create_split(SplitTables& split) {
         return table;
     };
     for (const auto& [name, count] : split.notes) write_attribute(group.get(), name, count, what);
-    put("image_ids", split.image_ids_I);
+    // COCO's keys are numbers, as they always were; others are texts beside them
+    std::vector<std::int64_t> numbers;
+    std::vector<std::string> texts;
+    for (const ImageKey& key : split.keys_I) {
+        numbers.push_back(key.number().value_or(key.is_number));
+        texts.push_back(key.number() ? "" : key.text);
+    }
+    const auto put_texts = [&](const char* name, const char* offsets_name, const std::vector<std::string>& lines) {
+        std::vector<std::uint8_t> bytes;
+        std::vector<std::uint64_t> offsets = {0};
+        for (const std::string& line : lines) {
+            bytes.insert(bytes.end(), line.begin(), line.end());
+            offsets.push_back(bytes.size());
+        }
+        put(name, bytes);
+        put(offsets_name, offsets);
+    };
+    put("image_ids", numbers);
+    put_texts("key_texts", "key_offsets", texts);
+    put_texts("files", "file_offsets", split.files_I);
+    write_attribute(group.get(), "names_digest", packed_names_digest(split), what);
     put("heights", split.heights_I);
     put("widths", split.widths_I);
     put("offsets", split.offsets_I);
@@ -172,7 +205,7 @@ PackedWriter::PackedWriter(const std::filesystem::path& path, PackedDescription 
         auto& split = impl_->splits[s];
         if (split.image_count() == 0 || split.caption_count() == 0)
             throw Error(ExitCode::internal, "split " + split.name + " is empty");
-        if (split.jpeg_lengths_I.size() != (impl_->is_jpeg() ? split.image_ids_I.size() : 0))
+        if (split.jpeg_lengths_I.size() != (impl_->is_jpeg() ? split.keys_I.size() : 0))
             throw Error(ExitCode::internal, "split " + split.name + " is of another encoding than the file");
         impl_->missing[s] = split.image_count();
         impl_->create_split(split);
@@ -221,7 +254,7 @@ void PackedWriter::write_image(std::size_t split_index, std::int64_t image_row, 
     impl_->write_bytes(
         split, image_row,
         {image.pixels_HWC, static_cast<std::size_t>(image.height) * static_cast<std::size_t>(image.width) * 3});
-    split.image_digests_I[i] = image_digest(split.image_ids_I[i], image);
+    split.image_digests_I[i] = image_digest(split.keys_I[i], image);
     impl_->missing[split_index].fetch_sub(1);
 }
 
@@ -238,8 +271,8 @@ void PackedWriter::write_jpeg(std::size_t split_index, std::int64_t image_row, s
                                 "was being packed; pack again",
                                 describe_image(split, image_row), jpeg.size(), split.jpeg_lengths_I[i]));
     impl_->write_bytes(split, image_row, jpeg);
-    split.jpeg_digests_I[i] = jpeg_digest(split.image_ids_I[i], image.height, image.width, jpeg);
-    split.image_digests_I[i] = image_digest(split.image_ids_I[i], image);
+    split.jpeg_digests_I[i] = jpeg_digest(split.keys_I[i], image.height, image.width, jpeg);
+    split.image_digests_I[i] = image_digest(split.keys_I[i], image);
     impl_->missing[split_index].fetch_sub(1);
 }
 

@@ -39,17 +39,20 @@ std::function<std::optional<BatchRequest>()> strided_images(std::int64_t first, 
 std::string pack(const std::vector<CaptionResult>& results) {
     nlohmann::json rows = nlohmann::json::array();
     for (const CaptionResult& result : results)
-        rows.push_back(
-            {result.image_row, result.image_id, result.caption, std::bit_cast<std::uint64_t>(result.log_probability)});
+        rows.push_back({result.image_row, result.caption, std::bit_cast<std::uint64_t>(result.log_probability)});
     return rows.dump();
 }
 
 // The captions of all ranks by image row; throws unless there are `expected`, each of another image.
-std::vector<CaptionResult> merge(const std::vector<std::string>& parts, std::int64_t expected) {
+std::vector<CaptionResult> merge(const std::vector<std::string>& parts, const SplitTables& split,
+                                 std::int64_t expected) {
     std::vector<CaptionResult> all;
     for (const std::string& part : parts)
-        for (const auto& row : nlohmann::json::parse(part))
-            all.push_back({row[0], row[1], row[2], std::bit_cast<double>(row[3].get<std::uint64_t>())});
+        for (const auto& row : nlohmann::json::parse(part)) {
+            const auto i = row[0].get<std::size_t>();
+            all.push_back({row[0], split.keys_I.at(i), split.files_I.at(i), row[1],
+                           std::bit_cast<double>(row[2].get<std::uint64_t>())});
+        }
     std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.image_row < b.image_row; });
     const bool repeated = std::adjacent_find(all.begin(), all.end(), [](const auto& a, const auto& b) {
                               return a.image_row == b.image_row;
@@ -107,8 +110,8 @@ std::vector<CaptionResult> Evaluator::generate_own(const SplitTables& split, std
         if (!fed) continue;
         std::vector<PictureRequest> requests;
         for (const std::int64_t row : fed->batch.request.images) {
-            const std::int64_t id = split.image_ids_I[static_cast<std::size_t>(row)];
-            requests.push_back({prompts_.of({std::to_string(id)}), static_cast<std::uint64_t>(id)});
+            const ImageKey& key = split.keys_I[static_cast<std::size_t>(row)];
+            requests.push_back({prompts_.of({key.text}), key.seed()});
         }
         feed.look_ahead();    // the other ranks have been waited for: it may have come
         const auto captions =
@@ -116,8 +119,7 @@ std::vector<CaptionResult> Evaluator::generate_own(const SplitTables& split, std
         for (std::size_t i = 0; i < captions.size(); ++i) {
             const std::int64_t row = fed->batch.request.images[i];
             const Caption& caption = captions[i].front();
-            own.push_back(
-                {row, split.image_ids_I[static_cast<std::size_t>(row)], caption.text, caption.log_probability});
+            own.push_back({row, {}, {}, caption.text, caption.log_probability});
         }
         // Rank 0's share stands for all: the ranks are dealt equal numbers.
         enter_phase(Phase::reading_batch);
@@ -150,7 +152,7 @@ SplitEvaluation Evaluator::run(const std::string& split_name, const std::functio
     const std::vector<std::string> tokens = communicator_.gather(
         references.tokens_of_share(communicator_.rank(), communicator_.size(), threads), "references' tokens");
     first_rank_works(communicator_, "scoring on rank 0", [&] {
-        evaluation.captions = merge(parts, images);
+        evaluation.captions = merge(parts, split, images);
         CocoEvalOptions options;
         options.threads = threads;
         if (!meteor_ && split.caption_count() > 0) {

@@ -21,8 +21,10 @@ nlohmann::json summary(const SplitEvaluation& evaluation) {
 void write_results(const std::filesystem::path& file, const std::vector<CaptionResult>& captions, bool plain) {
     nlohmann::json rows = nlohmann::json::array();
     for (const CaptionResult& result : captions) {
-        rows.push_back({{"image_id", result.image_id}, {"caption", result.caption}});
-        if (!plain) rows.back()["log_probability"] = result.log_probability;
+        rows.push_back({{"image_id", result.key.to_json()}, {"caption", result.caption}});
+        if (plain) continue;
+        rows.back()["log_probability"] = result.log_probability;
+        if (!result.file.empty()) rows.back()["file_name"] = result.file;
     }
     make_folders(file.parent_path());
     write_file_durably(file, rows.dump(1) + "\n");
@@ -35,7 +37,7 @@ std::vector<std::string> sample_lines(const PackedDataset& dataset, const SplitE
                       wanted = std::min<std::size_t>(static_cast<std::size_t>(count), total);
     for (std::size_t i = 0; i < wanted; ++i) {
         const CaptionResult& result = evaluation.captions[i * total / wanted];
-        std::string line = fmt::format("  image {}: {}", result.image_id, result.caption);
+        std::string line = fmt::format("  image {}: {}", name_image(split, result.image_row), result.caption);
         for (std::int64_t c = 0; c < split.caption_count(); ++c) {
             if (split.image_index_C[static_cast<std::size_t>(c)] != result.image_row) continue;
             line += fmt::format("   (people: {})", split.text(c));

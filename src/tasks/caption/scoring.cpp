@@ -9,6 +9,7 @@
 #include "blip/metrics/caption_files.h"
 #include "blip/metrics/coco_tokens.h"
 #include "blip/tasks/caption/evaluator.h"
+#include "blip/text/image_key.h"
 #include "blip/text/json_file.h"
 
 namespace blip {
@@ -21,10 +22,13 @@ ScoringFiles read_scoring_files(const EvaluateOptions& options) {
     files.nocaps = true;
     const JsonFile file =
         load_json(options.nocaps, {"annotations", "info", "licenses"}, "--nocaps takes NoCaps' annotation file");
+    if (file.root.is_array() && file.root.empty()) bad_json(file, "the whole file", "names no image");
     std::size_t row = 0;
-    for (const auto& image : json_list(file, file.root, "images", "the whole file")) {
+    // the reference's own nocaps_val.json is a list of them
+    const bool official = !file.root.is_array();
+    for (const auto& image : official ? json_list(file, file.root, "images", "the whole file") : file.root) {
         const std::string where = fmt::format("images[{}]", row++);
-        const std::int64_t id = json_integer(file, image, "id", where);
+        const std::string id = json_key(file, image, official ? "id" : "img_id", where).text;
         if (!files.nocaps_images.insert(id).second) bad_json(file, where, fmt::format("image {} is there twice", id));
         if (!image.contains("domain")) continue;
         const std::string domain = json_text(file, image, "domain", where);
@@ -39,11 +43,11 @@ void check_nocaps_images(const ScoringFiles& files, const EvaluateOptions& optio
                          const std::vector<std::string>& splits, const PackedDataset& dataset) {
     if (!files.nocaps) return;
     for (const std::string& split : splits)
-        for (const std::int64_t id : dataset.split(split).image_ids_I)
-            if (!files.nocaps_images.contains(id))
+        for (const ImageKey& key : dataset.split(split).keys_I)
+            if (!files.nocaps_images.contains(key.text))
                 throw Error(ExitCode::bad_data,
                             fmt::format("{}: lacks image {} of {} in {}; is it the annotation file of these pictures?",
-                                        options.nocaps.string(), id, split, dataset.path().string()));
+                                        options.nocaps.string(), key.text, split, dataset.path().string()));
 }
 
 ReferenceLines::ReferenceLines(const SplitTables& split, std::int64_t images) {
@@ -89,8 +93,8 @@ void score_split(SplitEvaluation& evaluation, std::vector<std::vector<Tokens>> r
     for (const CaptionResult& result : evaluation.captions) {
         auto& own = references[static_cast<std::size_t>(result.image_row)];
         if (own.empty()) continue;
-        scored.push_back({result.image_id, result.caption, {}, std::move(own)});
-        if (const auto found = files.domains.find(result.image_id); found != files.domains.end())
+        scored.push_back({result.key.text, result.caption, {}, std::move(own)});
+        if (const auto found = files.domains.find(result.key.text); found != files.domains.end())
             by_domain[found->second].push_back(scored.back());
     }
     CocoEvalOptions with_files = options;

@@ -1,8 +1,10 @@
-// libFuzzer target: every reader of captions in JSON, coco_pack's and those of `blip_mpi score`, on arbitrary bytes;
-// the first byte chooses the reader. No path that they give leaves its folder. Run by tests/faults/fuzz_readers.sh.
+// libFuzzer target: every reader of captions, coco_pack's and those of `blip_mpi score`, on arbitrary bytes; the first
+// byte chooses the reader. No path that they give leaves its folder. Run by tests/faults/fuzz_readers.sh.
 #include "blip/base/printable.h"
 #include "blip/metrics/caption_files.h"
-#include "data_prep/coco_pack/readers.h"
+#include "data_prep/coco_pack/forms.h"
+#include "data_prep/coco_pack/readers/coco.h"
+#include "data_prep/coco_pack/readers/tables.h"
 #include "tests/faults/fuzz/input_file.h"
 
 namespace {
@@ -13,29 +15,49 @@ void check(const SourceSplit& split) {
     fuzz::require(!split.images.empty());
     for (const SourceImage& image : split.images) {
         const std::string name = image.file.string();
+        fuzz::require(!image.id.text.empty());
         fuzz::require(!image.captions.empty() && image.file.is_relative() && image.file.has_filename());
         fuzz::require(printable_line(name) == name);
         for (const auto& part : image.file) fuzz::require(part != "..");
+        image.id.to_json();
     }
 }
 
+void check(const std::vector<SourceSplit>& splits) {
+    for (const SourceSplit& split : splits) check(split);
+}
+
 void read(int reader, const std::string& path) {
+    const SourceOptions options;
     switch (reader) {
         case 0:
-            return check(read_karpathy_train(path, 0));
+            return check(read_karpathy(path, "train", 0));
         case 1:
-            return check(read_karpathy_evaluation(path, "val", 2));
+            return check(read_karpathy(path, "val", 2));
         case 2:
             return check(read_annotations(path, "train", "train2014", 0));
         case 3:
-            for (const SourceSplit& split : read_dataset_coco(path, {"train", "val", "test"}, 0)) check(split);
-            return;
+            return check(read_dataset(path, {"train", "val", "test"}, 0));
         case 4:
             for (const ImageReferences& image : read_references(path, {})) fuzz::require(!image.captions.empty());
             return;
         case 5:
             for (const ImageReferences& image : read_references(path, {"test"})) fuzz::require(!image.captions.empty());
             return;
+        case 6:
+            return check(read_tables({{path, TableForm::csv, ""}}, "/pictures", options));
+        case 7:
+            return check(read_tables({{path, TableForm::json_lines, ""}}, "/pictures", options));
+        case 8:
+            return check(read_tables({{path, TableForm::json_list, "val", "below", true}}, "/pictures", options));
+        case 9:
+            return check(read_tables({{path, TableForm::flickr_tokens, ""}}, "/pictures", options));
+        case 10: {
+            SourceOptions any;
+            any.from = path;
+            any.images = "/tmp";
+            return check(read_form(any).splits);
+        }
         default:
             read_results(path);
     }
@@ -46,7 +68,7 @@ void read(int reader, const std::string& path) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     static fuzz::InputFile file;
     if (size == 0) return 0;
-    const int reader = data[0] % 7;
+    const int reader = data[0] % 12;
     const std::string& path = file.holding(data + 1, size - 1);
     fuzz::read_or_refuse([&] { read(reader, path); },
                          {ExitCode::bad_data, reader == 4 || reader == 5 ? ExitCode::usage : ExitCode::bad_data});

@@ -43,7 +43,7 @@ PICKLES = {
 }
 
 
-ANNOTATIONS = [    # by the number of the reader
+ANNOTATIONS = [    # by the number of the reader, the last one 11
     [{"caption": "A cat.", "image": "val2014/COCO_val2014_000000000042.jpg", "image_id": "coco_42"}],
     [{"image": "val2014/COCO_val2014_000000000042.jpg", "caption": ["A cat.", "caf\u00e9"]}],
     {"images": [{"id": 42, "file_name": "a_42.jpg"}], "annotations": [{"id": 1, "image_id": 42, "caption": "A cat."}]},
@@ -53,6 +53,10 @@ ANNOTATIONS = [    # by the number of the reader
     {"images": [{"imgid": 0, "split": "test", "sentences": [{"raw": "A cat."}]}]},
     [{"image_id": 42, "caption": "A cat."}, {"image_id": "x", "caption": ""}],
 ]
+ROWS = [(6, 'image,caption,split\n"a ""b"".jpg","A cat,\na dog",train\nc.jpg,"",val\n'), (6, "a.jpg;x\nb.jpg;y\n"),
+        (7, '{"file_name": "a.jpg", "text": ["A cat."], "id": 7}\n{"image": "b/c.jpg", "caption": "caf\u00e9"}\n'),
+        (8, '[{"id": "x", "image": "a.jpg", "conversations": [{"from": "gpt", "value": "A cat."}]}]'),
+        (9, "1000268201_693b08cb0e.jpg#0\tA child .\n"), (10, '[{"img_id": 0, "domain": "x", "image": "a.jpg", "caption": ["x"]}]')]
 REFERENCES = [{"42": ["A cat.", "Two cats."], "a": []}, ANNOTATIONS[0], ANNOTATIONS[1]]
 MODEL = ("text_hidden", "text_heads", "text_intermediate", "text_layers", "text_positions", "vision_width", "vision_depth",
          "vision_heads", "image_size", "patch_size")
@@ -82,7 +86,10 @@ TABLES = [    # by the number of the reader
 def write_texts(out):
     for kind in "annotations", "manifest", "config":
         (out / kind).mkdir(parents=True, exist_ok=True)
-    forms = list(enumerate(ANNOTATIONS)) + [(4, form) for form in REFERENCES] + [(5, ANNOTATIONS[3])]
+    forms = [(n if n < 6 else 11, form) for n, form in enumerate(ANNOTATIONS)] + [(4, form) for form in REFERENCES]
+    forms += [(5, ANNOTATIONS[3])] + [(10, form) for form in ANNOTATIONS[:4]]
+    for number, (reader, text) in enumerate(ROWS):
+        (out / "annotations" / f"rows{number}").write_bytes(bytes([reader]) + text.encode())
     for number, (reader, form) in enumerate(forms):
         (out / "annotations" / str(number)).write_bytes(bytes([reader]) + json.dumps(form).encode())
     text = json.dumps(MANIFEST, indent=2).encode() + b"\n"

@@ -43,7 +43,8 @@ std::string difference(const Content& a, const Content& b) {
     for (std::size_t s = 0; s < a.splits.size(); ++s) {
         const SplitTables &x = a.splits[s], &y = b.splits[s];
         if (x.name != y.name) return "name of a split";
-        if (x.image_ids_I != y.image_ids_I) return "image ids";
+        if (x.keys_I != y.keys_I) return "keys";
+        if (x.files_I != y.files_I) return "files";
         if (x.heights_I != y.heights_I || x.widths_I != y.widths_I) return "sizes";
         if (x.offsets_I != y.offsets_I || x.stored_start_bytes != y.stored_start_bytes) return "offsets";
         if (x.image_digests_I != y.image_digests_I || x.caption_digests_C != y.caption_digests_C) return "digests";

@@ -93,14 +93,14 @@ BOOST_AUTO_TEST_CASE(empty_captions_score_nothing) {
 BOOST_AUTO_TEST_CASE(captions_without_references_are_refused) {
     BOOST_CHECK_THROW(bleu({split("a")}, {}), Error);
     BOOST_CHECK_THROW(bleu({split("a")}, {{}}), Error);
-    BOOST_CHECK_EXCEPTION(coco_scores({{17, "a", {}}}), Error, [](const Error& error) {
+    BOOST_CHECK_EXCEPTION(coco_scores({{"17", "a", {}}}), Error, [](const Error& error) {
         return error.code() == ExitCode::bad_data && std::string(error.what()).find("image 17") != std::string::npos;
     });
 }
 
 BOOST_AUTO_TEST_CASE(scores_carry_the_names_of_the_coco_evaluation) {
-    const auto scores =
-        corpus_scores(coco_scores({{1, "A dog's toy.", {"a dog 's toy"}}, {2, "Two\ncats!", {"two cats", "cats"}}}));
+    const auto scores = corpus_scores(
+        coco_scores({{"1", "A dog's toy.", {"a dog 's toy"}}, {"2", "Two\ncats!", {"two cats", "cats"}}}));
     BOOST_REQUIRE(scores.size() == 6u);
     for (const char* name : {"Bleu_1", "Bleu_2"}) BOOST_TEST(std::abs(scores.at(name) - 1) < 1e-8);
     BOOST_TEST(scores.contains("Bleu_3"));

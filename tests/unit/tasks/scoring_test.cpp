@@ -17,7 +17,7 @@ struct Drawn {
                                       "The dog isn't here",       "a bus (blue)",       "A man's kite"};
     SplitTables split;
     Drawn() {
-        split.image_ids_I = {11, 12, 13, 14};
+        split.keys_I = {11, 12, 13, 14};
         split.image_index_C = {2, 0, 0, 2, 3, 2};
         split.lengths_C.resize(6);
         split.text_offsets_C1 = {0};
@@ -72,10 +72,10 @@ BOOST_AUTO_TEST_CASE(domains_are_scored_each_by_itself) {
     const Drawn drawn;
     const ReferenceLines lines(drawn.split, 4);
     ScoringFiles files;
-    files.domains = {{11, "in-domain"}, {13, "out-domain"}, {14, "out-domain"}};
+    files.domains = {{"11", "in-domain"}, {"13", "out-domain"}, {"14", "out-domain"}};
     SplitEvaluation evaluation;
     for (std::int64_t row = 0; row < 4; ++row)
-        evaluation.captions.push_back({row, 11 + row, row == 0 ? "vitamin A" : "zebra", 0});
+        evaluation.captions.push_back({row, 11 + row, "", row == 0 ? "vitamin A" : "zebra", 0});
     score_split(evaluation, lines.by_image({lines.tokens_of_share(0, 1, 1)}), files, {});
     BOOST_REQUIRE_EQUAL(evaluation.domains.size(), 2);
     BOOST_TEST(evaluation.domains.at("in-domain").images == 1);
@@ -94,8 +94,8 @@ BOOST_AUTO_TEST_CASE(nocaps_files_are_read_and_refused_by_name) {
     const ScoringFiles files = read_scoring_files(options);
     BOOST_TEST(files.nocaps);
     BOOST_TEST(files.nocaps_images.size() == 2);
-    BOOST_TEST((files.domains == std::map<std::int64_t, std::string>{{0, "in-domain"}}));
-    for (const char* bad : {"[]", "{\"images\": [{\"id\": \"x\"}]}", "{\"images\": [{\"id\": 1, \"domain\": \"far\"}]}",
+    BOOST_TEST((files.domains == std::map<std::string, std::string>{{"0", "in-domain"}}));
+    for (const char* bad : {"[]", "{\"images\": [{\"id\": [1]}]}", "{\"images\": [{\"id\": 1, \"domain\": \"far\"}]}",
                             "{\"images\": [{\"id\": 1}, {\"id\": 1}]}", "{\"images\": 1}"}) {
         write_bytes(options.nocaps, bad);
         BOOST_CHECK_EXCEPTION(read_scoring_files(options), Error, [](const Error& error) {

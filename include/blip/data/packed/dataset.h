@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "blip/image/image.h"
+#include "blip/text/image_key.h"
 #include "blip/text/wordpiece.h"
 
 namespace blip {
@@ -21,20 +22,21 @@ enum class PackedEncoding { raw, jpeg };
 
 // A picture that packing left out because it could not be used (coco_pack --skip-bad).
 struct SkippedImage {
-    std::int64_t id = 0;
+    ImageKey id;
     std::string file;      // below the folder that was packed
     std::string reason;    // one line
 };
 
 // All of a split but its pictures. I images, C captions. Captions of one image are contiguous, images in caption order.
 struct SplitTables {
-    std::string name;    // "train", "val", "test"
-    std::vector<std::int64_t> image_ids_I;
+    std::string name;                    // "train", "val", "test"
+    std::vector<ImageKey> keys_I;        // what the data call the images
+    std::vector<std::string> files_I;    // below the folder that was packed; "": not known
     std::vector<std::int32_t> heights_I, widths_I;
     std::vector<std::uint64_t> offsets_I;                       // first byte of the image in the stored ones
-    std::vector<std::uint64_t> image_digests_I;                 // xxh3-64 over id, height, width, pixels
+    std::vector<std::uint64_t> image_digests_I;                 // xxh3-64 over key, height, width, pixels
     std::vector<std::uint64_t> jpeg_lengths_I;                  // bytes of the JPEG; empty unless encoding is jpeg
-    std::vector<std::uint64_t> jpeg_digests_I;                  // xxh3-64 over id, height, width, JPEG; likewise
+    std::vector<std::uint64_t> jpeg_digests_I;                  // xxh3-64 over key, height, width, JPEG; likewise
     std::vector<std::uint16_t> tokens_C40;                      // C x max_caption_tokens, padded with 0
     std::vector<std::int32_t> lengths_C;                        // tokens in use, [DEC] and [SEP] included
     std::vector<std::int32_t> image_index_C;                    // row of the caption's image in this split
@@ -47,7 +49,7 @@ struct SplitTables {
     std::uint64_t stored_bytes = 0;                             // of all images in the file; raw: pixel_bytes
     std::uint64_t stored_start_bytes = 0;                       // place of the first of them in the file
 
-    std::int64_t image_count() const { return static_cast<std::int64_t>(image_ids_I.size()); }
+    std::int64_t image_count() const { return static_cast<std::int64_t>(keys_I.size()); }
     std::int64_t caption_count() const { return static_cast<std::int64_t>(lengths_C.size()); }
     // Raw text of a caption, valid while the split lives.
     std::string_view text(std::int64_t row) const {
@@ -64,6 +66,8 @@ struct SplitTables {
 // "caption row 90 (train, image 123456)". Safe for any row and for tables that failed their checks.
 std::string describe_image(const SplitTables& split, std::int64_t row);
 std::string describe_caption(const SplitTables& split, std::int64_t row);
+// The same picture for people: "123456 (val2014/COCO_val2014_000000123456.jpg)". The row must exist.
+std::string name_image(const SplitTables& split, std::int64_t row);
 
 // Read side. Opening reads the tables by HDF5's library, which one thread at a time may call, and checks format,
 // version, bounds and the data digest (over all digests); nothing of the library stays open. Pictures are read with

@@ -20,10 +20,12 @@ inline constexpr std::int32_t packed_max_side = 65535;                // of an i
 inline constexpr std::uint64_t packed_most_image_bytes = 1U << 30;    // in the file: more than any decoder gives
 
 // Digests are XXH3-64 over little-endian bytes.
-// id (int64), height (int32), width (int32), then height x width x 3 bytes
-std::uint64_t image_digest(std::int64_t id, const ImageView& image);
-// id, height, width as above, then the bytes of the JPEG
-std::uint64_t jpeg_digest(std::int64_t id, std::int32_t height, std::int32_t width, std::span<const std::uint8_t> jpeg);
+// key, height (int32), width (int32), then height x width x 3 bytes. A key that is a number of int64 is that number;
+// others are the smallest int64 (one more for a number), their length (uint64) and their text.
+std::uint64_t image_digest(const ImageKey& key, const ImageView& image);
+// key, height, width as above, then the bytes of the JPEG
+std::uint64_t jpeg_digest(const ImageKey& key, std::int32_t height, std::int32_t width,
+                          std::span<const std::uint8_t> jpeg);
 // 40 tokens (uint16), length (int32), image index (int32), then the text's bytes
 std::uint64_t caption_digest(const SplitTables& split, std::int64_t caption_row);
 // Per split, in the file's order: name, a zero byte, image count and caption count (int64), image digests, caption
@@ -32,14 +34,17 @@ std::uint64_t caption_digest(const SplitTables& split, std::int64_t caption_row)
 std::string packed_data_digest(const std::vector<SplitTables>& splits, std::string_view prompt, int prompt_length,
                                std::string_view vocabulary_text);
 
+// Of the keys that are no number of int64 and of the files' names, which other digests do not cover. As 16 hex digits.
+std::string packed_names_digest(const SplitTables& split);
+
 // "raw", "jpeg"; and back, false if it is neither
 std::string_view encoding_name(PackedEncoding encoding);
 bool encoding_from_name(std::string_view name, PackedEncoding& encoding);
 // The dataset that holds the pictures: "pixels" or "jpegs"
 const char* stored_table_name(PackedEncoding encoding);
 
-// Skipped pictures as the text of the dataset "skipped": a line for each with id, file and reason, tabs between them.
-// Control characters of file and reason become spaces. Reading throws std::invalid_argument.
+// Skipped pictures as the text of the dataset "skipped": a line for each with key, file and reason, tabs between them.
+// Control characters of all three become spaces. Reading throws std::invalid_argument.
 std::string skipped_to_text(const std::vector<SkippedImage>& skipped);
 std::vector<SkippedImage> skipped_from_text(std::string_view text);
 

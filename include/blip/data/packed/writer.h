@@ -24,11 +24,12 @@ struct PackedDescription {
     PackedEncoding encoding = PackedEncoding::raw;
 };
 
-// Appends an image whose pixels come later (encoding raw); returns its row. Throws bad_data for a size outside of
-// 1..65535.
-std::int64_t add_image(SplitTables& split, std::int64_t id, int height, int width);
+// Appends an image whose pixels come later (encoding raw); returns its row. file: its name below the folder that is
+// packed. Throws bad_data for a size outside of 1..65535.
+std::int64_t add_image(SplitTables& split, const ImageKey& key, int height, int width, const std::string& file = "");
 // Appends an image whose JPEG of jpeg_bytes bytes comes later (encoding jpeg). A split holds one kind only.
-std::int64_t add_jpeg(SplitTables& split, std::int64_t id, int height, int width, std::uint64_t jpeg_bytes);
+std::int64_t add_jpeg(SplitTables& split, const ImageKey& key, int height, int width, std::uint64_t jpeg_bytes,
+                      const std::string& file = "");
 // Appends a caption of image_row, which must not be lower than that of the caption before; digests it.
 // tokens: at most max_caption_tokens; text: the raw caption.
 void add_caption(SplitTables& split, std::int64_t image_row, const std::vector<TokenId>& tokens, std::string_view text);

@@ -26,7 +26,8 @@ namespace blip {
 
 struct CaptionResult {
     std::int64_t image_row = 0;
-    std::int64_t image_id = 0;
+    ImageKey key;
+    std::string file;    // of the picture, as it was packed; "": not known
     std::string caption;
     double log_probability = 0;    // as Generated::log_probability in generate/beam_search.h
 };
@@ -49,8 +50,8 @@ struct SplitEvaluation {
 
 class Evaluator {
   public:
-    // All must outlive it, but for the prompts (by image id) and options. device: where the weights are. seed: of drawn
-    // captions, which depend on it and the image id alone.
+    // All must outlive it, but for the prompts (by image key) and options. device: where the weights are. seed: of
+    // drawn captions, which depend on it and the image's key alone.
     Evaluator(const Captioner& captioner, const Weights& weights, c10::Device device, const PackedDataset& dataset,
               const GenerateOptions& generate, PicturePrompts prompts, std::uint64_t seed,
               const EvaluateOptions& evaluate, const DataOptions& data, int loader_threads, bool progress,
@@ -86,8 +87,8 @@ class Evaluator {
 
 // Scores, number of images and times, as the evaluation files hold them for each split.
 nlohmann::json summary(const SplitEvaluation& evaluation);
-// COCO result form with one key more: [{"image_id": ..., "caption": ..., "log_probability": ...}], durable. Rank 0.
-// plain: without that key, as NoCaps' server wants it.
+// COCO result form with two members more: [{"image_id": ..., "caption": ..., "file_name": ..., "log_probability":
+// ...}], durable. Rank 0. plain: without these, as NoCaps' server wants it.
 void write_results(const std::filesystem::path& file, const std::vector<CaptionResult>& captions, bool plain = false);
 // The picture's captions beside what people wrote, for the log.
 std::vector<std::string> sample_lines(const PackedDataset& dataset, const SplitEvaluation& evaluation, int count);

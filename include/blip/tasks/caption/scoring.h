@@ -21,10 +21,10 @@ struct SplitEvaluation;
 // What scores need beside captions and the packed references.
 struct ScoringFiles {
     std::shared_ptr<const DocumentFrequencies> frequencies{};    // --cider-df
-    // --nocaps: the images of its file, and those it names a domain for.
+    // --nocaps: the keys of its file's images, and those it names a domain for.
     bool nocaps = false;
-    std::unordered_set<std::int64_t> nocaps_images{};
-    std::map<std::int64_t, std::string> domains{};
+    std::unordered_set<std::string> nocaps_images{};
+    std::map<std::string, std::string> domains{};
 };
 // Errors: missing_input, io; bad_data naming file and place.
 ScoringFiles read_scoring_files(const EvaluateOptions& options);

@@ -1,0 +1,337 @@
+// See the header.
+#include "data_prep/coco_pack/forms.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <map>
+#include <regex>
+
+#include "blip/base/error.h"
+#include "blip/text/caption_text.h"
+#include "data_prep/coco_pack/readers/coco.h"
+#include "data_prep/coco_pack/readers/folders.h"
+#include "data_prep/coco_pack/readers/tables.h"
+#include "data_prep/coco_pack/readers/text_file.h"
+
+namespace blip {
+
+namespace fs = std::filesystem;
+
+const std::vector<std::string> source_forms = {"auto",  "coco",   "karpathy",    "nocaps", "flickr",
+                                               "table", "folder", "imagefolder", "llava"};
+
+namespace {
+
+using Paths = std::vector<fs::path>;
+
+[[noreturn]] void refuse(const fs::path& path, const std::string& message) {
+    throw Error(ExitCode::bad_data, fmt::format("{}: {}", path.string(), message));
+}
+
+// What a single file holds.
+enum class FileKind { annotations, nocaps, dataset, rows, conversations, json_lines, csv, tokens };
+
+struct KindText {
+    FileKind kind;
+    const char* form;    // the word of --form
+    const char* described;
+};
+constexpr KindText kinds[] = {
+    {FileKind::annotations, "coco", "COCO's form, images and annotations"},
+    {FileKind::nocaps, "nocaps", "NoCaps"},
+    {FileKind::dataset, "karpathy", "Karpathy's dataset"},
+    {FileKind::rows, "table", "a JSON list of pictures and captions"},
+    {FileKind::conversations, "llava", "LLaVA's conversations, whose first answers are the captions"},
+    {FileKind::json_lines, "table", "JSON lines of pictures and captions"},
+    {FileKind::csv, "table", "a table of pictures and captions"},
+    {FileKind::tokens, "flickr", "Flickr's captions"},
+};
+const KindText& text_of(FileKind kind) {
+    return *std::find_if(std::begin(kinds), std::end(kinds), [&](const KindText& text) { return text.kind == kind; });
+}
+
+std::string first_bytes(const fs::path& file, std::size_t count) {
+    std::string bytes(count, '\0');
+    std::ifstream stream(file, std::ios::binary);
+    if (!stream) throw Error(ExitCode::io, fmt::format("{}: cannot be opened", file.string()));
+    stream.read(bytes.data(), static_cast<std::streamsize>(count));
+    bytes.resize(static_cast<std::size_t>(std::max<std::streamsize>(stream.gcount(), 0)));
+    return bytes;
+}
+
+// Files that hold pictures and captions, but not so that they are read.
+void refuse_binary(const fs::path& file, const std::string& start) {
+    if (start.starts_with("\x89HDF\r\n\x1a\n"))
+        refuse(file, "is an HDF5 file: if coco_pack made it, train --data takes it as it is");
+    if (start.starts_with("PAR1"))
+        refuse(file,
+               "is parquet, which is not read: with Python, datasets.load_dataset(\"parquet\", data_files=...) gives "
+               "its rows; save each picture, and a line {\"file_name\": ..., \"text\": ...} of it in metadata.jsonl");
+    if (start.starts_with("PK\x03\x04") || start.starts_with("\x1f\x8b") ||
+        (start.size() > 262 && start.compare(257, 5, "ustar") == 0))
+        refuse(file, "is an archive: unpack it and give the folder");
+    if (start.find('\0') != std::string::npos && !is_utf16(start))
+        refuse(file,
+               "is neither text nor a folder; give a folder of pictures, or a file of pictures' names and captions");
+}
+
+FileKind kind_of_json(const fs::path& file) {
+    const JsonFile json = load_json(file, {"tokens", "sentids"}, correct_it);
+    const auto& root = json.root;
+    if (root.is_object() && root.contains("annotations") && root.contains("images")) {
+        const auto& images = root["images"];
+        const bool domains =
+            images.is_array() && !images.empty() &&
+            std::all_of(images.begin(), images.end(), [](const auto& image) { return image.contains("domain"); });
+        return domains ? FileKind::nocaps : FileKind::annotations;
+    }
+    if (root.is_object() && root.contains("images")) return FileKind::dataset;
+    if (root.is_array() && !root.empty() && root[0].is_object()) {
+        if (root[0].contains("conversations")) return FileKind::conversations;
+        return root[0].contains("img_id") && root[0].contains("domain") ? FileKind::nocaps : FileKind::rows;
+    }
+    std::vector<std::string> members = json.root_names;
+    members.resize(std::min<std::size_t>(members.size(), 10));
+    refuse(file,
+           root.is_object()
+               ? fmt::format("is a JSON object with {}; nearest is COCO's form, which has 'images' and 'annotations'",
+                             fmt::join(members, ", "))
+               : "is JSON, but no list of objects; nearest is [{\"image\": PATH, \"caption\": TEXT}, ...]");
+}
+
+FileKind kind_of(const fs::path& file) {
+    const std::string start = first_bytes(file, 1 << 16);
+    refuse_binary(file, start);
+    const std::size_t first = start.find_first_not_of(" \t\r\n", start.starts_with("\xEF\xBB\xBF") ? 3 : 0);
+    if (first == std::string::npos) refuse(file, "is empty");
+    if (start[first] == '{') {
+        // one whole object in the first line, and more after it
+        const std::size_t end = start.find('\n', first);
+        const bool line = nlohmann::json::accept(start.substr(first, end - first));
+        if (line && (file.extension() == ".jsonl" || file.extension() == ".ndjson" ||
+                     (end != std::string::npos && start.find('{', end) != std::string::npos)))
+            return FileKind::json_lines;
+        if (file.extension() == ".jsonl" || file.extension() == ".ndjson") return FileKind::json_lines;
+        return kind_of_json(file);
+    }
+    if (start[first] == '[') return kind_of_json(file);
+    static const std::regex token("[^\t\n]+#[0-9]+\t[^\n]*");
+    if (std::regex_match(start.substr(first, start.find_first_of("\r\n", first) - first), token))
+        return FileKind::tokens;
+    if (file.extension() == ".json") return kind_of_json(file);    // says where it is malformed
+    const std::string line = start.substr(first, start.find('\n', first) - first);
+    if (line.find_first_of(",\t;|") == std::string::npos && !is_utf16(start))
+        refuse(file, fmt::format("is a text whose first line has one cell: '{}'; nearest is a CSV of image,caption",
+                                 line.substr(0, 60)));
+    return FileKind::csv;
+}
+
+// The folder that paths in a file are relative to.
+fs::path folder_of(const fs::path& file, const SourceOptions& options) {
+    if (!options.images.empty()) return options.images;
+    const fs::path folder = fs::absolute(file).lexically_normal().parent_path();
+    for (const char* name : {"annotations", "karpathy", "captions", "labels", "metadata", "Flickr8k_text"})
+        if (folder.filename() == name) return folder.parent_path();
+    return folder;
+}
+
+TableForm table_form(FileKind kind) {
+    return kind == FileKind::csv          ? TableForm::csv
+           : kind == FileKind::json_lines ? TableForm::json_lines
+           : kind == FileKind::tokens     ? TableForm::flickr_tokens
+                                          : TableForm::json_list;
+}
+
+// Flickr8k's lists of the pictures of each split, beside its captions; those in none of them are left out.
+void split_by_lists(Source& source, const fs::path& folder) {
+    std::map<std::string, std::string> split_of;
+    for (const auto& entry : fs::directory_iterator(folder)) {
+        const std::string name = entry.path().filename().string();
+        for (const auto& [part, split] :
+             {std::pair{"trainImages", "train"}, {"devImages", "val"}, {"testImages", "test"}})
+            if (name.find(part) != std::string::npos && entry.path().extension() == ".txt")
+                for_each_line(read_text(entry.path()), [&, split = split](std::int64_t, std::string_view line) {
+                    if (!line.empty()) split_of[std::string(line)] = split;
+                });
+    }
+    if (split_of.empty()) return;
+    SourceSplit all = std::move(source.splits[0]);
+    source.splits.clear();
+    std::size_t left = all.images.size();
+    for (const char* name : {"train", "val", "test"}) {
+        SourceSplit split{name, {}, all.decisions, {}};
+        for (SourceImage& image : all.images)
+            if (const auto found = split_of.find(image.file.string()); found != split_of.end() && found->second == name)
+                split.images.push_back(std::move(image));
+        left -= split.images.size();
+        if (!split.images.empty()) source.splits.push_back(std::move(split));
+    }
+    if (source.splits.empty()) refuse(folder, "its lists of train, dev and test images name none of the pictures");
+    source.notes.push_back("splits: the lists of train, dev and test images beside the captions");
+    if (left > 0) source.notes.push_back(fmt::format("{} pictures are in none of the lists and are left out", left));
+}
+
+// One file, or one for each split; all of one kind.
+Source read_files(const std::vector<std::pair<fs::path, std::string>>& files, const SourceOptions& options) {
+    const fs::path& first = files[0].first;
+    const FileKind kind = kind_of(first);
+    Source source;
+    source.folder = folder_of(first, options);
+    if (!fs::is_directory(source.folder))
+        throw Error(ExitCode::missing_input, fmt::format("--images {}: no such folder", source.folder.string()));
+    std::vector<TableFile> tables;
+    std::vector<std::string> names;
+    for (const auto& [file, split] : files) {
+        const FileKind own = kind_of(file);
+        if (text_of(own).form != std::string_view(text_of(kind).form))
+            refuse(file, fmt::format("is {}, and {} is {}: give one of them", text_of(own).described,
+                                     first.filename().string(), text_of(kind).described));
+        if (own == FileKind::annotations)
+            source.splits.push_back(read_annotations(file, split, "", 0));
+        else if (own != FileKind::nocaps && own != FileKind::dataset)
+            tables.push_back({file, table_form(own), split});
+        names.push_back(file.filename().string());
+    }
+    source.description = fmt::format("{}: {}", fmt::join(names, ", "), text_of(kind).described);
+    if (kind == FileKind::nocaps) {
+        SourceOptions tree = options;
+        tree.coco = source.folder;
+        tree.nocaps = first;
+        return read_tree(tree);
+    }
+    if (kind == FileKind::dataset) source.splits = read_dataset(first, {"train", "val", "test"}, 0);
+    if (!tables.empty()) source.splits = read_tables(tables, source.folder, options);
+    if (kind == FileKind::tokens || kind == FileKind::csv)
+        if (source.splits[0].name.empty()) split_by_lists(source, first.has_parent_path() ? first.parent_path() : ".");
+    return source;
+}
+
+// The split that a file's name tells: "captions_train2017.json", "val.csv".
+std::string split_in_name(const fs::path& file) {
+    std::string word, found;
+    for (const char c : file.stem().string() + "_") {
+        if (std::isalpha(static_cast<unsigned char>(c))) {
+            word += c;
+            continue;
+        }
+        if (const std::string split = split_from_word(word); !split.empty()) found = split;
+        word.clear();
+    }
+    return found;
+}
+
+// Files of captions in a folder, or in the one that is for them.
+Paths caption_files(const fs::path& folder) {
+    Paths files;
+    const auto is_table = [](const fs::path& file) {
+        const std::string extension = file.extension().string(), name = file.filename().string();
+        return extension == ".csv" || extension == ".tsv" || extension == ".jsonl" || extension == ".ndjson" ||
+               extension == ".json" || extension == ".token" || name.ends_with(".token.txt") || name == "captions.txt";
+    };
+    for (const fs::path& below : {folder, folder / "annotations", folder / "Flickr8k_text"}) {
+        if (!files.empty() || !fs::is_directory(below)) continue;
+        for (const auto& entry : fs::directory_iterator(below))
+            if (entry.is_regular_file() && is_table(entry.path())) files.push_back(entry.path());
+    }
+    std::sort(files.begin(), files.end());
+    return files;
+}
+
+// "12 .jpg, 3 .csv"
+std::string count_extensions(const Paths& files) {
+    std::map<std::string, int> counts;
+    for (const fs::path& file : files) ++counts[file.has_extension() ? file.extension().string() : "without extension"];
+    std::vector<std::string> parts;
+    for (const auto& [extension, count] : counts) parts.push_back(fmt::format("{} {}", count, extension));
+    parts.resize(std::min<std::size_t>(parts.size(), 8));
+    return parts.empty() ? "nothing" : fmt::format("{}", fmt::join(parts, ", "));
+}
+
+Source read_folder(const SourceOptions& options) {
+    const fs::path& folder = options.from;
+    const auto may_be = [&](const char* form) { return options.form == "auto" || options.form == form; };
+    if ((may_be("coco") || may_be("karpathy")) && is_tree(folder)) {
+        SourceOptions tree = options;
+        tree.coco = options.images.empty() ? folder : options.images;
+        if (!options.images.empty()) tree.karpathy = folder;
+        return read_tree(tree);
+    }
+    Source source;
+    source.folder = options.images.empty() ? folder : options.images;
+    if (may_be("imagefolder"))
+        if (const auto files = metadata_files(folder); !files.empty()) {
+            source.splits = read_tables(files, source.folder, options);
+            source.description = fmt::format("{}: Hugging Face imagefolder, {} metadata file{}", folder.string(),
+                                             files.size(), files.size() == 1 ? "" : "s");
+            return source;
+        }
+    const Paths files = files_below(folder), tables = caption_files(folder);
+    const auto pictures = std::count_if(files.begin(), files.end(), is_picture_name);
+    if (may_be("table") || may_be("flickr") || may_be("coco") || may_be("llava") || may_be("nocaps")) {
+        if (tables.size() == 1) return read_files({{tables[0], ""}}, options);
+        std::vector<std::pair<fs::path, std::string>> of_splits;
+        for (const fs::path& file : tables)
+            if (const std::string split = split_in_name(file); !split.empty()) of_splits.emplace_back(file, split);
+        std::sort(of_splits.begin(), of_splits.end(), [](const auto& a, const auto& b) {
+            constexpr std::string_view order = "train val test";
+            return order.find(a.second) < order.find(b.second);
+        });
+        const auto twice = [&](const auto& one) {
+            return std::count_if(of_splits.begin(), of_splits.end(),
+                                 [&](const auto& x) { return x.second == one.second; }) > 1;
+        };
+        if (of_splits.size() > 1 && std::none_of(of_splits.begin(), of_splits.end(), twice))
+            return read_files(of_splits, options);
+        if (!tables.empty()) {
+            std::vector<std::string> names;
+            for (const fs::path& file : tables) names.push_back(file.lexically_relative(folder).string());
+            refuse(folder,
+                   fmt::format("holds several files of captions: give one of them: {}", fmt::join(names, ", ")));
+        }
+    }
+    if (may_be("folder") && pictures > 0) {
+        const bool texts = std::any_of(files.begin(), files.end(), [](const fs::path& file) {
+            return file.extension() == ".txt" || file.extension() == ".caption";
+        });
+        if (texts) {
+            source.splits = read_side_files(folder, files, source.notes);
+            source.description = fmt::format("{}: {} pictures, captions beside them", folder.string(), pictures);
+            return source;
+        }
+    }
+    refuse(
+        folder,
+        fmt::format("no form of data is recognised there{}; it holds {}; {}",
+                    options.form == "auto" ? "" : fmt::format(" (--form {})", options.form), count_extensions(files),
+                    pictures > 0 ? "nearest is a folder of pictures with captions in NAME.txt beside NAME.jpg, or a "
+                                   "captions.csv of image,caption"
+                                 : "give the folder or file that names pictures and captions, and the pictures' folder "
+                                   "with --images"));
+}
+
+}    // namespace
+
+Source read_form(const SourceOptions& options) {
+    if (!fs::exists(options.from))
+        throw Error(ExitCode::missing_input, fmt::format("{}: no such file or folder", options.from.string()));
+    if (!options.images.empty() && !fs::is_directory(options.images))
+        throw Error(ExitCode::missing_input, fmt::format("--images {}: no such folder", options.images.string()));
+    SourceOptions all = options;
+    all.limit = 0;    // of the splits that come out
+    all.splits = {};
+    if (fs::is_directory(options.from)) return read_folder(all);
+    if (options.form != "auto" && options.form != text_of(kind_of(options.from)).form)
+        refuse(options.from,
+               fmt::format("is {}, not --form {}", text_of(kind_of(options.from)).described, options.form));
+    // the name of these says the split
+    static const std::regex karpathy("coco_karpathy_(train|val|test)[.]json");
+    std::smatch found;
+    const std::string name = options.from.filename().string();
+    return read_files({{options.from, std::regex_match(name, found, karpathy) ? found[1].str() : ""}}, all);
+}
+
+}    // namespace blip

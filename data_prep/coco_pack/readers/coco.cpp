@@ -1,0 +1,154 @@
+// See the header.
+#include "data_prep/coco_pack/readers/coco.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <memory>
+#include <regex>
+#include <unordered_set>
+
+#include "blip/text/image_key.h"
+#include "blip/text/json_file.h"
+#include "data_prep/coco_pack/readers/split_builder.h"
+
+namespace blip {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// Of published files a download may have been cut off; others somebody wrote.
+JsonFile load(const fs::path& path, const std::vector<std::string>& ignored = {}) {
+    static const std::regex published(
+        "captions_[a-z]+20[0-9]{2}|dataset_(coco|flickr8k|flickr30k)|coco_karpathy_[a-z]+|"
+        "nocaps_val.*");
+    const bool fetched = std::regex_match(path.stem().string(), published);
+    return load_json(path, ignored,
+                     fetched ? "correct it, or fetch the file again if nobody wrote it by hand" : correct_it);
+}
+
+const nlohmann::json& rows_of(const JsonFile& file) {
+    if (!file.root.is_array()) bad_json(file, "the whole file", "is not a list of rows");
+    return file.root;
+}
+
+// A caption, or a list of them.
+std::vector<std::string> captions_of(const JsonFile& file, const nlohmann::json& row, const std::string& where) {
+    if (row.contains("caption") && row["caption"].is_string()) return {row["caption"].get<std::string>()};
+    std::vector<std::string> captions;
+    for (const auto& caption : json_list(file, row, "caption", where)) {
+        if (!caption.is_string())
+            bad_json(file, fmt::format("caption {} of {}", captions.size(), where), "is not a text");
+        captions.push_back(caption.get<std::string>());
+    }
+    return captions;
+}
+
+}    // namespace
+
+SourceSplit read_karpathy(const fs::path& path, const std::string& name, std::int64_t limit) {
+    const JsonFile file = load(path);
+    SplitBuilder builder(file, name);
+    std::int64_t row = 0;
+    for (const auto& entry : rows_of(file)) {
+        const std::string where = fmt::format("row {}", row++);
+        const std::string image_path = json_text(file, entry, "image", where);
+        const ImageKey key = key_of_row(file, entry, image_path, where);
+        bool is_new = false;
+        const std::size_t image = builder.image(key, image_path, where, is_new);
+        // in train a row is one caption, and rows that share an image are what this form is about
+        if (!is_new && name != "train") builder.count("duplicate_image_ids");
+        std::int64_t k = 0;
+        for (std::string& caption : captions_of(file, entry, where))
+            builder.caption(image, std::move(caption),
+                            fmt::format("caption {}of {} (image {})",
+                                        entry["caption"].is_string() ? "" : fmt::format("{} ", k++), where, key.text));
+    }
+    return builder.finish(limit);
+}
+
+SourceSplit read_annotations(const fs::path& path, const std::string& name, const std::string& folder,
+                             std::int64_t limit) {
+    const JsonFile file = load(path);
+    SplitBuilder builder(file, name);
+    std::int64_t row = 0;
+    for (const auto& entry : json_list(file, file.root, "images", "the whole file")) {
+        const std::string where = fmt::format("images row {}", row++);
+        const std::string file_name = json_text(file, entry, "file_name", where);
+        // the name must stay in its folder as well
+        if (file_name.empty() || fs::path(file_name).is_absolute() ||
+            *fs::path(file_name).lexically_normal().begin() == "..")
+            bad_json(
+                file, where,
+                fmt::format("path '{}' leaves {}", file_name, folder.empty() ? "the folder of the pictures" : folder));
+        bool is_new = false;
+        builder.image(json_key(file, entry, "id", where), folder.empty() ? file_name : folder + "/" + file_name, where,
+                      is_new);
+        if (!is_new) builder.count("duplicate_image_ids");
+    }
+    std::unordered_set<std::string> ids;
+    row = 0;
+    for (const auto& entry : json_list(file, file.root, "annotations", "the whole file")) {
+        const std::string where = fmt::format("annotations row {}", row++);
+        // whoever writes such a file may leave out the caption's own id
+        const std::string id = entry.is_object() && entry.contains("id") ? json_key(file, entry, "id", where).text : "";
+        const std::string image_id = json_key(file, entry, "image_id", where).text;
+        const std::string which = id.empty() ? fmt::format("{} (image {})", where, image_id)
+                                             : fmt::format("caption id {} (image {})", id, image_id);
+        std::string text = json_text(file, entry, "caption", where);
+        check_text(file, text, which);
+        const std::int64_t image = builder.find(image_id);
+        if (!id.empty() && !ids.insert(id).second)
+            builder.count("duplicate_caption_ids");
+        else if (image < 0)
+            builder.count("captions_of_unknown_images");
+        else
+            builder.caption(static_cast<std::size_t>(image), std::move(text), which);
+    }
+    return builder.finish(limit);
+}
+
+std::vector<SourceSplit> read_dataset(const fs::path& path, const std::vector<std::string>& names, std::int64_t limit) {
+    // the words of each caption again, and numbers that nobody needs: two thirds of the memory
+    const JsonFile file = load(path, {"tokens", "sentids"});
+    if (!file.root.is_object())
+        bad_json(file, "the whole file",
+                 "is not Karpathy's dataset_coco.json or another of his, an object with 'images'");
+    std::vector<std::unique_ptr<SplitBuilder>> builders;
+    for (const auto& name : names) builders.push_back(std::make_unique<SplitBuilder>(file, name));
+    std::int64_t row = 0;
+    for (const auto& entry : json_list(file, file.root, "images", "the whole file")) {
+        const std::string where = fmt::format("images row {}", row++);
+        std::string split = json_text(file, entry, "split", where);
+        if (split == "restval") split = "train";
+        if (split != "train" && split != "val" && split != "test")
+            bad_json(file, where, fmt::format("split '{}' is none of train, restval, val, test", split));
+        const auto wanted = std::find(names.begin(), names.end(), split);
+        if (wanted == names.end()) continue;
+        SplitBuilder& builder = *builders[static_cast<std::size_t>(wanted - names.begin())];
+        // only COCO's has the former
+        const std::string folder = entry.contains("filepath") ? json_text(file, entry, "filepath", where) : "";
+        const std::string name = json_text(file, entry, "filename", where);
+        const bool coco = entry.contains("cocoid");
+        if (!coco && !entry.contains("imgid")) bad_json(file, where, "has neither 'cocoid' nor 'imgid'");
+        const ImageKey key = json_key(file, entry, coco ? "cocoid" : "imgid", where);
+        bool is_new = false;
+        const std::size_t image =
+            builder.image(key, folder.empty() || name.empty() ? name : folder + "/" + name, where, is_new);
+        if (!is_new) builder.count("duplicate_image_ids");
+        std::int64_t k = 0;
+        for (const auto& sentence : json_list(file, entry, "sentences", where)) {
+            const std::string which = fmt::format("sentence {} of {} (image {})", k++, where, key.text);
+            builder.caption(image, json_text(file, sentence, "raw", which), which);
+        }
+    }
+    std::vector<SourceSplit> splits;
+    for (auto& builder : builders)
+        if (!builder->empty()) splits.push_back(builder->finish(limit));
+    if (splits.empty()) bad_json(file, "the whole file", fmt::format("no image of {}", fmt::join(names, ", ")));
+    return splits;
+}
+
+}    // namespace blip

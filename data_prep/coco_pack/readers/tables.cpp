@@ -1,0 +1,316 @@
+// See the header.
+#include "data_prep/coco_pack/readers/tables.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <unordered_map>
+
+#include "data_prep/coco_pack/readers/coco.h"
+#include "data_prep/coco_pack/readers/split_builder.h"
+#include "data_prep/coco_pack/readers/text_file.h"
+
+namespace blip {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+using Names = std::vector<std::string>;
+
+const Names caption_columns = {"caption",  "captions",  "text",        "texts",   "prompt",
+                               "sentence", "sentences", "description", "comment", "raw"};
+const Names key_columns = {"image_id", "cocoid", "imgid", "img_id", "id"};
+
+std::string trimmed(std::string text) {
+    text.erase(0, text.find_first_not_of(" \t"));
+    text.erase(text.find_last_not_of(" \t") + 1);
+    return text;
+}
+
+std::string lower(std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+    return text;
+}
+
+struct Row {
+    std::string where;
+    ImageKey key;
+    bool bare_id = false;    // the key is the row's "id", which may count rows
+    std::string file;
+    Names captions;
+    std::string split;
+};
+
+// Takes the rows of one file.
+class TableReader {
+  public:
+    TableReader(const TableFile& table, const fs::path& pictures, const SourceOptions& options)
+        : table_(table), pictures_(pictures), options_(options) {
+        file_.path = table.path;
+        file_.remedy = correct_it;
+    }
+    void read();
+    const JsonFile& file() const { return file_; }
+    std::vector<Row> rows;
+
+  private:
+    void read_csv(const std::string& text);
+    void read_lines(const std::string& text);
+    void read_tokens(const std::string& text);
+    void take(const json& object, const std::string& where);
+    const json* member(const json& object, const Names& names) const;
+    std::string path_of(const json& object, const std::string& where) const;
+    Names captions_of(const json& object, const std::string& where) const;
+    [[noreturn]] void lacks_column(const json& object, const char* what, const char* option,
+                                   const std::string& where) const;
+
+    const TableFile& table_;
+    const fs::path& pictures_;
+    const SourceOptions& options_;
+    JsonFile file_;
+};
+
+void TableReader::read() {
+    if (table_.form == TableForm::json_list) {
+        file_ = load_json(table_.path, {}, correct_it);
+        if (!file_.root.is_array()) bad_json(file_, "the whole file", "is not a list of rows");
+        std::int64_t row = 0;
+        for (const json& object : file_.root) take(object, fmt::format("row {}", row++));
+        check_all_text_was_seen(file_);
+        file_.root = nullptr;
+        return;
+    }
+    const std::string text = read_text(table_.path);
+    if (table_.form == TableForm::csv) read_csv(text);
+    if (table_.form == TableForm::json_lines) read_lines(text);
+    if (table_.form == TableForm::flickr_tokens) read_tokens(text);
+}
+
+void TableReader::read_csv(const std::string& text) {
+    Names columns;
+    const char delimiter = find_delimiter(text);
+    for_each_row(file_, text, delimiter, [&](std::int64_t line, Names cells) {
+        const std::string where = fmt::format("line {}", line);
+        if (columns.empty()) {
+            // without a heading: paths and captions
+            if (is_picture_name(cells[0]) && cells.size() >= 2)
+                columns = {"image", "caption"};
+            else
+                for (const std::string& cell : cells) columns.push_back(lower(trimmed(cell)));
+            if (!is_picture_name(cells[0])) return;
+        }
+        if (cells.size() != columns.size())
+            bad_json(file_, where,
+                     fmt::format("has {} cells, the heading {}: a cell with the delimiter '{}' in it stands in quotes",
+                                 cells.size(), columns.size(), delimiter == '\t' ? "tab" : std::string(1, delimiter)));
+        json object = json::object();
+        for (std::size_t i = 0; i < cells.size(); ++i) {
+            if (delimiter == '|') cells[i] = trimmed(cells[i]);
+            const bool is_key = std::find(key_columns.begin(), key_columns.end(), columns[i]) != key_columns.end();
+            object[columns[i]] = is_key && cells[i].empty() ? json(nullptr)
+                                 : is_key                   ? key_in_text(cells[i]).to_json()
+                                                            : json(std::move(cells[i]));
+        }
+        take(object, where);
+    });
+    if (columns.empty()) bad_json(file_, "the whole file", "is empty");
+}
+
+void TableReader::read_lines(const std::string& text) {
+    for_each_line(text, [&](std::int64_t line, std::string_view one) {
+        if (one.find_first_not_of(" \t") == std::string_view::npos) return;
+        const std::string where = fmt::format("line {}", line);
+        json object;
+        try {
+            object = json::parse(one);
+        } catch (const json::parse_error& problem) {
+            bad_json(file_, where,
+                     fmt::format("malformed JSON at column {}: a line is one whole object", problem.byte));
+        }
+        take(object, where);
+    });
+}
+
+void TableReader::read_tokens(const std::string& text) {
+    for_each_line(text, [&](std::int64_t line, std::string_view one) {
+        if (one.empty()) return;
+        const std::string where = fmt::format("line {}", line);
+        const std::size_t tab = one.find('\t'), number = one.rfind('#', tab);
+        if (tab == std::string_view::npos || number == std::string_view::npos)
+            bad_json(file_, where, "is not NAME.jpg#NUMBER, a tab and a caption");
+        take({{"image", one.substr(0, number)}, {"caption", one.substr(tab + 1)}}, where);
+    });
+}
+
+const json* TableReader::member(const json& object, const Names& names) const {
+    for (const std::string& name : names)
+        if (const auto found = object.find(name); found != object.end() && !found->is_null()) return &*found;
+    return nullptr;
+}
+
+void TableReader::lacks_column(const json& object, const char* what, const char* option,
+                               const std::string& where) const {
+    Names there;
+    for (const auto& [name, value] : object.items()) there.push_back(name);
+    JsonFile file;
+    file.path = file_.path;
+    file.remedy = fmt::format("name it with --{}", option);
+    bad_json(file, where, fmt::format("no column is known for {}; there are: {}", what, fmt::join(there, ", ")));
+}
+
+// Below the pictures' folder, whether the row gives it so or as an absolute path.
+std::string TableReader::path_of(const json& object, const std::string& where) const {
+    const json* value = member(object, options_.image_column.empty() ? image_columns() : Names{options_.image_column});
+    if (value == nullptr) lacks_column(object, "the picture", "image-column", where);
+    if (value->is_object() && value->contains("path")) value = &(*value)["path"];
+    if (!value->is_string()) bad_json(file_, where, "the picture's path is not a text");
+    std::string path = trimmed(value->get<std::string>());
+    if (path.starts_with("http://") || path.starts_with("https://"))
+        bad_json(file_, where, fmt::format("'{}' is an address: download the pictures first", path));
+    if (!fs::path(path).is_absolute()) return path;
+    const fs::path below = fs::path(path).lexically_normal().lexically_relative(
+        fs::absolute(pictures_ / table_.prefix).lexically_normal());
+    if (below.empty() || *below.begin() == "..")
+        bad_json(file_, where,
+                 fmt::format("path '{}' leaves {}: give the folder of the pictures with --images", path,
+                             pictures_.string()));
+    return below.string();
+}
+
+Names TableReader::captions_of(const json& object, const std::string& where) const {
+    // LLaVA's conversation: what is answered first
+    if (const auto talk = object.find("conversations"); options_.caption_column.empty() && talk != object.end()) {
+        for (const json& turn : json_list(file_, object, "conversations", where))
+            if (const std::string from = json_text(file_, turn, "from", where); from == "gpt" || from == "assistant")
+                return {json_text(file_, turn, "value", where)};
+        bad_json(file_, where, "its conversation has no answer from 'gpt'");
+    }
+    const Names columns = options_.caption_column.empty() ? caption_columns : Names{options_.caption_column};
+    const json* value = member(object, columns);
+    if (value == nullptr) {
+        // there, but null: no caption
+        for (const std::string& name : columns)
+            if (object.contains(name)) return {""};
+        lacks_column(object, "the caption", "caption-column", where);
+    }
+    if (value->is_string()) return {value->get<std::string>()};
+    Names captions;
+    if (!value->is_array()) bad_json(file_, where, "the caption is neither a text nor a list of texts");
+    for (const json& one : *value) {
+        if (!one.is_string()) bad_json(file_, where, "a caption in the list is not a text");
+        captions.push_back(one.get<std::string>());
+    }
+    return captions;
+}
+
+void TableReader::take(const json& object, const std::string& where) {
+    if (!object.is_object()) bad_json(file_, where, "is not an object");
+    // rows of LLaVA's that are about no picture
+    if (object.contains("conversations") && member(object, image_columns()) == nullptr) return;
+    Row row;
+    row.where = where;
+    const std::string path = checked_path(file_, path_of(object, where), where).string();
+    row.file = (table_.prefix / path).string();
+    row.key = key_of_row(file_, object, table_.keys_have_prefix ? row.file : path, where);
+    row.bare_id = member(object, {key_columns.begin(), key_columns.end() - 1}) == nullptr &&
+                  member(object, {key_columns.back()}) != nullptr;
+    row.captions = captions_of(object, where);
+    row.split = table_.split;
+    if (const json* split = member(object, {"split"}); split != nullptr && *split != "" && row.split.empty()) {
+        row.split = split->is_string() ? split_from_word(trimmed(split->get<std::string>())) : "";
+        if (row.split.empty())
+            bad_json(file_, where, fmt::format("split {} is none of train, val, test", split->dump()));
+    }
+    rows.push_back(std::move(row));
+}
+
+// An "id" counts rows where one picture has several: then pictures go by their paths.
+bool id_counts_rows(const std::vector<std::unique_ptr<TableReader>>& readers) {
+    std::unordered_map<std::string, std::string> key_of_file;
+    for (const auto& reader : readers)
+        for (const Row& row : reader->rows)
+            if (row.bare_id && key_of_file.try_emplace(row.file, row.key.text).first->second != row.key.text)
+                return true;
+    return false;
+}
+
+// Splits from the first folder of every path, where all of them are words for splits, and not one alone.
+void split_by_folders(std::vector<std::unique_ptr<TableReader>>& readers) {
+    std::map<std::string, std::int64_t> found;
+    const auto folder_split = [](const Row& row) {
+        const fs::path path(row.file);
+        return path.has_parent_path() ? split_from_word(path.begin()->string()) : "";
+    };
+    for (const auto& reader : readers)
+        for (const Row& row : reader->rows) ++found[row.split.empty() ? folder_split(row) : ""];
+    if (found.contains("") || found.size() < 2) return;
+    for (const auto& reader : readers)
+        for (Row& row : reader->rows) row.split = folder_split(row);
+}
+
+}    // namespace
+
+bool is_picture_name(const fs::path& name) {
+    const std::string extension = lower(name.extension().string());
+    for (const char* known : {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+        if (extension == known) return true;
+    return false;
+}
+
+std::string split_from_word(const std::string& word) {
+    static const std::map<std::string, std::string> words = {
+        {"train", "train"},    {"training", "train"}, {"restval", "train"}, {"val", "val"},   {"valid", "val"},
+        {"validation", "val"}, {"dev", "val"},        {"eval", "val"},      {"test", "test"}, {"testing", "test"}};
+    const auto found = words.find(lower(word));
+    return found == words.end() ? "" : found->second;
+}
+
+const Names& image_columns() {
+    static const Names names = {"file_name", "image",      "filename", "image_path", "filepath", "file_path", "path",
+                                "img_path",  "image_name", "img",      "image_file", "picture",  "file"};
+    return names;
+}
+
+std::vector<SourceSplit> read_tables(const std::vector<TableFile>& files, const fs::path& pictures,
+                                     const SourceOptions& options) {
+    std::vector<std::unique_ptr<TableReader>> readers;
+    for (const TableFile& file : files) {
+        readers.push_back(std::make_unique<TableReader>(file, pictures, options));
+        readers.back()->read();
+        if (readers.back()->rows.empty())
+            bad_json(readers.back()->file(), "the whole file", "has no row about a picture");
+    }
+    const bool by_path = id_counts_rows(readers);
+    split_by_folders(readers);
+    std::map<std::string, std::unique_ptr<SplitBuilder>> builders;
+    const bool some = std::any_of(readers.begin(), readers.end(), [](const auto& reader) {
+        return std::any_of(reader->rows.begin(), reader->rows.end(), [](const Row& row) { return !row.split.empty(); });
+    });
+    for (std::size_t r = 0; r < readers.size(); ++r)
+        for (Row& row : readers[r]->rows) {
+            if (some && row.split.empty())
+                bad_json(readers[r]->file(), row.where,
+                         "has no split, and other rows have one: give all rows one or none");
+            auto& builder = builders[row.split];
+            if (!builder) builder = std::make_unique<SplitBuilder>(readers[r]->file(), row.split);
+            if (row.bare_id && by_path)
+                row.key = key_of_path(files[r].keys_have_prefix ? fs::path(row.file)
+                                                                : fs::path(row.file).lexically_relative(
+                                                                      files[r].prefix.empty() ? "." : files[r].prefix));
+            bool is_new = false;
+            const std::size_t image = builder->image(row.key, row.file, row.where, is_new);
+            for (std::string& caption : row.captions) builder->caption(image, std::move(caption), row.where);
+        }
+    std::vector<SourceSplit> splits;
+    for (const char* name : {"train", "val", "test", ""})
+        if (const auto found = builders.find(name); found != builders.end())
+            splits.push_back(found->second->finish(options.limit));
+    return splits;
+}
+
+}    // namespace blip
