@@ -64,7 +64,7 @@ format: ## lay out all C++ as env/clang-format says
 tidy: ## clang-tidy over the program's sources, if it is installed (minutes)
 	@command -v $(CLANG_TIDY) >/dev/null || { echo '$(CLANG_TIDY) is not installed: apt-get install it, or set CLANG_TIDY= (16 or later)' >&2; exit 66; }
 	@printf '%s\n' $(or $(ONLY),$(filter-out %_cuda.cpp,$(wildcard src/*/*.cpp src/*/*/*.cpp data_prep/*/*.cpp data_prep/*/*/*.cpp))) | xargs -P $(shell nproc) -n 1 sh -c \
-	  '$(CLANG_TIDY) --quiet --config-file=env/clang-tidy "$$0" -- $(CPPFLAGS) -std=c++20 $(TORCH_FLAGS) $(MPI_FLAGS) $(PNG_FLAGS) 2>/dev/null'
+	  '$(CLANG_TIDY) --quiet --config-file=env/clang-tidy "$$0" -- $(CPPFLAGS) -std=c++20 $(TORCH_FLAGS) $(MPI_FLAGS) $(IMAGE_FLAGS) 2>/dev/null'
 
 install: build ## programs, job files and vocabulary into PREFIX= (default /usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/blip_mpi/jobs

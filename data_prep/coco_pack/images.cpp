@@ -11,7 +11,7 @@
 #include "blip/base/error.h"
 #include "blip/base/parallel_for.h"
 #include "blip/base/printable.h"
-#include "blip/image/jpeg.h"
+#include "blip/image/picture.h"
 #include "blip/text/caption_text.h"
 #include "data_prep/coco_pack/problems.h"
 #include "data_prep/coco_pack/progress.h"
@@ -56,7 +56,7 @@ void look_at_header(const fs::path& path, Look& look) {
         file.read(head.data(), static_cast<std::streamsize>(head.size()));
         head.resize(static_cast<std::size_t>(std::max<std::streamsize>(file.gcount(), 0)));
         try {
-            look.size = jpeg_size(as_bytes(head), path.string());
+            look.size = picture_size(as_bytes(head), path.string());
             look.file_bytes = fs::file_size(path, ignored);    // one that went away is met again when it is packed
             return;
         } catch (const Error&) {
@@ -64,13 +64,13 @@ void look_at_header(const fs::path& path, Look& look) {
         }
     }
     const std::string bytes = read_regular_file(path, max_picture_file_bytes);
-    look.size = jpeg_size(as_bytes(bytes), path.string());
+    look.size = picture_size(as_bytes(bytes), path.string());
     look.file_bytes = bytes.size();
 }
 
 void look_at_whole(const fs::path& path, Look& look) {
     const std::string bytes = read_regular_file(path, max_picture_file_bytes);
-    const Image image = decode_jpeg(as_bytes(bytes), path.string());
+    const Image image = decode_picture(as_bytes(bytes), path.string());
     look.size = {image.height, image.width};
     look.file_bytes = bytes.size();
 }
@@ -184,7 +184,7 @@ void write_images(PackedWriter& writer, const Source& source, const PictureOptio
             if (options.encoding == PackedEncoding::jpeg && !problems.found()) {
                 writer.write_jpeg(places[n].split, row, as_bytes(bytes), path.string());
             } else {
-                const Image image = decode_jpeg(as_bytes(bytes), path.string());
+                const Image image = decode_picture(as_bytes(bytes), path.string());
                 if (!problems.found()) writer.write_image(places[n].split, row, image);
             }
         } catch (const Error& error) {

@@ -75,7 +75,7 @@ void check_out(const PackOptions& options) {
 void check_space(const PackOptions& options, PackedEncoding encoding, std::uint64_t need, std::uint64_t jpeg_bytes) {
     const std::uint64_t free = free_bytes(options.out);
     const std::string other = encoding == PackedEncoding::raw
-                                  ? fmt::format("; --encoding jpeg would take about {}", human_bytes(jpeg_bytes))
+                                  ? fmt::format("; --encoding file would take about {}", human_bytes(jpeg_bytes))
                                   : "";
     fmt::print("{} will take {}{}; {} are free there\n", options.out.string(), human_bytes(need), other,
                human_bytes(free));
@@ -99,7 +99,7 @@ void pack(const PackOptions& options) {
                                 prompt_length, max_caption_tokens));
 
     PictureOptions pictures{PackedEncoding::raw, options.skip_bad, threads};
-    encoding_from_name(options.encoding, pictures.encoding);
+    encoding_from_name(options.encoding == "file" ? "jpeg" : options.encoding, pictures.encoding);
     Source source = read_source(options.source);
     fmt::print("{}\n", printable_line(source.description));
     for (const std::string& note : source.notes) fmt::print("{}\n", printable_line(note));
@@ -149,9 +149,10 @@ OptionTable declare_options(PackOptions& options) {
                source.nocaps);
     table.path("vocab", "FILE", "BERT word list; the one that came with the program if left out", options.vocabulary);
     table.path("out", "FILE", "the packed file", options.out);
-    table.choice("encoding", {"raw", "jpeg"},
-                 "how pictures are stored: as pixels, or as their JPEG files' bytes, which take a fifth of the space "
-                 "and are decoded when they are read; training is the same, and may change between them",
+    table.choice("encoding", {"raw", "file", "jpeg"},
+                 "how pictures are stored: as pixels, or as their files' bytes, which take a fifth of the space if they "
+                 "are JPEGs and are decoded when they are read (jpeg is the old word for file); training is the same, and "
+                 "may change between them",
                  options.encoding);
     table.list("splits", "A,B", {"train", "val", "test"}, "only these of train,val,test; all there are if left out",
                source.splits);

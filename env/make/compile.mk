@@ -18,7 +18,7 @@ NVCC_FLAGS := -std=c++20 -O3 -lineinfo -fmad=false -ccbin $(lastword $(CXX)) -Ii
 track = $(if $(BUILDING),$(if $(subst <$(strip $(file <$(1)))>,,<$(strip $(2))>),$(shell mkdir -p $(dir $(1)))$(file >$(1),$(strip $(2)))))
 BUILDING := $(filter-out help clean demo lint format,$(or $(MAKECMDGOALS),help))
 $(call track,$(BUILD)/lists/flags,$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(TORCH_FLAGS) $(MPI_FLAGS))
-$(call track,$(BUILD)/lists/flags_png,$(PNG_FLAGS))
+$(call track,$(BUILD)/lists/flags_image,$(IMAGE_FLAGS))
 $(call track,$(BUILD)/lists/flags_cuda,$(NVCC) $(NVCC_FLAGS) $(CUDA_FLAGS))
 $(call track,$(BUILD)/lists/link,$(LDFLAGS) $(TORCH_LIBS) $(MPI_LIBS) $(SYS_LIBS))
 $(call track,$(BUILD)/lists/link_cuda,$(TORCH_CUDA_LIBS))
@@ -34,7 +34,7 @@ whole = -o $@.$$$$ && mv $@.$$$$ $@
 # tests Boost.Test beside it.
 KINDS := $(shell env/pch/kinds.sh)
 mpi_of   = $(if $(filter comm,$(1)),$(MPI_FLAGS))
-png_of   = $(if $(filter image,$(1)),$(PNG_FLAGS))
+image_of = $(if $(filter image,$(1)),$(IMAGE_FLAGS))
 define compile
 	@mkdir -p $(@D)
 	$(call say,CXX,$<)

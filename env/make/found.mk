@@ -1,11 +1,13 @@
 # What is found on this machine: libraries, LibTorch, CUDA.
 TORCH_ROOT := $(firstword $(patsubst %/include/ATen/core/Tensor.h,%,$(wildcard \
   $(LIBTORCH)/torch/include/ATen/core/Tensor.h $(LIBTORCH)/include/ATen/core/Tensor.h)))
-PKGS        := spdlog fmt libturbojpeg libxxhash icu-uc icu-i18n zlib libzip yaml-cpp
+PKGS        := spdlog fmt libxxhash icu-uc icu-i18n zlib libzip yaml-cpp
 HDF5_PKG    := $(shell pkg-config --exists hdf5 2>/dev/null && echo hdf5 || echo hdf5-serial)
+# what reads pictures
+IMAGE_PKGS  := libjpeg libpng libtiff-4 libwebpdemux
+IMAGE_FLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(IMAGE_PKGS) 2>/dev/null))
 SYS_FLAGS   := $(shell pkg-config --cflags $(PKGS) $(HDF5_PKG) 2>/dev/null)
-SYS_LIBS    := $(shell pkg-config --libs $(PKGS) libpng $(HDF5_PKG) 2>/dev/null) -lboost_program_options -lstemmer -ldl
-PNG_FLAGS   := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags libpng 2>/dev/null))
+SYS_LIBS    := $(shell pkg-config --libs $(PKGS) $(IMAGE_PKGS) $(HDF5_PKG) 2>/dev/null) -lgif -lboost_program_options -lstemmer -ldl
 MPI_FLAGS   := -DOMPI_SKIP_MPICXX $(patsubst -I%,-isystem %,$(shell $(MPICXX) --showme:compile 2>/dev/null))
 MPI_LIBS    := $(filter-out -lmpi_cxx,$(shell $(MPICXX) --showme:link 2>/dev/null))
 # After the system: LibTorch brings its own nlohmann and fmt headers, of other versions.

@@ -21,8 +21,8 @@ $(foreach l,$(HAVE_CUDA),$(call track,$(BUILD)/lists/libblip_$(l)_cuda,$(call so
 $(foreach l,$(HAVE_NOCUDA),$(call track,$(BUILD)/lists/libblip_$(l)_nocuda,$(call sources_nocuda,$(l))))
 $(foreach p,$(PREP),$(call track,$(BUILD)/lists/$(p),$(call files,data_prep/$(p),*.cpp)))
 
-$(foreach l,$(LAYERS),$(call compiled_as,$(filter-out %_cuda.cpp,$(call files,src/$(l),*.cpp)),,$(call mpi_of,$(l)) $(call png_of,$(l))))
-$(call obj,src/image/png.cpp): $(BUILD)/lists/flags_png
+$(foreach l,$(LAYERS),$(call compiled_as,$(filter-out %_cuda.cpp,$(call files,src/$(l),*.cpp)),,$(call mpi_of,$(l)) $(call image_of,$(l))))
+$(call obj,$(wildcard src/image/formats/*.cpp)): $(BUILD)/lists/flags_image
 $(foreach l,$(HAVE_CUDA),$(call compiled_as,$(call files,src/$(l),*_cuda.cpp),,$(call mpi_of,$(l)) $(CUDA_FLAGS)))
 $(call compiled_as,$(wildcard data_prep/*/*.cpp data_prep/*/*/*.cpp))
 

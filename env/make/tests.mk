@@ -21,7 +21,7 @@ $(foreach l,$(TESTED),$(call track,$(BUILD)/lists/unit_$(l),$(wildcard tests/uni
 $(foreach d,golden ranks,$(call track,$(BUILD)/lists/$(d),$(wildcard tests/$(d)/*_test.cpp)))
 $(call track,$(BUILD)/lists/libtest_support,$(SUPPORT))
 $(call track,$(BUILD)/lists/libtest_support_torch,$(SUPPORT_TORCH))
-$(foreach l,$(TESTED),$(call compiled_as,$(wildcard tests/unit/$(l)/*_test.cpp),test_,$(call mpi_of,$(l))))
+$(foreach l,$(TESTED),$(call compiled_as,$(wildcard tests/unit/$(l)/*_test.cpp),test_,$(call mpi_of,$(l)) $(call image_of,$(l))))
 $(call compiled_as,$(wildcard tests/golden/*_test.cpp tests/ranks/*_test.cpp tests/support/*.cpp),test_)
 $(call compiled_as,$(wildcard tests/bench/*_bench.cpp) tests/parity/evaluate_batch.cpp tests/faults/files/newest_state.cpp)
 

@@ -13,28 +13,56 @@
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
 #include "blip/image/jpeg.h"
-#include "blip/image/png.h"
+#include "src/image/formats/formats.h"
 
 namespace blip {
 namespace {
 
-constexpr std::array<std::uint8_t, 3> jpeg_start = {0xFF, 0xD8, 0xFF};
-constexpr std::array<std::uint8_t, 8> png_start = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
+using namespace std::string_view_literals;
 
-bool starts_with(std::span<const std::uint8_t> bytes, std::span<const std::uint8_t> start) {
-    return bytes.size() >= start.size() && std::equal(start.begin(), start.end(), bytes.begin());
+struct Form {
+    PictureHeader (*header)(Bytes, const std::string&);
+    Image (*decode)(Bytes, const std::string&);
+};
+// By PictureKind.
+constexpr Form forms[] = {{},
+                          {jpeg_header, decode_jpeg},
+                          {png_header, decode_png},
+                          {webp_header, decode_webp},
+                          {gif_header, decode_gif},
+                          {bmp_header, decode_bmp},
+                          {tiff_header, decode_tiff}};
+
+const Form& form_of(Bytes bytes, const std::string& origin) {
+    const PictureKind kind = picture_kind(bytes);
+    if (kind != PictureKind::none) return forms[static_cast<std::size_t>(kind)];
+    throw Error(ExitCode::bad_data,
+                bytes.empty() ? fmt::format("{}: the file is empty", origin)
+                              : fmt::format("{}: none of JPEG, PNG, WebP, GIF, BMP and TIFF, by its first bytes",
+                                            origin));
 }
 
 }    // namespace
 
 PictureKind picture_kind(std::span<const std::uint8_t> bytes) {
-    if (starts_with(bytes, jpeg_start)) return PictureKind::jpeg;
-    return starts_with(bytes, png_start) ? PictureKind::png : PictureKind::none;
+    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    if (text.starts_with("\xFF\xD8\xFF"sv)) return PictureKind::jpeg;
+    if (text.starts_with("\x89PNG\r\n\x1A\n"sv)) return PictureKind::png;
+    if (text.starts_with("RIFF"sv) && text.substr(std::min<std::size_t>(8, text.size())).starts_with("WEBPVP8"sv))
+        return PictureKind::webp;
+    if (text.starts_with("GIF87a"sv) || text.starts_with("GIF89a"sv)) return PictureKind::gif;
+    for (const auto start : {"II*\0"sv, "MM\0*"sv, "II+\0"sv, "MM\0+"sv})
+        if (text.starts_with(start)) return PictureKind::tiff;
+    // "BM" begins texts, too: the length of the header behind it is one of few
+    if (text.starts_with("BM"sv) && text.size() >= 18 && text.substr(15, 3) == "\0\0\0"sv &&
+        "\x0C\x28\x34\x38\x40\x6C\x7C"sv.find(text[14]) != text.npos)
+        return PictureKind::bmp;
+    return PictureKind::none;
 }
 
 PictureKind picture_kind_of_file(const std::filesystem::path& path) {
     const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    std::array<std::uint8_t, png_start.size()> start{};
+    std::array<std::uint8_t, 18> start{};
     const ssize_t count = file ? ::read(file.get(), start.data(), start.size()) : -1;
     if (count < 0)
         throw Error(errno == ENOENT ? ExitCode::missing_input : ExitCode::io,
@@ -42,20 +70,31 @@ PictureKind picture_kind_of_file(const std::filesystem::path& path) {
     return picture_kind(std::span(start).first(static_cast<std::size_t>(count)));
 }
 
-Image decode_picture_file(const std::filesystem::path& path) {
+bool has_picture_name(const std::filesystem::path& path) {
+    std::string ending = path.extension().string();
+    for (char& c : ending)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    static constexpr std::string_view endings[] = {
+        ".jpg", ".jpeg", ".jpe", ".jfif", ".png",  ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif",  ".tiff", ".heic",
+        ".heif", ".avif", ".jxl", ".jp2",  ".j2k", ".tga",  ".ppm",  ".pgm", ".pbm", ".pnm", ".ico", ".psd"};
+    return std::find(std::begin(endings), std::end(endings), ending) != std::end(endings);
+}
+
+ImageSize picture_size(std::span<const std::uint8_t> bytes, const std::string& origin) {
+    return form_of(bytes, origin).header(bytes, origin).size;
+}
+
+Image decode_picture(std::span<const std::uint8_t> bytes, const std::string& origin, ExifOrientation orientation) {
+    const Form& form = form_of(bytes, origin);
+    Image image = form.decode(bytes, origin);
+    if (orientation == ExifOrientation::ignored) return image;
+    return turned(std::move(image), form.header(bytes, origin).orientation);
+}
+
+Image decode_picture_file(const std::filesystem::path& path, ExifOrientation orientation) {
     const std::string content = read_regular_file(path, max_picture_file_bytes);
-    const std::span bytes(reinterpret_cast<const std::uint8_t*>(content.data()), content.size());
-    switch (picture_kind(bytes)) {
-        case PictureKind::jpeg:
-            return decode_jpeg(bytes, path.string());
-        case PictureKind::png:
-            return decode_png(bytes, path.string());
-        case PictureKind::none:
-            break;
-    }
-    throw Error(ExitCode::bad_data,
-                bytes.empty() ? fmt::format("{}: the file is empty", path.string())
-                              : fmt::format("{}: neither a JPEG nor a PNG, by its first bytes", path.string()));
+    return decode_picture({reinterpret_cast<const std::uint8_t*>(content.data()), content.size()}, path.string(),
+                          orientation);
 }
 
 }    // namespace blip

@@ -2,7 +2,7 @@
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
-#include "blip/image/jpeg.h"
+#include "blip/image/picture.h"
 #include "blip/image/resize.h"
 #include "tests/golden/sha256.h"
 #include "tests/support/paths.h"
@@ -16,7 +16,7 @@ BOOST_AUTO_TEST_CASE(decoding_and_squash_equal_pillow,
     BOOST_REQUIRE(!images.empty());
     for (const auto& [name, expected] : images.items()) {
         BOOST_TEST_CONTEXT(name) {
-            const Image image = decode_jpeg_file(coco_file(name));
+            const Image image = decode_picture_file(coco_file(name));
             BOOST_TEST(image.width == expected.at("width").get<int>());
             BOOST_TEST(image.height == expected.at("height").get<int>());
             BOOST_TEST(sha256(image.pixels_HWC) == expected.at("rgb_sha256").get<std::string>());
@@ -33,7 +33,7 @@ BOOST_AUTO_TEST_CASE(crop_and_resize_equal_pillow,
     const nlohmann::json images = read_json(golden_file("resized_crops.json"));
     BOOST_REQUIRE(!images.empty());
     for (const auto& [name, crops] : images.items()) {
-        const Image image = decode_jpeg_file(coco_file(name));
+        const Image image = decode_picture_file(coco_file(name));
         for (const auto& crop : crops) {
             BOOST_TEST_CONTEXT(name << " " << crop.dump()) {
                 const Box box{crop.at("top"), crop.at("left"), crop.at("height"), crop.at("width")};

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include "blip/checkpoint/init.h"
 #include "blip/image/augment.h"
-#include "blip/image/jpeg.h"
+#include "blip/image/picture.h"
 
 namespace blip::test {
 
@@ -41,7 +41,7 @@ at::Tensor squashed_images(const std::vector<std::string>& files, int size) {
     at::Tensor images =
         at::empty({static_cast<std::int64_t>(files.size()), 3, size, size}, at::TensorOptions().dtype(at::kByte));
     for (std::size_t i = 0; i < files.size(); ++i) {
-        const Image image = decode_jpeg_file(coco_file(files[i]));
+        const Image image = decode_picture_file(coco_file(files[i]));
         apply_plan(image, evaluation_plan(image.height, image.width), size,
                    static_cast<std::uint8_t*>(images[static_cast<std::int64_t>(i)].data_ptr()));
     }

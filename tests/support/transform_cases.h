@@ -7,7 +7,7 @@
 #include <functional>
 
 #include "blip/base/random.h"
-#include "blip/image/jpeg.h"
+#include "blip/image/picture.h"
 #include "src/image/augment_kernels.h"
 #include "tests/support/paths.h"
 #include "tests/unit/image/pictures.h"
@@ -121,7 +121,7 @@ inline void check_real_pictures(const Transform& transform) {
     options.operators = 3;
     const std::size_t step = std::max<std::size_t>(files.size() / 12, 1);
     for (std::size_t i = 0; i < files.size(); i += step) {
-        const Image image = decode_jpeg_file(files[i]);
+        const Image image = decode_picture_file(files[i]);
         const std::uint64_t key = random_key(12, RandomPurpose::augmentation, {i});
         squashed.add(image, evaluation_plan(image.height, image.width));
         augmented.add(image, draw_training_plan(image.height, image.width, options, key));

@@ -1,4 +1,4 @@
-// An 8-bit RGB picture in memory; what jpeg, resize and augment pass to one another.
+// An 8-bit RGB picture in memory; what picture, resize and augment pass to one another.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,11 @@ struct Image {
     int height = 0;
     int width = 0;
     std::vector<std::uint8_t> pixels_HWC;
+};
+
+struct ImageSize {
+    int height = 0;
+    int width = 0;
 };
 
 // Borrowed view of the same layout (for pixels inside a memory-mapped file).

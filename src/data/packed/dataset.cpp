@@ -17,7 +17,7 @@
 #include "blip/base/error.h"
 #include "blip/base/log.h"
 #include "blip/data/packed/format.h"
-#include "blip/image/jpeg.h"
+#include "blip/image/picture.h"
 #include "blip/text/wordpiece.h"
 #include "src/data/packed/tables.h"
 
@@ -161,7 +161,7 @@ Image PackedDataset::Impl::decode_stored(const SplitTables& split, std::int64_t 
     const auto i = static_cast<std::size_t>(row);
     std::string reason;
     try {
-        Image image = decode_jpeg(jpeg, describe_image(split, row));
+        Image image = decode_picture(jpeg, describe_image(split, row));
         if (image_digest(split.keys_I[i], image) == split.image_digests_I[i]) return image;
         if (!digest_matches)
             damaged("digest mismatch of " + describe_image(split, row) + ": its pixels' digest changed");
@@ -172,7 +172,7 @@ Image PackedDataset::Impl::decode_stored(const SplitTables& split, std::int64_t 
     }
     throw Error(ExitCode::bad_data,
                 fmt::format("{}: {} is intact but is decoded otherwise here than where it was packed ({}): another "
-                            "libjpeg-turbo; pack again on this machine or with --encoding raw",
+                            "decoder of pictures; pack again on this machine or with --encoding raw",
                             path.string(), describe_image(split, row), reason));
 }
 

@@ -15,7 +15,7 @@
 #include "blip/base/error.h"
 #include "blip/data/hdf5_file.h"
 #include "blip/data/packed/format.h"
-#include "blip/image/jpeg.h"
+#include "blip/image/picture.h"
 
 namespace blip {
 
@@ -263,7 +263,7 @@ void PackedWriter::write_jpeg(std::size_t split_index, std::int64_t image_row, s
     auto& split = impl_->splits.at(split_index);
     const auto i = static_cast<std::size_t>(image_row);
     if (!impl_->is_jpeg()) throw Error(ExitCode::internal, "a JPEG was given for a file of pixels");
-    const Image image = decode_jpeg(jpeg, origin);
+    const Image image = decode_picture(jpeg, origin);
     impl_->check_size(split, image_row, image.height, image.width);
     if (jpeg.size() != split.jpeg_lengths_I.at(i))
         throw Error(ExitCode::bad_data,

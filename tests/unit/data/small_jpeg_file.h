@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "blip/image/jpeg.h"
+#include "blip/image/picture.h"
 #include "small_packed_file.h"
 #include "tests/support/paths.h"
 
@@ -32,7 +33,7 @@ inline SplitTables jpeg_split(const std::string& name, PackedEncoding encoding) 
     tables.name = name;
     std::int64_t id = 100;
     for (const auto& bytes : jpegs()) {
-        const ImageSize size = jpeg_size(bytes, "test");
+        const ImageSize size = picture_size(bytes, "test");
         const std::int64_t row = encoding == PackedEncoding::raw
                                      ? add_image(tables, id++, size.height, size.width)
                                      : add_jpeg(tables, id++, size.height, size.width, bytes.size());
