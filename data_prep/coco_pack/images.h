@@ -24,10 +24,10 @@ struct Tables {
     std::uint64_t jpeg_bytes = 0;    // of all picture files, whatever the encoding
 };
 
-// Tables of all splits: sizes from the pictures' headers, captions as tokens. Every picture that is missing or unreadable is
-// collected and listed (the first 20, and the count): missing_input if any is missing, else bad_data. With skip_bad
-// every picture is decoded instead; those that cannot be used are listed on stdout, taken out of source with their
-// captions, and recorded in the tables. A split of which nothing is left is an error all the same.
+// Tables of all splits: sizes from the pictures' headers, captions as tokens. Every picture that is missing or
+// unreadable is collected and listed (the first 20, and the count): missing_input if any is missing, else bad_data.
+// With skip_bad every picture is decoded instead; those that cannot be used are listed on stdout, taken out of source
+// with their captions, and recorded in the tables. A split of which nothing is left is an error all the same.
 Tables make_tables(Source& source, const PictureOptions& options, const WordPieceTokenizer& tokenizer,
                    const std::string& prompt);
 

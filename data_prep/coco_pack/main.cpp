@@ -149,11 +149,12 @@ OptionTable declare_options(PackOptions& options) {
                source.nocaps);
     table.path("vocab", "FILE", "BERT word list; the one that came with the program if left out", options.vocabulary);
     table.path("out", "FILE", "the packed file", options.out);
-    table.choice("encoding", {"raw", "file", "jpeg"},
-                 "how pictures are stored: as pixels, or as their files' bytes, which take a fifth of the space if they "
-                 "are JPEGs and are decoded when they are read (jpeg is the old word for file); training is the same, and "
-                 "may change between them",
-                 options.encoding);
+    table.choice(
+        "encoding", {"raw", "file", "jpeg"},
+        "how pictures are stored: as pixels, or as their files' bytes, which take a fifth of the space if they "
+        "are JPEGs and are decoded when they are read (jpeg is the old word for file); training is the same, and "
+        "may change between them",
+        options.encoding);
     table.list("splits", "A,B", {"train", "val", "test"}, "only these of train,val,test; all there are if left out",
                source.splits);
     table.flag("skip-bad",

@@ -17,7 +17,7 @@ $(BUILD)/fuzz/json.pch: env/pch/json.h env/pch/plain.h tests/faults/fuzz/source_
 $(BUILD)/fuzz/%.o: %.cpp $(BUILD)/fuzz/json.pch
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$<)
-	$(Q)$(FUZZ_CXX) $(CPPFLAGS) $(FUZZ_FLAGS) -include-pch $(BUILD)/fuzz/json.pch -fsanitize=fuzzer-no-link -MMD -MP -MF $(@:.o=.d) -MT $@ -c $< $(whole)
+	$(Q)$(FUZZ_CXX) $(CPPFLAGS) $(FUZZ_FLAGS) $(IMAGE_FLAGS) -include-pch $(BUILD)/fuzz/json.pch -fsanitize=fuzzer-no-link -MMD -MP -MF $(@:.o=.d) -MT $@ -c $< $(whole)
 $(BUILD)/fuzz/libfuzzed.a: $(FUZZED:%.cpp=$(BUILD)/fuzz/%.o)
 	$(archive)
 $(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/faults/fuzz/%_fuzz.o $(BUILD)/fuzz/libfuzzed.a

@@ -82,18 +82,29 @@ void refuse_missing(const std::vector<fs::path>& words) {
     throw Error(ExitCode::missing_input, "no such picture:" + names);
 }
 
+// A file that cannot be looked at may be one: what is wrong with it is told when it is read.
+bool may_be_picture(const fs::directory_entry& entry) {
+    if (has_picture_name(entry.path())) return true;
+    std::error_code problem;
+    if (!entry.is_regular_file(problem))
+        return static_cast<bool>(problem) && problem != std::errc::no_such_file_or_directory;
+    try {
+        return picture_kind_of_file(entry.path()) != PictureKind::none;
+    } catch (const Error&) {
+        return true;
+    }
+}
+
 void add_folder(const fs::path& folder, std::vector<fs::path>& pictures) {
     std::vector<fs::path> found;
     int others = 0;
+    std::error_code unknown;    // where a link leads
     try {
         for (auto entry = fs::recursive_directory_iterator(folder); entry != fs::end(entry); ++entry) {
             const bool hidden = entry->path().filename().string().starts_with('.');
             if (hidden) entry.disable_recursion_pending();
-            if (hidden || entry->is_directory()) continue;
-            if (entry->is_regular_file() && picture_kind_of_file(entry->path()) != PictureKind::none)
-                found.push_back(entry->path());
-            else
-                ++others;
+            if (hidden || entry->is_directory(unknown)) continue;
+            may_be_picture(*entry) ? found.push_back(entry->path()) : void(++others);
         }
     } catch (const fs::filesystem_error& problem) {
         throw Error(ExitCode::io,
@@ -101,7 +112,7 @@ void add_folder(const fs::path& folder, std::vector<fs::path>& pictures) {
     }
     std::sort(found.begin(), found.end());
     log_info("{}: {} pictures{}", folder.string(), found.size(),
-             others == 0 ? "" : fmt::format("; {} other files are left out", others));
+             others == 0 ? "" : fmt::format("; {} other file{} left out", others, others == 1 ? " is" : "s are"));
     pictures.insert(pictures.end(), found.begin(), found.end());
 }
 
@@ -120,8 +131,8 @@ std::vector<fs::path> list_pictures(const std::vector<fs::path>& given, const st
             pictures.push_back(word);
     }
     if (pictures.empty())
-        throw Error(ExitCode::missing_input, words.empty() ? "standard input lists no pictures"
-                                                           : "there is no JPEG or PNG file in what was given");
+        throw Error(ExitCode::missing_input,
+                    words.empty() ? "standard input lists no pictures" : "there is no picture in what was given");
     return pictures;
 }
 

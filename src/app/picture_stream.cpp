@@ -9,12 +9,12 @@
 #include <thread>
 
 #include "blip/image/augment.h"
-#include "blip/image/picture.h"
 
 namespace blip {
 
 struct PictureStream::Impl {
     std::vector<std::filesystem::path> files;
+    ExifOrientation orientation;
     int image_size;
     std::size_t ahead;
 
@@ -29,7 +29,7 @@ struct PictureStream::Impl {
     StreamedPicture read(const std::filesystem::path& file) const {
         StreamedPicture picture{file, {}, {}, ExitCode::ok};
         try {
-            const Image image = decode_picture_file(file);
+            const Image image = decode_picture_file(file, orientation);
             const auto side = static_cast<std::size_t>(image_size);
             picture.pixels_3SS.resize(3 * side * side);
             apply_plan(image, evaluation_plan(image.height, image.width), image_size, picture.pixels_3SS.data());
@@ -75,9 +75,11 @@ struct PictureStream::Impl {
     }
 };
 
-PictureStream::PictureStream(std::vector<std::filesystem::path> files, int image_size, int threads, std::size_t ahead)
+PictureStream::PictureStream(std::vector<std::filesystem::path> files, ExifOrientation orientation, int image_size,
+                             int threads, std::size_t ahead)
     : impl_(new Impl{}) {
     impl_->files = std::move(files);
+    impl_->orientation = orientation;
     impl_->image_size = image_size;
     impl_->ahead = std::max<std::size_t>(ahead, 1);
     try {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "blip/base/error.h"
+#include "blip/image/picture.h"
 
 namespace blip {
 
@@ -23,7 +24,8 @@ struct StreamedPicture {
 class PictureStream {
   public:
     // At most `ahead` pictures are kept; threads and ahead >= 1.
-    PictureStream(std::vector<std::filesystem::path> files, int image_size, int threads, std::size_t ahead);
+    PictureStream(std::vector<std::filesystem::path> files, ExifOrientation orientation, int image_size, int threads,
+                  std::size_t ahead);
     ~PictureStream();    // stops the threads, whatever is left
 
     // The next picture in order, nullopt after the last. Rethrows what is no fault of a picture (out of memory).

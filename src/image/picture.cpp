@@ -37,9 +37,9 @@ const Form& form_of(Bytes bytes, const std::string& origin) {
     const PictureKind kind = picture_kind(bytes);
     if (kind != PictureKind::none) return forms[static_cast<std::size_t>(kind)];
     throw Error(ExitCode::bad_data,
-                bytes.empty() ? fmt::format("{}: the file is empty", origin)
-                              : fmt::format("{}: none of JPEG, PNG, WebP, GIF, BMP and TIFF, by its first bytes",
-                                            origin));
+                bytes.empty()
+                    ? fmt::format("{}: the file is empty", origin)
+                    : fmt::format("{}: none of JPEG, PNG, WebP, GIF, BMP and TIFF, by its first bytes", origin));
 }
 
 }    // namespace
@@ -75,7 +75,7 @@ bool has_picture_name(const std::filesystem::path& path) {
     for (char& c : ending)
         if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
     static constexpr std::string_view endings[] = {
-        ".jpg", ".jpeg", ".jpe", ".jfif", ".png",  ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif",  ".tiff", ".heic",
+        ".jpg",  ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".heic",
         ".heif", ".avif", ".jxl", ".jp2",  ".j2k", ".tga",  ".ppm",  ".pgm", ".pbm", ".pnm", ".ico", ".psd"};
     return std::find(std::begin(endings), std::end(endings), ending) != std::end(endings);
 }

@@ -24,9 +24,9 @@ const VerbText verb_texts[6] = {
      "blip_mpi evaluate --data coco.h5 --init base.pth --limit 100\n"
      "blip_mpi evaluate --data nocaps.h5 --init out/best --split val"},
     {Verb::caption, "caption", "print captions of pictures",
-     "Prints a caption for each JPEG or PNG picture, as `FILE: CAPTION` in the order given, without mpirun. A folder "
-     "stands for all pictures below it, - for a list on standard input, one name a line. A picture that cannot be read "
-     "is reported on stderr and left out; Ctrl-C prints what is finished and ends with 85.",
+     "Prints a caption for each picture (JPEG, PNG, WebP, GIF, BMP or TIFF), as `FILE: CAPTION` in the order given, "
+     "without mpirun. A folder stands for all pictures below it, - for a list on standard input, one name a line. A "
+     "picture that cannot be read is reported on stderr and left out; Ctrl-C prints what is finished and ends with 85.",
      "blip_mpi caption --init PATH [options] photo.jpg|FOLDER|- ...",
      "blip_mpi caption --init out/best photo.jpg\n"
      "blip_mpi caption --init out/best --json pictures/ >captions.jsonl\n"

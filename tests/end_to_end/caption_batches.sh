@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The caption verb on many pictures: PNG beside JPEG, folders, a list on standard input, batches of any size, JSON lines, a
+# The caption verb on many pictures: of any form, folders, a list on standard input, batches of any size, JSON lines, a
 # signal in mid-work, output that cannot be written.
 # shellcheck source=tests/support/run_lib.sh
 . "$(dirname "$0")/../support/run_lib.sh"
@@ -33,7 +33,6 @@ cp "${drawn[6]}" "$scratch/photos/.cache/hidden.jpg"
 cp tests/golden/data/png/palette.png "$scratch/photos/a.png"
 cp tests/golden/data/png/alpha_16_interlaced.png "$scratch/photos/z.jpg"
 echo "a note" >"$scratch/photos/notes.txt"
-: >"$scratch/photos/empty.jpg"
 ln -s . "$scratch/photos/loop"
 in_order=("$scratch/photos/a.png" "$scratch/photos/b"{0,1,2,3}.jpg "$scratch/photos/c.png" "$scratch/photos/more/a photo" "$scratch/photos/z.jpg")
 # caption ARGUMENT...: captions on stdout, messages on stderr
@@ -44,11 +43,11 @@ caption() {
 }
 captioned() { is "$(sed 's/: .*//' "$scratch/said" | tr '\n' '|')" "$(printf '%s|' "$@")" "pictures captioned"; }
 
-new_case "PNG and JPEG told by their content; a folder: all below it, sorted, other files counted"
+new_case "pictures told by their content; a folder: all below it, sorted, other files counted"
 caption "$scratch/photos"
 exits 0
 captioned "${in_order[@]}"
-said_once "$scratch/photos: 8 pictures; 2 other files are left out"
+said_once "$scratch/photos: 8 pictures; 1 other file is left out"
 cp "$scratch/said" "$scratch/all"
 
 new_case "any batch size, one thread or many, in a folder or by name: the same captions in the order given"
@@ -77,7 +76,7 @@ caption - - </dev/null
 exits 64; said_once "'-' is given twice"
 mkdir "$scratch/none"
 caption "$scratch/none"
-exits 66; said_once "no JPEG or PNG file"
+exits 66; said_once "there is no picture in what was given"
 
 new_case "--json: an object a line, in any batches the same captions and, within rounding, log-probabilities"
 caption --json --eval-batch 1 "$scratch/photos"
@@ -114,6 +113,52 @@ rows = [json.loads(line) for line in open(sys.argv[1], encoding='utf-8')]
 assert [sorted(row) for row in rows] == [['error', 'file'], ['caption', 'file', 'log_probability']] * 2 + [['caption', 'file', 'log_probability']], rows
 assert [row['file'].rsplit('/')[-1] for row in rows] == ['half.jpg', 'b0.jpg', 'half.png', 'b1.jpg', 'odd \ufffd "name".jpg'], rows
 assert 'half.jpg' in rows[0]['error'] and 'not a readable PNG' in rows[2]['error'], rows
+PYTHON
+exits 0
+
+new_case "a folder of scraped pictures: each is captioned or named, by its content or its name, has an object with --json, and counts"
+mkdir "$scratch/scraped"
+for form in webp gif bmp tiff; do cp "tests/golden/data/pictures/RGB_3.$form" "$scratch/scraped/a.$form" 2>/dev/null || cp "tests/golden/data/pictures/lossy_3.$form" "$scratch/scraped/a.$form"; done
+cp tests/golden/data/pictures/lossless_3.webp "$scratch/scraped/webp.jpg"
+cp tests/golden/data/pictures/P_3.gif "$scratch/scraped/no ending"
+: >"$scratch/scraped/empty.jpg"
+head -c 300 /dev/zero >"$scratch/scraped/zeros.JPEG"
+echo "<html>404</html>" >"$scratch/scraped/page.png"
+printf '\0\0\0\x18ftypheic' >"$scratch/scraped/phone.HEIC"
+ln -s nowhere.jpg "$scratch/scraped/a_link.jpg"
+mkfifo "$scratch/scraped/pipe.jpg"
+echo "a note" >"$scratch/scraped/notes.txt"
+echo "BMW, a car" >"$scratch/scraped/cars"
+caption --json "$scratch/scraped"
+exits 65
+said_once "$scratch/scraped: 12 pictures; 2 other files are left out"
+run python3 - "$scratch/said" "$scratch/errors" <<'PYTHON'
+import json, pathlib, sys
+rows = {pathlib.Path(row["file"]).name: row for row in map(json.loads, open(sys.argv[1]))}
+errors = open(sys.argv[2]).read()
+good = {"a.webp", "a.gif", "a.bmp", "a.tiff", "webp.jpg", "no ending"}
+bad = {"empty.jpg", "zeros.JPEG", "page.png", "phone.HEIC", "a_link.jpg", "pipe.jpg"}
+assert set(rows) == good | bad, rows
+assert {name for name, row in rows.items() if "caption" in row} == good, rows
+for name in bad: assert errors.count(f"/{name}") == 1, (name, errors)
+PYTHON
+exits 0
+
+new_case "photos are turned as their EXIF data say, or taken as they are stored"
+turns=("tests/golden/data/pictures/jpg_"{1,6,8}.jpg)
+for way in on off; do
+    caption --json --exif-orientation $way "${turns[@]}"
+    exits 0
+    cp "$scratch/said" "$scratch/$way.json"
+done
+caption --json "${turns[@]}"
+exits 0
+same_file "$scratch/said" "$scratch/on.json" "captions without the option"
+run python3 - "$scratch/on.json" "$scratch/off.json" <<'PYTHON'
+import json, sys
+on, off = ([json.loads(line)["log_probability"] for line in open(name)] for name in sys.argv[1:])
+assert off[0] == off[1] == off[2] == on[0], (on, off)    # the same pixels, stored
+assert len({round(value, 4) for value in on}) == 3, on
 PYTHON
 exits 0
 

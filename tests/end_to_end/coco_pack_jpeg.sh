@@ -4,6 +4,7 @@
 # shellcheck source=tests/support/run_lib.sh
 . "$(dirname "$0")/../support/run_lib.sh"
 pack=$bin/coco_pack
+python=$(python3 -c "import h5py" 2>/dev/null && echo python3 || echo /usr/bin/python3) # Debian's Python has Debian's h5py
 raw=$scratch/raw.h5 jpeg=$scratch/jpeg.h5 bad=$scratch/bad.h5 coco=$scratch/coco
 "$bin/make_sample" --out "$coco" --train 24 --val 6 --test 5 >/dev/null || exit 70
 # pictures as they come: grey, four-channel, progressive and with restart markers among them
@@ -16,7 +17,7 @@ pack_it() { run "$pack" --coco "$coco" --out "$1" "${@:2}"; exits 0; }
 digest() { sed -n 's/.*data digest \([0-9a-f]*\).*/\1/p' "$output"; }
 
 new_case "both encodings: the same data digest, printed and checked"
-pack_it "$raw" --encoding raw; says "--encoding jpeg would take about"; of_raw=$(digest)
+pack_it "$raw" --encoding raw; says "--encoding file would take about"; of_raw=$(digest)
 pack_it "$jpeg" --encoding jpeg; says "of JPEGs"; is "$(digest)" "$of_raw" "data digest"
 [ ${#of_raw} = 16 ] || fail "digest '$of_raw'"
 run "$pack" --info "$raw"; exits 0; says "encoding raw"; says "data digest $of_raw"
@@ -38,6 +39,45 @@ for picture in "$coco"/val2014/*.jpg "$(train_picture 1)" "$(train_picture 2)"; 
         fail "$picture is not in the file"
 done
 [ "$(stat -c %s "$jpeg")" -lt "$(($(stat -c %s "$raw") / 3))" ] || fail "the file of JPEGs is not small"
+
+new_case "--encoding file is the word, and gives the same bytes"
+pack_it "$scratch/again.h5" --encoding file --overwrite
+same_file "$scratch/again.h5" "$jpeg" "the file packed with --encoding file"
+
+new_case "PNG, WebP, GIF, BMP and TIFF under any name: Pillow's pixels, as pixels or as files; damaged ones are named by what they are"
+mkdir -p "$scratch/forms/p"
+python3 - "$scratch/forms" <<'PYTHON'
+import json, pathlib, shutil, sys
+forms = pathlib.Path(sys.argv[1])
+files = json.load(open("tests/golden/data/pictures.json"))["files"]
+rows = []
+for number, name in enumerate(sorted(files)):
+    shutil.copy(f"tests/golden/data/pictures/{name}", forms / f"p/p_{number}.jpg")
+    rows.append({"image": f"p/p_{number}.jpg", "caption": [f"picture {number}"]})
+json.dump(rows, open(forms / "coco_karpathy_val.json", "w"))
+PYTHON
+for encoding in raw file; do
+    run "$pack" --coco "$scratch/forms" --out "$scratch/forms-$encoding.h5" --encoding $encoding; exits 0
+    declare "of_$encoding=$(digest)"
+    run "$pack" --check "$scratch/forms-$encoding.h5"; exits 0
+done
+# shellcheck disable=SC2154  # declared above
+is "$of_file" "$of_raw" "data digest"
+run "$python" - "$scratch/forms-raw.h5" <<'PYTHON'
+import hashlib, json, sys
+import h5py
+files = json.load(open("tests/golden/data/pictures.json"))["files"]
+with h5py.File(sys.argv[1]) as packed:
+    split = packed["val"]
+    heights, widths, offsets = (split[name][:].tolist() for name in ("heights", "widths", "offsets"))
+    assert len(heights) == len(files) >= 300
+    for name, height, width, start in zip(sorted(files), heights, widths, offsets):
+        pixels = split["pixels"][start:start + height * width * 3].tobytes()
+        assert (height, width, hashlib.sha256(pixels).hexdigest()) == tuple(files[name][k] for k in ("height", "width", "sha256")), name
+PYTHON
+exits 0
+head -c 600 tests/golden/data/pictures/large.webp >"$scratch/forms/p/p_7.jpg"
+run "$pack" --coco "$scratch/forms" --out "$scratch/bad-forms.h5"; exits 65; says "1 image is damaged"; says "p_7.jpg: not a readable WebP"
 
 new_case "the thread count changes no byte"
 pack_it "$scratch/again.h5" --encoding jpeg --threads 5 --overwrite

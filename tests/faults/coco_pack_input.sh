@@ -60,7 +60,7 @@ for words in "" "--nonsense" "--limit -1 --coco a" "--info a --check b" "--threa
     exits 64
 done
 run "$pack" --coco "$coco" --limit 1 --limt 2; says "limt"
-run "$pack" --help; exits 0; says "--karpathy FILE|DIR"; says "--encoding raw|jpeg"; says "--skip-bad"; says "--splits"
+run "$pack" --help; exits 0; says "--karpathy FILE|DIR"; says "--encoding raw|file|jpeg"; says "--skip-bad"; says "--splits"
 
 new_case "missing folders and files"
 run "$pack" --coco "$scratch/nowhere" --out "$out"; refused 66; says "$scratch/nowhere"

@@ -28,10 +28,11 @@ PictureKind picture_kind_of_file(const std::filesystem::path& path);
 // Whether a file's name ends like a picture's, of a form that is read here or not (.heic).
 bool has_picture_name(const std::filesystem::path& path);
 
-// Reads only the header (the first bytes are enough if it ends there). origin is named in errors. Throws Error(bad_data).
+// Reads only the header (the first bytes are enough if it ends there). origin is named in errors. Throws
+// Error(bad_data).
 ImageSize picture_size(std::span<const std::uint8_t> bytes, const std::string& origin);
-// JPEG; PNG; WebP and GIF, of an animation the first frame; BMP; TIFF, its first page. Transparency is dropped, not laid
-// over a background. Throws Error(bad_data) for what is no such picture, damaged, cut off or too large.
+// JPEG; PNG; WebP and GIF, of an animation the first frame; BMP; TIFF, its first page. Transparency is dropped, not
+// laid over a background. Throws Error(bad_data) for what is no such picture, damaged, cut off or too large.
 Image decode_picture(std::span<const std::uint8_t> bytes, const std::string& origin,
                      ExifOrientation orientation = ExifOrientation::ignored);
 // Errors: missing_input if absent, io, bad_data as above, naming the file.

@@ -44,7 +44,8 @@ class Reader {
         const auto width = static_cast<std::size_t>(size.width);
         const std::size_t row_bytes = (width * bits_ + 7) / 8, stride = (width * bits_ + 31) / 32 * 4;
         for (int y = 0; y < size.height; ++y) {
-            std::uint8_t* to = result.pixels_HWC.data() + static_cast<std::size_t>(from_top_ ? y : size.height - 1 - y) * width * 3;
+            std::uint8_t* to =
+                result.pixels_HWC.data() + static_cast<std::size_t>(from_top_ ? y : size.height - 1 - y) * width * 3;
             if (has_runs()) {
                 for (std::size_t x = 0; x < width; ++x, to += 3)
                     std::copy_n(palette_[indices[static_cast<std::size_t>(y) * width + x]].data(), 3, to);
@@ -84,14 +85,16 @@ class Reader {
             return;
         }
         for (const std::uint32_t mask : mask_)
-            if (std::popcount(mask) != 8 || std::countr_zero(mask) % 8 != 0 || mask >> std::countr_zero(mask) != 0xFF || (bits_ == 24 && mask > 0xFFFFFF))
+            if (std::popcount(mask) != 8 || std::countr_zero(mask) % 8 != 0 || mask >> std::countr_zero(mask) != 0xFF ||
+                (bits_ == 24 && mask > 0xFFFFFF))
                 throw_unsupported(origin_, form, "its masks");
     }
     // Returns its bytes. A file of 256 colours may say that it has more.
     std::size_t read_palette(std::size_t at, std::size_t colours, std::size_t entry_bytes) {
         if (colours > 65536) throw_damaged(origin_, form, "too many colours");
         for (std::size_t i = 0; i < std::min(colours, palette_.size()); ++i)
-            for (std::size_t c = 0; c < 3; ++c) palette_[i][c] = static_cast<std::uint8_t>(number(at + i * entry_bytes + 2 - c, 1));
+            for (std::size_t c = 0; c < 3; ++c)
+                palette_[i][c] = static_cast<std::uint8_t>(number(at + i * entry_bytes + 2 - c, 1));
         return colours * entry_bytes;
     }
     void put_row(const std::uint8_t* from, std::size_t width, std::uint8_t* to) const {
@@ -103,7 +106,8 @@ class Reader {
             } else if (bits_ == 16) {
                 const int value = from[2 * x] | from[2 * x + 1] << 8, green_bits = mask_ == mask_565 ? 6 : 5;
                 to[0] = static_cast<std::uint8_t>((value >> (5 + green_bits) & 31) * 255 / 31);
-                to[1] = static_cast<std::uint8_t>((value >> 5 & ((1 << green_bits) - 1)) * 255 / ((1 << green_bits) - 1));
+                to[1] =
+                    static_cast<std::uint8_t>((value >> 5 & ((1 << green_bits) - 1)) * 255 / ((1 << green_bits) - 1));
                 to[2] = static_cast<std::uint8_t>((value & 31) * 255 / 31);
             } else {
                 for (std::size_t c = 0; c < 3; ++c)
@@ -124,7 +128,9 @@ class Reader {
             if (count > 0) {
                 const std::size_t kept = std::min(count, width - std::min(x, width));
                 for (std::size_t i = 0; i < kept; ++i)
-                    indices.push_back(static_cast<std::uint8_t>(!halves ? value : i % 2 == 0 ? value >> 4 : value & 15));
+                    indices.push_back(static_cast<std::uint8_t>(!halves      ? value
+                                                                : i % 2 == 0 ? value >> 4
+                                                                             : value & 15));
                 x += kept;
             } else if (value == 0) {    // the row's end
                 indices.resize((indices.size() + width - 1) / width * width);

@@ -31,8 +31,9 @@ ImageSize checked_size(std::int64_t width, std::int64_t height, const std::strin
 }
 
 Image blank_image(ImageSize size) {
-    return {size.height, size.width,
-            std::vector<std::uint8_t>(static_cast<std::size_t>(size.height) * static_cast<std::size_t>(size.width) * 3)};
+    return {
+        size.height, size.width,
+        std::vector<std::uint8_t>(static_cast<std::size_t>(size.height) * static_cast<std::size_t>(size.width) * 3)};
 }
 
 }    // namespace blip

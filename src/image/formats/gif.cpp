@@ -17,6 +17,10 @@ constexpr const char* form = "GIF";
 
 int on_read(GifFileType* file, GifByteType* to, int count) {
     auto& rest = *static_cast<Bytes*>(file->UserData);
+    if (rest.empty() && count == 1) {    // a missing end, behind the last pixel, does no harm
+        *to = 0;
+        return 1;
+    }
     const std::size_t got = std::min<std::size_t>(static_cast<std::size_t>(count), rest.size());
     std::copy_n(rest.data(), got, to);
     rest = rest.subspan(got);
@@ -38,7 +42,10 @@ class Reader {
         if (!file_) damaged(error);
         GifRecordType record = UNDEFINED_RECORD_TYPE;
         while (record != IMAGE_DESC_RECORD_TYPE) {
-            check(DGifGetRecordType(file_.get(), &record));
+            // unknown bytes between blocks are passed over, as by Pillow
+            if (DGifGetRecordType(file_.get(), &record) == GIF_ERROR &&
+                (file_.get()->Error != D_GIF_ERR_WRONG_RECORD || rest_.empty()))
+                damaged(file_.get()->Error);
             if (record == EXTENSION_RECORD_TYPE) read_extension();
             if (record == TERMINATE_RECORD_TYPE) throw_damaged(origin, form, "there is no picture in it");
         }

@@ -1,6 +1,6 @@
-// JPEG decoding and encoding by libjpeg. Called by make_sample, tests and picture.cpp. libjpeg reports errors by longjmp:
-// between setjmp and any call of libjpeg there are no objects with destructors (they live in the Decoder or outside), so
-// that a jump skips nothing.
+// JPEG decoding and encoding by libjpeg. Called by make_sample, tests and picture.cpp. libjpeg reports errors by
+// longjmp: between setjmp and any call of libjpeg there are no objects with destructors (they live in the Decoder or
+// outside), so that a jump skips nothing.
 #include "blip/image/jpeg.h"
 
 #include <fmt/format.h>
@@ -41,8 +41,8 @@ Errors& errors_of(j_common_ptr info) { return *static_cast<Errors*>(info->client
     std::longjmp(errors.after_error, 1);
 }
 
-// Most warnings are of markers and headers, and no pixel is lost. These say that the data of the pixels ended or made no
-// sense, and that the decoder went on with coefficients of its own.
+// Most warnings are of markers and headers, and no pixel is lost. These say that the data of the pixels ended or made
+// no sense, and that the decoder went on with coefficients of its own.
 void on_message(j_common_ptr info, int level) {
     Errors& errors = errors_of(info);
     if (level >= 0 || errors.pixels_missing) return;
@@ -55,7 +55,8 @@ void on_message(j_common_ptr info, int level) {
 void on_start(j_decompress_ptr) {}
 boolean on_more(j_decompress_ptr) { return FALSE; }    // all bytes were there from the start
 void on_skip(j_decompress_ptr info, long count) {
-    const std::size_t skipped = std::min<std::size_t>(static_cast<std::size_t>(std::max(count, 0L)), info->src->bytes_in_buffer);
+    const std::size_t skipped =
+        std::min<std::size_t>(static_cast<std::size_t>(std::max(count, 0L)), info->src->bytes_in_buffer);
     info->src->next_input_byte += skipped;
     info->src->bytes_in_buffer -= skipped;
 }

@@ -15,8 +15,7 @@ int orientation_in_exif(Bytes exif) {
     const bool little = exif[0] == 'I';
     const auto number = [&](std::size_t at, std::size_t bytes) {
         std::size_t value = 0;
-        for (std::size_t i = 0; i < bytes; ++i)
-            value = value << 8 | exif[at + (little ? bytes - 1 - i : i)];
+        for (std::size_t i = 0; i < bytes; ++i) value = value << 8 | exif[at + (little ? bytes - 1 - i : i)];
         return value;
     };
     std::size_t at = number(4, 4);
@@ -37,9 +36,12 @@ int orientation_in_xmp(Bytes xmp) {
     constexpr std::string_view name = "tiff:Orientation";
     for (std::size_t at = text.find(name); at != text.npos; at = text.find(name, at + 1)) {
         std::string_view rest = text.substr(at + name.size());
-        if (rest.starts_with("=\"")) rest.remove_prefix(2);
-        else if (rest.starts_with(">")) rest.remove_prefix(1);
-        else continue;
+        if (rest.starts_with("=\""))
+            rest.remove_prefix(2);
+        else if (rest.starts_with(">"))
+            rest.remove_prefix(1);
+        else
+            continue;
         if (!rest.empty() && rest[0] >= '0' && rest[0] <= '9') return rest[0] - '0';
     }
     return 0;

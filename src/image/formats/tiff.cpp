@@ -60,8 +60,8 @@ class Reader {
             TIFFSetWarningHandler(nullptr);
             TIFFSetErrorHandlerExt(on_error);
         });
-        file_ = Handle<TiffTraits>(TIFFClientOpen("picture", "rm", &source_, on_read, on_write, on_seek, on_close,
-                                                  on_size, nullptr, nullptr));
+        file_ = Handle<TiffTraits>(
+            TIFFClientOpen("picture", "rm", &source_, on_read, on_write, on_seek, on_close, on_size, nullptr, nullptr));
         if (!file_) damaged();
         std::uint32_t width = 0, height = 0;
         TIFFGetField(file_.get(), TIFFTAG_IMAGEWIDTH, &width);
@@ -106,7 +106,8 @@ class Reader {
         return value;
     }
 
-    // Luminance and colour differences, each with a value at every pixel and uncompressed: Pillow converts these itself.
+    // Luminance and colour differences, each with a value at every pixel and uncompressed: Pillow converts these
+    // itself.
     bool has_plain_luma() const {
         std::uint16_t across = 0, down = 0;
         TIFFGetFieldDefaulted(file_.get(), TIFFTAG_YCBCRSUBSAMPLING, &across, &down);
@@ -184,7 +185,8 @@ class Reader {
         for (std::uint32_t y = 0; y < height; y += rows) {
             const std::size_t wanted = row_bytes * std::min(rows, height - y);
             const std::uint32_t strip = TIFFComputeStrip(file_.get(), y, static_cast<std::uint16_t>(plane));
-            const tmsize_t got = TIFFReadEncodedStrip(file_.get(), strip, to + y * row_bytes, static_cast<tmsize_t>(wanted));
+            const tmsize_t got =
+                TIFFReadEncodedStrip(file_.get(), strip, to + y * row_bytes, static_cast<tmsize_t>(wanted));
             if (got < 0 || static_cast<std::size_t>(got) < wanted) damaged();
         }
     }
@@ -195,9 +197,11 @@ class Reader {
         TIFFGetField(file_.get(), TIFFTAG_TILELENGTH, &tile_height);
         const std::uint64_t tile_bytes = TIFFTileSize64(file_.get());
         const std::size_t tile_row = static_cast<std::size_t>(TIFFTileRowSize64(file_.get()));
-        if (tile_width == 0 || tile_height == 0 || tile_bytes > most_bytes || tile_bytes < tile_row * tile_height) damaged();
+        if (tile_width == 0 || tile_height == 0 || tile_bytes > most_bytes || tile_bytes < tile_row * tile_height)
+            damaged();
         std::vector<std::uint8_t> tile(tile_bytes);
-        const auto width = static_cast<std::uint32_t>(stored_.width), height = static_cast<std::uint32_t>(stored_.height);
+        const auto width = static_cast<std::uint32_t>(stored_.width),
+                   height = static_cast<std::uint32_t>(stored_.height);
         for (std::uint32_t y = 0; y < height; y += std::min(tile_height, height - y)) {
             std::size_t column = 0;    // in bytes: the width of tiles is a multiple of 16
             for (std::uint32_t x = 0; x < width; x += std::min(tile_width, width - x), column += tile_row) {
@@ -252,7 +256,8 @@ class Reader {
                 return;
             case PHOTOMETRIC_RGB:
                 for (int c = 0; c < 3; ++c) {
-                    const int value = sample[c] >> drop, alpha = premultiplied_ && samples_ > 3 ? sample[3] >> drop : 255;
+                    const int value = sample[c] >> drop,
+                              alpha = premultiplied_ && samples_ > 3 ? sample[3] >> drop : 255;
                     rgb[c] = static_cast<std::uint8_t>(alpha == 0 ? 0 : std::min(value * 255 / alpha, 255));
                 }
                 return;

@@ -101,6 +101,12 @@ void declare_evaluation(OptionTable& table, EvaluateOptions& evaluate) {
 void declare_logging(OptionTable& table, Options& options) {
     TrainOptions& train = options.train;
     table
+        .choice("exif-orientation", {"on", "off"},
+                "turn photos as their EXIF data say the camera was held, as viewers do; training and evaluation take "
+                "pictures as they are stored, as the reference does",
+                options.exif_orientation)
+        .only_for(for_caption);
+    table
         .flag("json",
               "one JSON object a line: file, caption and log_probability (natural logarithm), with several captions of "
               "a picture also index, from 0; or file and error",

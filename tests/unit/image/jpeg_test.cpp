@@ -133,12 +133,14 @@ BOOST_AUTO_TEST_CASE(stray_bytes_are_forgiven) {
     BOOST_TEST(decode_jpeg(bytes, "x").pixels_HWC == image.pixels_HWC, boost::test_tools::per_element());
 }
 
-// The end marker comes too early, or a restart marker and the rows behind it are gone: Pillow makes grey of what is missing.
+// The end marker comes too early, or a restart marker and the rows behind it are gone: Pillow makes grey of what is
+// missing.
 BOOST_AUTO_TEST_CASE(missing_rows_are_errors) {
     for (const char* name : {"colour_420.jpg", "grey.jpg", "cmyk.jpg", "restarts.jpg", "progressive.jpg"}) {
         const std::vector<std::uint8_t> whole = jpeg_bytes(name);
         for (const std::size_t part : {3, 2}) {
-            std::vector<std::uint8_t> bytes(whole.begin(), whole.end() - static_cast<std::ptrdiff_t>((whole.size() / part / 2 + 9)));
+            std::vector<std::uint8_t> bytes(whole.begin(),
+                                            whole.end() - static_cast<std::ptrdiff_t>((whole.size() / part / 2 + 9)));
             if (bytes.back() == 0xFF) bytes.pop_back();
             bytes.insert(bytes.end(), {0xFF, 0xD9});
             BOOST_TEST_CONTEXT(name << " " << part) { expect_damaged(bytes); }

@@ -1,5 +1,5 @@
-// Pictures of every form against Pillow's digests, told apart by content; damaged files: errors, never crashes or made-up
-// pixels. The files are drawn by tests/reference/make_pillow_data.py and make_pillow_pictures.py.
+// Pictures of every form against Pillow's digests, told apart by content; damaged files: errors, never crashes or
+// made-up pixels. The files are drawn by tests/reference/make_pillow_data.py and make_pillow_pictures.py.
 #include "blip/image/picture.h"
 
 #include <boost/test/unit_test.hpp>
@@ -74,9 +74,7 @@ BOOST_AUTO_TEST_CASE(png_pixels_equal_pillow) {
     const nlohmann::json rows = read_json(golden_data() / "pillow.json").at("pngs");
     BOOST_TEST(rows.size() >= 20u);
     for (const auto& [name, row] : rows.items()) {
-        BOOST_TEST_CONTEXT(name) {
-            expect_pixels(decode_picture_file(golden_data() / "png" / name), row);
-        }
+        BOOST_TEST_CONTEXT(name) { expect_pixels(decode_picture_file(golden_data() / "png" / name), row); }
     }
 }
 
@@ -125,9 +123,9 @@ BOOST_AUTO_TEST_CASE(cut_off_files_are_errors) {
 
 // Of the others but for their last bytes, which may be padding or hold no pixels.
 BOOST_AUTO_TEST_CASE(cut_off_files_of_other_forms_are_errors) {
-    for (const char* name : {"lossy_5.webp", "lossless_alpha_5.webp", "animated.webp", "P_5.gif", "interlaced_5.gif",
-                             "RGB_5.bmp", "P_5.bmp", "runs_8.bmp", "RGB_5.tiff", "tiff_lzw_RGB.tiff", "little_tiles.tiff",
-                             "jpeg_YCbCr.tiff"}) {
+    for (const char* name :
+         {"lossy_5.webp", "lossless_alpha_5.webp", "animated.webp", "P_5.gif", "interlaced_5.gif", "RGB_5.bmp",
+          "P_5.bmp", "runs_8.bmp", "RGB_5.tiff", "tiff_lzw_RGB.tiff", "little_tiles.tiff", "jpeg_YCbCr.tiff"}) {
         BOOST_TEST_CONTEXT(name) {
             const ByteVector whole = picture_bytes(name);
             for (std::size_t length = 0; length + 8 < whole.size(); length += 1 + whole.size() / 60)
@@ -154,9 +152,10 @@ BOOST_AUTO_TEST_CASE(random_damage_never_crashes) {
     std::map<PictureKind, int> decoded, refused;
     const std::vector<ByteVector> files = [] {
         std::vector<ByteVector> found;
-        for (const char* name : {"RGB_4.png", "P_4.png", "RGBA_5.png", "I_16_4.png", "lossy_5.webp", "lossless_alpha_4.webp",
-                                 "P_5.gif", "frame_inside_clear.gif", "RGB_4.bmp", "P_4.bmp", "runs_8_jump.bmp",
-                                 "RGB_4.tiff", "tiff_lzw_P.tiff", "little_tiles.tiff", "big_end_planes.tiff", "jpeg_YCbCr.tiff"})
+        for (const char* name :
+             {"RGB_4.png", "P_4.png", "RGBA_5.png", "I_16_4.png", "lossy_5.webp", "lossless_alpha_4.webp", "P_5.gif",
+              "frame_inside_clear.gif", "RGB_4.bmp", "P_4.bmp", "runs_8_jump.bmp", "RGB_4.tiff", "tiff_lzw_P.tiff",
+              "little_tiles.tiff", "big_end_planes.tiff", "jpeg_YCbCr.tiff"})
             found.push_back(picture_bytes(name));
         return found;
     }();
@@ -226,10 +225,13 @@ BOOST_AUTO_TEST_CASE(reported_pictures_equal_pillow, *boost::unit_test::precondi
     const auto same = [&](const Path& folder, const char* name, const char* as) {
         BOOST_TEST_CONTEXT(folder / name) { BOOST_TEST(sha256(pixels(folder / name)) == sha256(pixels(folder / as))); }
     };
-    for (const char* name : {"se_zero.jpg", "ss_one.jpg", "al_one.jpg"}) same("01-jpeg-sos-parameters", name, "plain.jpg");
-    for (const char* name : {"no_eoi_samsung_trailer.jpg", "no_eoi_zeros.jpg", "eoi_then_samsung_trailer.jpg", "eoi_then_zeros.jpg"})
+    for (const char* name : {"se_zero.jpg", "ss_one.jpg", "al_one.jpg"})
+        same("01-jpeg-sos-parameters", name, "plain.jpg");
+    for (const char* name :
+         {"no_eoi_samsung_trailer.jpg", "no_eoi_zeros.jpg", "eoi_then_samsung_trailer.jpg", "eoi_then_zeros.jpg"})
         same("03-jpeg-no-eoi-trailer", name, "plain.jpg");
-    for (const char* form : {"png", "bmp", "tiff"}) same("08-webp-gif-bmp/pictures", ("a." + std::string(form)).c_str(), "a.png");
+    for (const char* form : {"png", "bmp", "tiff"})
+        same("08-webp-gif-bmp/pictures", ("a." + std::string(form)).c_str(), "a.png");
     const std::pair<const char*, const char*> by_pillow[] = {
         {"02-jpeg-subsampling/all_2x1.jpg", "b432b313ec1c40d974e89e737b659788a2597a415d00313df662474fd9d1aabf"},
         {"02-jpeg-subsampling/h410.jpg", "3746284521e363be55546ddc6ecb30f882ff345f9b42c2fa8981ab2aef5f5e6d"},
@@ -243,11 +245,14 @@ BOOST_AUTO_TEST_CASE(reported_pictures_equal_pillow, *boost::unit_test::precondi
         {"08-webp-gif-bmp/pictures/a.webp", "85720ab3c3ef4a0ceeba90d0ad2843a33aa477e3f0b02fcd542ad4401791d672"},
         {"08-webp-gif-bmp/pictures/gif_called.jpg", "6db8c291ca439fceaf51eae2c6244860d212fac1f6c316c1e24f247de9ef740a"},
         {"08-webp-gif-bmp/pictures/png_called.jpg", "41cfef0ab51e2d4a23be3101c3391e585c1234dbfb2926b3eb9c6de596628f79"},
-        {"08-webp-gif-bmp/pictures/webp_called.jpg", "85720ab3c3ef4a0ceeba90d0ad2843a33aa477e3f0b02fcd542ad4401791d672"},
+        {"08-webp-gif-bmp/pictures/webp_called.jpg",
+         "85720ab3c3ef4a0ceeba90d0ad2843a33aa477e3f0b02fcd542ad4401791d672"},
     };
-    for (const auto& [name, digest] : by_pillow)
-        BOOST_TEST_CONTEXT(name) { BOOST_TEST(sha256(pixels(name)) == digest); }
-    for (const char* name : {"cut_half.jpg", "progressive_cut.jpg", "flipped.jpg", "web_page.jpg", "zeros.jpg", "empty.jpg"})
+    for (const auto& [name, digest] : by_pillow) BOOST_TEST_CONTEXT(name) {
+            BOOST_TEST(sha256(pixels(name)) == digest);
+        }
+    for (const char* name :
+         {"cut_half.jpg", "progressive_cut.jpg", "flipped.jpg", "web_page.jpg", "zeros.jpg", "empty.jpg"})
         expect_damaged(bytes_of(cases() / "05-jpeg-corrupt-data" / name));
 }
 
