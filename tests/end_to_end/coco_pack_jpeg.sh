@@ -58,11 +58,11 @@ json.dump(rows, open(forms / "coco_karpathy_val.json", "w"))
 PYTHON
 for encoding in raw file; do
     run "$pack" --coco "$scratch/forms" --out "$scratch/forms-$encoding.h5" --encoding $encoding; exits 0
-    declare "of_$encoding=$(digest)"
+    declare "forms_$encoding=$(digest)"
     run "$pack" --check "$scratch/forms-$encoding.h5"; exits 0
 done
 # shellcheck disable=SC2154  # declared above
-is "$of_file" "$of_raw" "data digest"
+is "$forms_file" "$forms_raw" "data digest"
 run "$python" - "$scratch/forms-raw.h5" <<'PYTHON'
 import hashlib, json, sys
 import h5py
@@ -156,7 +156,7 @@ if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then
         run unshare -m bash -c 'mount -t tmpfs -o size=1200k tmpfs "$1" && "$2" --coco "$3" --out "$1/out.h5" --encoding "$4"; rc=$?; ls -A "$1"; exit $rc' \
             _ "$scratch/tiny" "$pack" "$coco" "$1"
     }
-    in_tiny raw; exits 74; says "does not fit"; says "; --encoding jpeg would take about"; says_not "out.h5.tmp"
+    in_tiny raw; exits 74; says "does not fit"; says "; --encoding file would take about"; says_not "out.h5.tmp"
     in_tiny jpeg; exits 0; says "data digest $of_raw"
 else
     skip_case "needs root and mount namespaces"

@@ -1,6 +1,7 @@
 // WebP decoding by libwebp's decoder of animations, as Pillow does: the first frame on a black canvas. See formats.h.
 #include <webp/demux.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "blip/base/error.h"
