@@ -11,6 +11,7 @@
 #include <regex>
 
 #include "blip/base/error.h"
+#include "blip/image/picture.h"
 #include "blip/text/caption_text.h"
 #include "data_prep/coco_pack/readers/coco.h"
 #include "data_prep/coco_pack/readers/folders.h"
@@ -270,7 +271,7 @@ Source read_folder(const SourceOptions& options) {
             return source;
         }
     const Paths files = files_below(folder), tables = caption_files(folder);
-    const auto pictures = std::count_if(files.begin(), files.end(), is_picture_name);
+    const auto pictures = std::count_if(files.begin(), files.end(), has_picture_name);
     if (may_be("table") || may_be("flickr") || may_be("coco") || may_be("llava") || may_be("nocaps")) {
         if (tables.size() == 1) return read_files({{tables[0], ""}}, options);
         std::vector<std::pair<fs::path, std::string>> of_splits;

@@ -30,7 +30,7 @@ void print_split(const SplitTables& split) {
     const auto longest = std::max_element(split.lengths_C.begin(), split.lengths_C.end());
     const double tokens = std::accumulate(split.lengths_C.begin(), split.lengths_C.end(), 0.0);
     const std::string stored =
-        split.jpeg_lengths_I.empty() ? "" : fmt::format(" in {} of JPEGs", human_bytes(split.stored_bytes));
+        split.jpeg_lengths_I.empty() ? "" : fmt::format(" in {} of files", human_bytes(split.stored_bytes));
     fmt::print("{}: {} images, {} captions, {} of pixels{}\n", split.name, split.image_count(), split.caption_count(),
                human_bytes(split.pixel_bytes), stored);
     if (split.image_count() == 0 || split.caption_count() == 0) return;

@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "blip/base/error.h"
+#include "blip/image/picture.h"
 #include "data_prep/coco_pack/forms.h"
 #include "data_prep/coco_pack/readers/folders.h"
 #include "data_prep/coco_pack/splits.h"
@@ -86,7 +87,7 @@ void tell_other_pictures(Source& source, const SourceOptions& options) {
     std::int64_t others = 0;
     std::string first;
     for (const fs::path& file : files_below(source.folder))
-        if (is_picture_name(file) && !named.contains(file.string()) && ++others == 1) first = file.string();
+        if (has_picture_name(file) && !named.contains(file.string()) && ++others == 1) first = file.string();
     if (others > 0)
         source.notes.push_back(fmt::format("{} pictures in {} have no caption and are left out (the first: {})", others,
                                            source.folder.string(), first));

@@ -18,7 +18,7 @@ digest() { sed -n 's/.*data digest \([0-9a-f]*\).*/\1/p' "$output"; }
 
 new_case "both encodings: the same data digest, printed and checked"
 pack_it "$raw" --encoding raw; says "--encoding file would take about"; of_raw=$(digest)
-pack_it "$jpeg" --encoding jpeg; says "of JPEGs"; is "$(digest)" "$of_raw" "data digest"
+pack_it "$jpeg" --encoding jpeg; says "of files"; is "$(digest)" "$of_raw" "data digest"
 [ ${#of_raw} = 16 ] || fail "digest '$of_raw'"
 run "$pack" --info "$raw"; exits 0; says "encoding raw"; says "data digest $of_raw"
 run "$pack" --info "$jpeg"; exits 0; says "encoding jpeg"; says "data digest $of_raw"; says "of pixels in"

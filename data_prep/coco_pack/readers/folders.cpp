@@ -9,6 +9,7 @@
 #include <set>
 
 #include "blip/base/error.h"
+#include "blip/image/picture.h"
 #include "data_prep/coco_pack/readers/coco.h"
 #include "data_prep/coco_pack/readers/split_builder.h"
 #include "data_prep/coco_pack/readers/text_file.h"
@@ -47,7 +48,7 @@ std::vector<SourceSplit> read_side_files(const fs::path& folder, const std::vect
     std::vector<fs::path> pictures;
     std::set<fs::path> texts;
     for (const fs::path& file : files) {
-        if (is_picture_name(file)) pictures.push_back(file);
+        if (has_picture_name(file)) pictures.push_back(file);
         if (file.extension() == ".txt" || file.extension() == ".caption") texts.insert(file);
     }
     const bool splits_there = folders_are_splits(pictures);

@@ -9,6 +9,7 @@
 #include <memory>
 #include <unordered_map>
 
+#include "blip/image/picture.h"
 #include "data_prep/coco_pack/readers/coco.h"
 #include "data_prep/coco_pack/readers/split_builder.h"
 #include "data_prep/coco_pack/readers/text_file.h"
@@ -98,11 +99,11 @@ void TableReader::read_csv(const std::string& text) {
         const std::string where = fmt::format("line {}", line);
         if (columns.empty()) {
             // without a heading: paths and captions
-            if (is_picture_name(cells[0]) && cells.size() >= 2)
+            if (has_picture_name(cells[0]) && cells.size() >= 2)
                 columns = {"image", "caption"};
             else
                 for (const std::string& cell : cells) columns.push_back(lower(trimmed(cell)));
-            if (!is_picture_name(cells[0])) return;
+            if (!has_picture_name(cells[0])) return;
         }
         if (cells.size() != columns.size())
             bad_json(file_, where,
@@ -254,13 +255,6 @@ void split_by_folders(std::vector<std::unique_ptr<TableReader>>& readers) {
 }
 
 }    // namespace
-
-bool is_picture_name(const fs::path& name) {
-    const std::string extension = lower(name.extension().string());
-    for (const char* known : {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
-        if (extension == known) return true;
-    return false;
-}
 
 std::string split_from_word(const std::string& word) {
     static const std::map<std::string, std::string> words = {

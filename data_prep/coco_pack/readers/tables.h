@@ -28,8 +28,6 @@ std::vector<SourceSplit> read_tables(const std::vector<TableFile>& files, const 
 
 // "train", "val", "test" of the words that people use ("validation", "dev"); "" for others.
 std::string split_from_word(const std::string& word);
-// By its extension.
-bool is_picture_name(const std::filesystem::path& name);
 // The columns that are taken for a picture's path.
 const std::vector<std::string>& image_columns();
 

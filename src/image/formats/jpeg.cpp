@@ -97,7 +97,7 @@ class Decoder {
     Decoder(const Decoder&) = delete;
 
     ImageSize header(bool with_exif) {
-        if (!read_header(with_exif)) throw_damaged(origin_, form, errors_.message);
+        if (!read_header(with_exif)) refuse();
         return checked_size(info_.image_width, info_.image_height, origin_, form);
     }
     // Bytes of all APP1 segments that begin so; header(true) kept them.
@@ -114,13 +114,19 @@ class Decoder {
         rows_.resize(info_.image_height);
         const std::size_t row_bytes = static_cast<std::size_t>(info_.image_width) * (has_inks() ? 4 : 3);
         for (std::size_t y = 0; y < rows_.size(); ++y) rows_[y] = first + y * row_bytes;
-        if (!read_pixels() || errors_.pixels_missing) throw_damaged(origin_, form, errors_.message);
+        if (!read_pixels() || errors_.pixels_missing) refuse();
         // a component that no scan was about
         for (int i = 0; i < info_.num_components; ++i)
             if (info_.comp_info[i].quant_table == nullptr) throw_damaged(origin_, form, ends_early);
     }
 
   private:
+    [[noreturn]] void refuse() const {
+        const int code = errors_.manager.msg_code;
+        if (code == JERR_SOF_UNSUPPORTED || code == JERR_BAD_PRECISION || code == JERR_CONVERSION_NOTIMPL)
+            throw_unsupported(origin_, form, errors_.message);
+        throw_damaged(origin_, form, errors_.message);
+    }
     bool read_header(bool with_exif) {
         if (setjmp(errors_.after_error)) return false;
         jpeg_create_decompress(&info_);

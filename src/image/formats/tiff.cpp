@@ -116,7 +116,7 @@ class Reader {
 
     void read_by_libtiff(Image& image) {
         const std::size_t count = image.pixels_HWC.size() / 3;
-        if (TIFFTileSize64(file_.get()) > most_bytes || TIFFStripSize64(file_.get()) > most_bytes) damaged();
+        if (TIFFTileSize64(file_.get()) > most_tile_bytes || TIFFStripSize64(file_.get()) > most_bytes) damaged();
         TIFFSetField(file_.get(), TIFFTAG_ORIENTATION, ORIENTATION_TOPLEFT);    // turned by us
         std::vector<std::uint32_t> raster(count);
         if (!TIFFReadRGBAImageOriented(file_.get(), static_cast<std::uint32_t>(stored_.width),
@@ -197,7 +197,7 @@ class Reader {
         TIFFGetField(file_.get(), TIFFTAG_TILELENGTH, &tile_height);
         const std::uint64_t tile_bytes = TIFFTileSize64(file_.get());
         const std::size_t tile_row = static_cast<std::size_t>(TIFFTileRowSize64(file_.get()));
-        if (tile_width == 0 || tile_height == 0 || tile_bytes > most_bytes || tile_bytes < tile_row * tile_height)
+        if (tile_width == 0 || tile_height == 0 || tile_bytes > most_tile_bytes || tile_bytes < tile_row * tile_height)
             damaged();
         std::vector<std::uint8_t> tile(tile_bytes);
         const auto width = static_cast<std::uint32_t>(stored_.width),
@@ -289,7 +289,9 @@ class Reader {
         for (int c = 0; c < 3; ++c) rgb[c] = static_cast<std::uint8_t>(std::clamp(values[c], 0, 255));
     }
 
-    static constexpr std::uint64_t most_bytes = std::uint64_t{1} << 30;    // of all samples, or of a strip or tile
+    static constexpr std::uint64_t most_bytes = std::uint64_t{1} << 30;    // of all samples, or of a strip
+    static constexpr std::uint64_t most_tile_bytes = std::uint64_t{1}
+                                                     << 26;    // a small picture may claim a large tile
     const std::string& origin_;
     Source source_;
     Handle<TiffTraits> file_;

@@ -155,6 +155,20 @@ BOOST_AUTO_TEST_CASE(missing_rows_are_errors) {
     expect_damaged(bytes);
 }
 
+// Lossless JPEGs, and those of 12 bits, are whole: fetching them again does not help.
+BOOST_AUTO_TEST_CASE(kinds_that_are_not_read_are_named) {
+    for (const std::size_t place : {1, 4}) {
+        std::vector<std::uint8_t> bytes = jpeg_bytes("grey.jpg");
+        const std::uint8_t frame[] = {0xFF, 0xC0};
+        const auto found = std::search(bytes.begin(), bytes.end(), std::begin(frame), std::end(frame));
+        found[place] = place == 1 ? 0xC3 : 12;
+        BOOST_CHECK_EXCEPTION(decode_jpeg(bytes, "x"), Error, [](const Error& error) {
+            const std::string text = error.what();
+            return text.find("of a kind that is not read") != text.npos && text.find("fetch") == text.npos;
+        });
+    }
+}
+
 // A header that claims an absurd size is refused before memory is asked for.
 BOOST_AUTO_TEST_CASE(absurd_sizes_are_refused) {
     std::vector<std::uint8_t> bytes = jpeg_bytes("colour_420.jpg");
