@@ -37,7 +37,7 @@ for encoding in raw jpeg; do
     run "$pack" --info "$out"; exits 0; says "4 images that could not be used: left out (--skip-bad) (skipped_images)"
     says "20 captions of skipped images: left out (skipped_captions)"
     says "skipped image $(id_of "$gone"): train2014/$gone: no such file"
-    says "skipped image $(id_of "$empty"): train2014/$empty: not a readable JPEG (the file is empty)"
+    says "skipped image $(id_of "$empty"): train2014/$empty: the file is empty"
     says "skipped image $(id_of "$cut"): train2014/$cut: not a readable JPEG"
     says_not "$coco"    # the record does not depend on where the folder was
     run "$pack" --check "$out"; exits 0; says "48 images and 240 captions match"
