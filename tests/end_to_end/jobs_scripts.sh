@@ -94,7 +94,7 @@ for nodes in 1 2 3 4; do
     says "--output out --micro-batch $micro_batch"
     says "--dry-run"
 done
-submit multi_node MPIRUN=echo SLURM_NNODES=4 SLURM_NTASKS_PER_NODE=8 OPTIONS="--global-batch 1024 --global-batch=512"
+submit multi_node MPIRUN=echo SLURM_NNODES=4 SLURM_NTASKS_PER_NODE=8 MICRO_BATCH=32 OPTIONS="--global-batch 1024 --global-batch=512"
 exits 0; says "--output out --micro-batch 16 "
 
 new_case "wrong paths end the job before it begins, with the program's message and code"

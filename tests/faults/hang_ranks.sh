@@ -18,19 +18,22 @@ cat >"$scratch/interpose.cpp" <<'CODE'
 #include <thread>
 static std::string fault() { return std::getenv("FAULT") ? std::getenv("FAULT") : ""; }
 static void busy_once() {
+    static const bool asked_for = fault() == "score_busy";    // weights are drawn with a million logarithms
     static std::atomic<bool> first{true};
-    if (gettid() == getpid() || fault() != "score_busy" || !first.exchange(false)) return;
+    if (!asked_for || gettid() == getpid() || !first.exchange(false)) return;
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(6);
     if (FILE* marker = std::fopen(std::getenv("MARKER"), "w")) std::fclose(marker);
     while (std::chrono::steady_clock::now() < end) {}
 }
 extern "C" double log(double x) {
     busy_once();
-    return reinterpret_cast<double (*)(double)>(dlsym(RTLD_NEXT, "log"))(x);
+    static const auto real = reinterpret_cast<double (*)(double)>(dlsym(RTLD_NEXT, "log"));
+    return real(x);
 }
 extern "C" double exp(double x) {
     busy_once();
-    return reinterpret_cast<double (*)(double)>(dlsym(RTLD_NEXT, "exp"))(x);
+    static const auto real = reinterpret_cast<double (*)(double)>(dlsym(RTLD_NEXT, "exp"));
+    return real(x);
 }
 extern "C" ssize_t pread64(int file, void* to, size_t bytes, off64_t at) {
     static std::atomic<int> reads{0};
