@@ -67,7 +67,7 @@ ImageKey json_key(const JsonFile& file, const nlohmann::json& object, const char
         if (std::trunc(number) == number && std::abs(number) > 9007199254740992.0)
             bad_json(file, where, fmt::format("'{}' is too large to be told exactly: write it as a text", name));
         if (std::trunc(number) == number) return static_cast<std::int64_t>(number);
-        bad_json(file, where, fmt::format("'{}' is neither a whole number nor a text", name));
+        bad_json(file, where, fmt::format("'{}' is not a whole number or a text", name));
     }
     if (!value.is_number_integer()) bad_json(file, where, fmt::format("'{}' is not a whole number or a text", name));
     return value.get<std::int64_t>();

@@ -44,7 +44,7 @@ std::string mark_invalid_bytes(const std::string& text, std::size_t first) {
 // whole, so that no reader takes it for anything.
 void replace_pythons_numbers(std::string& text) {
     constexpr std::pair<std::string_view, std::string_view> words[] = {
-        {"NaN", "0.0"}, {"Infinity", "0.000000"}, {"-Infinity", "-0.000000"}};
+        {"NaN", "0.5"}, {"Infinity", "0.500000"}, {"-Infinity", "-0.500000"}};
     // so that what is malformed stays so: a whole value, not a part of one
     const auto ends_a_word = [](char c) { return std::string_view(" \t\r\n,:[]").find(c) != std::string_view::npos; };
     if (text.find("NaN") == std::string::npos && text.find("Infinity") == std::string::npos) return;

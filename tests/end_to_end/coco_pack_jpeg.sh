@@ -88,7 +88,7 @@ picture=$(find "$coco/val2014" -type f | sort | tail -n 1)    # the last one of 
 place=$(python3 -c 'import sys; print(open(sys.argv[1], "rb").read().find(open(sys.argv[2], "rb").read()))' "$jpeg" "$picture")
 for offset in 0 200 $(($(stat -c %s "$picture") - 1)); do
     cp "$jpeg" "$bad"; flip_byte "$bad" $((place + offset))
-    run "$pack" --check "$bad"; exits 65; says "bad.h5"; says "1 of 210 elements"; says "(test, row 4)"; says "id, size or JPEG changed"
+    run "$pack" --check "$bad"; exits 65; says "bad.h5"; says "1 of 210 elements"; says "(test, row 4)"; says "key, size or JPEG changed"
 done
 # a picture that training soon meets: the first one
 picture=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[0]["image"])' "$coco/karpathy/coco_karpathy_train.json")

@@ -88,9 +88,10 @@ void check_images(const SplitTables& split, const fs::path& path) {
     if (count == 0 && split.stored_bytes != 0) damaged("split " + split.name + " has pictures without an image id");
 }
 
-// The texts of a table, one after the other from each offset to the next.
+// The texts of a table, one after the other from each offset to the next. Without the table all are empty.
 std::vector<std::string> read_texts(hid_t group, const char* name, const char* offsets_name, std::size_t count,
                                     const std::string& what, const fs::path& path) {
+    if (!has_member(group, name, what)) return std::vector<std::string>(count);
     const std::string bytes = read_text_table(group, name, what);
     const auto offsets = read_table<std::uint64_t>(group, offsets_name, 1, static_cast<std::int64_t>(count) + 1, what);
     std::vector<std::string> texts;

@@ -158,6 +158,7 @@ void PackedWriter::Impl::create_split(SplitTables& split) {
             bytes.insert(bytes.end(), line.begin(), line.end());
             offsets.push_back(bytes.size());
         }
+        if (bytes.empty()) return;    // h5repack compresses no empty table
         put(name, bytes);
         put(offsets_name, offsets);
     };
