@@ -11,7 +11,7 @@ SYS_LIBS    := $(shell pkg-config --libs $(PKGS) $(IMAGE_PKGS) $(HDF5_PKG) 2>/de
 MPI_FLAGS   := -DOMPI_SKIP_MPICXX $(patsubst -I%,-isystem %,$(shell $(MPICXX) --showme:compile 2>/dev/null))
 MPI_LIBS    := $(filter-out -lmpi_cxx,$(shell $(MPICXX) --showme:link 2>/dev/null))
 # After the system: LibTorch brings its own nlohmann and fmt headers, of other versions.
-TORCH_FLAGS := -idirafter $(TORCH_ROOT)/include
+TORCH_FLAGS := -DAT_PER_OPERATOR_HEADERS -idirafter $(TORCH_ROOT)/include
 TORCH_LIBS  := -L$(TORCH_ROOT)/lib -Wl,-rpath,$(TORCH_ROOT)/lib -ltorch_cpu -lc10
 
 # NCCL and the CUDA runtime are those that LibTorch itself loads: a second copy of either in one process breaks both.
