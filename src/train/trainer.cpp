@@ -330,20 +330,15 @@ ExitCode Trainer::Impl::run() {
 }
 
 Trainer::Trainer(const Options& options, const std::string& config, const PackedDataset& dataset, const Task& task,
-                 ArenaPlacement placement, Communicator& communicator, std::function<bool()> stop_requested,
-                 std::function<void()> before_publishing)
-    : impl_(
-          std::make_unique<Impl>(options, config, dataset, task, placement, communicator, std::move(stop_requested))) {
                  ArenaPlacement placement, HostMessages& communicator, Collectives& collectives,
-                 std::function<bool()> stop_requested, double predicted_peak_bytes,
-                 std::function<void()> before_publishing)
+                 std::function<bool()> stop_requested, std::function<void()> before_publishing)
     : impl_(std::make_unique<Impl>(options, config, dataset, task, placement, communicator, collectives,
-                                   std::move(stop_requested), predicted_peak_bytes)) {
-                     impl_->writer.before_publishing(std::move(before_publishing));
-                 }
+                                   std::move(stop_requested))) {
+    impl_->writer.before_publishing(std::move(before_publishing));
+}
 
-                 Trainer::~Trainer() = default;
+Trainer::~Trainer() = default;
 
-                 ExitCode Trainer::run() { return impl_->run(); }
+ExitCode Trainer::run() { return impl_->run(); }
 
 }    // namespace blip
