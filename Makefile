@@ -17,7 +17,7 @@ SANITIZER := $(if $(SANITIZE),$(or $(patsubst 1,address$(,)undefined,$(filter 1 
 OPT       ?= $(if $(SANITIZE),-O1 -g1 -fno-omit-frame-pointer,-O2 -g1)
 # Tests' own code runs once: a third less to compile.
 TEST_OPT  := $(if $(filter file,$(origin OPT)),-O1 $(if $(SANITIZE),,-g0))
-# Files with LibTorch that are compiled as one; 1: each by itself, which is faster when a single one has changed.
+# Files of src with LibTorch that are compiled as one; 1: each by itself, which is faster when a single one has changed.
 TOGETHER  ?= 6
 CLANG_TIDY ?= clang-tidy-16
 FUZZ_CXX  ?= clang++

@@ -68,9 +68,9 @@ compiled_as = $(foreach k,plain json,$(call each_as,$(call of_kind,$(k),$(1)),$(
   torch_as,$(call of_kind,torch,$(1)),$(2)torch,$(3))
 each_as = $(if $(1),$(eval $(call object_rules,$(call obj,$(1)),$(2),$(3))))
 
-# Of files with LibTorch those of a folder are compiled as one, $(TOGETHER) at a time: g++ 12 takes 3 s for each before its
-# first line. Not those that programs choose among.
-APART    := %main.cpp %_nocuda.cpp %_bench.cpp tests/fake_cuda/roofline% tests/nccl/%
+# Of src's files with LibTorch those of a folder are compiled as one, $(TOGETHER) at a time: g++ 12 takes 3 s for each before
+# its first line. Not those that programs choose among.
+APART    := tests/% %main.cpp %_nocuda.cpp
 torch_as = $(call each_as,$(filter $(APART),$(1)),$(2),$(3))$(call \
   by_folder,$(filter-out $(APART),$(1)),$(sort $(dir $(filter-out $(APART),$(1)))),$(2),$(3))
 by_folder = $(foreach d,$(2),$(call some_together,$(foreach s,$(1),$(if $(filter $(d),$(dir $(s))),$(s))),$(3),$(4)))
@@ -81,7 +81,8 @@ together = $(if $(word 2,$(1)),$(eval $(call together_rules,$(1),$(subst /,_,$(b
 define together_rules
 $(call track,$(BUILD)/lists/together/$(2),$(1))
 $(foreach s,$(1),$(eval OBJECT_OF_$(s) := $(BUILD)/obj/together/$(2).o))
-$(call object_rules,$(BUILD)/obj/together/$(2).o,$(3),$(4))
+# its check takes the files for headers
+$(call object_rules,$(BUILD)/obj/together/$(2).o,$(3),$(4) -Wno-subobject-linkage)
 endef
 $(BUILD)/together/%.cpp: $(BUILD)/lists/together/%
 	@mkdir -p $(@D)

@@ -19,7 +19,7 @@
 namespace blip {
 
 namespace {
-constexpr double norm_eps = 1e-12;
+constexpr double text_norm_eps = 1e-12;
 const Init weight_init = Init::normal(0.02);
 }    // namespace
 
@@ -29,7 +29,7 @@ TextDecoder::Attention TextDecoder::make_attention(Layout& layout, const std::st
                      Linear(layout, name + ".self.key", key_width, hidden_, weight_init),
                      Linear(layout, name + ".self.value", key_width, hidden_, weight_init),
                      Linear(layout, name + ".output.dense", hidden_, hidden_, weight_init),
-                     LayerNorm(layout, name + ".output.LayerNorm", hidden_, norm_eps)};
+                     LayerNorm(layout, name + ".output.LayerNorm", hidden_, text_norm_eps)};
 }
 
 TextDecoder::Layer TextDecoder::make_layer(Layout& layout, const std::string& name) const {
@@ -37,7 +37,7 @@ TextDecoder::Layer TextDecoder::make_layer(Layout& layout, const std::string& na
                  make_attention(layout, name + ".crossattention", vision_width_),
                  Linear(layout, name + ".intermediate.dense", hidden_, intermediate_, weight_init),
                  Linear(layout, name + ".output.dense", intermediate_, hidden_, weight_init),
-                 LayerNorm(layout, name + ".output.LayerNorm", hidden_, norm_eps)};
+                 LayerNorm(layout, name + ".output.LayerNorm", hidden_, text_norm_eps)};
 }
 
 TextDecoder::TextDecoder(Layout& layout, const ModelOptions& options)
@@ -49,7 +49,7 @@ TextDecoder::TextDecoder(Layout& layout, const ModelOptions& options)
                                       weight_init)),
       position_embeddings_(layout.declare("text_decoder.bert.embeddings.position_embeddings.weight",
                                           {options.text_positions, hidden_}, weight_init)),
-      embedding_norm_(layout, "text_decoder.bert.embeddings.LayerNorm", hidden_, norm_eps),
+      embedding_norm_(layout, "text_decoder.bert.embeddings.LayerNorm", hidden_, text_norm_eps),
       layers_([&] {
           std::vector<Layer> layers;
           for (int i = 0; i < options.text_layers; ++i)
@@ -58,7 +58,7 @@ TextDecoder::TextDecoder(Layout& layout, const ModelOptions& options)
       }()),
       head_(word_embeddings_, layout.declare("text_decoder.cls.predictions.bias", {vocabulary_size}, Init::zeros())),
       head_dense_(layout, "text_decoder.cls.predictions.transform.dense", hidden_, hidden_, weight_init),
-      head_norm_(layout, "text_decoder.cls.predictions.transform.LayerNorm", hidden_, norm_eps),
+      head_norm_(layout, "text_decoder.cls.predictions.transform.LayerNorm", hidden_, text_norm_eps),
       joined_(join_projections(layout, layers_)) {}
 
 TextDecoder::Joined TextDecoder::join_projections(Layout& layout, const std::vector<Layer>& layers) {

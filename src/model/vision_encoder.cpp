@@ -16,7 +16,7 @@ namespace blip {
 
 namespace {
 
-constexpr double norm_eps = 1e-6;
+constexpr double vision_norm_eps = 1e-6;
 constexpr double weight_std = 0.02;
 // CLIP's pixel statistics, which the reference normalises with
 constexpr std::array<float, 3> pixel_mean = {0.48145466F, 0.4578275F, 0.40821073F};
@@ -32,10 +32,10 @@ at::Tensor per_channel(const std::array<float, 3>& values) {
 VisionEncoder::Block VisionEncoder::make_block(Layout& layout, const std::string& name, std::int64_t width) {
     const Init init = Init::truncated_normal(weight_std);
     // Braced initialisation evaluates in order, so parameters are declared in order of use.
-    return Block{LayerNorm(layout, name + ".norm1", width, norm_eps),
+    return Block{LayerNorm(layout, name + ".norm1", width, vision_norm_eps),
                  Linear(layout, name + ".attn.qkv", width, 3 * width, init),
                  Linear(layout, name + ".attn.proj", width, width, init),
-                 LayerNorm(layout, name + ".norm2", width, norm_eps),
+                 LayerNorm(layout, name + ".norm2", width, vision_norm_eps),
                  Linear(layout, name + ".mlp.fc1", width, 4 * width, init),
                  Linear(layout, name + ".mlp.fc2", 4 * width, width, init)};
 }
@@ -63,7 +63,7 @@ VisionEncoder::VisionEncoder(Layout& layout, const ModelOptions& options)
               blocks.push_back(make_block(layout, fmt::format("visual_encoder.blocks.{}", i), options.vision_width));
           return blocks;
       }()),
-      norm_(layout, "visual_encoder.norm", width_, norm_eps) {}
+      norm_(layout, "visual_encoder.norm", width_, vision_norm_eps) {}
 
 // [I, P*P, 3*p*p], channel-major inside a patch like the convolution's weight; normalised pixels.
 at::Tensor VisionEncoder::patches(const at::Tensor& images_I3SS, at::ScalarType type) const {

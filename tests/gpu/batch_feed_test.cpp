@@ -2,6 +2,7 @@
 #include "blip/feed/batch_feed.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/ones.h>
 
 #include <boost/test/unit_test.hpp>
 
