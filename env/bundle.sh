@@ -160,9 +160,10 @@ if command -v dpkg-query >/dev/null; then
     done
 fi
 rm "$sources"
-# Packages of one source have one text, at times of megabytes: kept once.
+# Packages of one source have one text, at times of megabytes: kept once, and packed.
+find "$bundle/licences" -type f -size +100k -exec gzip -9n {} +
 declare -A kept=()
-for file in "$bundle"/licences/*.txt; do
+for file in "$bundle"/licences/*; do
     digest=$(sha256sum <"$file")
     if [ -n "${kept[$digest]:-}" ]; then
         ln -sf "${kept[$digest]}" "$file"

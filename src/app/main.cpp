@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <filesystem>
 #include <system_error>
 
@@ -65,6 +66,12 @@ ExitCode run(std::vector<std::string> words) {
 }    // namespace blip
 
 int main(int argc, char** argv) {
+    // A batch system's request to stop waits until the program that this becomes has a handler: it would end the
+    // process.
+    sigset_t stop;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &stop, nullptr);
     blip::open_standard_streams();
     try {
         return static_cast<int>(blip::run({argv + 1, argv + argc}));

@@ -113,6 +113,10 @@ void install_stop_signals() {
     action.sa_handler = on_stop_signal;
     action.sa_flags = SA_RESTART;
     for (int signal : {SIGUSR1, SIGTERM, SIGINT}) sigaction(signal, &action, nullptr);
+    sigset_t held_back;    // by the front door
+    sigemptyset(&held_back);
+    sigaddset(&held_back, SIGUSR1);
+    sigprocmask(SIG_UNBLOCK, &held_back, nullptr);
     std::signal(SIGXFSZ, SIG_IGN);    // ulimit -f: the write fails, as on a full disk
 }
 

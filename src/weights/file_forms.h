@@ -13,5 +13,8 @@ std::unique_ptr<WeightFile> open_single(const std::filesystem::path& path);
 std::unique_ptr<WeightFile> open_safetensors(const std::filesystem::path& path);
 // JSON with "weight_map": tensor names to file names in the same folder.
 std::unique_ptr<WeightFile> open_index(const std::filesystem::path& path);
+// The same weights without what training tools put in front of every name ("module."). Throws bad_data if there are
+// captioners behind two such beginnings.
+std::unique_ptr<WeightFile> without_prefix(std::unique_ptr<WeightFile> file);
 
 }    // namespace blip

@@ -59,7 +59,7 @@ std::unique_ptr<WeightFile> WeightFile::open(const fs::path& given) {
     const fs::file_status status = fs::status(given, ignored);
     if (!fs::exists(status)) throw Error(ExitCode::missing_input, fmt::format("{} does not exist", given.string()));
     const fs::path path = fs::is_directory(status) ? find_in_folder(given) : given;
-    return form_of(path) == FileForm::json ? open_index(path) : open_single(path);
+    return without_prefix(form_of(path) == FileForm::json ? open_index(path) : open_single(path));
 }
 
 }    // namespace blip

@@ -7,6 +7,7 @@
 
 #include "blip/base/error.h"
 #include "blip/base/log.h"
+#include "blip/base/printable.h"
 #include "blip/options/parse.h"
 #include "blip/text/wordpiece.h"
 #include "blip/weights/import.h"
@@ -29,7 +30,15 @@ constexpr const char* kVisionBlock = "visual_encoder.blocks.";
     std::string hint;
     if (any("text_encoder.") && !any("text_decoder."))
         hint = "; it holds a text encoder instead, as BLIP's models for retrieval and matching do";
-    throw Error(ExitCode::bad_data, fmt::format("{} holds no BLIP captioner: {}{}", file.path().string(), why, hint));
+    std::string names;
+    for (const auto& [name, tensor] : file.tensors()) {
+        if (std::count(names.begin(), names.end(), ',') == 2) break;
+        names += (names.empty() ? "" : ", ") + printable(name);
+    }
+    throw Error(
+        ExitCode::bad_data,
+        fmt::format("{} holds no BLIP captioner: {}{}. Its first names are {}; expected are such as {} and {}",
+                    file.path().string(), why, hint, names.empty() ? "none" : names, kWordEmbeddings, kPatchWeight));
 }
 
 class Shapes {
@@ -60,6 +69,9 @@ class Shapes {
 };
 
 void tell(const WeightFile& file, const ModelOptions& model) {
+    if (!file.dropped_prefix().empty())
+        log_info("{}: its names begin with '{}', which training tools put there: read without", file.path().string(),
+                 printable(file.dropped_prefix()));
     const auto preset = preset_of(model);
     log_info("{}: {}, trained with pictures of {} x {} pixels", file.path().string(),
              preset ? fmt::format("weights of --model {}", *preset)

@@ -18,7 +18,7 @@ threads_warning="compute threads share"
 
 new_case "not bound: the ranks share the cores"
 dry -np 1 --bind-to none --
-says "(1 ranks, $cores cores each may use)"; says "$cores compute and "; says_not "$bound_warning"; says_not "$threads_warning"
+says "(1 rank, $cores cores each may use)"; says "$cores compute and "; says_not "$bound_warning"; says_not "$threads_warning"
 dry -np 2 --bind-to none --oversubscribe --
 says "(2 ranks, $cores cores each may use)"; says "$((cores / 2 > 0 ? cores / 2 : 1)) compute and "; says_not "$bound_warning"
 

@@ -41,6 +41,30 @@ exits 0; same_captions; says_not warning; says_not layer_norm_eps
 caption --init "$scratch/hf/model.safetensors"
 exits 0; same_captions
 
+new_case "names behind what training tools put in front of all"
+for front in module. _orig_mod. module._orig_mod. model. net.captioner.; do
+    make_weights "t = {'$front' + k: v for k, v in t.items()}" "$scratch/behind.safetensors"
+    caption --init "$scratch/behind.safetensors" "${heads[@]}"
+    exits 0; same_captions; says "its names begin with '$front'"
+done
+make_weights "$huggingface_names
+t = {'module.' + k: v for k, v in t.items()}" "$scratch/behind.safetensors"
+caption --init "$scratch/behind.safetensors" "${heads[@]}"
+exits 0; same_captions
+make_weights "t = {front + k: v for front in ('model.', 'ema.') for k, v in t.items()}" "$scratch/behind.safetensors"
+caption --init "$scratch/behind.safetensors" "${heads[@]}"
+exits 65; says "holds two captioners, under 'ema.' and 'model.'"
+
+new_case "the forms of .pth that ways of training leave"
+forms=$root/../shared/cases/17-weights-key-prefixes/make_input.py
+mkdir "$scratch/forms"
+[ ! -r "$forms" ] || (cd "$scratch/forms" && python3 "$forms" "$pth") || fail "no forms"
+for file in "$scratch"/forms/*.pth; do
+    [ -e "$file" ] || continue
+    caption --init "$file" "${heads[@]}"
+    exits 0; same_captions
+done
+
 new_case "a configuration that asks for something else is told"
 sed -i 's/"gelu"/"relu"/; s/1e-6/1e-5/' "$scratch/hf/config.json"
 caption --init "$scratch/hf"
@@ -109,6 +133,7 @@ caption --init "$scratch/retrieval.safetensors" "${heads[@]}"
 exits 65; says "it has no caption decoder"; says "it holds a text encoder instead"
 caption --init "$golden/forward.safetensors" "${heads[@]}"
 exits 65; says "$golden/forward.safetensors holds no BLIP captioner"
+says "Its first names are "; says "expected are such as text_decoder.bert.embeddings.word_embeddings.weight and visual_encoder."
 
 new_case "two heads that differ"
 make_weights '

@@ -1,8 +1,8 @@
 // Weights in a file of any known form, as a table of named tensors whose values are streamed: a model is never held
 // twice. The form is told by the content, whatever the file is called:
 //  - safetensors, one file, or an index (JSON with "weight_map") over several beside it;
-//  - a PyTorch zip file (.pth, .bin): {'model': state dict, ...} or a bare state dict. Its pickle is read by a
-//    restricted machine that runs nothing (pickle.h).
+//  - a PyTorch zip file (.pth, .bin): {'model': state dict, ...}, another of the names that training tools use, or a
+//    bare state dict. Its pickle is read by a restricted machine that runs nothing (pickle.h).
 // Used by import.h; opened by checkpoint/init.h for --init.
 #pragma once
 
@@ -40,12 +40,14 @@ class WeightFile {
     // path: a file, or a folder that holds one of kWeightNames. Everything that can be checked without reading values
     // has been checked when it returns. Throws missing_input; bad_data naming the file and the entry, and what the file
     // is instead where that can be told (a packed data set, a web page, a Git LFS pointer, PyTorch's old or TorchScript
-    // form, a big-endian file).
+    // form, a big-endian file). Names are without what training tools put in front of all ("module.").
     static std::unique_ptr<WeightFile> open(const std::filesystem::path& path);
 
     // What messages call the file.
     virtual const std::filesystem::path& path() const = 0;
     virtual const std::map<std::string, StoredTensor>& tensors() const = 0;
+    // What training tools put in front of the names ("module."), which tensors() are without; empty if nothing.
+    virtual std::string dropped_prefix() const { return ""; }
     // Of all values, unpacked; what several tensors of a PyTorch file share counts once: whatever their shapes promise,
     // the file holds no more than this.
     virtual std::uint64_t stored_bytes() const;

@@ -161,7 +161,7 @@ void PthFile::read_bytes(const std::string& name, const ByteSink& sink) const {
 const PickleValue& find_state_dict(const Pickle& pickle, const std::string& file) {
     const PickleValue& root = pickle.root();
     if (root.kind == PickleKind::dict) {
-        for (const char* key : {"model", "state_dict"}) {
+        for (const char* key : {"model", "state_dict", "model_state_dict"}) {
             const PickleValue* inner = find_key(root, key);
             if (inner == nullptr) continue;
             if (holds_tensors(*inner)) return *inner;
@@ -169,6 +169,10 @@ const PickleValue& find_state_dict(const Pickle& pickle, const std::string& file
                                   key, in_words(*inner)));
         }
         if (holds_tensors(root)) return root;
+        std::vector<const PickleValue*> others;    // "net", "ema", ...
+        for (std::size_t i = 0; i + 1 < root.items.size(); i += 2)
+            if (holds_tensors(*root.items[i + 1])) others.push_back(root.items[i + 1]);
+        if (others.size() == 1) return *others.front();
     }
     bad(file,
         fmt::format("it holds no weights but {}: needed is {{'model': state dict}} or a state dict", in_words(root)));
