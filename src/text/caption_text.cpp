@@ -69,7 +69,9 @@ std::vector<TokenId> prompt_tokens(const WordPieceTokenizer& tokenizer, std::str
 std::string decode_caption(const WordPieceTokenizer& tokenizer, const std::vector<TokenId>& ids,
                            std::string_view prompt) {
     const CodePoints text = to_code_points(tokenizer.decode(ids));
-    const std::size_t cut = std::min(to_code_points(prompt).size(), text.size());
+    // As its tokens come back, with the space behind: "x-ray of " is "x - ray of " in text.
+    const CodePoints before = to_code_points(tokenizer.decode(prompt_tokens(tokenizer, prompt)));
+    const std::size_t cut = std::min(before.empty() ? 0 : before.size() + 1, text.size());
     return to_utf8(std::u32string_view(text).substr(cut));
 }
 

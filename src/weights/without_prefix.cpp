@@ -14,7 +14,8 @@
 namespace blip {
 namespace {
 
-// Others are taken only where they stand in front of all names: gradients beside other tensors ("grad.") are no weights.
+// Others are taken only where they stand in front of all names: gradients beside other tensors ("grad.") are no
+// weights.
 bool is_known(std::string_view prefix) {
     for (std::string_view part : {"module.", "_orig_mod.", "model."}) {
         if (prefix == part) return true;

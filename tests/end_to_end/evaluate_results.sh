@@ -108,7 +108,17 @@ images = [{'id': i, 'file_name': f'{i}.jpg', 'domain': domains[n % 3]} for n, i 
 print(json.dumps({'info': {}, 'images': images, 'annotations': []}))
 PYTHON
 evaluate 2 "$scratch/domains" --split val --nocaps "$scratch/domains.json"
-exits 0; says "in-domain: 2 images"; says "near-domain: 2 images"; says "out-domain: 2 images"
+exits 0; says "NoCaps: repetition penalty 1.1 in the search"
+evaluate 2 "$scratch/penalty" --split val --repetition-penalty 1.1
+exits 0; says_not NoCaps
+run python3 - "$scratch" <<'PYTHON'
+import json, sys
+of_nocaps, explicit = (json.load(open(f'{sys.argv[1]}/{out}/result/val.json')) for out in ('domains', 'penalty'))
+assert [row['caption'] for row in of_nocaps] == [row['caption'] for row in explicit], (of_nocaps, explicit)
+PYTHON
+exits 0
+evaluate 2 "$scratch/domains" --split val --nocaps "$scratch/domains.json" --repetition-penalty 1
+exits 0; says_not "repetition penalty 1.1"; says "in-domain: 2 images"; says "near-domain: 2 images"; says "out-domain: 2 images"
 run python3 - "$scratch" <<'PYTHON'
 import json, subprocess, sys
 scratch = sys.argv[1]

@@ -74,7 +74,9 @@ is "$(grep -c '"kind":"step"' "$out/log.jsonl")" 10 "steps trained in both jobs"
 # the rank that is told waits for no more than a picture of the other
 new_case "a signal to one rank of the evaluate verb, which has more to do than a collective may take"
 start mpirun -np 2 "$blip" evaluate --data "$data" --init "$scratch/whole" --output "$scratch/scores" "${slow[@]}" --threads 1 --split train --comm-timeout 1
-wait_for 60 grep -q "captions of train" "$output"
+captioning() { kill -USR2 "$job" && sleep 0.3 && grep -q captioning "$output"; }    # each rank tells what it is doing
+wait_for 60 grep -q "options that differ" "$output"
+wait_for 60 captioning
 kill -TERM "$(rank_of "$job" 1)"
 finish_job 30
 exits 85; said_once "stopped by a signal"

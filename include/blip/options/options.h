@@ -96,7 +96,7 @@ struct GenerateOptions {
     int max_length = 20;    // tokens, prompt included
     int min_length = 5;     // tokens, prompt included
     double length_penalty = 1.0;
-    double repetition_penalty = 0;    // 0 = the reference's: 1 (none), or 1.1 when sampling; see penalty()
+    double repetition_penalty = 0;    // 0 = the reference's: 1 (none), 1.1 when sampling or for NoCaps
     bool sample = false;              // draw each token (nucleus sampling) instead of searching
     int top_k = 50;                   // sampling: only the k likeliest tokens; 0 = all
     double top_p = 0.9;               // sampling: only the likeliest tokens that together have this probability

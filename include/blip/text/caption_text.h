@@ -22,7 +22,8 @@ std::vector<TokenId> caption_tokens(const WordPieceTokenizer& tokenizer, std::st
 // [DEC] + prompt tokens, without [SEP], however many: what generation starts from. 4 ids for the default prompt, [DEC]
 // alone for an empty one.
 std::vector<TokenId> prompt_tokens(const WordPieceTokenizer& tokenizer, std::string_view prompt = default_prompt);
-// Text of a generated sequence with the prompt's characters cut off.
+// Text of a generated sequence without its prompt's tokens. (The reference cuts as many characters as the prompt has:
+// the same for its own prompt, not for "x-ray of ", which comes back as "x - ray of ".)
 std::string decode_caption(const WordPieceTokenizer& tokenizer, const std::vector<TokenId>& ids,
                            std::string_view prompt = default_prompt);
 // What is wrong with a file's text, and how to change it, where it is not UTF-8: "is UTF-16 ...", "line 3, column 5:

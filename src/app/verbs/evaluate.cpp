@@ -69,6 +69,9 @@ nlohmann::json describe_generation(const Options& options) {
 
 ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_ptr<Communicator> communicator) {
     const std::string changed = describe_changes(options);
+    // eval_nocaps.py gives 1.1 to every search
+    const bool of_nocaps = !options.evaluate.nocaps.empty() && options.generate.repetition_penalty == 0;
+    if (of_nocaps) options.generate.repetition_penalty = 1.1;
     const int own_cores = set_threads(options, *communicator);
     set_evaluation_batch(options);
     std::optional<PackedDataset> dataset;
@@ -105,6 +108,11 @@ ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_pt
         if (communicator->rank() == 0 && !options.dry_run) make_folders(options.checkpoint.output / "result");
     });
     print_run(options, changed, describe_device(placement), *dataset, *communicator);
+    if (of_nocaps)
+        log_info(
+            "NoCaps: repetition penalty {} in the search, as in the reference's NoCaps job; --repetition-penalty 1 "
+            "for none",
+            options.generate.repetition_penalty);
     if (options.dry_run) {
         log_info("dry run: everything needed is there and fits together; nothing was evaluated or written");
         return ExitCode::ok;

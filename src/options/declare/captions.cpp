@@ -22,7 +22,7 @@ void declare_search(OptionTable& table, GenerateOptions& generate) {
                  any_number(), generate.length_penalty, other_scores);
     table.number("repetition-penalty", "X",
                  "factor on the log-probability of tokens that were used; 1 = none, more = fewer "
-                 "repetitions; 0 = the reference's: 1, or 1.1 with --sample",
+                 "repetitions; 0 = the reference's: 1, or 1.1 with --sample or --nocaps",
                  at_least(0), generate.repetition_penalty, other_scores);
     table
         .flag("sample",

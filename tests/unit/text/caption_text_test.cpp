@@ -89,6 +89,14 @@ BOOST_AUTO_TEST_CASE(decoding_joins_and_cleans) {
     BOOST_TEST(decode_caption(tokenizer(), ids) == "a dog's toy, isn't skateboarding?");
     // shorter than the prompt
     BOOST_TEST(decode_caption(tokenizer(), {SpecialTokens::dec, vocabulary.id("a")}).empty());
+    // prompts that come back from their tokens with other spaces
+    for (const char* prompt :
+         {"", "a picture of ", "x-ray of ", "a photo (1) of ", "3.5 ", "\"quoted\" ", "a -- ", "  two  spaces ",
+          "Frankfurt/Main ", "one,two ", "\u4e2d\u6587 ", "it's a ", "what?! "}) {
+        std::vector<TokenId> behind = prompt_tokens(tokenizer(), prompt);
+        for (const char* word : {"laptop", "and", "mouse"}) behind.push_back(vocabulary.id(word));
+        BOOST_TEST(decode_caption(tokenizer(), behind, prompt) == "laptop and mouse", prompt);
+    }
     BOOST_CHECK_THROW(decode_caption(tokenizer(), {vocabulary_size}), Error);
     BOOST_CHECK_THROW(decode_caption(tokenizer(), {-1}), Error);
 }
