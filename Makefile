@@ -78,7 +78,7 @@ install: build ## programs, job files and vocabulary into PREFIX= (default /usr/
 
 bundle: build ## a folder and archive in build/bundle that run on other x86-64 Linux machines with LibTorch 2.11
 	@env/bundle.sh $(BUILD) $(BUILD)/bundle
-gpu-first: build $(filter %/gpu %/nccl_gpu,$(GPU_TESTS)) ## the same, below 64 MiB, with gpu_first.sh and all GPU tests: for a machine with a GPU and no compiler
+gpu-first: build $(filter %/gpu %/nccl_gpu,$(GPU_TESTS)) ## the same, archive below 64 MiB, with gpu_first.sh and all GPU tests: for a machine with a GPU and no compiler
 	@env/bundle.sh $(BUILD) $(BUILD)/bundle gpu-tests
 
 clean: ## remove the build folder
