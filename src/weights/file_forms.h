@@ -1,4 +1,4 @@
-// The forms of weight files behind WeightFile::open, which has told by the content which one it is.
+// The forms of weight files behind WeightFile::open, which has recognised by the content which one it is.
 #pragma once
 
 #include <filesystem>
@@ -8,7 +8,7 @@
 
 namespace blip {
 
-// One file of any form but an index, told by its content.
+// One file of any form but an index, recognised by its content.
 std::unique_ptr<WeightFile> open_single(const std::filesystem::path& path);
 std::unique_ptr<WeightFile> open_safetensors(const std::filesystem::path& path);
 // JSON with "weight_map": tensor names to file names in the same folder.

@@ -27,7 +27,7 @@ PYTHON
 mkdir "$scratch/photos" "$scratch/photos/more" "$scratch/photos/.cache"
 mapfile -t drawn < <(find "$scratch/coco/val2014" -name '*.jpg' | sort | head -n 7)
 for i in 0 1 2 3; do cp "${drawn[$i]}" "$scratch/photos/b$i.jpg"; done
-cp "${drawn[4]}" "$scratch/photos/more/a photo"   # told by its content
+cp "${drawn[4]}" "$scratch/photos/more/a photo"   # recognised by its content
 cp "${drawn[5]}" "$scratch/photos/c.png"          # likewise: it is a JPEG
 cp "${drawn[6]}" "$scratch/photos/.cache/hidden.jpg"
 cp tests/golden/data/png/palette.png "$scratch/photos/a.png"
@@ -43,7 +43,7 @@ caption() {
 }
 captioned() { is "$(sed 's/: .*//' "$scratch/said" | tr '\n' '|')" "$(printf '%s|' "$@")" "pictures captioned"; }
 
-new_case "pictures told by their content; a folder: all below it, sorted, other files counted"
+new_case "pictures recognised by their content; a folder: all below it, sorted, other files counted"
 caption "$scratch/photos"
 exits 0
 captioned "${in_order[@]}"

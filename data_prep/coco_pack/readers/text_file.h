@@ -20,7 +20,7 @@ std::string read_text(const std::filesystem::path& path);
 void for_each_line(std::string_view text, const std::function<void(std::int64_t line, std::string_view)>& take);
 
 // The rows of a CSV text as Python's csv reads them: cells in quotes may hold delimiters, doubled quotes and line ends;
-// empty lines are passed over. line: where the row begins, from 1. Throws bad_data for quotes that do not end.
+// empty lines are skipped. line: where the row begins, from 1. Throws bad_data for quotes that do not end.
 void for_each_row(const JsonFile& file, std::string_view text, char delimiter,
                   const std::function<void(std::int64_t line, std::vector<std::string> cells)>& take);
 // Of the first line: the one of , tab ; | that is there most often.

@@ -11,7 +11,7 @@
 
 namespace blip {
 
-// Any subsampling. What libjpeg warns of is passed over where no pixel is lost, the end marker may be missing where
+// Any subsampling. What libjpeg warns of is ignored where no pixel is lost, the end marker may be missing where
 // bytes follow. Throws Error(bad_data), naming origin, where data of pixels are missing or make no sense.
 Image decode_jpeg(std::span<const std::uint8_t> bytes, const std::string& origin);
 // Used by make_sample. quality 1..100.

@@ -21,7 +21,7 @@ struct ImageResult {
     std::string caption;
 };
 
-// Told by content:
+// Recognised by content:
 //  - COCO's caption file: {"images": [{"id"}], "annotations": [{"image_id", "caption"}]}; images in the order of
 //    "images" (of the annotations, if that list is absent), those without captions left out; NoCaps' file is one, with
 //    a "domain" for each image;

@@ -109,7 +109,7 @@ class CaptionRun {
         if (!unknown.empty()) log_warning("{}", prompts_.describe_unknown(unknown));
     }
 
-    // Drawn captions hang on the picture as the model sees it, so that its name and place do not matter.
+    // Drawn captions depend on the picture as the model sees it, so that its name and place do not matter.
     PictureRequest request_of(const StreamedPicture& picture) const {
         return {prompts_.of(names_of(picture.file)), digest_value(std::as_bytes(std::span(picture.pixels_3SS)))};
     }

@@ -42,7 +42,7 @@ class Reader {
         if (!file_) damaged(error);
         GifRecordType record = UNDEFINED_RECORD_TYPE;
         while (record != IMAGE_DESC_RECORD_TYPE) {
-            // unknown bytes between blocks are passed over, as by Pillow
+            // unknown bytes between blocks are skipped, as by Pillow
             if (DGifGetRecordType(file_.get(), &record) == GIF_ERROR &&
                 (file_.get()->Error != D_GIF_ERR_WRONG_RECORD || rest_.empty()))
                 damaged(file_.get()->Error);

@@ -1,4 +1,4 @@
-// PNG decoding by libpng; see formats.h. As in Pillow, gamma and colour profiles are passed over, of 16 bits in colour
+// PNG decoding by libpng; see formats.h. As in Pillow, gamma and colour profiles are ignored, of 16 bits in colour
 // the upper 8 count, and 16-bit grey is cut off at 255. libpng reports errors by longjmp: between setjmp and any call
 // of libpng there are no objects with destructors (they live in the Reader, outside), so that a jump skips nothing.
 #include <fmt/format.h>

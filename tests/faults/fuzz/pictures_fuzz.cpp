@@ -1,4 +1,4 @@
-// libFuzzer target: pictures of every form, told by their content. Run by tests/faults/fuzz_readers.sh.
+// libFuzzer target: pictures of every form, recognised by their content. Run by tests/faults/fuzz_readers.sh.
 #include "blip/image/picture.h"
 #include "tests/faults/fuzz/fuzz_support.h"
 

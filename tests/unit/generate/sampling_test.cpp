@@ -1,4 +1,4 @@
-// Draws against exact probabilities, what they may hang on, and the filters at their edges.
+// Draws against exact probabilities, what they may depend on, and the filters at their edges.
 #include "blip/generate/sampling.h"
 
 #include <ATen/TensorOperators.h>
@@ -110,7 +110,7 @@ double chi_square(const std::map<Sequence, double>& expected, const std::map<Seq
 
 BOOST_AUTO_TEST_SUITE(sampling_draws)
 
-// Of two tokens after the prompt, jointly: the second hangs on the first, and its draw must not. Chi-square with n
+// Of two tokens after the prompt, jointly: the second depends on the first, and its draw must not. Chi-square with n
 // degrees of freedom has mean n and deviation sqrt(2 n); five deviations are passed by chance less than once in 10,000.
 BOOST_AUTO_TEST_CASE(two_steps_are_distributed_exactly) {
     constexpr int draws = 60000;
