@@ -8,6 +8,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <map>
 #include <optional>
@@ -127,11 +128,14 @@ class Reader {
         const int line = line_of(name.Mark());
         const auto [first, is_new] = lines_.emplace(key.name, line);
         if (!is_new) refuse(name, fmt::format("{} is given twice, first in line {}", key.name, first->second));
+        if (value.IsNull() && key.kind == Kind::weights) return;    // the reference's way to say: none
         if (!value.IsScalar())
             refuse(name, fmt::format("{}: {}", key.name,
                                      value.IsNull() ? "needs a value" : "one value is expected, not a list or map"));
         check_quotes(name, value);
-        const std::string text = value.Scalar();
+        std::string text = value.Scalar();
+        if (text.size() > 1 && text[0] == '+' && (text[1] == '.' || std::isdigit(static_cast<unsigned char>(text[1]))))
+            text.erase(0, 1);    // YAML's numbers may have it
         const auto set = [&](const char* option, std::string as) {
             config_.settings.push_back({line, key.name, option, std::move(as)});
         };
@@ -179,7 +183,7 @@ class Reader {
 
     template <class Set>
     void read_weights(int line, const Key& key, const std::string& text, const Set& set) {
-        if (text.empty()) return;    // the reference's way to say: none
+        if (text.empty()) return;    // none, too
         if (!text.starts_with("http://") && !text.starts_with("https://")) return set(key.option, text);
         config_.download =
             fmt::format("{}:{}: {} is {}: download it and give the file with --init PATH", path_, line, key.name, text);

@@ -115,6 +115,9 @@ BOOST_AUTO_TEST_CASE(weights_to_be_downloaded_are_asked_for) {
     BOOST_TEST(looked.notes.back().find("download it") != std::string::npos);
     BOOST_TEST(looked.options.init.empty());
     BOOST_TEST(parse(train({"--config", YamlFile("pretrained: ''\n").path()})).init.empty());
+    for (const char* none : {"pretrained:\n", "pretrained: null\n", "pretrained: ~\n", "pretrained: Null\n"})
+        BOOST_TEST(parse(train({"--config", YamlFile(none).path()})).init.empty(), none);
+    BOOST_TEST(parse(train({"--config", YamlFile("init_lr: +2e-05\n").path()})).optim.init_lr == 2e-5);
 }
 
 BOOST_AUTO_TEST_CASE(bad_lines_are_named) {
