@@ -54,7 +54,9 @@ std::vector<SourceSplit> read_side_files(const fs::path& folder, const std::vect
     const bool splits_there = folders_are_splits(pictures);
     std::map<std::string, std::pair<std::unique_ptr<JsonFile>, std::unique_ptr<SplitBuilder>>> builders;
     for (const fs::path& picture : pictures) {
-        auto& [file, builder] = builders[splits_there ? split_from_word(picture.begin()->string()) : ""];
+        auto& of_split = builders[splits_there ? split_from_word(picture.begin()->string()) : ""];
+        std::unique_ptr<JsonFile>& file = of_split.first;
+        std::unique_ptr<SplitBuilder>& builder = of_split.second;    // captured below
         if (!builder) {
             file = std::make_unique<JsonFile>();
             file->path = folder;
