@@ -44,9 +44,8 @@ struct Measured {
 
 // What the second of two steps took.
 Measured measure_own(const Options& options, const SplitTables& split, const PackedDataset& dataset, const Task& task,
-                     const MicroBatch& longest, ArenaPlacement placement, HostMessages& communicator,
-                     Collectives& collectives) {
-    const StepPlan whole(split, task.objective, options.train, communicator.rank(), communicator.size());
+                     const StepPlan& whole, const MicroBatch& longest, ArenaPlacement placement,
+                     HostMessages& communicator, Collectives& collectives) {
     // a micro-batch for every rank that has one
     TrainOptions one_each = options.train;
     one_each.global_batch *= std::min(communicator.size(), whole.sampler().micro_batches_per_step());
@@ -106,15 +105,14 @@ std::vector<MemoryPart> state_memory(std::int64_t parameters, ArenaPlacement pla
 void measure_run(const Options& options, const PackedDataset& dataset, const Task& task, ArenaPlacement placement,
                  HostMessages& communicator, Collectives& collectives) {
     const SplitTables& split = dataset.split("train");
+    const StepPlan whole(split, task.objective, options.train, communicator.rank(), communicator.size());
     const MicroBatch longest = longest_micro_batch(split, options.train);
     const Measured most = most_of_all(
-        measure_own(options, split, dataset, task, longest, placement, communicator, collectives), communicator);
+        measure_own(options, split, dataset, task, whole, longest, placement, communicator, collectives), communicator);
     std::int32_t tokens = 0;
     for (const std::int64_t caption : longest.samples)
         tokens = std::max<std::int32_t>(tokens, split.lengths_C[static_cast<std::size_t>(caption)]);
-    const std::int64_t per_epoch = split.caption_count() / options.train.global_batch;
-    std::int64_t steps = per_epoch * options.train.epochs;
-    if (options.train.max_steps > 0) steps = std::min(steps, options.train.max_steps);
+    const std::int64_t steps = whole.last_step();
     log_info(
         "measured: a micro-batch of {} captions of up to {} tokens takes {:.3g} s, a step {:.3g} s on the slowest "
         "rank; "

@@ -26,9 +26,16 @@ StepPlan::StepPlan(const SplitTables& split, const Objective& objective, const T
                    int size)
     : split_(split),
       seed_(options.seed),
+      epochs_(options.epochs),
+      max_steps_(options.max_steps),
       sampler_(split.caption_count(), options.global_batch, options.micro_batch, options.seed, rank, size) {
     for (std::int64_t c = 0; c < split.caption_count(); ++c)
         weights_C_.push_back(static_cast<std::int32_t>(objective.weight(c)));
+}
+
+std::int64_t StepPlan::last_step() const {
+    const std::int64_t all = sampler_.steps_per_epoch() * epochs_;
+    return max_steps_ > 0 ? std::min(all, max_steps_) : all;
 }
 
 std::int64_t StepPlan::global_weight(std::int64_t epoch, std::int64_t step) const {

@@ -23,6 +23,8 @@ class StepPlan {
     StepPlan(const SplitTables& split, const Objective& objective, const TrainOptions& options, int rank, int size);
 
     const ShardSampler& sampler() const { return sampler_; }
+    // The number of steps of the whole run: of its epochs, or --max-steps if that is less.
+    std::int64_t last_step() const;
     // of a step over all ranks, at least 1
     std::int64_t global_weight(std::int64_t epoch, std::int64_t step) const;
     // this rank's requests from a step of an epoch to the epoch's end; owns what it uses
@@ -31,6 +33,7 @@ class StepPlan {
   private:
     const SplitTables& split_;
     std::uint64_t seed_;
+    std::int64_t epochs_, max_steps_;
     ShardSampler sampler_;
     std::vector<std::int32_t> weights_C_;
 };

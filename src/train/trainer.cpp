@@ -95,11 +95,6 @@ struct Trainer::Impl {
         expect_device_steps(placement.device.is_cuda());
     }
 
-    std::int64_t last_step() const {
-        const std::int64_t all = plan.sampler().steps_per_epoch() * options.train.epochs;
-        return options.train.max_steps > 0 ? std::min(all, options.train.max_steps) : all;
-    }
-
     double mean_step_flops() const {
         double all = 0;
         for (std::int64_t caption = 0; caption < split.caption_count(); ++caption) all += objective.flops(caption);
@@ -147,7 +142,8 @@ void Trainer::Impl::start_or_resume() {
                                                             {"identity", run_identity(options, dataset.data_digest())}}
                                                  .dump());
     }
-    progress = std::make_unique<Progress>("train", last_step(), communicator.rank() == 0 && options.runtime.progress);
+    progress =
+        std::make_unique<Progress>("train", plan.last_step(), communicator.rank() == 0 && options.runtime.progress);
 }
 
 // Tells the other ranks what this one found in the running step, once the device is through with it.
@@ -205,7 +201,7 @@ void Trainer::Impl::settle_all() {
 bool Trainer::Impl::checkpoint_due() const {
     const int every = options.checkpoint.every_steps;
     return stop_agreed || save_agreed || (every > 0 && state.global_step % every == 0) || state.step_in_epoch == 0 ||
-           state.global_step == last_step();
+           state.global_step == plan.last_step();
 }
 
 // Writes the state after the last step, once that is known to be good on all ranks.
@@ -277,7 +273,7 @@ bool Trainer::Impl::stop_before_first_step() {
 ExitCode Trainer::Impl::run() {
     start_or_resume();
     if (stop_before_first_step()) return stop();
-    pace.emplace(state.global_step, last_step(), options.runtime.peak, arena.placement(), communicator);
+    pace.emplace(state.global_step, plan.last_step(), options.runtime.peak, arena.placement(), communicator);
     while (true) {
         // The checkpoint of an epoch's end is there; its evaluation may not be.
         if (state.step_in_epoch == 0 && state.epoch > 0 && !evaluation.done(state.epoch - 1)) {
@@ -285,7 +281,7 @@ ExitCode Trainer::Impl::run() {
             progress->clear();
             if (!evaluation.run(state.epoch - 1, state.global_step, log.get(), stop_requested)) return stop();
         }
-        if (state.epoch >= options.train.epochs || state.global_step >= last_step()) break;
+        if (state.epoch >= options.train.epochs || state.global_step >= plan.last_step()) break;
         BatchFeed feed(dataset, split, options.data, options.augment, options.model.image_size,
                        options.data.loader_threads, arena.placement().device,
                        plan.requests(state.epoch, state.step_in_epoch));
@@ -306,7 +302,7 @@ ExitCode Trainer::Impl::run() {
             }
             if (checkpoint_due()) save();
             if (stop_agreed) return stop();
-            if (state.global_step >= last_step()) break;
+            if (state.global_step >= plan.last_step()) break;
         }
         profile.finish();    // all is settled: it ended with a checkpoint
         rank_times.tell(epoch, log.get());
