@@ -110,14 +110,12 @@ FileKind kind_of(const fs::path& file) {
     const std::size_t first = start.find_first_not_of(" \t\r\n", start.starts_with("\xEF\xBB\xBF") ? 3 : 0);
     if (first == std::string::npos) refuse(file, "is empty");
     if (start[first] == '{') {
+        if (file.extension() == ".jsonl" || file.extension() == ".ndjson") return FileKind::json_lines;
         // one whole object in the first line, and more after it
         const std::size_t end = start.find('\n', first);
-        const bool line = nlohmann::json::accept(start.substr(first, end - first));
-        if (line && (file.extension() == ".jsonl" || file.extension() == ".ndjson" ||
-                     (end != std::string::npos && start.find('{', end) != std::string::npos)))
-            return FileKind::json_lines;
-        if (file.extension() == ".jsonl" || file.extension() == ".ndjson") return FileKind::json_lines;
-        return kind_of_json(file);
+        const bool lines = end != std::string::npos && start.find('{', end) != std::string::npos &&
+                           nlohmann::json::accept(start.substr(first, end - first));
+        return lines ? FileKind::json_lines : kind_of_json(file);
     }
     if (start[first] == '[') return kind_of_json(file);
     static const std::regex token("[^\t\n]+#[0-9]+\t[^\n]*");
@@ -176,10 +174,13 @@ void split_by_lists(Source& source, const fs::path& folder) {
     if (left > 0) source.notes.push_back(fmt::format("{} pictures are in none of the lists and are left out", left));
 }
 
-// One file, or one for each split; all of one kind.
-Source read_files(const std::vector<std::pair<fs::path, std::string>>& files, const SourceOptions& options) {
+// One file, or one for each split; all of one kind, which is of the form asked for.
+Source read_files(const std::vector<std::pair<fs::path, std::string>>& files, const SourceOptions& options,
+                  const std::string& form = "auto") {
     const fs::path& first = files[0].first;
-    const FileKind kind = kind_of(first);
+    const FileKind kind = kind_of(first);    // reads all of a JSON file
+    if (form != "auto" && form != text_of(kind).form)
+        refuse(first, fmt::format("is {}, not --form {}", text_of(kind).described, form));
     Source source;
     source.folder = folder_of(first, options);
     if (!fs::is_directory(source.folder))
@@ -187,7 +188,7 @@ Source read_files(const std::vector<std::pair<fs::path, std::string>>& files, co
     std::vector<TableFile> tables;
     std::vector<std::string> names;
     for (const auto& [file, split] : files) {
-        const FileKind own = kind_of(file);
+        const FileKind own = file == first ? kind : kind_of(file);
         if (text_of(own).form != std::string_view(text_of(kind).form))
             refuse(file, fmt::format("is {}, and {} is {}: give one of them", text_of(own).described,
                                      first.filename().string(), text_of(kind).described));
@@ -325,14 +326,12 @@ Source read_form(const SourceOptions& options) {
     all.limit = 0;    // of the splits that come out
     all.splits = {};
     if (fs::is_directory(options.from)) return read_folder(all);
-    if (options.form != "auto" && options.form != text_of(kind_of(options.from)).form)
-        refuse(options.from,
-               fmt::format("is {}, not --form {}", text_of(kind_of(options.from)).described, options.form));
     // the name of these says the split
     static const std::regex karpathy("coco_karpathy_(train|val|test)[.]json");
     std::smatch found;
     const std::string name = options.from.filename().string();
-    return read_files({{options.from, std::regex_match(name, found, karpathy) ? found[1].str() : ""}}, all);
+    return read_files({{options.from, std::regex_match(name, found, karpathy) ? found[1].str() : ""}}, all,
+                      options.form);
 }
 
 }    // namespace blip

@@ -89,7 +89,7 @@ ImageKey key_of_path(const fs::path& path) {
 
 ImageKey key_of_row(const JsonFile& file, const nlohmann::json& row, const fs::path& path, const std::string& where) {
     const auto number = coco_number(path);
-    for (const char* name : {"image_id", "cocoid", "imgid", "img_id", "id"}) {
+    for (const char* name : key_names) {
         if (!row.is_object() || !row.contains(name) || row[name].is_null()) continue;
         ImageKey key = json_key(file, row, name, where);
         if (!number || key.is_number) return key;

@@ -25,7 +25,7 @@ using Names = std::vector<std::string>;
 
 const Names caption_columns = {"caption",  "captions",  "text",        "texts",   "prompt",
                                "sentence", "sentences", "description", "comment", "raw"};
-const Names key_columns = {"image_id", "cocoid", "imgid", "img_id", "id"};
+const Names key_columns(std::begin(key_names), std::end(key_names));
 
 std::string trimmed(std::string text) {
     text.erase(0, text.find_first_not_of(" \t"));

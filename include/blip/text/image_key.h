@@ -34,9 +34,12 @@ ImageKey key_in_text(std::string text);
 // A member of an object: a text, or a whole number (42.0 is 42). Throws bad_data naming file, place and key.
 ImageKey json_key(const JsonFile& file, const nlohmann::json& object, const char* name, const std::string& where);
 
+// What rows call a picture's key, first in the order of looking; the last may count rows instead.
+inline constexpr const char* key_names[] = {"image_id", "cocoid", "imgid", "img_id", "id"};
+
 // The picture's number in COCO's file names, "COCO_val2014_000000000042.jpg" and "val2017/000000000042.jpg".
 std::optional<std::int64_t> coco_number(const std::filesystem::path& file);
-// Of a row about a picture: COCO's number; else what the row calls it ("image_id", "cocoid", "imgid", "img_id", "id");
+// Of a row about a picture: COCO's number; else what the row calls it (key_names);
 // else its path without the extension.
 ImageKey key_of_row(const JsonFile& file, const nlohmann::json& row, const std::filesystem::path& path,
                     const std::string& where);
