@@ -207,7 +207,7 @@ struct Options {
     // weights to start from: a run's folder or checkpoint, a .pth, .safetensors or Hugging Face folder
     std::filesystem::path init;
     std::vector<std::filesystem::path> images;    // caption: pictures, folders, "-" = a list on standard input
-    std::string exif_orientation = "on";          // caption: whether pictures are turned as their EXIF data say
+    bool exif_orientation = true;                 // caption: whether pictures are turned as their EXIF data say
     bool json = false;                            // caption: one JSON object a line; score, verify: one in all
     bool dry_run = false;                         // check everything, train nothing
     bool measure = false;                         // with dry_run: time and memory of the longest micro-batch

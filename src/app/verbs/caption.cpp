@@ -71,8 +71,7 @@ class CaptionRun {
     ExitCode run(const std::vector<fs::path>& files) {
         warn_of_unknown(files);
         const auto batch = static_cast<std::size_t>(options_.evaluate.batch);
-        PictureStream stream(files,
-                             options_.exif_orientation == "on" ? ExifOrientation::applied : ExifOrientation::ignored,
+        PictureStream stream(files, options_.exif_orientation ? ExifOrientation::applied : ExifOrientation::ignored,
                              options_.model.image_size, options_.data.loader_threads,
                              batch * static_cast<std::size_t>(options_.data.prefetch_batches));
         Progress progress("captions", static_cast<std::int64_t>(files.size()),

@@ -101,7 +101,7 @@ void declare_evaluation(OptionTable& table, EvaluateOptions& evaluate) {
 void declare_logging(OptionTable& table, Options& options) {
     TrainOptions& train = options.train;
     table
-        .choice("exif-orientation", {"on", "off"},
+        .on_off("exif-orientation",
                 "turn photos as their EXIF data say the camera was held, as viewers do; training and evaluation take "
                 "pictures as they are stored, as the reference does",
                 options.exif_orientation)
