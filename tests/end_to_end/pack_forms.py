@@ -341,6 +341,7 @@ def bad_input(folder):
     table(json.dumps([{'image': 'a.jpg', 'caption': 'x'}]).encode('utf-16'), 'UTF-16', name='x.json')
     table('hello\n', 'first line has one cell')
     table('{"file_name": "a.jpg", "text": "x"}\n{"file_name": \n', 'line 2', 'malformed JSON', name='x.jsonl')
+    table('{"file_name": "a.jpg", "text": 1e999}\n', 'line 1', 'too large', name='x.jsonl')
     table('{"file_name": "a.jpg", "text": 7}\n', 'line 1', 'neither a text nor a list', name='x.jsonl')
     table('{"file_name": "a.jpg", "text": "x"}\n[1]\n', 'line 2: is not an object', name='x.jsonl')
     table('[{"image": "a.jpg", "caption": "x"}, {"image": 3, "caption": "x"}]', 'row 1', 'not a text', name='x.json')

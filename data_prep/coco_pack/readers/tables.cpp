@@ -132,6 +132,8 @@ void TableReader::read_lines(const std::string& text) {
         } catch (const json::parse_error& problem) {
             bad_json(file_, where,
                      fmt::format("malformed JSON at column {}: a line is one whole object", problem.byte));
+        } catch (const json::exception&) {    // its only other error here: a number above any double
+            bad_json(file_, where, "holds a number that is too large");
         }
         take(object, where);
     });
