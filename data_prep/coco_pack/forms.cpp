@@ -13,10 +13,10 @@
 #include "blip/base/error.h"
 #include "blip/image/picture.h"
 #include "blip/text/caption_text.h"
+#include "blip/text/text_file.h"
 #include "data_prep/coco_pack/readers/coco.h"
 #include "data_prep/coco_pack/readers/folders.h"
 #include "data_prep/coco_pack/readers/tables.h"
-#include "data_prep/coco_pack/readers/text_file.h"
 
 namespace blip {
 

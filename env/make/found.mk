@@ -7,7 +7,7 @@ HDF5_PKG    := $(shell pkg-config --exists hdf5 2>/dev/null && echo hdf5 || echo
 IMAGE_PKGS  := libjpeg libpng libtiff-4 libwebpdemux
 IMAGE_FLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(IMAGE_PKGS) 2>/dev/null))
 SYS_FLAGS   := $(shell pkg-config --cflags $(PKGS) $(HDF5_PKG) 2>/dev/null)
-SYS_LIBS    := $(shell pkg-config --libs $(PKGS) $(IMAGE_PKGS) $(HDF5_PKG) 2>/dev/null) -lgif -lboost_program_options -lstemmer -ldl
+SYS_LIBS    := $(shell pkg-config --libs $(PKGS) $(IMAGE_PKGS) $(HDF5_PKG) 2>/dev/null) -lgif -lcsv -lboost_program_options -lstemmer -ldl
 MPI_FLAGS   := -DOMPI_SKIP_MPICXX $(patsubst -I%,-isystem %,$(shell $(MPICXX) --showme:compile 2>/dev/null))
 MPI_LIBS    := $(filter-out -lmpi_cxx,$(shell $(MPICXX) --showme:link 2>/dev/null))
 # After the system: LibTorch brings its own nlohmann and fmt headers, of other versions.

@@ -72,7 +72,7 @@ $(eval $(call program_rules,$(BUILD)/bin/blip_mpi,$(call obj,src/app/main.cpp) $
 $(eval $(call program_rules,$(BUILD)/bin/blip_mpi_score,$(call obj,src/app/score_main.cpp) $(BUILD_FACTS),$(SCORE_LAYERS),$(BUILD)/lib/libblip_app.a))
 $(eval $(call program_rules,$(BUILD)/bin/blip_mpi_cpu,$(call obj,src/app/compute_main.cpp) $(BUILD_FACTS),$(LAYERS)))
 $(if $(WITH_CUDA),$(eval $(call cuda_program_rules,$(BUILD)/bin/blip_mpi_cuda,$(call obj,src/app/compute_main.cpp) $(BUILD_FACTS))))
-$(foreach p,$(PREP),$(eval $(call program_rules,$(BUILD)/bin/$(p),$(call obj,$(call files,data_prep/$(p),*.cpp)) $(BUILD_FACTS),$(PREP_LAYERS),,$(if $(filter coco_pack,$(p)),-lcsv),$(BUILD)/lists/$(p))))
+$(foreach p,$(PREP),$(eval $(call program_rules,$(BUILD)/bin/$(p),$(call obj,$(call files,data_prep/$(p),*.cpp)) $(BUILD_FACTS),$(PREP_LAYERS),,,$(BUILD)/lists/$(p))))
 # The index of METEOR's tables lies beside them, named by its form: where they have been fetched and it can be written.
 METEOR_INDEX := $(if $(PROGRAMS),$(shell cd '$(BLIP_DEPS)/meteor-1.5' 2>/dev/null && [ -e .complete ] && [ -w . ] && echo "$$PWD/index-1"))
 $(METEOR_INDEX): $(dir $(METEOR_INDEX)).complete | $(BUILD)/bin/blip_mpi_score

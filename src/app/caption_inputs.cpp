@@ -2,6 +2,7 @@
 #include "src/app/caption_inputs.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <span>
 #include <sstream>
 #include <string>
 
@@ -68,18 +70,24 @@ std::vector<fs::path> all_words(const std::vector<fs::path>& given, const std::f
     return words;
 }
 
-void refuse_missing(const std::vector<fs::path>& words) {
-    constexpr int most_named = 20;
-    int missing = 0;
-    std::string names;
-    for (const fs::path& word : words) {
-        std::error_code problem;    // what cannot be looked at is told when it is read
-        if (fs::exists(word, problem) || problem) continue;
-        if (++missing <= most_named) names += fmt::format("\n  {}", word.string());
-    }
-    if (missing == 0) return;
-    if (missing > most_named) names += fmt::format("\n  and {} more", missing - most_named);
-    throw Error(ExitCode::missing_input, "no such picture:" + names);
+// "a.txt, b.txt and 5 more"
+std::string some_of(const std::vector<std::string>& names) {
+    constexpr std::size_t most_named = 20;
+    return fmt::format("{}{}", fmt::join(names.begin(), names.begin() + std::min(names.size(), most_named), ", "),
+                       names.size() > most_named ? fmt::format(" and {} more", names.size() - most_named) : "");
+}
+
+bool is_missing(const fs::path& word) {
+    std::error_code problem;    // what cannot be looked at is told when it is read
+    return !fs::exists(word, problem) && !problem;
+}
+
+void refuse_if_none_exists(const std::vector<fs::path>& words) {
+    if (words.empty() || !std::all_of(words.begin(), words.end(), is_missing)) return;
+    std::vector<std::string> others;
+    for (const fs::path& word : std::span(words).subspan(1)) others.push_back(word.string());
+    throw Error(ExitCode::missing_input,
+                describe_missing(words[0]) + (others.empty() ? "" : "\n  nor: " + some_of(others)));
 }
 
 // A file that cannot be looked at may be one: what is wrong with it is told when it is read.
@@ -95,40 +103,55 @@ bool may_be_picture(const fs::directory_entry& entry) {
     }
 }
 
-void add_folder(const fs::path& folder, std::vector<fs::path>& pictures) {
-    std::vector<fs::path> found;
-    int others = 0;
+void add_folder(const fs::path& folder, std::vector<ListedPicture>& pictures) {
+    std::vector<ListedPicture> found;
+    std::vector<std::string> others;
     std::error_code unknown;    // where a link leads
     try {
         for (auto entry = fs::recursive_directory_iterator(folder); entry != fs::end(entry); ++entry) {
             const bool hidden = entry->path().filename().string().starts_with('.');
             if (hidden) entry.disable_recursion_pending();
             if (hidden || entry->is_directory(unknown)) continue;
-            may_be_picture(*entry) ? found.push_back(entry->path()) : void(++others);
+            const fs::path name = entry->path().lexically_relative(folder);
+            may_be_picture(*entry) ? found.push_back({entry->path(), name}) : others.push_back(name.string());
         }
     } catch (const fs::filesystem_error& problem) {
         throw Error(ExitCode::io,
                     fmt::format("cannot read the folder {}: {}", problem.path1().string(), problem.code().message()));
     }
-    std::sort(found.begin(), found.end());
+    std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.file < b.file; });
+    std::sort(others.begin(), others.end());
     log_info("{}: {} pictures{}", folder.string(), found.size(),
-             others == 0 ? "" : fmt::format("; {} other file{} left out", others, others == 1 ? " is" : "s are"));
+             others.empty() ? ""
+                            : fmt::format("; {} other file{} left out: {}", others.size(),
+                                          others.size() == 1 ? " is" : "s are", some_of(others)));
     pictures.insert(pictures.end(), found.begin(), found.end());
 }
 
 }    // namespace
 
-std::vector<fs::path> list_pictures(const std::vector<fs::path>& given, const std::function<bool()>& stop_requested) {
+std::string describe_missing(const fs::path& word) {
+    const std::string text = word.string();
+    const char* hint = "";
+    if (text.find("://") != std::string::npos)
+        hint = "; an address is not opened: download the picture, and give the file";
+    else if (text.find_first_of("*?") != std::string::npos)
+        hint = "; the shell fills in names only where no quotes are, or give the folder";
+    return fmt::format("no such picture: {}{}", text, hint);
+}
+
+std::vector<ListedPicture> list_pictures(const std::vector<fs::path>& given,
+                                         const std::function<bool()>& stop_requested) {
     const std::vector<fs::path> words = all_words(given, stop_requested);
     if (stop_requested()) return {};
-    refuse_missing(words);
-    std::vector<fs::path> pictures;
+    refuse_if_none_exists(words);
+    std::vector<ListedPicture> pictures;
     for (const fs::path& word : words) {
         std::error_code problem;
         if (fs::is_directory(word, problem))
             add_folder(word, pictures);
         else
-            pictures.push_back(word);
+            pictures.push_back({word, word.filename()});
     }
     if (pictures.empty())
         throw Error(ExitCode::missing_input,

@@ -48,6 +48,7 @@ int run_with_mpi(const ParsedCommandLine& command, const DeviceChoice& choice, i
             if (problem) throw Error(*problem);
         });
         agree_on_device(options, choice, *communicator);
+        if (options.verb == Verb::caption) return static_cast<int>(run_caption(options, &session, communicator.get()));
         const ExitCode code = options.verb == Verb::train ? run_train(options, session, std::move(communicator))
                                                           : run_evaluate(options, session, std::move(communicator));
         return static_cast<int>(code);
@@ -82,11 +83,11 @@ int run(int argc, char** argv) {
     }
     if (command.options.verb == Verb::export_weights) return run_alone([&] { return run_export(command.options); });
     const DeviceChoice choice = choose_device(command.options);
-    if (command.options.verb != Verb::caption) return run_with_mpi(command, choice, argc, argv);
+    if (command.options.verb != Verb::caption || launcher_size() > 1) return run_with_mpi(command, choice, argc, argv);
     return run_alone([&] {
         tell(command.notes);
         require_device(choice);
-        return run_caption(command.options);
+        return run_caption(command.options, nullptr, nullptr);
     });
 }
 

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "blip/image/augment.h"
+#include "src/app/caption_inputs.h"
 
 namespace blip {
 
@@ -29,6 +30,8 @@ struct PictureStream::Impl {
     StreamedPicture read(const std::filesystem::path& file) const {
         StreamedPicture picture{file, {}, {}, ExitCode::ok};
         try {
+            if (std::error_code unknown; !std::filesystem::exists(file, unknown) && !unknown)
+                throw Error(ExitCode::missing_input, describe_missing(file));
             const Image image = decode_picture_file(file, orientation);
             const auto side = static_cast<std::size_t>(image_size);
             picture.pixels_3SS.resize(3 * side * side);

@@ -79,6 +79,24 @@ Found check_sampling(const GenerateOptions& generate, const std::set<std::string
     return std::nullopt;
 }
 
+Found check_caption_files(const Options& options, const std::set<std::string>& flags) {
+    const CaptionFileOptions& write = options.write;
+    if (write.form.empty())
+        for (const char* name : {"output", "prefix", "suffix", "skip-existing", "overwrite"})
+            if (flags.contains(name))
+                return Inconsistency{fmt::format("--{} goes with --write txt, csv or jsonl", name), {name, "write"}};
+    if (!write.form.empty() && options.json)
+        return Inconsistency{"--json prints, --write writes files: --write jsonl has the same lines",
+                             {"json", "write"}};
+    if ((write.form == "csv" || write.form == "jsonl") && write.output.empty())
+        return Inconsistency{fmt::format("--write {0} needs --output FILE.{0}", write.form), {"write", "output"}};
+    if (write.skip_existing && (write.overwrite || write.form != "txt"))
+        return Inconsistency{write.overwrite ? "--skip-existing and --overwrite contradict each other"
+                                             : "--skip-existing is for --write txt: a table is completed anyway",
+                             {"skip-existing", "overwrite"}};
+    return std::nullopt;
+}
+
 Found check_training(const Options& options, bool depth_known) {
     if (const Found found = check_recomputation(options.train, depth_known ? options.model.vision_depth : 0))
         return found;
@@ -96,8 +114,11 @@ Found check_training(const Options& options, bool depth_known) {
 std::optional<std::string> prompt_problem(std::string_view prompt) {
     if (std::any_of(prompt.begin(), prompt.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; }))
         return "must be one line of text";
-    if (!prompt.empty() && prompt.back() != ' ') return fmt::format("'{}' must end with a space", prompt);
     return std::nullopt;
+}
+
+std::string complete_prompt(std::string_view prompt) {
+    return std::string(prompt) + (prompt.empty() || prompt.back() == ' ' ? "" : " ");
 }
 
 std::optional<Inconsistency> find_inconsistency(const Options& options, const std::set<std::string>& flags,
@@ -117,6 +138,7 @@ std::optional<Inconsistency> find_inconsistency(const Options& options, const st
                                           options.generate.max_length, model.text_positions),
                               {"max-length", "model", "text-positions"}};
     if (!found) found = check_sampling(options.generate, flags);
+    if (!found && options.verb == Verb::caption) found = check_caption_files(options, flags);
     if (!found && options.verb == Verb::train) found = check_training(options, known("vision-depth"));
     return found;
 }

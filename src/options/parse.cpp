@@ -181,6 +181,17 @@ void take_loose_words(const std::vector<std::string>& words, Options& options) {
     }
 }
 
+// `--write csv captions.csv`: the file may follow as it does where it is told with --output.
+void take_caption_file(Options& options) {
+    const std::string ending = "." + options.write.form;
+    if ((ending != ".csv" && ending != ".jsonl") || !options.write.output.empty()) return;
+    const auto found = std::find_if(options.images.begin(), options.images.end(),
+                                    [&](const auto& word) { return word.extension() == ending; });
+    if (found == options.images.end()) return;
+    options.write.output = *found;
+    options.images.erase(found);
+}
+
 }    // namespace
 
 ParsedCommandLine parse_command_line(const std::vector<std::string>& given_arguments) {
@@ -215,6 +226,7 @@ ParsedCommandLine parse_command_line(const std::vector<std::string>& given_argum
                      : read_config(config_flag->value, table);
     }
     const std::vector<Given> given = apply_all(config, words.flags, table, options);
+    take_caption_file(options);
     settings.help |= settings.help_all;
     if (settings.help) return settings;
     check_together(options, given);

@@ -23,13 +23,15 @@ const VerbText verb_texts[6] = {
      "mpirun -np 8 blip_mpi evaluate --data coco.h5 --init out/best\n"
      "blip_mpi evaluate --data coco.h5 --init base.pth --limit 100\n"
      "blip_mpi evaluate --data nocaps.h5 --init out/best --split val"},
-    {Verb::caption, "caption", "print captions of pictures",
-     "Prints a caption for each picture (JPEG, PNG, WebP, GIF, BMP or TIFF), as `FILE: CAPTION` in the order given, "
-     "without mpirun. A folder stands for all pictures below it, - for a list on standard input, one name a line. A "
-     "picture that cannot be read is reported on stderr and left out; Ctrl-C prints what is finished and ends with 85.",
-     "blip_mpi caption --init PATH [options] photo.jpg|FOLDER|- ...",
+    {Verb::caption, "caption", "write captions of pictures",
+     "Writes a caption for each picture (JPEG, PNG, WebP, GIF, BMP or TIFF), as `FILE: CAPTION` in the order given, or "
+     "into files (--write). A folder stands for all pictures below it, - for a list on standard input, one name a "
+     "line. A picture that cannot be read is reported on stderr and left out; Ctrl-C keeps what is finished and ends "
+     "with 85. Under mpirun the pictures are dealt to the ranks.",
+     "[mpirun -np N] blip_mpi caption --init PATH [options] photo.jpg|FOLDER|- ...",
      "blip_mpi caption --init out/best photo.jpg\n"
-     "blip_mpi caption --init out/best --json pictures/ >captions.jsonl\n"
+     "blip_mpi caption --init out/best --write txt pictures/\n"
+     "blip_mpi caption --init out/best --write csv --output captions.csv pictures/\n"
      "find . -name '*.jpg' | blip_mpi caption --init out/best -"},
     {Verb::export_weights, "export", "write weights in another form",
      "Writes weights in another form: the reference's names or Hugging Face's, safetensors or .pth.",

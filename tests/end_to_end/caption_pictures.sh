@@ -52,10 +52,20 @@ for line in lines:
 PYTHON
 exits 0
 
-new_case "a missing picture: 66, all that are missing are named"
-caption --init "$scratch/run/best" "${pictures[0]}" "$scratch/absent.jpg" "$scratch/gone.jpg"
-exits 66; said_once "$scratch/absent.jpg"; said_once "$scratch/gone.jpg"
-is "$(wc -c <"$scratch/said")" 0 "characters on stdout"
+new_case "missing pictures: 66, all that are missing are named, the others have their captions"
+caption --init "$scratch/run/best" "$scratch/absent.jpg" "${pictures[0]}" "$scratch/gone.jpg" "https://x.org/a.jpg" "$scratch/*.jpg"
+exits 66; said_once "no such picture: $scratch/absent.jpg"; said_once "$scratch/gone.jpg"
+said_once "https://x.org/a.jpg; an address is not opened: download the picture"; said_once "$scratch/*.jpg; the shell fills in names only where no quotes are"
+captioned "${pictures[0]}"
+same_file <(sed -n 1p "$scratch/said") <(sed -n 1p "$scratch/first") "the caption"
+
+new_case "weights that are a name on the hub or an address: how to get them"
+caption --init Salesforce/blip-image-captioning-base "${pictures[0]}"
+exits 66; says "hf download Salesforce/blip-image-captioning-base --local-dir blip-image-captioning-base"
+caption --init https://x.org/blip.pth "${pictures[0]}"
+exits 66; says "an address is not opened: download the file"
+caption --init "$scratch/none/best" "${pictures[0]}"
+exits 66; says "no such file or folder"; says_not "hf download"
 
 new_case "a broken picture: 65 and its name, the others have their captions"
 head -c 600 "${pictures[1]}" >"$scratch/half.jpg"

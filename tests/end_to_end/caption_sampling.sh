@@ -124,8 +124,8 @@ echo '{"a": ' >"$scratch/bad.json"
 refused 65 "bad.json: not JSON" --prompts "$scratch/bad.json"
 echo '{"0.jpg": 7}' >"$scratch/bad.json"
 refused 65 "bad.json: the prompt of '0.jpg' is no text" --prompts "$scratch/bad.json"
-echo '{"0.jpg": "a dog"}' >"$scratch/bad.json"
-refused 65 "'a dog' must end with a space" --prompts "$scratch/bad.json"
+echo '{"0.jpg": "a\ndog"}' >"$scratch/bad.json"
+refused 65 "the prompt of '0.jpg' must be one line of text" --prompts "$scratch/bad.json"
 echo '{"0.jpg": "zebrafish aquariums "}' >"$scratch/bad.json" # words of several tokens
 refused 64 "leaves no room within --max-length 5" --prompts "$scratch/bad.json" --max-length 5
 refused 64 "--num-captions 4 is more than --num-beams 3" --num-captions 4

@@ -113,3 +113,36 @@ for step, record in logs[0].items():
     assert record['tokens'] == other['tokens'], (step, record['tokens'], other['tokens'])
     assert abs(record['loss'] / other['loss'] - 1) <= $1, (step, record['loss'], other['loss'])" "$2" "$3"
 }
+
+# Weights in $best that give different pictures different captions. So short a training gives all pictures one caption:
+# what the decoder sees of a picture is made stronger. Its data: the 12 pictures of draw_sample.
+# shellcheck disable=SC2034
+eager_weights() {
+    draw_sample 12
+    small=("${shape[@]}" --threads 1 --loader-threads 1 --no-progress --init-lr 3e-3 --global-batch 12)
+    micro=12 train 1 "$scratch/run" --epochs 20 --limit 1
+    best=$scratch/eager
+    mkdir "$best"
+    cp "$scratch/run/best/config.json" "$scratch/run/best/vocab.txt" "$best"
+    python3 - "$scratch/run/best/model.safetensors" "$best/model.safetensors" <<'PYTHON'
+import array, json, struct, sys
+raw = open(sys.argv[1], 'rb').read()
+length = struct.unpack('<Q', raw[:8])[0]
+header = json.loads(raw[8:8 + length])
+for digest in ('xxh3', 'header_xxh3'): header['__metadata__'].pop(digest)    # of other values
+values = array.array('f', raw[8 + length:])
+for name, entry in header.items():
+    if name.endswith(('crossattention.output.dense.weight', 'patch_embed.proj.weight')):
+        begin, end = (offset // 4 for offset in entry['data_offsets'])
+        values[begin:end] = array.array('f', (30 * value for value in values[begin:end]))
+text = json.dumps(header).encode()
+open(sys.argv[2], 'wb').write(struct.pack('<Q', len(text)) + text + values.tobytes())
+PYTHON
+}
+# caption ARGUMENT...: by the eager weights, under $launcher; captions in $scratch/said, messages in $scratch/errors
+launcher=()
+caption() {
+    status=0
+    "${launcher[@]}" "$blip" caption --init "$best" --threads 1 "$@" >"$scratch/said" 2>"$scratch/errors" || status=$?
+    cat "$scratch/said" "$scratch/errors" >"$output"
+}

@@ -10,9 +10,9 @@
 
 #include "blip/base/error.h"
 #include "blip/image/picture.h"
+#include "blip/text/text_file.h"
 #include "data_prep/coco_pack/readers/coco.h"
 #include "data_prep/coco_pack/readers/split_builder.h"
-#include "data_prep/coco_pack/readers/text_file.h"
 
 namespace blip {
 

@@ -164,6 +164,17 @@ struct ExportOptions {
     bool operator==(const ExportOptions&) const = default;
 };
 
+// Where the verb caption puts its captions.
+struct CaptionFileOptions {
+    std::string form;                // txt: a file for each picture; csv or jsonl: one file; empty: standard output
+    std::filesystem::path output;    // txt: the folder, empty: beside the pictures; else the file
+    std::string prefix, suffix;      // before and behind each caption
+    bool skip_existing = false;      // txt: pictures that have a file are not captioned again
+    bool overwrite = false;          // replace what is there
+
+    bool operator==(const CaptionFileOptions&) const = default;
+};
+
 // Captions of any origin against references (the verb score, which also takes some of EvaluateOptions).
 struct ScoreOptions {
     std::filesystem::path references, results;
@@ -202,6 +213,7 @@ struct Options {
     EvaluateOptions evaluate;
     RuntimeOptions runtime;
     ExportOptions export_to;
+    CaptionFileOptions write;
     ScoreOptions score;
     VerifyOptions verify;
     // weights to start from: a run's folder or checkpoint, a .pth, .safetensors or Hugging Face folder

@@ -40,6 +40,8 @@ ParsedCommandLine parse_command_line(const std::vector<std::string>& arguments);
 void check_consistency(const Options& options);
 // Why a text is no prompt ("must be ..."), for --prompt and the values of --prompts; nullopt if it is one.
 std::optional<std::string> prompt_problem(std::string_view prompt);
+// With a space at its end, which people forget; an empty one stays empty.
+std::string complete_prompt(std::string_view prompt);
 // Where a checkpoint's shape differs from what the user set by name: "text-hidden: 128 was asked for, the weights have
 // 48". Not its resolution: weights can be had at another.
 std::vector<std::string> model_conflicts(const Options& options, const ModelOptions& found);

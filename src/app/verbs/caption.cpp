@@ -1,23 +1,27 @@
-// blip_mpi caption: a caption for each picture given; no MPI, no data file.
+// blip_mpi caption: a caption for each picture given, without a data file; by one process without MPI, or by the ranks
+// of mpirun together.
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
+#include <memory>
+#include <optional>
 #include <set>
 #include <span>
 
 #include "blip/base/digest.h"
 #include "blip/base/json.h"
 #include "blip/base/log.h"
-#include "blip/base/printable.h"
-#include "blip/base/standard_output.h"
 #include "blip/checkpoint/init.h"
+#include "blip/comm/run_together.h"
 #include "blip/device/device.h"
 #include "blip/params/arena.h"
 #include "blip/report/progress.h"
 #include "blip/tasks/caption/caption_images.h"
 #include "blip/tasks/caption/picture_prompts.h"
 #include "src/app/caption_inputs.h"
+#include "src/app/caption_outputs.h"
 #include "src/app/compute.h"
 #include "src/app/picture_stream.h"
 #include "src/app/startup.h"
@@ -30,71 +34,90 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A line for each caption: "FILE: CAPTION", or a JSON object, which has an index if a picture has several. Nothing for
-// a picture that could not be read, unless JSON is wanted, which has a line for every picture.
-std::string lines_of(const StreamedPicture& picture, const std::vector<Caption>& captions, bool json) {
-    const auto line = [](const nlohmann::ordered_json& row) {
-        // a file's name may be any bytes; JSON is UTF-8
-        return printable_line(to_line(row)) + "\n";
-    };
-    const std::string file = picture.file.string();
-    if (!picture.problem.empty()) return json ? line({{"file", file}, {"error", picture.problem}}) : "";
-    std::string lines;
-    for (std::size_t i = 0; i < captions.size(); ++i) {
-        if (!json) {
-            lines += printable_line(fmt::format("{}: {}", file, captions[i].text)) + "\n";
-            continue;
-        }
-        nlohmann::ordered_json row = {{"file", file}};
-        if (captions.size() > 1) row["index"] = i;
-        row["caption"] = captions[i].text;
-        row["log_probability"] = captions[i].log_probability;
-        lines += line(row);
-    }
-    return lines;
-}
-
 class CaptionRun {
   public:
-    CaptionRun(const Options& options, const ArenaPlacement& placement)
+    // ranks: nullptr for a process by itself.
+    CaptionRun(const Options& options, const ArenaPlacement& placement, HostMessages* ranks)
         : options_(options),
+          ranks_(ranks),
           device_(placement.device),
           captioner_(options.model),
           arena_(weights_only_arena(captioner_.layout(), placement)),
           vocabulary_(read_vocabulary(options.init)),
           tokenizer_(vocabulary_),
-          prompts_(options.generate, tokenizer_) {
-        load_model(options.init, arena_);
-    }
+          prompts_(options.generate, tokenizer_) {}
 
-    // The code of the last picture that could not be read; stopped if a signal left pictures over.
-    ExitCode run(const std::vector<fs::path>& files) {
-        warn_of_unknown(files);
+    void load_weights() { load_model(options_.init, arena_, ranks_); }
+
+    // All ranks together: the pictures are dealt to them a batch at a time, and rank 0 writes what comes back. Returns
+    // the code of the last picture that could not be read; stopped if a signal left pictures over.
+    ExitCode run(const std::vector<fs::path>& files, CaptionOutput* output) {
+        if (output != nullptr) warn_of_unknown(files);
         const auto batch = static_cast<std::size_t>(options_.evaluate.batch);
-        PictureStream stream(files, options_.exif_orientation ? ExifOrientation::applied : ExifOrientation::ignored,
+        PictureStream stream(dealt(files, batch),
+                             options_.exif_orientation ? ExifOrientation::applied : ExifOrientation::ignored,
                              options_.model.image_size, options_.data.loader_threads,
                              batch * static_cast<std::size_t>(options_.data.prefetch_batches));
-        Progress progress("captions", static_cast<std::int64_t>(files.size()),
-                          options_.runtime.progress && files.size() > batch, -1);
-        std::size_t done = 0;
+        Progress progress("captions", std::ssize(files),
+                          output != nullptr && options_.runtime.progress && files.size() > batch, -1);
+        std::size_t done = 0, unreadable = 0;
+        ExitCode code = ExitCode::ok;
+        bool stopped = false;
+        for (const nlohmann::json& of_rank : gathered(stop_requested())) stopped |= of_rank.get<bool>();
         progress.update(0);
-        while (done < files.size()) {
-            if (stop_requested()) {
-                progress.clear();
-                log_warning("stopped by a signal: {} of {} pictures were captioned", done, files.size());
-                return ExitCode::stopped;
+        while (done < files.size() && !stopped) {
+            nlohmann::json own = {{"pictures", caption(next_batch(stream, batch))}};
+            own["stop"] = stop_requested();
+            std::vector<CaptionedPicture> pictures;
+            for (const nlohmann::json& of_rank : gathered(own)) {
+                stopped |= of_rank["stop"].get<bool>();
+                for (const nlohmann::json& picture : of_rank["pictures"]) {
+                    pictures.push_back({files[done++], {}, picture["problem"]});
+                    for (const nlohmann::json& one : picture["captions"])
+                        pictures.back().captions.push_back({one[0], one[1]});
+                    if (pictures.back().problem.empty()) continue;
+                    code = picture["code"];
+                    ++unreadable;
+                    if (output != nullptr) log_error_text(pictures.back().problem);
+                }
             }
-            const std::vector<StreamedPicture> pictures = next_batch(stream, batch);
-            const std::string lines = caption(pictures);
+            if (output == nullptr) continue;
             if (isatty(STDOUT_FILENO)) progress.clear();    // the lines would begin behind it
-            write_standard_output(lines, "captions");
-            done += pictures.size();
+            output->write(pictures);
             progress.update(static_cast<std::int64_t>(done));
         }
-        return code_;
+        progress.clear();
+        if (output != nullptr && !options_.write.form.empty())
+            log_info("{} of {} pictures have their captions{}", done - unreadable, files.size(), place());
+        if (done == files.size()) return code;
+        if (output != nullptr)
+            log_warning(
+                "stopped by a signal: {} of {} pictures were captioned{}", done, files.size(),
+                options_.write.form.empty() ? "" : "; the same command" + output->to_go_on() + " does the others");
+        return ExitCode::stopped;
     }
 
   private:
+    std::string place() const {
+        const fs::path& output = options_.write.output;
+        return output.empty() ? " beside them" : fmt::format(" in {}", output.string());
+    }
+
+    // This rank's: every size-th batch.
+    std::vector<fs::path> dealt(const std::vector<fs::path>& files, std::size_t batch) const {
+        const std::size_t ranks = ranks_ == nullptr ? 1 : static_cast<std::size_t>(ranks_->size());
+        const std::size_t own = ranks_ == nullptr ? 0 : static_cast<std::size_t>(ranks_->rank());
+        std::vector<fs::path> part;
+        for (std::size_t i = 0; i < files.size(); ++i)
+            if (i / batch % ranks == own) part.push_back(files[i]);
+        return part;
+    }
+
+    std::vector<nlohmann::json> gathered(const nlohmann::json& own) const {
+        if (ranks_ == nullptr) return {own};
+        return all_gather_json(*ranks_, own, "captions of the ranks");
+    }
+
     // A picture goes by its name as given (in a folder: as printed), then by its base name.
     static std::vector<std::string> names_of(const fs::path& file) { return {file.string(), file.filename().string()}; }
 
@@ -113,31 +136,28 @@ class CaptionRun {
         return {prompts_.of(names_of(picture.file)), digest_value(std::as_bytes(std::span(picture.pixels_3SS)))};
     }
 
-    // The next pictures up to the batch-th readable one; unreadable ones between them come along.
     static std::vector<StreamedPicture> next_batch(PictureStream& stream, std::size_t batch) {
         std::vector<StreamedPicture> pictures;
-        std::size_t readable = 0;
-        while (readable < batch) {
+        while (pictures.size() < batch) {
             std::optional<StreamedPicture> picture = stream.next();
             if (!picture) break;
-            readable += picture->problem.empty() ? 1 : 0;
             pictures.push_back(std::move(*picture));
         }
         return pictures;
     }
 
-    // Lines for standard output, in the pictures' order; what is wrong with a picture goes to stderr.
-    std::string caption(const std::vector<StreamedPicture>& pictures) {
+    // [{"captions": [[text, log-probability], ...], "problem": why there are none, "code": its exit code}, ...]
+    nlohmann::json caption(const std::vector<StreamedPicture>& pictures) {
         const std::int64_t size = options_.model.image_size, picture_bytes = 3 * size * size;
-        std::int64_t readable = 0;
-        for (const StreamedPicture& picture : pictures) readable += picture.problem.empty() ? 1 : 0;
+        const auto is_readable = [](const StreamedPicture& picture) { return picture.problem.empty(); };
+        const std::int64_t readable = std::count_if(pictures.begin(), pictures.end(), is_readable);
         std::vector<std::vector<Caption>> captions;
         if (readable > 0) {
             const at::Tensor images_I3SS = staging_tensor({readable, 3, size, size}, at::kByte, device_);
             std::vector<PictureRequest> requests;
             auto* place = static_cast<std::uint8_t*>(images_I3SS.data_ptr());
             for (const StreamedPicture& picture : pictures) {
-                if (!picture.problem.empty()) continue;
+                if (!is_readable(picture)) continue;
                 std::memcpy(place, picture.pixels_3SS.data(), static_cast<std::size_t>(picture_bytes));
                 place += picture_bytes;
                 requests.push_back(request_of(picture));
@@ -145,38 +165,68 @@ class CaptionRun {
             captions = caption_images(captioner_, arena_.weights(), to_device(images_I3SS, device_), tokenizer_,
                                       options_.generate, requests, options_.train.seed);
         }
-        std::string lines;
+        nlohmann::json told = nlohmann::json::array();
         auto next = captions.begin();
         for (const StreamedPicture& picture : pictures) {
-            if (!picture.problem.empty()) {
-                log_error_text(picture.problem);
-                code_ = picture.code;
-            }
-            lines += lines_of(picture, picture.problem.empty() ? *next++ : std::vector<Caption>(), options_.json);
+            nlohmann::json texts = nlohmann::json::array();
+            if (is_readable(picture))
+                for (const Caption& one : *next++)
+                    texts.push_back({options_.write.prefix + one.text + options_.write.suffix, one.log_probability});
+            told.push_back({{"captions", texts}, {"problem", picture.problem}, {"code", picture.code}});
         }
-        return lines;
+        return told;
     }
 
     const Options& options_;
+    HostMessages* ranks_;
     c10::Device device_;
     Captioner captioner_;
     Arena arena_;
     Vocabulary vocabulary_;
     WordPieceTokenizer tokenizer_;
     PicturePrompts prompts_;
-    ExitCode code_ = ExitCode::ok;
 };
 
 }    // namespace
 
-ExitCode run_caption(Options options) {
-    const std::vector<fs::path> files = list_pictures(options.images, stop_requested);
-    if (stop_requested()) return ExitCode::stopped;
-    const ArenaPlacement placement = open_device(options.runtime, 0, 1);
-    set_loader_threads(options, set_threads(options), /*decodes=*/true);
+ExitCode run_caption(Options options, const MpiSession* session, HostMessages* ranks) {
+    const bool first = ranks == nullptr || ranks->rank() == 0;
+    std::unique_ptr<CaptionOutput> output;    // on the first rank, which alone has standard input
+    const auto list = [&] {
+        std::vector<ListedPicture> pictures = list_pictures(options.images, stop_requested);
+        if (stop_requested()) return std::string();
+        output = open_caption_output(options, pictures);
+        output->leave_out_done(pictures);
+        std::string names = "+";    // a list, if an empty one
+        for (const ListedPicture& picture : pictures) (names += picture.file.string()) += '\0';
+        return names;
+    };
+    const std::string names = ranks == nullptr ? list() : run_on_first_rank(*ranks, list);
+    if (names.empty()) return ExitCode::stopped;
+    std::vector<fs::path> files;
+    for (std::size_t begin = 1, end; begin < names.size(); begin = end + 1) {
+        end = names.find('\0', begin);
+        files.emplace_back(names.substr(begin, end - begin));
+    }
+    if (files.empty()) {
+        if (first) log_info("no picture is left to caption");
+        return ExitCode::ok;
+    }
+    if (ranks != nullptr) check_same_options(options, *ranks);
+    const int own_cores = ranks == nullptr ? set_threads(options) : set_threads(options, *ranks);
+    set_loader_threads(options, own_cores, /*decodes=*/true);
     set_evaluation_batch(options);
-    adopt_model_shape(options);
-    return CaptionRun(options, placement).run(files);
+    adopt_model_shape(options, ranks);
+    std::optional<CaptionRun> run;
+    const auto open = [&] {
+        run.emplace(options,
+                    open_device(options.runtime, session == nullptr ? 0 : session->local_rank(),
+                                session == nullptr ? 1 : session->local_size()),
+                    ranks);
+    };
+    ranks == nullptr ? open() : run_together(*ranks, open);
+    run->load_weights();
+    return run->run(files, output.get());
 }
 
 }    // namespace blip

@@ -13,8 +13,9 @@ namespace blip {
 // communicator: over all ranks of the session, for host messages; training on GPUs puts NCCL's on top of it.
 ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<Communicator> communicator);
 ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_ptr<Communicator> communicator);
+// session and ranks: nullptr for a process by itself. Collective.
+ExitCode run_caption(Options options, const MpiSession* session, HostMessages* ranks);
 // These need no MPI.
-ExitCode run_caption(Options options);
 ExitCode run_export(const Options& options);
 ExitCode run_score(const Options& options);
 // json: one JSON object in place of lines.

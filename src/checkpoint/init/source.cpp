@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <regex>
+
 #include <algorithm>
 #include <iterator>
 #include <span>
@@ -74,9 +76,26 @@ std::string InitSource::config() const {
     return is_there(beside) ? read_model_json(beside) : "";
 }
 
+namespace {
+
+// People give what Hugging Face's tools take: the name of a model on the hub, or an address.
+std::string describe_absent(const std::string& init) {
+    static const std::regex hub_name("[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*");
+    if (init.find("://") != std::string::npos) return "an address is not opened: download the file, and give its path";
+    if (std::regex_match(init, hub_name) && !fs::path(init).has_extension())
+        return fmt::format(
+            "no such file or folder; if it is a model on the Hugging Face hub: `hf download {0} --local-dir {1}`, and "
+            "--init {1}",
+            init, fs::path(init).filename().string());
+    return "no such file or folder";
+}
+
+}    // namespace
+
 InitSource open_init(const fs::path& init) {
     if (!is_there(init))
-        throw Error(ExitCode::missing_input, fmt::format("--init {}: no such file or folder", init.string()));
+        throw Error(ExitCode::missing_input,
+                    fmt::format("--init {}: {}", init.string(), describe_absent(init.string())));
     std::error_code ignored;
     if (!fs::is_directory(init, ignored)) return {WeightFile::open(init), init.parent_path(), {}};
     if (is_there(init / kManifestName)) return from_checkpoint(read_checkpoint(init));

@@ -50,14 +50,13 @@ void declare_prompts(OptionTable& table, GenerateOptions& generate) {
               "name (caption)",
               generate.prompts)
         .only_for(for_generating);
-    OptionSpec& prompt = table.text("prompt", "TEXT",
-                                    "how each caption begins; it is cut off again (quote it in a config file: it ends "
-                                    "with a space)",
-                                    generate.prompt, often);
+    OptionSpec& prompt =
+        table.text("prompt", "TEXT", "how each caption begins; it is cut off again (a space at its end is added)",
+                   generate.prompt, often);
     prompt.only_for(for_generating);
     prompt.set = [&generate](std::string_view text) {
         if (const auto problem = prompt_problem(text)) throw BadValue(*problem);
-        generate.prompt = text;
+        generate.prompt = complete_prompt(text);
     };
 }
 
@@ -98,6 +97,21 @@ void declare_evaluation(OptionTable& table, EvaluateOptions& evaluate) {
         .only_for(for_evaluate);
 }
 
+void declare_caption_files(OptionTable& table, CaptionFileOptions& write) {
+    table.group("Captions into files", for_caption);
+    table.choice("write", {"txt", "csv", "jsonl"},
+                 "txt: a file of that name beside each picture, a caption a line; csv, jsonl: one file, which a second "
+                 "run completes; nothing is printed then",
+                 write.form, often | command_line_only);
+    table.path("output", "PATH", "with --write: the file; with --write txt: a folder for the files", write.output,
+               often | command_line_only);
+    table.text("prefix", "TEXT", "written before each caption", write.prefix, command_line_only);
+    table.text("suffix", "TEXT", "written behind each caption", write.suffix, command_line_only);
+    table.flag("skip-existing", "leave out pictures that have a .txt already", write.skip_existing,
+               often | command_line_only);
+    table.flag("overwrite", "replace what is there", write.overwrite, often | command_line_only);
+}
+
 void declare_logging(OptionTable& table, Options& options) {
     TrainOptions& train = options.train;
     table
@@ -131,6 +145,7 @@ void declare_captions(OptionTable& table, Options& options) {
     declare_prompts(table, options.generate);
     declare_evaluation(table, options.evaluate);
     declare_logging(table, options);
+    declare_caption_files(table, options.write);
 }
 
 void declare_export(OptionTable& table, Options& options) {

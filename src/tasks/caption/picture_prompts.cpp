@@ -31,7 +31,7 @@ PicturePrompts::PicturePrompts(const GenerateOptions& generate, const WordPieceT
     for (const auto& [key, value] : prompts.items()) {
         const std::string where = fmt::format("{}: the prompt of '{}'", file_, key);
         if (!value.is_string()) throw Error(ExitCode::bad_data, fmt::format("{} is no text", where));
-        const auto prompt = value.get<std::string>();
+        const std::string prompt = complete_prompt(value.get<std::string>());
         if (const auto problem = prompt_problem(prompt))
             throw Error(ExitCode::bad_data, fmt::format("{} {}", where, *problem));
         check_room(prompt, where);

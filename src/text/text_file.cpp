@@ -1,5 +1,5 @@
-// See the header.
-#include "data_prep/coco_pack/readers/text_file.h"
+// See text_file.h.
+#include "blip/text/text_file.h"
 
 #include <csv.h>
 #include <fmt/format.h>
@@ -75,6 +75,13 @@ void for_each_row(const JsonFile& file, std::string_view text, char delimiter,
     if (within) bad_json(file, fmt::format("line {}", reading.row_line), "a cell's quote does not end");
     csv_fini(&reading.parser, Reading::end_cell, Reading::end_row, &reading);
     if (reading.thrown) std::rethrow_exception(reading.thrown);
+}
+
+std::string csv_cell(std::string_view text) {
+    if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
+    std::string cell(2 * text.size() + 2, '\0');
+    cell.resize(csv_write(cell.data(), cell.size(), text.data(), text.size()));
+    return cell;
 }
 
 char find_delimiter(std::string_view text) {

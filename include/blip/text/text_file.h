@@ -1,4 +1,5 @@
-// Text files that people write: UTF-8 or named as what they are instead; CSV. Used by the readers.
+// Text files that people write: UTF-8 or named as what they are instead; CSV. Used by coco_pack's readers and by the
+// captions that go into files.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +24,8 @@ void for_each_line(std::string_view text, const std::function<void(std::int64_t 
 // empty lines are skipped. line: where the row begins, from 1. Throws bad_data for quotes that do not end.
 void for_each_row(const JsonFile& file, std::string_view text, char delimiter,
                   const std::function<void(std::int64_t line, std::vector<std::string> cells)>& take);
+// A cell as it stands in a CSV text, in quotes where it needs them.
+std::string csv_cell(std::string_view text);
 // Of the first line: the one of , tab ; | that is there most often.
 char find_delimiter(std::string_view text);
 
