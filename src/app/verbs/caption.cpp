@@ -53,13 +53,16 @@ class CaptionRun {
     // the code of the last picture that could not be read; stopped if a signal left pictures over.
     ExitCode run(const std::vector<fs::path>& files, CaptionOutput* output) {
         if (output != nullptr) warn_of_unknown(files);
-        const auto batch = static_cast<std::size_t>(options_.evaluate.batch);
-        PictureStream stream(dealt(files, batch),
+        const std::size_t ranks = ranks_ == nullptr ? 1 : static_cast<std::size_t>(ranks_->size());
+        // few pictures are shared, too
+        const std::size_t batch =
+            std::min(static_cast<std::size_t>(options_.evaluate.batch), (files.size() + ranks - 1) / ranks);
+        PictureStream stream(dealt(files, ranks, batch),
                              options_.exif_orientation ? ExifOrientation::applied : ExifOrientation::ignored,
                              options_.model.image_size, options_.data.loader_threads,
                              batch * static_cast<std::size_t>(options_.data.prefetch_batches));
         Progress progress("captions", std::ssize(files),
-                          output != nullptr && options_.runtime.progress && files.size() > batch, -1);
+                          output != nullptr && options_.runtime.progress && files.size() > ranks * batch, -1);
         std::size_t done = 0, unreadable = 0;
         ExitCode code = ExitCode::ok;
         bool stopped = false;
@@ -104,8 +107,7 @@ class CaptionRun {
     }
 
     // This rank's: every size-th batch.
-    std::vector<fs::path> dealt(const std::vector<fs::path>& files, std::size_t batch) const {
-        const std::size_t ranks = ranks_ == nullptr ? 1 : static_cast<std::size_t>(ranks_->size());
+    std::vector<fs::path> dealt(const std::vector<fs::path>& files, std::size_t ranks, std::size_t batch) const {
         const std::size_t own = ranks_ == nullptr ? 0 : static_cast<std::size_t>(ranks_->rank());
         std::vector<fs::path> part;
         for (std::size_t i = 0; i < files.size(); ++i)
