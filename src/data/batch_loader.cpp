@@ -1,88 +1,68 @@
-// Worker threads read, verify and transform (or copy) the images of a few batches ahead. Work is handed out image by
-// image, so that all threads help with the batch that is needed next; batches leave in the order of their requests, and
-// which thread did what never shows in the result.
+// A batch is a job of the prefetcher: its images, each by itself, and all its captions.
 #include "blip/data/batch_loader.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <condition_variable>
-#include <deque>
-#include <exception>
-#include <mutex>
-#include <thread>
+#include <utility>
 
 #include "blip/base/error.h"
+#include "blip/data/prefetcher.h"
 #include "blip/image/augment.h"
 
 namespace blip {
-
-namespace {
-
-// A batch in the making. Fields below batch are guarded by the loader's mutex; the batch's images are written by the
-// threads that claimed them, each its own part.
-struct Slot {
-    Batch batch;
-    std::size_t claimed = 0, done = 0;
-    std::size_t failed_item = SIZE_MAX;    // lowest failed item: the same error whatever the thread count
-    std::exception_ptr failure;
-};
-
-}    // namespace
 
 struct BatchLoader::Impl {
     const PackedDataset& dataset;
     const SplitTables& split;
     AugmentOptions augment;
     int image_size;
-    std::size_t capacity;
     std::function<std::optional<BatchRequest>()> next_request;
     PixelAllocator allocate_pixels;    // empty: pictures are transformed here
+    Prefetcher prefetcher;             // last: its threads use the others
 
-    mutable std::mutex mutex;
-    std::condition_variable work_changed, batch_finished;
-    std::deque<std::shared_ptr<Slot>> slots;
-    bool requesting = false, ended = false, stopping = false;
-    std::exception_ptr failure;    // thrown once, thrown always
-    std::vector<std::thread> threads;
+    struct Job : Prefetcher::Job {
+        const Impl& loader;
+        Batch batch;
 
-    Impl(const PackedDataset& d, const SplitTables& s, const AugmentOptions& a, int size, int prefetch,
+        Job(const Impl& of, BatchRequest request) : loader(of) {
+            batch.request = std::move(request);
+            loader.prepare(batch);
+        }
+        std::size_t parts() const override { return batch.request.images.size() + 1; }
+        void load(std::size_t part) override {
+            if (part < batch.request.images.size())
+                loader.load_image(batch, part);
+            else
+                loader.load_captions(batch);
+        }
+    };
+
+    Impl(const PackedDataset& d, const SplitTables& s, const AugmentOptions& a, int size, int prefetch, int threads,
          std::function<std::optional<BatchRequest>()> request, PixelAllocator allocate)
         : dataset(d),
           split(s),
           augment(a),
           image_size(size),
-          capacity(static_cast<std::size_t>(std::max(prefetch, 1))),
           next_request(std::move(request)),
-          allocate_pixels(std::move(allocate)) {}
+          allocate_pixels(std::move(allocate)),
+          prefetcher(
+              [this]() -> std::unique_ptr<Prefetcher::Job> {
+                  std::optional<BatchRequest> next = next_request();
+                  return next ? std::make_unique<Job>(*this, std::move(*next)) : nullptr;
+              },
+              prefetch, threads) {}
 
-    // images first, then one item for all captions
-    static std::size_t items(const Slot& slot) { return slot.batch.request.images.size() + 1; }
-
-    void work();
-    void request_batch(std::unique_lock<std::mutex>& lock);
-    void prepare(Slot& slot) const;
+    void prepare(Batch& batch) const;
     void place_pictures(Batch& batch) const;
     AugmentPlan plan_of(const BatchRequest& request, std::size_t i, int height, int width) const;
     void load_image(Batch& batch, std::size_t i) const;
     void copy_crop(const Image& image, Batch& batch, std::size_t i) const;
-    // The front batch is complete, or none will come. With the lock held.
-    bool front_is_done() const { return slots.empty() ? ended : slots.front()->done == items(*slots.front()); }
     void load_captions(Batch& batch) const;
-    void stop() {
-        {
-            const std::lock_guard lock(mutex);
-            stopping = true;
-        }
-        work_changed.notify_all();
-        for (auto& thread : threads) thread.join();
-        threads.clear();
-    }
 };
 
 // Checks a request and makes room for its result.
-void BatchLoader::Impl::prepare(Slot& slot) const {
-    Batch& batch = slot.batch;
+void BatchLoader::Impl::prepare(Batch& batch) const {
     const BatchRequest& request = batch.request;
     const auto outside = [](std::int64_t index, std::size_t count) {
         return index < 0 || static_cast<std::size_t>(index) >= count;
@@ -165,101 +145,22 @@ void BatchLoader::Impl::load_captions(Batch& batch) const {
     }
 }
 
-// Fetches the next request and queues it. One thread at a time (requesting), without the lock while the caller's code
-// runs.
-void BatchLoader::Impl::request_batch(std::unique_lock<std::mutex>& lock) {
-    requesting = true;
-    lock.unlock();
-    auto slot = std::make_shared<Slot>();
-    bool last = false;
-    try {
-        if (auto request = next_request()) {
-            slot->batch.request = std::move(*request);
-            prepare(*slot);
-        } else {
-            last = true;
-        }
-    } catch (...) {
-        slot->failure = std::current_exception();
-    }
-    lock.lock();
-    requesting = false;
-    ended = last || slot->failure;
-    if (slot->failure) slot->claimed = slot->done = items(*slot);
-    if (!last) slots.push_back(std::move(slot));
-    work_changed.notify_all();
-    batch_finished.notify_all();
-}
-
-void BatchLoader::Impl::work() {
-    std::unique_lock lock(mutex);
-    while (!stopping) {
-        const auto unclaimed =
-            std::find_if(slots.begin(), slots.end(), [](const auto& slot) { return slot->claimed < items(*slot); });
-        if (unclaimed == slots.end()) {
-            if (!requesting && !ended && slots.size() < capacity)
-                request_batch(lock);
-            else
-                work_changed.wait(lock);
-            continue;
-        }
-        const std::shared_ptr<Slot> slot = *unclaimed;
-        const std::size_t item = slot->claimed++;
-        lock.unlock();
-        std::exception_ptr failure;
-        try {
-            if (item < slot->batch.request.images.size())
-                load_image(slot->batch, item);
-            else
-                load_captions(slot->batch);
-        } catch (...) {
-            failure = std::current_exception();
-        }
-        lock.lock();
-        if (failure && item < slot->failed_item) {
-            slot->failed_item = item;
-            slot->failure = failure;
-        }
-        if (++slot->done == items(*slot)) batch_finished.notify_all();
-    }
-}
-
 BatchLoader::BatchLoader(const PackedDataset& dataset, const SplitTables& split, const DataOptions& data,
                          const AugmentOptions& augment, int image_size, int threads,
-                         std::function<std::optional<BatchRequest>()> next_request, PixelAllocator allocate_pixels)
-    : impl_(std::make_unique<Impl>(dataset, split, augment, image_size, data.prefetch_batches, std::move(next_request),
-                                   std::move(allocate_pixels))) {
+                         std::function<std::optional<BatchRequest>()> next_request, PixelAllocator allocate_pixels) {
     if (image_size < 1) throw Error(ExitCode::usage, fmt::format("image size {} is not positive", image_size));
-    try {
-        for (int t = 0; t < std::max(threads, 1); ++t) impl_->threads.emplace_back([this] { impl_->work(); });
-    } catch (...) {
-        impl_->stop();
-        throw;
-    }
+    impl_ = std::make_unique<Impl>(dataset, split, augment, image_size, data.prefetch_batches, threads,
+                                   std::move(next_request), std::move(allocate_pixels));
 }
 
-BatchLoader::~BatchLoader() { impl_->stop(); }
+BatchLoader::~BatchLoader() = default;
 
 std::optional<Batch> BatchLoader::next() {
-    std::unique_lock lock(impl_->mutex);
-    if (impl_->failure) std::rethrow_exception(impl_->failure);
-    impl_->batch_finished.wait(lock, [&] { return impl_->front_is_done(); });
-    if (impl_->slots.empty()) return std::nullopt;
-    const std::shared_ptr<Slot> slot = std::move(impl_->slots.front());
-    impl_->slots.pop_front();
-    impl_->work_changed.notify_all();
-    if (slot->failure) {
-        impl_->failure = slot->failure;
-        impl_->ended = true;
-        impl_->slots.clear();
-        std::rethrow_exception(impl_->failure);
-    }
-    return std::move(slot->batch);
+    const std::unique_ptr<Prefetcher::Job> job = impl_->prefetcher.next();
+    if (!job) return std::nullopt;
+    return std::move(static_cast<Impl::Job&>(*job).batch);
 }
 
-bool BatchLoader::ready() const {
-    const std::lock_guard lock(impl_->mutex);
-    return impl_->failure || impl_->front_is_done();
-}
+bool BatchLoader::ready() const { return impl_->prefetcher.ready(); }
 
 }    // namespace blip

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -23,7 +24,7 @@
 #include "src/app/caption_inputs.h"
 #include "src/app/caption_outputs.h"
 #include "src/app/compute.h"
-#include "src/app/picture_stream.h"
+#include "src/app/picture_batch.h"
 #include "src/app/startup.h"
 #include "src/app/verbs/verbs.h"
 #include "src/app/vocabulary_file.h"
@@ -57,10 +58,16 @@ class CaptionRun {
         // few pictures are shared, too
         const std::size_t batch =
             std::min(static_cast<std::size_t>(options_.evaluate.batch), (files.size() + ranks - 1) / ranks);
-        PictureStream stream(dealt(files, ranks, batch),
-                             options_.exif_orientation ? ExifOrientation::applied : ExifOrientation::ignored,
-                             options_.model.image_size, options_.data.loader_threads,
-                             batch * static_cast<std::size_t>(options_.data.prefetch_batches));
+        Prefetcher batches(
+            [this, own = dealt(files, ranks, batch), batch, next = std::size_t{0}]() mutable {
+                auto job = std::make_unique<PictureBatch>(
+                    options_.exif_orientation ? ExifOrientation::applied : ExifOrientation::ignored,
+                    options_.model.image_size);
+                while (next < own.size() && job->pictures.size() < batch)
+                    job->pictures.push_back({std::move(own[next++]), {}, {}, ExitCode::ok});
+                return job->pictures.empty() ? nullptr : std::move(job);
+            },
+            options_.data.prefetch_batches, options_.data.loader_threads);
         Progress progress("captions", std::ssize(files),
                           output != nullptr && options_.runtime.progress && files.size() > ranks * batch, -1);
         std::size_t done = 0, unreadable = 0;
@@ -69,7 +76,10 @@ class CaptionRun {
         for (const nlohmann::json& of_rank : gathered(stop_requested())) stopped |= of_rank.get<bool>();
         progress.update(0);
         while (done < files.size() && !stopped) {
-            nlohmann::json own = {{"pictures", caption(next_batch(stream, batch))}};
+            // in the last round some ranks have none
+            const std::unique_ptr<Prefetcher::Job> job = batches.next();
+            nlohmann::json own = {
+                {"pictures", job ? caption(static_cast<PictureBatch&>(*job).pictures) : nlohmann::json::array()}};
             own["stop"] = stop_requested();
             std::vector<CaptionedPicture> pictures;
             for (const nlohmann::json& of_rank : gathered(own)) {
@@ -134,32 +144,22 @@ class CaptionRun {
     }
 
     // Drawn captions depend on the picture as the model sees it, so that its name and place do not matter.
-    PictureRequest request_of(const StreamedPicture& picture) const {
+    PictureRequest request_of(const LoadedPicture& picture) const {
         return {prompts_.of(names_of(picture.file)), digest_value(std::as_bytes(std::span(picture.pixels_3SS)))};
     }
 
-    static std::vector<StreamedPicture> next_batch(PictureStream& stream, std::size_t batch) {
-        std::vector<StreamedPicture> pictures;
-        while (pictures.size() < batch) {
-            std::optional<StreamedPicture> picture = stream.next();
-            if (!picture) break;
-            pictures.push_back(std::move(*picture));
-        }
-        return pictures;
-    }
-
     // [{"captions": [[text, log-probability], ...], "problem": why there are none, "code": its exit code}, ...]
-    nlohmann::json caption(const std::vector<StreamedPicture>& pictures) {
+    nlohmann::json caption(const std::vector<LoadedPicture>& pictures) {
         const std::int64_t size = options_.model.image_size, picture_bytes = 3 * size * size;
-        const auto is_readable = [](const StreamedPicture& picture) { return picture.problem.empty(); };
-        const std::int64_t readable = std::count_if(pictures.begin(), pictures.end(), is_readable);
+        const std::int64_t readable =
+            std::count_if(pictures.begin(), pictures.end(), std::mem_fn(&LoadedPicture::readable));
         std::vector<std::vector<Caption>> captions;
         if (readable > 0) {
             const at::Tensor images_I3SS = staging_tensor({readable, 3, size, size}, at::kByte, device_);
             std::vector<PictureRequest> requests;
             auto* place = static_cast<std::uint8_t*>(images_I3SS.data_ptr());
-            for (const StreamedPicture& picture : pictures) {
-                if (!is_readable(picture)) continue;
+            for (const LoadedPicture& picture : pictures) {
+                if (!picture.readable()) continue;
                 std::memcpy(place, picture.pixels_3SS.data(), static_cast<std::size_t>(picture_bytes));
                 place += picture_bytes;
                 requests.push_back(request_of(picture));
@@ -169,9 +169,9 @@ class CaptionRun {
         }
         nlohmann::json told = nlohmann::json::array();
         auto next = captions.begin();
-        for (const StreamedPicture& picture : pictures) {
+        for (const LoadedPicture& picture : pictures) {
             nlohmann::json texts = nlohmann::json::array();
-            if (is_readable(picture))
+            if (picture.readable())
                 for (const Caption& one : *next++)
                     texts.push_back({options_.write.prefix + one.text + options_.write.suffix, one.log_probability});
             told.push_back({{"captions", texts}, {"problem", picture.problem}, {"code", picture.code}});
