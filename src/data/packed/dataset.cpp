@@ -47,7 +47,7 @@ void PackedDataset::Impl::read_header(hid_t root) {
     const std::string what = path.string();
     if (h5_check(H5Aexists(root, "format"), what + ": its attributes cannot be read") == 0 ||
         read_text_attribute(root, "format", what) != packed_format_name)
-        throw Error(ExitCode::bad_data, what + ": is an HDF5 file, but not one made by coco_pack");
+        throw Error(ExitCode::bad_data, what + ": is an HDF5 file, but not one that blip_mpi pack made");
     format_version = read_integer_attribute(root, "format_version", what);
     if (format_version < oldest_packed_format_version || format_version > packed_format_version)
         throw Error(ExitCode::bad_data,
@@ -72,15 +72,20 @@ PackedDataset PackedDataset::open_for_check(const std::filesystem::path& path) {
     impl->fd = FileDescriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     struct stat status {};
     if (!impl->fd || fstat(impl->fd.get(), &status) != 0)
-        throw Error(
-            errno == ENOENT ? ExitCode::missing_input : ExitCode::io,
-            fmt::format("{}: cannot be opened: {}; make it with coco_pack", path.string(), std::strerror(errno)));
-    if (!S_ISREG(status.st_mode))
-        throw Error(ExitCode::bad_data, path.string() + ": is not a file; give a file made by coco_pack");
+        throw Error(errno == ENOENT ? ExitCode::missing_input : ExitCode::io,
+                    fmt::format("{}: cannot be opened: {}; blip_mpi pack makes such files", path.string(),
+                                std::strerror(errno)));
     const std::string what = path.string();
+    const bool packed_once = path.extension() == ".h5" || path.extension() == ".hdf5";
+    const std::string remedy = packed_once ? "; copy it again, or make it anew with blip_mpi pack"
+                                           : fmt::format(
+                                                 "; pack it first, and give what comes out: blip_mpi pack {} "
+                                                 "--out my.h5",
+                                                 what);
+    if (!S_ISREG(status.st_mode)) throw Error(ExitCode::bad_data, what + ": is not a file" + remedy);
     // by name, as the library asks for one; had the file been replaced since, no picture would match its digest
     const H5File file(h5_check(H5Fopen(path.c_str(), H5F_ACC_RDONLY, file_access().get()),
-                               what + ": cannot be read as a whole HDF5 file; make it with coco_pack"));
+                               what + ": cannot be read as a whole HDF5 file" + remedy));
     if (!has_checksums(file))
         log_info(
             "{}: another program wrote its structures, without checksums: damage to them may crash HDF5's library; "

@@ -223,7 +223,7 @@ BOOST_AUTO_TEST_CASE(other_files_are_refused) {
         const H5File file(H5Fcreate((dir / "other.h5").c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT));
         write_attribute(file.get(), "format", "something else", "test");
     }
-    BOOST_TEST(contains(first_damage(dir / "other.h5"), "not one made by coco_pack"));
+    BOOST_TEST(contains(first_damage(dir / "other.h5"), "not one that blip_mpi pack made"));
     {
         const H5File file(H5Fcreate((dir / "newer.h5").c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, packed_structures().get()));
         write_attribute(file.get(), "format", std::string(packed_format_name), "test");
