@@ -55,7 +55,7 @@ BOOST_AUTO_TEST_CASE(every_option_reaches_its_field) {
         // a value that is accepted and is not the default
         bool changed = false;
         for (const char* value : {"on", "off", "tiny", "cpu", "fp32", "micro-batch", "test", "some/path", "a photo of ",
-                                  "huggingface", "bf16", "bleu", "0.25", "3", "7"}) {
+                                  "huggingface", "bf16", "bleu", "csv", "0.25", "3", "7"}) {
             try {
                 spec.set(value);
                 changed = spec.get() != plain.specs()[i].get();
@@ -86,6 +86,7 @@ BOOST_AUTO_TEST_CASE(flags_are_read) {
     BOOST_TEST(options.train.seed == 18446744073709551615ULL);
     BOOST_TEST(parse({"caption", "--init", "b", "a.jpg", "--length-penalty", "-1"}).generate.length_penalty == -1);
     BOOST_TEST(parse({"caption", "--init", "b", "a.jpg", "--prompt", ""}).generate.prompt.empty());
+    BOOST_TEST(parse({"caption", "--init", "b", "a.jpg", "--prompt", "a photo of"}).generate.prompt == "a photo of ");
 }
 
 BOOST_AUTO_TEST_CASE(bad_words_are_named) {
@@ -172,7 +173,6 @@ BOOST_AUTO_TEST_CASE(values_out_of_range_are_named) {
     check_refused(train({"--split", "val,,test"}), {"--split", "''"});
     check_refused(train({"--split", "val,val"}), {"--split", "twice"});
     check_refused(train({"--loss-average", "mean"}), {"--loss-average", "'mean'"});
-    check_refused({"caption", "--init", "b", "a.jpg", "--prompt", "a picture of"}, {"--prompt", "space"});
     const auto refused_caption = [](Words more, const Words& named) {
         more.insert(more.begin(), {"caption", "--init", "b", "a.jpg"});
         check_refused(more, named);
