@@ -17,13 +17,14 @@
 #include "data_prep/coco_pack/readers/coco.h"
 #include "data_prep/coco_pack/readers/folders.h"
 #include "data_prep/coco_pack/readers/tables.h"
+#include "data_prep/coco_pack/readers/tars.h"
 
 namespace blip {
 
 namespace fs = std::filesystem;
 
 const std::vector<std::string> source_forms = {"auto",  "coco",   "karpathy",    "nocaps", "flickr",
-                                               "table", "folder", "imagefolder", "llava"};
+                                               "table", "folder", "imagefolder", "llava",  "webdataset"};
 
 namespace {
 
@@ -34,7 +35,7 @@ using Paths = std::vector<fs::path>;
 }
 
 // What a single file holds.
-enum class FileKind { annotations, nocaps, dataset, rows, conversations, json_lines, csv, tokens };
+enum class FileKind { annotations, nocaps, dataset, rows, conversations, json_lines, csv, tokens, tar };
 
 struct KindText {
     FileKind kind;
@@ -50,6 +51,7 @@ constexpr KindText kinds[] = {
     {FileKind::json_lines, "table", "JSON lines of pictures and captions"},
     {FileKind::csv, "table", "a table of pictures and captions"},
     {FileKind::tokens, "flickr", "Flickr's captions"},
+    {FileKind::tar, "webdataset", "WebDataset, tars of key.jpg and key.txt or key.json"},
 };
 const KindText& text_of(FileKind kind) {
     return *std::find_if(std::begin(kinds), std::end(kinds), [&](const KindText& text) { return text.kind == kind; });
@@ -69,12 +71,12 @@ void refuse_binary(const fs::path& file, const std::string& start) {
     if (start.starts_with("\x89HDF\r\n\x1a\n"))
         refuse(file, "is an HDF5 file: if coco_pack made it, train --data takes it as it is");
     if (start.starts_with("PAR1"))
-        refuse(file,
-               "is parquet, which is not read: with Python, datasets.load_dataset(\"parquet\", data_files=...) gives "
-               "its rows; save each picture, and a line {\"file_name\": ..., \"text\": ...} of it in metadata.jsonl");
-    if (start.starts_with("PK\x03\x04") || start.starts_with("\x1f\x8b") ||
-        (start.size() > 262 && start.compare(257, 5, "ustar") == 0))
-        refuse(file, "is an archive: unpack it and give the folder");
+        refuse(
+            file,
+            "is parquet, which is not read: with Python, datasets.load_dataset(\"parquet\", data_files=...) gives "
+            "its rows; save each picture, and a line {\"file_name\": ..., \"text\": ...} of it in metadata.jsonl, or "
+            "add its bytes as KEY.jpg and its caption as KEY.txt to a tar with tarfile");
+    if (start.starts_with("PK\x03\x04")) refuse(file, "is an archive: unpack it and give the folder");
     if (start.find('\0') != std::string::npos && !is_utf16(start))
         refuse(file,
                "is neither text nor a folder; give a folder of pictures, or a file of pictures' names and captions");
@@ -106,6 +108,9 @@ FileKind kind_of_json(const fs::path& file) {
 
 FileKind kind_of(const fs::path& file) {
     const std::string start = first_bytes(file, 1 << 16);
+    if (start.starts_with("\x1f\x8b") || has_tar_name(file) ||
+        start.substr(std::min<std::size_t>(start.size(), 257), 5) == "ustar")
+        return FileKind::tar;
     refuse_binary(file, start);
     const std::size_t first = start.find_first_not_of(" \t\r\n", start.starts_with("\xEF\xBB\xBF") ? 3 : 0);
     if (first == std::string::npos) refuse(file, "is empty");
@@ -142,6 +147,7 @@ TableForm table_form(FileKind kind) {
     return kind == FileKind::csv          ? TableForm::csv
            : kind == FileKind::json_lines ? TableForm::json_lines
            : kind == FileKind::tokens     ? TableForm::flickr_tokens
+           : kind == FileKind::tar        ? TableForm::tar
                                           : TableForm::json_list;
 }
 
@@ -196,8 +202,12 @@ Source read_files(const std::vector<std::pair<fs::path, std::string>>& files, co
             source.splits.push_back(read_annotations(file, split, "", 0));
         else if (own != FileKind::nocaps && own != FileKind::dataset)
             tables.push_back({file, table_form(own), split});
+        if (own == FileKind::tar) source.tars.push_back(file);
         names.push_back(file.filename().string());
     }
+    if (kind == FileKind::tar && !options.images.empty())
+        throw Error(ExitCode::usage, "--images: the pictures are in the tars; leave it out");
+    if (names.size() > 3) names = {fmt::format("{} to {} ({} files)", names.front(), names.back(), names.size())};
     source.description = fmt::format("{}: {}", fmt::join(names, ", "), text_of(kind).described);
     if (kind == FileKind::nocaps) {
         SourceOptions tree = options;
@@ -206,7 +216,7 @@ Source read_files(const std::vector<std::pair<fs::path, std::string>>& files, co
         return read_tree(tree);
     }
     if (kind == FileKind::dataset) source.splits = read_dataset(first, {"train", "val", "test"}, 0);
-    if (!tables.empty()) source.splits = read_tables(tables, source.folder, options);
+    if (!tables.empty()) source.splits = read_tables(tables, source.folder, options, source.notes);
     if (kind == FileKind::tokens || kind == FileKind::csv)
         if (source.splits[0].name.empty()) split_by_lists(source, first.has_parent_path() ? first.parent_path() : ".");
     return source;
@@ -224,6 +234,28 @@ std::string split_in_name(const fs::path& file) {
         word.clear();
     }
     return found;
+}
+
+// The same of a tar, else that of its folder below the one that was given.
+std::string split_of_tar(const fs::path& file) {
+    const std::string split = split_in_name(file);
+    return split.empty() && file.has_parent_path() ? split_from_word(file.begin()->string()) : split;
+}
+
+// "data/{0000..0009}.tar", which stood in quotes, as a shell expands it.
+Paths expanded(const fs::path& path) {
+    static const std::regex range("(.*?)\\{([0-9]{1,9})[.][.]([0-9]{1,9})\\}(.*)");
+    const std::string text = path.string();
+    std::smatch parts;
+    if (fs::exists(path) || !std::regex_match(text, parts, range)) return {path};
+    const int first = std::stoi(parts[2]), last = std::stoi(parts[3]);
+    if (last < first || last - first > 1'000'000)
+        throw Error(ExitCode::usage, fmt::format("{}: the range goes from {} to {}", text, first, last));
+    Paths all;
+    for (int n = first; n <= last; ++n)
+        for (fs::path& one : expanded(fmt::format("{}{:0{}}{}", parts[1].str(), n, parts[2].length(), parts[4].str())))
+            all.push_back(std::move(one));
+    return all;
 }
 
 // Files of captions in a folder, or in the one that is for them.
@@ -266,13 +298,20 @@ Source read_folder(const SourceOptions& options) {
     source.folder = options.images.empty() ? folder : options.images;
     if (may_be("imagefolder"))
         if (const auto files = metadata_files(folder); !files.empty()) {
-            source.splits = read_tables(files, source.folder, options);
+            source.splits = read_tables(files, source.folder, options, source.notes);
             source.description = fmt::format("{}: Hugging Face imagefolder, {} metadata file{}", folder.string(),
                                              files.size(), files.size() == 1 ? "" : "s");
             return source;
         }
     const Paths files = files_below(folder), tables = caption_files(folder);
     const auto pictures = std::count_if(files.begin(), files.end(), has_picture_name);
+    // beside pictures, they are what these came in
+    if (may_be("webdataset") && (pictures == 0 || options.form != "auto")) {
+        std::vector<std::pair<fs::path, std::string>> tars;
+        for (const fs::path& file : files)
+            if (has_tar_name(file)) tars.emplace_back(folder / file, split_of_tar(file));
+        if (!tars.empty()) return read_files(tars, options);
+    }
     if (may_be("table") || may_be("flickr") || may_be("coco") || may_be("llava") || may_be("nocaps")) {
         if (tables.size() == 1) return read_files({{tables[0], ""}}, options);
         std::vector<std::pair<fs::path, std::string>> of_splits;
@@ -318,13 +357,23 @@ Source read_folder(const SourceOptions& options) {
 }    // namespace
 
 Source read_form(const SourceOptions& options) {
-    if (!fs::exists(options.from))
-        throw Error(ExitCode::missing_input, fmt::format("{}: no such file or folder", options.from.string()));
+    Paths from = expanded(options.from);
+    from.insert(from.end(), options.more.begin(), options.more.end());
+    for (const fs::path& path : from)
+        if (!fs::exists(path))
+            throw Error(ExitCode::missing_input, fmt::format("{}: no such file or folder", path.string()));
     if (!options.images.empty() && !fs::is_directory(options.images))
         throw Error(ExitCode::missing_input, fmt::format("--images {}: no such folder", options.images.string()));
     SourceOptions all = options;
     all.limit = 0;    // of the splits that come out
     all.splits = {};
+    std::vector<std::pair<fs::path, std::string>> tars;
+    for (const fs::path& path : from)
+        if (has_tar_name(path) && !fs::is_directory(path)) tars.emplace_back(path, split_in_name(path));
+    if (tars.size() == from.size()) return read_files(tars, all, options.form);
+    if (from.size() > 1)
+        throw Error(ExitCode::usage,
+                    "one file or folder is packed at a time, or several tars, whose names end in .tar");
     if (fs::is_directory(options.from)) return read_folder(all);
     // the name of these says the split
     static const std::regex karpathy("coco_karpathy_(train|val|test)[.]json");

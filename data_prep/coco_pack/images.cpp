@@ -3,8 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 #include <numeric>
+#include <optional>
 #include <span>
 
 #include "blip/base/durable_file.h"
@@ -15,6 +17,7 @@
 #include "blip/text/caption_text.h"
 #include "data_prep/coco_pack/problems.h"
 #include "data_prep/coco_pack/progress.h"
+#include "data_prep/coco_pack/readers/tars.h"
 
 namespace blip {
 
@@ -32,12 +35,47 @@ struct Place {
     std::size_t row;
 };
 
+const SourceImage& image_at(const Source& source, const Place& place) {
+    return source.splits[place.split].images[place.row];
+}
+
 std::vector<Place> all_places(const Source& source) {
     std::vector<Place> places;
     for (std::size_t s = 0; s < source.splits.size(); ++s)
         for (std::size_t row = 0; row < source.splits[s].images.size(); ++row) places.push_back({s, row});
+    // those in tars in the tars' order
+    std::stable_sort(places.begin(), places.end(), [&](const Place& a, const Place& b) {
+        const SourceImage &one = image_at(source, a), &other = image_at(source, b);
+        return std::pair(one.tar, one.member) < std::pair(other.tar, other.member);
+    });
     return places;
 }
+
+// Gives the bytes of each picture, to any thread, once.
+class PictureFiles {
+  public:
+    PictureFiles(const Source& source, const std::vector<Place>& places) : source_(source), places_(places) {
+        if (source.tars.empty()) return;
+        std::vector<TarPictures::Place> in_tars;
+        for (const Place& place : places)
+            in_tars.emplace_back(image_at(source, place).tar, image_at(source, place).member);
+        tars_.emplace(source.tars, std::move(in_tars));
+    }
+    bool in_tars() const { return tars_.has_value(); }
+    // for messages; of a file, where it is
+    fs::path path(std::size_t n) const {
+        const SourceImage& image = image_at(source_, places_[n]);
+        return (in_tars() ? source_.tars[image.tar] : source_.folder) / image.file;
+    }
+    std::string read(std::size_t n) {
+        return tars_ ? tars_->read(n) : read_regular_file(path(n), max_picture_file_bytes);
+    }
+
+  private:
+    const Source& source_;
+    const std::vector<Place>& places_;
+    std::optional<TarPictures> tars_;
+};
 
 // What the first pass learns of a picture.
 struct Look {
@@ -46,8 +84,8 @@ struct Look {
     std::vector<std::vector<TokenId>> tokens;    // of its captions
 };
 
-// Most headers are within the first 32 KiB; large EXIF blocks need the whole file.
-void look_at_header(const fs::path& path, Look& look) {
+// Most headers are within the first 32 KiB; large EXIF blocks need the whole file: then it is false.
+bool look_at_header(const fs::path& path, Look& look) {
     std::string head(32768, '\0');
     std::error_code ignored;
     std::ifstream file;
@@ -58,21 +96,17 @@ void look_at_header(const fs::path& path, Look& look) {
         try {
             look.size = picture_size(as_bytes(head), path.string());
             look.file_bytes = fs::file_size(path, ignored);    // one that went away is met again when it is packed
-            return;
+            return true;
         } catch (const Error&) {
-            // judged by the whole file below
+            // judged by the whole file
         }
     }
-    const std::string bytes = read_regular_file(path, max_picture_file_bytes);
-    look.size = picture_size(as_bytes(bytes), path.string());
-    look.file_bytes = bytes.size();
+    return false;
 }
 
-void look_at_whole(const fs::path& path, Look& look) {
-    const std::string bytes = read_regular_file(path, max_picture_file_bytes);
+ImageSize decoded_size(const std::string& bytes, const fs::path& path) {
     const Image image = decode_picture(as_bytes(bytes), path.string());
-    look.size = {image.height, image.width};
-    look.file_bytes = bytes.size();
+    return {image.height, image.width};
 }
 
 // Takes the pictures with problems out of the source and of looks, which go by places; what was skipped of each split
@@ -121,17 +155,23 @@ Tables make_tables(Source& source, const PictureOptions& options, const WordPiec
     std::vector<Look> looks(places.size());
     PictureProblems problems;
     {
+        PictureFiles files(source, places);
         Progress progress(options.skip_bad ? "looking at" : "reading headers of",
                           static_cast<std::int64_t>(places.size()));
         const auto look_at = [&](std::int64_t number) {
             const auto n = static_cast<std::size_t>(number);
-            const SourceImage& image = source.splits[places[n].split].images[places[n].row];
-            const fs::path path = source.folder / image.file;
+            const SourceImage& image = image_at(source, places[n]);
+            const fs::path path = files.path(n);
             try {
-                options.skip_bad ? look_at_whole(path, looks[n]) : look_at_header(path, looks[n]);
+                if (options.skip_bad || files.in_tars() || !look_at_header(path, looks[n])) {
+                    const std::string bytes = files.read(n);
+                    looks[n].size =
+                        options.skip_bad ? decoded_size(bytes, path) : picture_size(as_bytes(bytes), path.string());
+                    looks[n].file_bytes = bytes.size();
+                }
             } catch (const Error& error) {
                 if (error.code() == ExitCode::internal) throw;
-                problems.add(n, error, path, source.splits[places[n].split].images[places[n].row].where);
+                problems.add(n, error, path, image.where);
             }
             for (const auto& text : image.captions) looks[n].tokens.push_back(caption_tokens(tokenizer, text, prompt));
         };
@@ -155,7 +195,7 @@ Tables make_tables(Source& source, const PictureOptions& options, const WordPiec
     }
     for (std::size_t n = 0; n < places.size(); ++n) {
         SplitTables& split = tables.splits[places[n].split];
-        const SourceImage& image = source.splits[places[n].split].images[places[n].row];
+        const SourceImage& image = image_at(source, places[n]);
         Look& look = looks[n];
         const std::int64_t row =
             options.encoding == PackedEncoding::jpeg
@@ -172,14 +212,15 @@ Tables make_tables(Source& source, const PictureOptions& options, const WordPiec
 
 void write_images(PackedWriter& writer, const Source& source, const PictureOptions& options) {
     const std::vector<Place> places = all_places(source);
+    PictureFiles files(source, places);
     PictureProblems problems;
     Progress progress("packing", static_cast<std::int64_t>(places.size()));
     const auto pack = [&](std::int64_t number) {
         const auto n = static_cast<std::size_t>(number);
         const auto row = static_cast<std::int64_t>(places[n].row);
-        const fs::path path = source.folder / source.splits[places[n].split].images[places[n].row].file;
+        const fs::path path = files.path(n);
         try {
-            const std::string bytes = read_regular_file(path, max_picture_file_bytes);
+            const std::string bytes = files.read(n);
             // once one is bad nothing will be kept: the rest is decoded to list all that are
             if (options.encoding == PackedEncoding::jpeg && !problems.found()) {
                 writer.write_jpeg(places[n].split, row, as_bytes(bytes), path.string());
@@ -191,7 +232,7 @@ void write_images(PackedWriter& writer, const Source& source, const PictureOptio
             if (error.code() == ExitCode::internal ||
                 std::string(error.what()).find(printable_message(path.string())) == std::string::npos)
                 throw;
-            problems.add(n, error, path, source.splits[places[n].split].images[places[n].row].where);
+            problems.add(n, error, path, image_at(source, places[n]).where);
         }
     };
     parallel_for(static_cast<std::int64_t>(places.size()), options.threads, pack,

@@ -24,6 +24,7 @@
 #include "blip/text/caption_text.h"
 #include "data_prep/coco_pack/images.h"
 #include "data_prep/coco_pack/progress.h"
+#include "data_prep/coco_pack/readers/tars.h"
 #include "data_prep/coco_pack/report.h"
 #include "data_prep/coco_pack/source.h"
 
@@ -124,8 +125,11 @@ void pack(const PackOptions& options) {
 OptionTable declare_options(PackOptions& options) {
     OptionTable table;
     SourceOptions& source = options.source;
-    table.path("from", "PATH", "what to pack: a file or folder of any form; the word --from may be left out",
-               source.from);
+    table.path(
+        "from", "PATH",
+        "what to pack: a file or folder of any form, or several tars ('x-{0000..0009}.tar'); the word --from may be "
+        "left out",
+        source.from);
     table.choice("form", source_forms, "the form of it; auto tells it by what is there", source.form);
     table.path("images", "DIR", "the folder of the pictures; that of the file of captions if left out", source.images);
     table.text("image-column", "NAME",
@@ -188,9 +192,14 @@ int run(const std::vector<std::string>& arguments) {
         write_standard_output(table.help(intro), "help");
         return 0;
     }
-    if (loose.size() + table.given("from") > 1)
-        throw Error(ExitCode::usage, fmt::format("'{}': one file or folder is packed at a time", loose.back()));
-    if (!loose.empty()) options.source.from = loose[0];
+    if (!loose.empty() && !table.given("from")) {
+        options.source.from = loose[0];
+        loose.erase(loose.begin());
+    }
+    options.source.more.assign(loose.begin(), loose.end());
+    for (const std::string& word : loose)
+        if (!has_tar_name(word))
+            throw Error(ExitCode::usage, fmt::format("'{}': one file or folder is packed at a time, or tars", word));
     const bool from = !options.source.from.empty(), packs = from || table.given("coco");
     const int actions = from + table.given("coco") + table.given("info") + table.given("check");
     if (actions != 1)

@@ -59,6 +59,7 @@ namespace {
 
 // Where pictures are not at once below the folder but below one folder of it, as Flickr's come: takes that one.
 void find_pictures(Source& source) {
+    if (!source.tars.empty()) return;
     std::vector<fs::path> below;
     for (const auto& entry : fs::directory_iterator(source.folder))
         if (entry.is_directory()) below.push_back(entry.path().filename());

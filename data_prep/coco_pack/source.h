@@ -17,6 +17,9 @@ struct SourceImage {
     std::filesystem::path file;           // below the folder of the pictures
     std::vector<std::string> captions;    // raw, in file order
     std::string where{};                  // "captions.csv, line 3": what names it first
+    // if it is in a tar: which of Source's, and which of its members
+    std::size_t tar = 0;
+    std::int64_t member = -1;
 };
 
 struct SourceSplit {
@@ -29,10 +32,11 @@ struct SourceSplit {
 };
 
 struct Source {
-    std::filesystem::path folder;       // of the pictures
-    std::vector<SourceSplit> splits;    // train, val, test as far as there are
-    std::string description;            // one sentence: which files the splits come from
-    std::vector<std::string> notes;     // what else was found, decided or left out
+    std::filesystem::path folder;               // of the pictures
+    std::vector<std::filesystem::path> tars;    // that have the pictures instead
+    std::vector<SourceSplit> splits;            // train, val, test as far as there are
+    std::string description;                    // one sentence: which files the splits come from
+    std::vector<std::string> notes;             // what else was found, decided or left out
 };
 
 struct SourceOptions {
@@ -40,6 +44,7 @@ struct SourceOptions {
     // a file or folder of any form, the form ("auto" or one of source_forms), the pictures' folder (empty: that of the
     // file), and what the columns are called (empty: as usual)
     std::filesystem::path from, images;
+    std::vector<std::filesystem::path> more;    // further tars, beside from
     std::string form = "auto", image_column, caption_column;
     // per cent of the pictures that become val and test, by their keys' digests; empty: not asked for
     std::string split_by_hash;

@@ -1,7 +1,7 @@
 # What is found on this machine: libraries, LibTorch, CUDA.
 TORCH_ROOT := $(firstword $(patsubst %/include/ATen/core/Tensor.h,%,$(wildcard \
   $(LIBTORCH)/torch/include/ATen/core/Tensor.h $(LIBTORCH)/include/ATen/core/Tensor.h)))
-PKGS        := spdlog fmt libxxhash icu-uc icu-i18n zlib libzip yaml-cpp
+PKGS        := spdlog fmt libxxhash icu-uc icu-i18n zlib libzip libarchive yaml-cpp
 HDF5_PKG    := $(shell pkg-config --exists hdf5 2>/dev/null && echo hdf5 || echo hdf5-serial)
 # what reads pictures
 IMAGE_PKGS  := libjpeg libpng libtiff-4 libwebpdemux

@@ -85,10 +85,14 @@ void bad_json(const JsonFile& file, const std::string& where, const std::string&
 
 JsonFile load_json(const std::filesystem::path& path, const std::vector<std::string>& ignored,
                    const std::string& remedy, IgnoredIn where) {
+    return parse_json(read_file(path), path, ignored, remedy, where);
+}
+
+JsonFile parse_json(std::string text, const std::filesystem::path& path, const std::vector<std::string>& ignored,
+                    const std::string& remedy, IgnoredIn where) {
     JsonFile file;
     file.path = path;
     file.remedy = remedy;
-    std::string text = read_file(path);
     if (is_utf16(text)) throw Error(ExitCode::bad_data, fmt::format("{}: {}", path.string(), describe_encoding(text)));
     if (const std::size_t bad = find_invalid_utf8(text); bad != std::string::npos) {
         file.first_invalid = line_and_column(text, bad);

@@ -12,12 +12,13 @@
 
 namespace blip {
 
-std::string read_text(const std::filesystem::path& path) {
-    std::string text = read_file(path);
-    if (const std::string encoding = describe_encoding(text); !encoding.empty())
-        throw Error(ExitCode::bad_data, fmt::format("{}: {}", path.string(), encoding));
-    if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
-    return text;
+std::string read_text(const std::filesystem::path& path) { return as_text(read_file(path), path); }
+
+std::string as_text(std::string bytes, const std::filesystem::path& origin) {
+    if (const std::string encoding = describe_encoding(bytes); !encoding.empty())
+        throw Error(ExitCode::bad_data, fmt::format("{}: {}", origin.string(), encoding));
+    if (bytes.starts_with("\xEF\xBB\xBF")) bytes.erase(0, 3);
+    return bytes;
 }
 
 void for_each_line(std::string_view text, const std::function<void(std::int64_t, std::string_view)>& take) {

@@ -7,83 +7,14 @@ import os
 import pathlib
 import re
 import shutil
-import subprocess
 import sys
-import tempfile
+import tarfile
 
-BIN = pathlib.Path(os.environ.get('BLIP_BUILD', os.environ.get('BUILD', 'build'))).resolve() / 'bin'
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / 'support'))
+from packing import (PICTURES, ROWS, SPLITS, captions_of, check, expected, finish, flat, pack, put_pictures, refused, run, scratch,
+                     skip, write_csv, write_tar)
+
 CASES = pathlib.Path(os.environ.get('BLIP_CASES', '../shared/cases')).resolve()
-scratch = pathlib.Path(tempfile.mkdtemp(prefix='blip_forms.'))
-passed = failed = skipped = 0
-
-
-def check(name, test):
-    global passed, failed
-    shutil.rmtree(scratch / 'd', ignore_errors=True)
-    (scratch / 'd').mkdir()
-    try:
-        test(scratch / 'd')
-        passed += 1
-    except Exception as problem:
-        failed += 1
-        print(f'FAILED {name}: {type(problem).__name__}: {problem}')
-
-
-def run(*words, code=0, program='coco_pack'):
-    done = subprocess.run([BIN / program, *map(str, words)], capture_output=True, text=True)
-    said = done.stdout + done.stderr
-    assert done.returncode == code, f'exit {done.returncode} instead of {code}: {words}\n{said}'
-    return said
-
-
-def pack(path, *words, digest=False):
-    """The rows of a packed file, and what was said."""
-    out = scratch / 'out.h5'
-    said = run(path, '--out', out, '--overwrite', *words)
-    rows = [json.loads(line) for line in run('--info', out, '--rows').splitlines()]
-    run('--check', out)
-    return (re.search('data digest ([0-9a-f]{16})', said)[1], rows, said) if digest else (rows, said)
-
-
-def refused(path, *parts, code=65, words=()):
-    said = run(path, '--out', scratch / 'no.h5', *words, code=code)
-    for part in parts:
-        assert str(part) in said, f'lacks {part!r}: {said}'
-    assert not list(scratch.glob('no.h5*')), 'something was left behind'
-    return said
-
-
-run('--out', scratch / 'sample', '--train', 12, '--val', 2, '--test', 2, '--seed', 5, program='make_sample')
-PICTURES = sorted((scratch / 'sample').glob('*2014/*.jpg'))[:12]
-WORDS = ['A red square, on grey.', 'zwei "große" Hunde', 'the sea; a boat | a bird', 'a café']
-SPLITS = {'train': 8, 'val': 2, 'test': 2}
-# path without extension -> (split, captions)
-ROWS, number = {}, 0
-for split, count in SPLITS.items():
-    for _ in range(count):
-        ROWS[f'{split}/my pic {number}'] = (split, [WORDS[(number + k) % len(WORDS)] for k in range(1 + number % 2)])
-        number += 1
-
-
-def put_pictures(folder, rows=ROWS):
-    for picture, key in zip(PICTURES, rows):
-        file = folder / f'{key}.jpg'
-        file.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(picture, file)
-
-
-def flat(rows=ROWS):
-    return [(key, split, caption) for key, (split, captions) in rows.items() for caption in captions]
-
-
-def expected(rows=ROWS):
-    return [{'split': split, 'image_id': key, 'file_name': f'{key}.jpg', 'captions': captions}
-            for key, (split, captions) in rows.items()]
-
-
-def write_csv(file, heading, rows, **form):
-    with open(file, 'w', newline='', encoding='utf-8') as stream:
-        csv.writer(stream, **form).writerows([heading, *rows])
 
 
 # The same pictures, keys, splits and captions, in the forms that can hold them.
@@ -135,7 +66,20 @@ def as_coco(folder):
             'annotations': [{'image_id': k, 'caption': c} for k, s, c in flat() if s == split]}))
 
 
-FORMS = [as_csv, as_tsv, as_json_lines, as_json_list, as_side_files, as_imagefolder, as_imagefolder_csv, as_karpathy, as_coco]
+def as_tars(folder):
+    """In the tars alone: three of train, one of them compressed."""
+    pictures = {k: folder / f'{k}.jpg' for k in ROWS}
+    rows = {s: [(k, pictures[k], c if n % 2 else {'caption': c, 'width': 1, 'key': 'no'})
+                for n, (k, (own, c)) in enumerate(ROWS.items()) if own == s] for s in SPLITS}
+    for n in range(3):
+        write_tar(folder / f'mine-train-{n:04d}.tar{".gz" if n == 1 else ""}', rows['train'][n * 3:n * 3 + 3], 'w:gz' if n == 1 else 'w')
+    write_tar(folder / 'mine-val.tar', rows['val'], format=tarfile.PAX_FORMAT)
+    write_tar(folder / 'mine-test.tgz', rows['test'], 'w:gz', format=tarfile.GNU_FORMAT)
+    for split in SPLITS:
+        shutil.rmtree(folder / split)
+
+
+FORMS = [as_tars, as_csv, as_tsv, as_json_lines, as_json_list, as_side_files, as_imagefolder, as_imagefolder_csv, as_karpathy, as_coco]
 digests = {}
 
 
@@ -182,10 +126,6 @@ SMALL = {'a': ('', ['one']), 'sub/b c': ('', ['two']), 'sub/猫': ('', ['three']
 
 def shuffled(rows):
     return sorted(rows, key=lambda row: row['file_name'])
-
-
-def captions_of(rows):
-    return {row['image_id']: row['captions'] for row in rows}
 
 
 def csv_as_python_reads_it(folder):
@@ -351,7 +291,7 @@ def bad_input(folder):
     table('{"a": 1}', 'is a JSON object with a', "'images' and 'annotations'", name='x.json')
     table('[1, 2]', 'nearest is', name='x.json')
     table('a.jpg#0\tx\nsub/b c.jpg y\n', 'line 2', 'a tab and a caption', name='x.token')
-    table(b'PAR1' + bytes(100), 'parquet', 'metadata.jsonl', name='x.parquet')
+    table(b'PAR1' + bytes(100), 'parquet', 'metadata.jsonl', 'tarfile', name='x.parquet')
     table(b'PK\x03\x04' + bytes(100), 'unpack', name='x.zip')
     table((scratch / 'out.h5').read_bytes()[:1000], 'train --data', name='x.h5')
     table(PICTURES[0].read_bytes(), 'neither text nor a folder', name='a.jpg')
@@ -397,11 +337,8 @@ check('told before packing', told_before_packing)
 
 
 def cases(folder):
-    global skipped
     if not CASES.is_dir():
-        skipped += 1
-        print(f'skipped: the cases, which are not in {CASES}')
-        return
+        return skip(f'the cases, which are not in {CASES}')
     ids = lambda rows: [(row['image_id'], row['file_name']) for row in rows]
     rows, _ = pack(CASES / '09-flickr30k-karpathy' / 'flickr' / 'dataset_flickr30k.json')
     data = json.load(open(CASES / '09-flickr30k-karpathy' / 'flickr' / 'dataset_flickr30k.json'))['images']
@@ -450,6 +387,4 @@ def digests_of_format_2(_):
 
 check('the data digest of format 2', digests_of_format_2)
 
-shutil.rmtree(scratch)
-print(f'{passed} passed, {failed} failed, {skipped} skipped')
-sys.exit(failed > 0)
+finish()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # test: limit=3600
-# All readers of strangers' files (pictures, weights, packed data, captions in JSON, manifests, configuration) and the captions'
+# All readers of strangers' files (pictures, weights, packed data, captions in JSON, tars, manifests, configuration) and the captions'
 # tokenizer under libFuzzer, ASan and UBSan, FUZZ_SECONDS (60) each, as many at a time as there are cores.
 # A finding fails, and its input is kept. Needs clang with its run-time library. Takes what other tests leave of the processors.
 # FAULTS_SEED (1) is where their draws begin; 0: anywhere, as in the long form.
@@ -53,13 +53,14 @@ no_finding() {
     return 1
 }
 cores=$(nproc)
-names=(pictures packed pth annotations config manifest safetensors ptb tables)
-declare -A longest=([pictures]=8192 [packed]=32768 [pth]=16384 [annotations]=4096 [config]=4096 [manifest]=4096 [safetensors]=4096 [ptb]=4096 [tables]=2048)
+names=(pictures packed pth annotations config manifest safetensors ptb tables tars)
+declare -A longest=([pictures]=8192 [packed]=32768 [pth]=16384 [annotations]=4096 [config]=4096 [manifest]=4096 [safetensors]=4096 [ptb]=4096 [tables]=2048 [tars]=16384)
 declare -A claims=([pictures]="pictures: no input crashes the reader of any form, or makes it give other sizes than its header"
     [packed]="packed files: no input crashes their reader, or is read but for what it says"
     [pth]="PyTorch's .pth: no input crashes its reader" [annotations]="captions in JSON: no input breaks a reader, or leads it out of its folder"
     [config]="config files, the reference job's among them: no input breaks their reader"
     [manifest]="manifests: no input breaks their reader" [safetensors]="safetensors: no input crashes its reader"
+    [tars]="WebDataset's tars: no input breaks their reader, or leads it out of its folder"
     [ptb]="captions: no input breaks the tokenizer" [tables]="METEOR's tables, document frequencies and indexes of weights: no input breaks a reader")
 for ((first = 0; first < ${#names[@]}; first += cores)); do
     wave=("${names[@]:first:cores}") pids=()

@@ -10,7 +10,7 @@ namespace blip {
 
 namespace fs = std::filesystem;
 
-SplitBuilder::SplitBuilder(const JsonFile& file, std::string name) : file_(file) {
+SplitBuilder::SplitBuilder(const JsonFile& file, std::string name) : file_(&file) {
     split_.name = std::move(name);
     for (const auto& [decision, meaning] : source_decisions) split_.decisions.emplace_back(decision, 0);
 }
@@ -26,13 +26,13 @@ fs::path checked_path(const JsonFile& file, const std::string& path, const std::
 }
 
 std::size_t SplitBuilder::image(const ImageKey& key, const std::string& path, const std::string& where, bool& is_new) {
-    const fs::path clean = checked_path(file_, path, where);
+    const fs::path clean = checked_path(*file_, path, where);
     const auto [found, added] = rows_.try_emplace(key.text, split_.images.size());
     is_new = added;
     if (added)
-        split_.images.push_back({key, clean, {}, fmt::format("{}, {}", file_.path.filename().string(), where)});
+        split_.images.push_back({key, clean, {}, fmt::format("{}, {}", file_->path.filename().string(), where)});
     else if (split_.images[found->second].file != clean)
-        bad_json(file_, where,
+        bad_json(*file_, where,
                  fmt::format("image id {} stands for '{}' and for '{}': give each picture an id of its own", key.text,
                              split_.images[found->second].file.string(), clean.string()));
     return found->second;
@@ -44,10 +44,10 @@ std::int64_t SplitBuilder::find(const std::string& key) const {
 }
 
 void SplitBuilder::caption(std::size_t image_row, std::string text, const std::string& where) {
-    check_text(file_, text, where);
+    check_text(*file_, text, where);
     if (!pre_caption(text).empty()) return split_.images[image_row].captions.push_back(std::move(text));
     count("empty_captions");
-    if (split_.first_empty.empty()) split_.first_empty = fmt::format("{}, {}", file_.path.string(), where);
+    if (split_.first_empty.empty()) split_.first_empty = fmt::format("{}, {}", file_->path.string(), where);
 }
 
 void SplitBuilder::count(const std::string& decision, std::int64_t more) {
@@ -56,12 +56,12 @@ void SplitBuilder::count(const std::string& decision, std::int64_t more) {
 }
 
 SourceSplit SplitBuilder::finish(std::int64_t limit) {
-    check_all_text_was_seen(file_);
+    check_all_text_was_seen(*file_);
     auto& images = split_.images;
     count("images_without_captions",
           std::erase_if(images, [](const SourceImage& image) { return image.captions.empty(); }));
     if (images.empty())
-        bad_json(file_, "the whole file",
+        bad_json(*file_, "the whole file",
                  fmt::format("no image with a caption{}", split_.name.empty() ? "" : " for " + split_.name));
     if (limit > 0 && static_cast<std::size_t>(limit) < images.size()) images.resize(static_cast<std::size_t>(limit));
     return std::move(split_);

@@ -14,11 +14,13 @@ class SplitBuilder {
   public:
     // file: whose rows they are, for messages; must outlive it.
     SplitBuilder(const JsonFile& file, std::string name);
+    void go_on_with(const JsonFile& file) { file_ = &file; }
 
     // Row of an image, added if it is new. The same key must always name the same file. Throws bad_data.
     std::size_t image(const ImageKey& key, const std::string& path, const std::string& where, bool& is_new);
     // Row of a known image, or -1.
     std::int64_t find(const std::string& key) const;
+    SourceImage& at(std::size_t image_row) { return split_.images[image_row]; }
     void caption(std::size_t image_row, std::string text, const std::string& where);
     void count(const std::string& decision, std::int64_t more = 1);
     bool empty() const { return split_.images.empty(); }
@@ -26,7 +28,7 @@ class SplitBuilder {
     SourceSplit finish(std::int64_t limit);
 
   private:
-    const JsonFile& file_;
+    const JsonFile* file_;
     SourceSplit split_;
     std::unordered_map<std::string, std::size_t> rows_;    // by the key's text
 };

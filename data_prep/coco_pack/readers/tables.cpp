@@ -13,6 +13,7 @@
 #include "blip/text/text_file.h"
 #include "data_prep/coco_pack/readers/coco.h"
 #include "data_prep/coco_pack/readers/split_builder.h"
+#include "data_prep/coco_pack/readers/tars.h"
 
 namespace blip {
 
@@ -45,6 +46,7 @@ struct Row {
     std::string file;
     Names captions;
     std::string split;
+    std::int64_t member = -1;    // of the tar
 };
 
 // Takes the rows of one file.
@@ -55,7 +57,7 @@ class TableReader {
         file_.path = table.path;
         file_.remedy = correct_it;
     }
-    void read();
+    void read(std::vector<std::string>& notes);
     const JsonFile& file() const { return file_; }
     std::vector<Row> rows;
 
@@ -76,7 +78,14 @@ class TableReader {
     JsonFile file_;
 };
 
-void TableReader::read() {
+void TableReader::read(std::vector<std::string>& notes) {
+    if (table_.form == TableForm::tar)
+        return read_samples(table_.path, options_.caption_column.empty() ? "caption" : options_.caption_column, notes,
+                            [&](const json& row, const std::string& where, std::int64_t member) {
+                                take(row, where);
+                                rows.back().member = member;
+                                rows.back().bare_id = false;    // a sample is one picture
+                            });
     if (table_.form == TableForm::json_list) {
         file_ = load_json(table_.path, {}, correct_it);
         if (!file_.root.is_array()) bad_json(file_, "the whole file", "is not a list of rows");
@@ -273,11 +282,11 @@ const Names& image_columns() {
 }
 
 std::vector<SourceSplit> read_tables(const std::vector<TableFile>& files, const fs::path& pictures,
-                                     const SourceOptions& options) {
+                                     const SourceOptions& options, std::vector<std::string>& notes) {
     std::vector<std::unique_ptr<TableReader>> readers;
     for (const TableFile& file : files) {
         readers.push_back(std::make_unique<TableReader>(file, pictures, options));
-        readers.back()->read();
+        readers.back()->read(notes);
         if (readers.back()->rows.empty())
             bad_json(readers.back()->file(), "the whole file", "has no row about a picture");
     }
@@ -294,12 +303,21 @@ std::vector<SourceSplit> read_tables(const std::vector<TableFile>& files, const 
                          "has no split, and other rows have one: give all rows one or none");
             auto& builder = builders[row.split];
             if (!builder) builder = std::make_unique<SplitBuilder>(readers[r]->file(), row.split);
+            builder->go_on_with(readers[r]->file());
             if (row.bare_id && by_path)
                 row.key = key_of_path(files[r].keys_have_prefix ? fs::path(row.file)
                                                                 : fs::path(row.file).lexically_relative(
                                                                       files[r].prefix.empty() ? "." : files[r].prefix));
             bool is_new = false;
             const std::size_t image = builder->image(row.key, row.file, row.where, is_new);
+            if (row.member >= 0) {
+                if (!is_new)
+                    bad_json(readers[r]->file(), row.where,
+                             fmt::format("has the key '{}', which the one in {} has too: give each sample its own",
+                                         row.key.text, builder->at(image).where));
+                builder->at(image).tar = r;
+                builder->at(image).member = row.member;
+            }
             for (std::string& caption : row.captions) builder->caption(image, std::move(caption), row.where);
         }
     std::vector<SourceSplit> splits;

@@ -1,5 +1,6 @@
 // Rows of pictures and captions as people write them: CSV, TSV, JSON lines, a JSON list, Flickr's token files, LLaVA's
-// conversations. All become JSON objects, and one place reads these. Used by folders.cpp and forms.cpp.
+// conversations, WebDataset's texts. All become JSON objects, and one place reads these. Used by folders.cpp and
+// forms.cpp.
 #pragma once
 
 #include <filesystem>
@@ -11,7 +12,7 @@
 
 namespace blip {
 
-enum class TableForm { csv, json_lines, json_list, flickr_tokens };
+enum class TableForm { csv, json_lines, json_list, flickr_tokens, tar };
 
 struct TableFile {
     std::filesystem::path path;
@@ -22,9 +23,10 @@ struct TableFile {
 };
 
 // The pictures of all files, whose paths lie below `pictures`; splits as the rows or the pictures' first folders have
-// them, else one split "" of all. Errors: missing_input, io; bad_data with file, line and what to do.
+// them, else one split "" of all. Tars hold their pictures; all files are such, or none. notes: what was left out.
+// Errors: missing_input, io; bad_data with file, line and what to do.
 std::vector<SourceSplit> read_tables(const std::vector<TableFile>& files, const std::filesystem::path& pictures,
-                                     const SourceOptions& options);
+                                     const SourceOptions& options, std::vector<std::string>& notes);
 
 // "train", "val", "test" of the words that people use ("validation", "dev"); "" for others.
 std::string split_from_word(const std::string& word);

@@ -30,6 +30,9 @@ enum class IgnoredIn { whole_file, all_but_root };    // all_but_root: the root'
 // the strings, who knows which caption it is: check_text, and check_all_text_was_seen at the end.
 JsonFile load_json(const std::filesystem::path& path, const std::vector<std::string>& ignored = {},
                    const std::string& remedy = "fetch the file again", IgnoredIn where = IgnoredIn::whole_file);
+// The same of a text that was read from path.
+JsonFile parse_json(std::string text, const std::filesystem::path& path, const std::vector<std::string>& ignored,
+                    const std::string& remedy, IgnoredIn where = IgnoredIn::whole_file);
 
 // Throws bad_data "FILE: WHERE: not valid UTF-8" if the text holds the mark.
 void check_text(const JsonFile& file, const std::string& text, const std::string& where);

@@ -29,6 +29,7 @@ void check(const std::vector<SourceSplit>& splits) {
 
 void read(int reader, const std::string& path) {
     const SourceOptions options;
+    std::vector<std::string> notes;
     switch (reader) {
         case 0:
             return check(read_karpathy(path, "train", 0));
@@ -45,13 +46,14 @@ void read(int reader, const std::string& path) {
             for (const ImageReferences& image : read_references(path, {"test"})) fuzz::require(!image.captions.empty());
             return;
         case 6:
-            return check(read_tables({{path, TableForm::csv, ""}}, "/pictures", options));
+            return check(read_tables({{path, TableForm::csv, ""}}, "/pictures", options, notes));
         case 7:
-            return check(read_tables({{path, TableForm::json_lines, ""}}, "/pictures", options));
+            return check(read_tables({{path, TableForm::json_lines, ""}}, "/pictures", options, notes));
         case 8:
-            return check(read_tables({{path, TableForm::json_list, "val", "below", true}}, "/pictures", options));
+            return check(
+                read_tables({{path, TableForm::json_list, "val", "below", true}}, "/pictures", options, notes));
         case 9:
-            return check(read_tables({{path, TableForm::flickr_tokens, ""}}, "/pictures", options));
+            return check(read_tables({{path, TableForm::flickr_tokens, ""}}, "/pictures", options, notes));
         case 10: {
             SourceOptions any;
             any.from = path;

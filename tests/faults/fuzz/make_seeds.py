@@ -3,13 +3,15 @@
 
 OUT_DIR/safetensors: a few headers; OUT_DIR/pth: each sample as a zip (behind an odd byte) and its pickle alone (behind an
 even one), and pickles that ask for calls; OUT_DIR/annotations: each form of captions in JSON behind its reader's number;
-OUT_DIR/manifest, OUT_DIR/config, OUT_DIR/tables: see their fuzzers. The packed file's seeds are written by packed_seed.cpp.
+OUT_DIR/manifest, OUT_DIR/config, OUT_DIR/tables, OUT_DIR/tars: see their fuzzers. The packed file's seeds are written by packed_seed.cpp.
 """
 import gzip
+import io
 import json
 import pathlib
 import struct
 import sys
+import tarfile
 import zipfile
 
 
@@ -108,10 +110,22 @@ def write_tables(out):
     (out / "tables" / "gzip").write_bytes(b"\3" + gzip.compress(TABLES[3], mtime=0))
 
 
+def write_tars(out):
+    (out / "tars").mkdir(parents=True)
+    members = {"a.jpg": b"x" * 600, "a.txt": b"A cat.\nTwo cats.\n", "b/\u732b.webp": b"y", "b/\u732b.json": b'{"caption": "x", "id": 7}'}
+    for name, mode, form in ("gnu", "w", tarfile.GNU_FORMAT), ("pax", "w", tarfile.PAX_FORMAT), ("gzip", "w:gz", tarfile.PAX_FORMAT):
+        with tarfile.open(out / "tars" / name, mode, format=form) as tar:
+            for member, data in members.items():
+                info = tarfile.TarInfo(member)
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+
+
 def main():
     samples, out = map(pathlib.Path, sys.argv[1:3])
     write_texts(out)
     write_tables(out)
+    write_tars(out)
     for kind, seeds in ("safetensors", HEADERS), ("pth", {name: b"\0" + text for name, text in PICKLES.items()}):
         (out / kind).mkdir(parents=True, exist_ok=True)
         for name, content in seeds.items():
