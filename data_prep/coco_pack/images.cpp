@@ -8,6 +8,7 @@
 #include <numeric>
 #include <optional>
 #include <span>
+#include <unordered_map>
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
@@ -147,6 +148,24 @@ std::vector<std::vector<SkippedImage>> skip_pictures(Source& source, const Pictu
     return skipped;
 }
 
+void tell_equal_pictures(const Source& source, const std::vector<Place>& places,
+                         const std::vector<std::uint64_t>& digests) {
+    constexpr std::size_t most_listed = 10;
+    std::unordered_map<std::uint64_t, std::size_t> first;
+    std::size_t count = 0;
+    std::string pairs;
+    const auto name = [&](std::size_t n) {
+        return source.splits[places[n].split].name + " " + printable_line(image_at(source, places[n]).id.text);
+    };
+    for (std::size_t n = 0; n < places.size(); ++n) {
+        const std::size_t earlier = first.try_emplace(digests[n], n).first->second;
+        if (image_at(source, places[n]).id == image_at(source, places[earlier]).id) continue;
+        if (++count <= most_listed) pairs += fmt::format("  {} and {}\n", name(earlier), name(n));
+    }
+    if (count > 0) fmt::print("{} pictures have the pixels of one under another key; kept:\n{}", count, pairs);
+    if (count > most_listed) fmt::print("  and {} more\n", count - most_listed);
+}
+
 }    // namespace
 
 Tables make_tables(Source& source, const PictureOptions& options, const WordPieceTokenizer& tokenizer,
@@ -214,6 +233,7 @@ void write_images(PackedWriter& writer, const Source& source, const PictureOptio
     const std::vector<Place> places = all_places(source);
     PictureFiles files(source, places);
     PictureProblems problems;
+    std::vector<std::uint64_t> digests(places.size());    // of size and pixels
     Progress progress("packing", static_cast<std::int64_t>(places.size()));
     const auto pack = [&](std::int64_t number) {
         const auto n = static_cast<std::size_t>(number);
@@ -223,10 +243,10 @@ void write_images(PackedWriter& writer, const Source& source, const PictureOptio
             const std::string bytes = files.read(n);
             // once one is bad nothing will be kept: the rest is decoded to list all that are
             if (options.encoding == PackedEncoding::jpeg && !problems.found()) {
-                writer.write_jpeg(places[n].split, row, as_bytes(bytes), path.string());
+                digests[n] = writer.write_jpeg(places[n].split, row, as_bytes(bytes), path.string());
             } else {
                 const Image image = decode_picture(as_bytes(bytes), path.string());
-                if (!problems.found()) writer.write_image(places[n].split, row, image);
+                if (!problems.found()) digests[n] = writer.write_image(places[n].split, row, image);
             }
         } catch (const Error& error) {
             if (error.code() == ExitCode::internal ||
@@ -242,6 +262,7 @@ void write_images(PackedWriter& writer, const Source& source, const PictureOptio
             ? "nothing was written; these files were in order a moment ago: pack again"
             : "nothing was written; give the pictures' folder (--images, --coco), or leave these out with --skip-bad");
     fmt::print("packed {}\n", progress.finish());
+    tell_equal_pictures(source, places, digests);
 }
 
 }    // namespace blip

@@ -26,6 +26,7 @@
 #include "data_prep/coco_pack/progress.h"
 #include "data_prep/coco_pack/readers/tars.h"
 #include "data_prep/coco_pack/report.h"
+#include "data_prep/coco_pack/sheet.h"
 #include "data_prep/coco_pack/source.h"
 
 namespace blip {
@@ -38,7 +39,7 @@ namespace fs = std::filesystem;
 
 struct PackOptions {
     SourceOptions source;
-    fs::path vocabulary, out = "coco.h5", info, check;
+    fs::path vocabulary, out = "coco.h5", info, sheet, check;
     std::string prompt{default_prompt}, encoding{encoding_name(PackedEncoding::raw)};
     int threads = 0;
     bool overwrite = false, skip_bad = false, rows = false;
@@ -106,11 +107,13 @@ void pack(const PackOptions& options) {
     for (const std::string& note : source.notes) fmt::print("{}\n", printable_line(note));
     check_signal();
     Tables tables = make_tables(source, pictures, tokenizer, options.prompt);
+    LongCaptions captions;
     for (auto& split : tables.splits) {
-        count_cut_captions(split, tokenizer, options.prompt);
+        count_cut_captions(split, tokenizer, options.prompt, captions);
         print_split(split);
     }
-    print_unknown_words(tables.splits, prompt_length);
+    print_long_captions(captions);
+    print_unknown_words(tables.splits, prompt_length, vocabulary);
 
     PackedDescription description{options.prompt, prompt_length, vocabulary.text(), source.description,
                                   pictures.encoding};
@@ -171,6 +174,7 @@ OptionTable declare_options(PackOptions& options) {
     table.flag("overwrite", "replace an existing --out", options.overwrite);
     table.path("info", "FILE", "print what a packed file holds, and what was left out", options.info);
     table.flag("rows", "with --info: a line of JSON for each picture: split, key, file and captions", options.rows);
+    table.path("sheet", "PAGE", "with --info: an HTML page of 50 pictures with their captions", options.sheet);
     table.path("check", "FILE", "verify every image (decoding it) and caption of a packed file", options.check);
     return table;
 }
@@ -219,6 +223,8 @@ int run(const std::vector<std::string>& arguments) {
     only_with(table.given("coco"), {"karpathy", "nocaps"}, "--coco");
     only_with(from, {"form", "images", "image-column", "caption-column", "split-by-hash"},
               "a file or folder without --coco before it");
+    if (!options.sheet.empty() && !table.given("info"))
+        throw Error(ExitCode::usage, "--sheet needs --info; see coco_pack --help");
     if (options.rows && !table.given("info")) throw Error(ExitCode::usage, "--rows needs --info; see coco_pack --help");
     for (const char* name : {"karpathy", "splits"})
         if (table.given("nocaps") && table.given(name))
@@ -229,6 +235,7 @@ int run(const std::vector<std::string>& arguments) {
         run_check(options.check, thread_count(options.threads));
     else
         pack(options);
+    if (!options.sheet.empty()) write_sheet(options.info, options.sheet);
     flush_standard_output(printed);
     return 0;
 }

@@ -7,6 +7,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <string_view>
 
 #include "blip/base/error.h"
 #include "blip/base/printable.h"
@@ -21,8 +22,42 @@ namespace {
 
 constexpr std::size_t most_skipped_shown = 20;
 constexpr double most_unknown = 0.05;    // of the tokens, in captions that fit the word list
+constexpr std::size_t most_long_shown = 10;
+constexpr std::int64_t samples_shown = 3;
+
+// Of a word that is spelled out, or in another script.
+bool is_lone_letter(std::string_view word) {
+    const bool is_piece = word.starts_with("##");
+    if (is_piece) word.remove_prefix(2);
+    const auto characters = std::count_if(word.begin(), word.end(), [](char byte) { return (byte & 0xC0) != 0x80; });
+    return characters == 1 && (is_piece || word.size() > 1);
+}
+
+void print_samples(const SplitTables& split) {
+    const std::int64_t count = std::min(split.image_count(), samples_shown);
+    for (std::int64_t n = 0; n < count; ++n) {
+        const std::int64_t row = n * split.image_count() / count;
+        fmt::print("  {}\n", printable_line(name_image(split, row)));
+        const auto [first, last] = caption_rows(split, row);
+        for (std::int64_t c = first; c < last; ++c) fmt::print("    {}\n", clean_caption(split, c));
+    }
+}
 
 }    // namespace
+
+std::pair<std::int64_t, std::int64_t> caption_rows(const SplitTables& split, std::int64_t image_row) {
+    const auto& rows = split.image_index_C;
+    const auto [first, last] = std::equal_range(rows.begin(), rows.end(), static_cast<std::int32_t>(image_row));
+    return {first - rows.begin(), last - rows.begin()};
+}
+
+std::string clean_caption(const SplitTables& split, std::int64_t caption_row) {
+    try {
+        return printable_line(pre_caption(split.text(caption_row)));
+    } catch (const Error&) {    // no UTF-8: the file is damaged
+        return printable_line(split.text(caption_row));
+    }
+}
 
 void print_split(const SplitTables& split) {
     const auto [min_height, max_height] = std::minmax_element(split.heights_I.begin(), split.heights_I.end());
@@ -57,6 +92,7 @@ void print_info(const std::filesystem::path& path) {
                std::count(words.begin(), words.end(), '\n') + (!words.empty() && words.back() != '\n'));
     for (const auto& split : data.splits()) {
         print_split(split);
+        print_samples(split);
         for (std::size_t i = 0; i < std::min(split.skipped.size(), most_skipped_shown); ++i)
             fmt::print("    skipped image {}: {}: {}\n", printable_line(split.skipped[i].id.text),
                        printable_line(split.skipped[i].file), printable_line(split.skipped[i].reason));
@@ -84,33 +120,56 @@ void print_rows(const std::filesystem::path& path) {
     }
 }
 
-void count_cut_captions(SplitTables& split, const WordPieceTokenizer& tokenizer, const std::string& prompt) {
+void count_cut_captions(SplitTables& split, const WordPieceTokenizer& tokenizer, const std::string& prompt,
+                        LongCaptions& captions) {
     constexpr int all = std::numeric_limits<int>::max();
     std::int64_t cut = 0;
     for (std::int64_t c = 0; c < split.caption_count(); ++c) {
         const std::string_view text = split.text(c);
         const bool many_words = std::count(text.begin(), text.end(), ' ') >= default_max_words &&
                                 pre_caption(text) != pre_caption(text, all);
-        cut += many_words || (split.lengths_C[static_cast<std::size_t>(c)] == max_caption_tokens &&
-                              tokenizer.encode(prompt + pre_caption(text), all).size() > max_caption_tokens);
+        int tokens = split.lengths_C[static_cast<std::size_t>(c)];
+        if (many_words || tokens == max_caption_tokens)    // as it would be whole
+            tokens = static_cast<int>(tokenizer.encode(prompt + pre_caption(text, all), all).size());
+        cut += many_words || tokens > max_caption_tokens;
+        captions.cut += tokens > max_caption_tokens;
+        auto& longest = captions.longest;
+        if (longest.size() == most_long_shown && tokens <= longest.back().first) continue;
+        const auto after =
+            std::find_if(longest.begin(), longest.end(), [&](const auto& one) { return one.first < tokens; });
+        const std::int64_t row = split.image_index_C[static_cast<std::size_t>(c)];
+        longest.insert(after, {tokens, fmt::format("{} {}: {}", split.name, printable_line(name_image(split, row)),
+                                                   printable(text))});
+        longest.resize(std::min(longest.size(), most_long_shown));
     }
     for (auto& [name, count] : split.notes)
         if (name == "cut_captions") count = cut;
 }
 
-void print_unknown_words(const std::vector<SplitTables>& splits, int prompt_length) {
-    std::int64_t unknown = 0, tokens = 0;
+void print_long_captions(const LongCaptions& captions) {
+    fmt::print("{} captions have more than {} tokens, which are all that is trained; the longest:\n", captions.cut,
+               max_caption_tokens);
+    for (const auto& [tokens, caption] : captions.longest) fmt::print("  {} tokens, {}\n", tokens, caption);
+}
+
+void print_unknown_words(const std::vector<SplitTables>& splits, int prompt_length, const Vocabulary& vocabulary) {
+    std::vector<std::int64_t> counts(vocabulary_size);    // of each word
     for (const SplitTables& split : splits)
         for (std::int64_t c = 0; c < split.caption_count(); ++c) {
             // between prompt and [SEP]
             const std::uint16_t *first = split.tokens(c) + prompt_length,
                                 *last = split.tokens(c) + split.lengths_C[static_cast<std::size_t>(c)] - 1;
-            tokens += std::max<std::int64_t>(last - first, 0);
-            if (first < last) unknown += std::count(first, last, SpecialTokens::unk);
+            for (const auto* token = first; token < last; ++token) ++counts.at(*token);
         }
-    const double share = static_cast<double>(unknown) / static_cast<double>(std::max<std::int64_t>(tokens, 1));
-    fmt::print("{:.1f} % of the captions' tokens are [UNK]\n", 100 * share);
-    if (share > most_unknown)
+    const double tokens = std::max(1.0, std::accumulate(counts.begin(), counts.end(), 0.0));
+    std::int64_t letters = 0;
+    for (TokenId id = 0; id < vocabulary_size; ++id)
+        if (is_lone_letter(vocabulary.word(id))) letters += counts[static_cast<std::size_t>(id)];
+    const double unknown = static_cast<double>(counts[SpecialTokens::unk]) / tokens,
+                 lone = static_cast<double>(letters) / tokens;
+    fmt::print("{:.1f} % of the captions' tokens are [UNK], {:.1f} % letters of words that it has not\n", 100 * unknown,
+               100 * lone);
+    if (unknown + lone > most_unknown)
         fmt::print(
             "warning: the word list has no words for these captions, which is more than {:.0f} %: it is one of "
             "English\n",

@@ -3,6 +3,8 @@
 
 #include <filesystem>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "blip/data/packed/dataset.h"
 #include "blip/text/wordpiece.h"
@@ -10,17 +12,28 @@
 
 namespace blip {
 
-// Contents of a packed file. Reads the tables only.
+// Contents of a packed file, with three samples of each split. Reads the tables only.
 void print_info(const std::filesystem::path& path);
 // A line of JSON for each picture: {"split", "image_id", "file_name", "captions"}.
 void print_rows(const std::filesystem::path& path);
+// Rows of the first caption of an image and of the next image's.
+std::pair<std::int64_t, std::int64_t> caption_rows(const SplitTables& split, std::int64_t image_row);
+// A caption as it is trained, but for the cut at 40 tokens; fit for a terminal.
+std::string clean_caption(const SplitTables& split, std::int64_t caption_row);
 // Every digest. Throws bad_data listing the first 20 damaged elements, and how many there are.
 void run_check(const std::filesystem::path& path, int threads);
 // "val: 12 images, 60 captions", then each decision that was taken.
 void print_split(const SplitTables& split);
-// Counts in its notes the captions that are longer than what is trained.
-void count_cut_captions(SplitTables& split, const WordPieceTokenizer& tokenizer, const std::string& prompt);
-// The share of [UNK] among the captions' tokens, with a warning where it says that the words fit badly.
-void print_unknown_words(const std::vector<SplitTables>& splits, int prompt_length);
+struct LongCaptions {
+    std::int64_t cut = 0;                                // have more tokens than are trained
+    std::vector<std::pair<int, std::string>> longest;    // ten: tokens with [DEC], prompt and [SEP]; what it is
+};
+// Counts in its notes the captions that are longer than what is trained, and adds to the list.
+void count_cut_captions(SplitTables& split, const WordPieceTokenizer& tokenizer, const std::string& prompt,
+                        LongCaptions& captions);
+void print_long_captions(const LongCaptions& captions);
+// The shares of [UNK] and of letters that stand alone among the captions' tokens, with a warning where they say that
+// the words fit badly.
+void print_unknown_words(const std::vector<SplitTables>& splits, int prompt_length, const Vocabulary& vocabulary);
 
 }    // namespace blip

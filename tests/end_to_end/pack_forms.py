@@ -1,6 +1,9 @@
 """Run by pack_forms.sh. Pictures are drawn by make_sample; what each form must give is what was written into it by Python's csv and
 json, read back by `coco_pack --info --rows`."""
+import base64
+import collections
 import csv
+import html.parser
 import io
 import json
 import os
@@ -330,10 +333,100 @@ def told_before_packing(folder):
     assert 'warning: the word list has no words for these captions' in said, said
     write_csv(folder / 'x.csv', ['image', 'caption'], [('a.jpg', 'a dog runs')])
     _, said = pack(folder / 'x.csv')
-    assert '0.0 % of the captions' in said and 'warning' not in said, said
+    assert '0.0 % of the captions' in said and 'warning' not in said and 'under another key' not in said, said
+    # the ten longest, by WordPiece's rule; letters that stand alone
+    texts = [' '.join(['dog'] * n) for n in (3, 12, 30, 31, 36, 45, 7, 9)] + ['antidisestablishmentarianism ' * 9, 'унинский крабик', 'a', 'an owl', 'zzq']
+    write_csv(folder / 'x.csv', ['image', 'caption'], [('a.jpg', text) for text in texts])
+    _, said = pack(folder / 'x.csv', '--split-by-hash', 'val=0,test=0')
+    lists = [pieces(text) for text in texts]
+    lengths = sorted((5 + len(words) for words in lists), reverse=True)
+    assert f'{sum(n > 40 for n in lengths)} captions have more than 40 tokens' in said, said
+    listed = re.findall('  ([0-9]+) tokens, train a [(]a.jpg[)]: (.*)', said)
+    assert [int(n) for n, _ in listed] == lengths[:10] and listed[0][1].startswith('antidis'), (listed, lengths)
+    trained = [words for text, own in zip(texts, lists) for words in [pieces(' '.join(text.split()[:30]))[:35]]]
+    alone = sum(len(word.removeprefix('##')) == 1 and (word[0] == '#' or word > '~') for words in trained for word in words)
+    share = 100 * alone / sum(map(len, trained))
+    assert share > 5 and f'{share:.1f} % letters of words' in said and 'warning: the word list' in said, (share, said)
+
+
+def pieces(text):
+    """BERT's WordPiece of lower case words without accents."""
+    vocabulary = set(pathlib.Path('data_prep/bert-base-uncased-vocab.txt').read_text().split('\n'))
+    found = []
+    for word in text.replace('й', 'и').split():
+        begin, own = 0, []
+        while begin < len(word):
+            end = next((end for end in range(len(word), begin, -1) if '##'[:2 * (begin > 0)] + word[begin:end] in vocabulary), None)
+            if end is None:
+                own = ['[UNK]']
+                break
+            own.append('##'[:2 * (begin > 0)] + word[begin:end])
+            begin = end
+        found += own
+    return found
 
 
 check('told before packing', told_before_packing)
+
+
+def equal_pictures(folder):
+    put_pictures(folder, SMALL)
+    as_side = {k: folder / f'{k}.txt' for k in [*SMALL, 'copy', 'z']}
+    for key, file in as_side.items():
+        file.write_text(key)
+    shutil.copy(folder / 'a.jpg', folder / 'copy.jpg')
+    shutil.copy(folder / 'a.jpg', folder / 'z.jpg')
+    for words in (), ('--encoding', 'file', '--threads', 3):
+        _, said = pack(folder, '--split-by-hash', 'val=0,test=0', *words)
+        assert '2 pictures have the pixels of one under another key; kept:\n  train a and train copy\n  train a and train z\n' in said, said
+
+
+check('equal pictures', equal_pictures)
+
+
+def samples_and_sheet(folder):
+    hard = '<script>alert("1")</script> & \'Two\' <b>Dogs</b>.'
+    rows = {f'{n:03d}': ('', [f'Number {n}.', hard]) for n in range(70)}
+    for n, key in enumerate(rows):
+        shutil.copy(PICTURES[n % len(PICTURES)], folder / f'{key}.jpg')
+        (folder / f'{key}.txt').write_text('\n'.join(rows[key][1]))
+    packed, _ = pack(folder)
+    said = run('--info', scratch / 'out.h5', '--sheet', folder / 'sheet.html')
+    for split in SPLITS:
+        own = [row['image_id'] for row in packed if row['split'] == split]
+        shown = re.findall(r'\n  ([0-9]{3}) \(\1.jpg\)\n    number ([0-9]+)\n    (.*)', said[said.index(f'\n{split}: '):])[:min(3, len(own))]
+        # the reference's pre_caption
+        clean = re.sub(r'\s{2,}', ' ', re.sub(r'([.!\"()*#:;~])', ' ', hard.lower())).strip(' ')
+        assert len(set(shown)) == min(3, len(own)) and all(k in own and int(k) == int(n) and text == clean for k, n, text in shown), said
+
+    class Page(html.parser.HTMLParser):
+        tags, texts, pictures, within = collections.Counter(), [], [], False
+
+        def handle_starttag(self, tag, attributes):
+            self.tags[tag] += 1
+            self.texts += [''] * (tag == 'li')
+            if tag == 'img':
+                self.pictures.append(base64.b64decode(dict(attributes)['src'].removeprefix('data:image/jpeg;base64,'), validate=True))
+            self.within = tag == 'li'
+
+        def handle_data(self, text):
+            if self.within:
+                self.texts[-1] += text
+
+        def handle_endtag(self, tag):
+            self.within = False
+
+    page = Page()
+    page.feed((folder / 'sheet.html').read_text())
+    assert page.tags['script'] == 0 and page.tags['img'] == page.tags['li'] / 2 == 50, page.tags
+    assert page.texts[1::2] == [hard] * 50 and set(page.texts[::2]) < {c[0] for _, c in rows.values()} and len(set(page.texts[::2])) == 50
+    assert all(p.startswith(b'\xff\xd8\xff') and p.endswith(b'\xff\xd9') for p in page.pictures)
+    assert not list(folder.glob('sheet.html.*'))
+    run('--info', scratch / 'out.h5', '--sheet', folder / 'none' / 'x.html', code=74)
+    run('--sheet', folder / 'x.html', code=64)
+
+
+check('samples and sheet', samples_and_sheet)
 
 
 def cases(folder):

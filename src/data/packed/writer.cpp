@@ -247,7 +247,7 @@ void PackedWriter::Impl::write_bytes(const SplitTables& split, std::int64_t row,
     }
 }
 
-void PackedWriter::write_image(std::size_t split_index, std::int64_t image_row, const ImageView& image) {
+std::uint64_t PackedWriter::write_image(std::size_t split_index, std::int64_t image_row, const ImageView& image) {
     auto& split = impl_->splits.at(split_index);
     const auto i = static_cast<std::size_t>(image_row);
     if (impl_->is_jpeg()) throw Error(ExitCode::internal, "pixels were given for a file of JPEGs");
@@ -257,10 +257,11 @@ void PackedWriter::write_image(std::size_t split_index, std::int64_t image_row, 
         {image.pixels_HWC, static_cast<std::size_t>(image.height) * static_cast<std::size_t>(image.width) * 3});
     split.image_digests_I[i] = image_digest(split.keys_I[i], image);
     impl_->missing[split_index].fetch_sub(1);
+    return image_digest(0, image);
 }
 
-void PackedWriter::write_jpeg(std::size_t split_index, std::int64_t image_row, std::span<const std::uint8_t> jpeg,
-                              const std::string& origin) {
+std::uint64_t PackedWriter::write_jpeg(std::size_t split_index, std::int64_t image_row,
+                                       std::span<const std::uint8_t> jpeg, const std::string& origin) {
     auto& split = impl_->splits.at(split_index);
     const auto i = static_cast<std::size_t>(image_row);
     if (!impl_->is_jpeg()) throw Error(ExitCode::internal, "a JPEG was given for a file of pixels");
@@ -275,6 +276,7 @@ void PackedWriter::write_jpeg(std::size_t split_index, std::int64_t image_row, s
     split.jpeg_digests_I[i] = jpeg_digest(split.keys_I[i], image.height, image.width, jpeg);
     split.image_digests_I[i] = image_digest(split.keys_I[i], image);
     impl_->missing[split_index].fetch_sub(1);
+    return image_digest(0, image);
 }
 
 std::string PackedWriter::commit() {

@@ -46,13 +46,13 @@ class PackedWriter {
 
     const std::vector<SplitTables>& splits() const;
     // Encoding raw: writes and digests the pixels of one image; its size must be the one announced. Thread-safe for
-    // different rows.
-    void write_image(std::size_t split_index, std::int64_t image_row, const ImageView& image);
+    // different rows. Returns a digest of size and pixels alone.
+    std::uint64_t write_image(std::size_t split_index, std::int64_t image_row, const ImageView& image);
     // Encoding jpeg: decodes (so that what does not decode is not packed), digests bytes and pixels, and writes the
     // bytes as they are; size and length must be those announced. origin is named where decoding fails. Thread-safe for
-    // different rows.
-    void write_jpeg(std::size_t split_index, std::int64_t image_row, std::span<const std::uint8_t> jpeg,
-                    const std::string& origin);
+    // different rows. Returns the same as write_image for the decoded pixels.
+    std::uint64_t write_jpeg(std::size_t split_index, std::int64_t image_row, std::span<const std::uint8_t> jpeg,
+                             const std::string& origin);
     // Every image must have been written. Writes the digests, closes, syncs and renames. Returns the data digest.
     std::string commit();
 
