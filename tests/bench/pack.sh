@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Pictures a second of processor time that coco_pack packs, from its start to its end, out of a folder and out of a tar of the
+# same files, beside decoding them alone (image_bench), in turns. Pictures: COCO's where they are (BLIP_COCO_DIR), else
+# make_sample's. Called by `make bench`.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+build=${BLIP_BUILD:-build}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+from=${BLIP_COCO_DIR:-../shared/data/coco2014-mini}
+if [ ! -d "$from" ]; then
+    from=$scratch/sample
+    "$build/bin/make_sample" --out "$from" >/dev/null
+fi
+mkdir "$scratch/decoded" "$scratch/folder"
+mapfile -t files < <(find "$from/" -name '*.jpg' | sort | head -n 40)
+cp "${files[@]}" "$scratch/decoded"
+for round in {1..25}; do
+    for file in "${files[@]}"; do
+        name=$round-$(basename "$file" .jpg)
+        cp "$file" "$scratch/folder/$name.jpg"
+        echo "a caption" >"$scratch/folder/$name.txt"
+    done
+done
+tar -cf "$scratch/tar.tar" --sort=name -C "$scratch/folder" .
+packed() { # FOLDER-OR-TAR: pictures a second of processor time
+    local TIMEFORMAT='%U %S'
+    { time "$build/bin/coco_pack" "$1" --out "$scratch/out.h5" --overwrite --encoding file --threads 1 >/dev/null 2>&1; } 2>&1 |
+        awk -v pictures=$((25 * ${#files[@]})) '{printf "%.0f\n", pictures / ($1 + $2)}'
+}
+decoded() {
+    BLIP_COCO_DIR=$scratch/decoded "$build/bench/image_bench" --benchmark_filter='^decode$' --benchmark_format=csv 2>/dev/null |
+        awk -F, '/^"decode"/ {printf "%.0f\n", 1000 / $4}'
+}
+echo "pictures/s and core: decoding alone, packing a folder, packing a tar"
+for _ in 1 2 3 4 5; do echo "$(decoded) $(packed "$scratch/folder") $(packed "$scratch/tar.tar")" | tee -a "$scratch/rates"; done
+for column in 1 2 3; do cut -d' ' -f$column "$scratch/rates" | sort -n | sed -n 3p; done | paste -sd' ' |
+    awk '{printf "medians %d %d %d: packing a folder is %.2f of decoding alone, a tar %.2f\n", $1, $2, $3, $2 / $1, $3 / $1}'
