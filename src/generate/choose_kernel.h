@@ -1,6 +1,7 @@
 // Body of the beam search's decisions: one image's candidates by rank, what goes on and what has ended. The same source
 // for the CPU, the CUDA kernel and the tests that compare them. Used by beam_search.cpp.
-// Rules: reference BLIP's generation (beam scorer of Hugging Face transformers 4.15).
+// Rules: reference BLIP's generation (beam scorer of Hugging Face transformers 4.15), or those of transformers
+// since 4.50 (GenerationMixin._beam_search), which count lengths, stop and end at the longest length differently.
 // Legend: I images, K beams, R rows (I * K, image-major), C = 2 * K candidates of an image, L longest sequence.
 #pragma once
 
@@ -19,12 +20,12 @@ struct RunningBeams {
 // The best finished sequences, at most K of an image, each in a slot of its own.
 struct FinishedBeams {
     std::int64_t* tokens_IKL;    // without the end token
-    double* scores_IK;           // sum after penalties / length ** penalty
+    double* scores_IK;           // sum after penalties / power of the length
     double* own_IK;
     std::int64_t* lengths_IK;
     std::int64_t* order_IK;    // an image's slots in the order in which they were filled, the first count_I of them
     std::int64_t* count_I;
-    const double* powers_L;    // length ** penalty, by length: the host's, so that every device divides by the same
+    const double* powers_L;    // what divides a sum, by length: the host's, so that every device divides by the same
     std::int64_t beams, longest;
 
     // A sequence of `image` ended. sum: after penalties.
@@ -77,6 +78,7 @@ struct ChooseBody {
     std::int64_t *next_R, *parents_R;
     std::int64_t images, vocabulary, length;    // length: of the rows before
     std::int64_t end, pad;
+    bool as_transformers;
 
     BLIP_HOST_DEVICE void operator()(std::int64_t image) const {
         const std::int64_t beams = finished.beams, first_row = image * beams, first = 2 * first_row;
@@ -84,18 +86,27 @@ struct ChooseBody {
             for (std::int64_t row = first_row; row < first_row + beams; ++row) go_on(row, 0.0F, 0.0, pad, first_row);
             return;
         }
+        // transformers: at the longest length only the best candidates are kept, whether they end or not.
+        const bool last = as_transformers && length + 1 == finished.longest;
         std::int64_t filled = 0;
         for (std::int64_t rank = 0; rank < 2 * beams && filled < beams; ++rank) {
             const std::int64_t where = where_IC[first + rank];
             const std::int64_t parent = first_row + where / vocabulary, token = where % vocabulary;
             const float sum = best_IC[first + rank];
             const double own = from.own_R[parent] + static_cast<double>(own_IC[first + rank]);
-            if (token != end)
-                go_on(first_row + filled++, sum, own, token, parent);
-            else if (rank < beams)
+            const std::int64_t row = first_row + filled;
+            if (token != end) {
+                go_on(row, sum, own, token, parent);
+                ++filled;
+            }
+            if (rank < beams && token == end)
                 finished.add(image, from.tokens_RL + parent * finished.longest, length, sum, own);
+            else if (rank < beams && last)
+                finished.add(image, to.tokens_RL + row * finished.longest, length + 1, sum, own);
         }
-        done_I[image] = finished.complete(image, best_IC[first], length);
+        // of this step's candidates, or for transformers of those that go on
+        const float best = as_transformers ? to.scores_R[first_row] : best_IC[first];
+        done_I[image] = last || finished.complete(image, best, length);
     }
 
     // Shows each piece of memory: see(pointer, bytes, whether it is written).

@@ -1,6 +1,7 @@
 // See search_beams.h. Rules: reference BLIP's generation (beam scorer of Hugging Face transformers
 // 4.15), section 'Generation' of the recipe: log-softmax, penalties, 2 * beams candidates, hypotheses kept by
-// sum / length ** penalty. What is decided for each image stands in choose_kernel.h.
+// sum / length ** penalty; with --search transformers those of its present version. What is decided for each image
+// stands in choose_kernel.h.
 #include "src/generate/search_beams.h"
 
 #include <ATen/TensorOperators.h>
@@ -76,16 +77,20 @@ struct Running {
 struct Finished {
     at::Tensor tokens_IKL, scores_IK, own_IK, lengths_IK, order_IK, count_I, powers_L;
 
-    Finished(std::int64_t images, std::int64_t beams, std::int64_t longest, double length_penalty, c10::Device device)
-        : tokens_IKL(at::zeros({images, beams, longest}, at::device(device).dtype(at::kLong))),
-          scores_IK(at::zeros({images, beams}, at::device(device).dtype(at::kDouble))),
+    Finished(std::int64_t images, std::int64_t prompt, std::int64_t longest, const GenerateOptions& options,
+             c10::Device device)
+        : tokens_IKL(at::zeros({images, options.num_beams, longest}, at::device(device).dtype(at::kLong))),
+          scores_IK(at::zeros({images, options.num_beams}, at::device(device).dtype(at::kDouble))),
           own_IK(at::zeros_like(scores_IK)),
-          lengths_IK(at::zeros({images, beams}, at::device(device).dtype(at::kLong))),
+          lengths_IK(at::zeros(scores_IK.sizes(), at::device(device).dtype(at::kLong))),
           order_IK(at::zeros_like(lengths_IK)),
           count_I(at::zeros({images}, at::device(device).dtype(at::kLong))) {
         const at::Tensor powers = staging_tensor({longest + 1}, at::kDouble, device);
-        for (std::int64_t length = 0; length <= longest; ++length)
-            data<double>(powers)[length] = std::pow(static_cast<double>(length), length_penalty);
+        for (std::int64_t length = 0; length <= longest; ++length) {
+            // transformers counts generated tokens, the end token too; a sequence of the longest length has none
+            const std::int64_t counted = options.as_transformers() ? std::min(length + 1, longest) - prompt : length;
+            data<double>(powers)[length] = std::pow(static_cast<double>(counted), options.length_penalty);
+        }
         powers_L = to_device(powers, device);
     }
     FinishedBeams pointers() const {
@@ -110,7 +115,7 @@ class BeamSearch {
           length_(prompts_BP.size(1)),
           now_(images_ * options.num_beams, room(length_, options), device),
           next_(images_ * options.num_beams, room(length_, options), device),
-          finished_(images_, options.num_beams, room(length_, options), options.length_penalty, device),
+          finished_(images_, length_, room(length_, options), options, device),
           done_I_(at::zeros({images_}, at::device(device).dtype(at::kBool))),
           tokens_R_(at::empty({now_.scores_R.size(0)}, at::device(device).dtype(at::kLong))),
           parents_R_(at::empty_like(tokens_R_)) {
@@ -190,7 +195,8 @@ class BeamSearch {
                               vocabulary,
                               length_,
                               special_.end,
-                              special_.pad};
+                              special_.pad,
+                              options_.as_transformers()};
         if (!best_IC.is_cpu()) {
             launch_choose(body, compute_stream(best_IC.device()));
             return;

@@ -65,9 +65,9 @@ Found check_sampling(const GenerateOptions& generate, const std::set<std::string
                         "as it has beams; give more beams, or --sample to draw them",
                         generate.num_captions, generate.num_beams),
             {"num-captions", "num-beams"}};
-    const std::vector<std::string> without_effect = generate.sample
-                                                        ? std::vector<std::string>{"num-beams", "length-penalty"}
-                                                        : std::vector<std::string>{"top-k", "top-p"};
+    const std::vector<std::string> without_effect =
+        generate.sample ? std::vector<std::string>{"num-beams", "search", "length-penalty"}
+                        : std::vector<std::string>{"top-k", "top-p"};
     for (const std::string& name : without_effect) {
         if (!flags.contains(name)) continue;
         return Inconsistency{generate.sample ? fmt::format("--{} has no effect with --sample: drawing does not search; "

@@ -35,6 +35,16 @@ struct TokenBatch {
     TrainedTokens trained;
 };
 
+GenerateOptions search_settings(const nlohmann::json& settings) {
+    GenerateOptions options;
+    options.num_beams = settings.at("num_beams");
+    options.max_length = settings.at("max_length");
+    options.min_length = settings.at("min_length");
+    options.length_penalty = settings.value("length_penalty", 1.0);
+    options.repetition_penalty = settings.value("repetition_penalty", 1.0);
+    return options;
+}
+
 // Rows padded to the longest with 0.
 TokenBatch pad_rows(const std::vector<std::vector<TokenId>>& rows, int prompt_length) {
     std::size_t longest = 0;
@@ -263,6 +273,35 @@ BOOST_AUTO_TEST_CASE(adamw_curve,
     }
 }
 
+BOOST_AUTO_TEST_CASE(beam_captions_equal_transformers,
+                     *boost::unit_test::precondition(has_golden) * boost::unit_test::precondition(has_coco)) {
+    const auto model = load_golden_model();
+    const c10::AutoGradMode no_gradients(false);
+    const Vocabulary vocabulary = Vocabulary::from_file(vocabulary_file());
+    const auto prompt = prompt_tokens(WordPieceTokenizer(vocabulary));
+    const std::vector<std::string> files = model->golden.at("generation").at("images");
+    const at::Tensor images = squashed_images(files, model->captioner.options().image_size);
+    const at::Tensor prompts = at::tensor(std::vector<std::int64_t>(prompt.begin(), prompt.end()))
+                                   .repeat({static_cast<std::int64_t>(files.size()), 1});
+    std::size_t equal = 0, compared = 0;
+    const nlohmann::json golden = read_json(repository_root() / "tests/golden/data/transformers_search.json");
+    for (const auto& run : golden.at("pictures")) {
+        GenerateOptions options = search_settings(run.at("settings"));
+        options.search = "transformers";
+        CaptionModel captions(model->captioner, model->arena.weights(), images);
+        const std::vector<Generated> results = generate(captions, prompts, options);
+        BOOST_TEST_REQUIRE(results.size() == run.at("tokens").size());
+        for (std::size_t i = 0; i < results.size(); ++i) {
+            const bool same = results[i].tokens == run.at("tokens")[i].get<std::vector<std::int64_t>>();
+            equal += same ? 1 : 0;
+            ++compared;
+        }
+    }
+    BOOST_TEST_MESSAGE("compared: " << equal << " of " << compared << " captions equal those of transformers");
+    BOOST_TEST(compared > 0U);
+    BOOST_TEST(equal == compared);
+}
+
 BOOST_AUTO_TEST_CASE(generated_captions,
                      *boost::unit_test::precondition(has_golden) * boost::unit_test::precondition(has_coco)) {
     const auto model = load_golden_model();
@@ -275,13 +314,7 @@ BOOST_AUTO_TEST_CASE(generated_captions,
     std::size_t equal = 0, compared = 0;
     double worst = 0;
     for (const auto& run : generation.at("runs")) {
-        const auto& settings = run.at("settings");
-        GenerateOptions options;
-        options.num_beams = settings.at("num_beams");
-        options.max_length = settings.at("max_length");
-        options.min_length = settings.at("min_length");
-        options.length_penalty = settings.value("length_penalty", 1.0);
-        options.repetition_penalty = settings.value("repetition_penalty", 1.0);
+        const GenerateOptions options = search_settings(run.at("settings"));
         const std::vector<TokenId> prompt = prompt_tokens(tokenizer);
         const at::Tensor prompts = at::tensor(std::vector<std::int64_t>(prompt.begin(), prompt.end()))
                                        .repeat({static_cast<std::int64_t>(files.size()), 1});

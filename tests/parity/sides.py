@@ -58,7 +58,7 @@ class Sides:
     def caption(self, folder, pictures, beams, lengths):
         words = [word for name, value in lengths.items() for word in ("--" + name.replace("_", "-"), value)]
         out, seconds, peak = self.blip(
-            "caption", "--init", folder, "--num-beams", beams, "--threads", self.threads, "--json", *words, *pictures
+            "caption", "--init", folder, "--num-beams", beams, "--search", "transformers", "--threads", self.threads, "--json", *words, *pictures
         )
         return {"captions": [json.loads(line)["caption"] for line in out.splitlines()], "seconds": seconds, "peak": peak}
 

@@ -92,9 +92,10 @@ struct CheckpointOptions {
 };
 
 struct GenerateOptions {
-    int num_beams = 3;      // 1 = greedy
-    int max_length = 20;    // tokens, prompt included
-    int min_length = 5;     // tokens, prompt included
+    int num_beams = 3;              // 1 = greedy
+    std::string search = "blip";    // whose rules the beam search has: blip or transformers
+    int max_length = 20;            // tokens, prompt included
+    int min_length = 5;             // tokens, prompt included
     double length_penalty = 1.0;
     double repetition_penalty = 0;    // 0 = the reference's: 1 (none), 1.1 when sampling or for NoCaps
     bool sample = false;              // draw each token (nucleus sampling) instead of searching
@@ -105,6 +106,7 @@ struct GenerateOptions {
         "a picture of ";              // what each caption starts with; evaluation while training: the packed file's
     std::filesystem::path prompts;    // JSON object: picture -> its own prompt; the others have `prompt`
 
+    bool as_transformers() const { return search == "transformers"; }
     double penalty() const { return repetition_penalty > 0 ? repetition_penalty : sample ? 1.1 : 1.0; }
 
     bool operator==(const GenerateOptions&) const = default;

@@ -61,7 +61,7 @@ nlohmann::json describe_generation(const Options& options) {
         made.update(
             {{"sample", true}, {"seed", options.train.seed}, {"top_k", generate.top_k}, {"top_p", generate.top_p}});
     else
-        made["num_beams"] = generate.num_beams;
+        made.update({{"num_beams", generate.num_beams}, {"search", generate.search}});
     return made;
 }
 

@@ -9,6 +9,10 @@ void declare_search(OptionTable& table, GenerateOptions& generate) {
     table.group("Captions and evaluation", for_computing);
     table.number("num-beams", "N", "beams of the search; 1 = greedy", between(1, 256), generate.num_beams, other_scores)
         .often_for(for_generating);
+    table.choice("search", {"blip", "transformers"},
+                 "whose rules the beam search has: the reference's, or those of Hugging Face transformers' generate(), "
+                 "which ranks captions by log-probability / generated tokens^X",
+                 generate.search, other_scores);
     table
         .number("max-length", "TOKENS", "longest caption, prompt included", at_least(1), generate.max_length,
                 other_scores)

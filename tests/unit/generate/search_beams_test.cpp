@@ -107,7 +107,8 @@ struct Memory {
                 vocabulary,
                 length,
                 special.end,
-                special.pad};
+                special.pad,
+                false};
     }
     bool operator==(const Memory& other) const {
         return scores_after == other.scores_after && sums_after == other.sums_after && tokens == other.tokens &&
@@ -129,6 +130,7 @@ BOOST_AUTO_TEST_CASE(what_the_host_learns_late_changes_nothing) {
         for (const int beams : {2, 3, 5}) {
             for (const double penalty : {1.0, 1.3}) {
                 GenerateOptions options;
+                options.search = penalty == 1.0 ? "transformers" : "blip";
                 options.num_beams = options.num_captions = beams;
                 options.repetition_penalty = penalty;
                 options.max_length = 14;

@@ -55,7 +55,7 @@ BOOST_AUTO_TEST_CASE(every_option_reaches_its_field) {
         // a value that is accepted and is not the default
         bool changed = false;
         for (const char* value : {"on", "off", "tiny", "cpu", "fp32", "micro-batch", "test", "some/path", "a photo of ",
-                                  "huggingface", "bf16", "bleu", "csv", "0.25", "3", "7"}) {
+                                  "huggingface", "transformers", "bf16", "bleu", "csv", "0.25", "3", "7"}) {
             try {
                 spec.set(value);
                 changed = spec.get() != plain.specs()[i].get();
@@ -183,6 +183,7 @@ BOOST_AUTO_TEST_CASE(values_out_of_range_are_named) {
     refused_caption({"--top-p", "0.5"}, {"--top-p", "without --sample"});
     refused_caption({"--sample", "--num-beams", "3"}, {"--num-beams", "--sample"});
     refused_caption({"--sample", "--length-penalty", "1"}, {"--length-penalty", "--sample"});
+    refused_caption({"--sample", "--search", "blip"}, {"--search", "--sample"});
     BOOST_TEST(parse({"caption", "--init", "b", "a.jpg", "--sample", "--num-captions", "9"}).generate.num_captions ==
                9);
     // a config file may serve both
