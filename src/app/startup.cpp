@@ -22,6 +22,7 @@
 #include "blip/comm/mpi/session.h"
 #include "blip/comm/run_together.h"
 #include "blip/device/large_tensors.h"
+#include "blip/options/model_shape.h"
 #include "blip/options/parse.h"
 #include "blip/train/run_identity.h"
 #include "src/app/affinity.h"
@@ -170,9 +171,9 @@ namespace {
 
 void complete_shape(Options& options, ModelOptions found) {
     if (const auto conflicts = model_conflicts(options, found); !conflicts.empty()) {
-        const bool other_preset = asks_for_dimension(options, "model") && found.preset != options.model.preset;
+        const auto preset = asks_for_dimension(options, "model") ? preset_of(found) : std::nullopt;
         throw Error(ExitCode::usage, fmt::format("the weights in {} have another shape{}: {}", options.init.string(),
-                                                 other_preset ? fmt::format(", that of --model {}", found.preset) : "",
+                                                 preset ? fmt::format(", that of --model {}", *preset) : "",
                                                  fmt::join(conflicts, "; ")));
     }
     if (asks_for_dimension(options, "image-size")) found.image_size = options.model.image_size;

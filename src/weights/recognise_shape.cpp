@@ -81,20 +81,21 @@ void tell(const WeightFile& file, const ModelOptions& model) {
              model.image_size, model.image_size);
 }
 
-// Heads leave no trace in the tensors.
-int heads_of(const WeightFile& file, const char* option, int said, int asked, bool is_asked, int width) {
-    constexpr int usual_channels = 64;    // of a head, in every published BLIP
-    if (said == 0) said = is_asked ? asked : width % usual_channels == 0 ? width / usual_channels : 0;
+// Heads leave no trace in the tensors. options: to give where nothing tells.
+int heads_of(const WeightFile& file, const char* options, int said, int asked, bool is_asked, int width) {
+    constexpr int usual_channels = 64;          // of a head, in every published BLIP
+    if (said == 0 && is_asked) return asked;    // compared with the width by check_consistency
+    if (said == 0 && width % usual_channels == 0) return width / usual_channels;
     if (said == 0)
         throw Error(ExitCode::bad_data,
                     fmt::format("{}: weights do not tell their number of attention heads, and {} channels are not a "
-                                "multiple of the usual {}: give --text-heads and --vision-heads, or put the model's "
-                                "config.json beside the weights",
-                                file.path().string(), width, usual_channels));
+                                "multiple of the usual {}: give --{}, or put the model's config.json beside the "
+                                "weights",
+                                file.path().string(), width, usual_channels, options));
     if (width % said != 0)
-        throw Error(ExitCode::bad_data, fmt::format("{}: {} attention heads do not divide {} channels; see --{} and "
-                                                    "the config.json beside the weights",
-                                                    file.path().string(), said, width, option));
+        throw Error(ExitCode::bad_data, fmt::format("{}: {} attention heads do not divide {} channels; see the "
+                                                    "config.json beside the weights",
+                                                    file.path().string(), said, width));
     return said;
 }
 
@@ -142,8 +143,8 @@ ModelOptions recognise_shape(const WeightFile& file, const std::string& config, 
         return std::any_of(explicit_options.begin(), explicit_options.end(),
                            [&](const std::string& given) { return given == name || given == "model"; });
     };
-    model.text_heads =
-        heads_of(file, "text-heads", said.text_heads, asked.text_heads, is_asked("text-heads"), model.text_hidden);
+    model.text_heads = heads_of(file, "text-heads and --vision-heads", said.text_heads, asked.text_heads,
+                                is_asked("text-heads"), model.text_hidden);
     model.vision_heads = heads_of(file, "vision-heads", said.vision_heads, asked.vision_heads, is_asked("vision-heads"),
                                   model.vision_width);
     model.preset = asked.preset;

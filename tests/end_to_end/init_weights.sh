@@ -25,6 +25,20 @@ exits 0; same_captions
 caption --init "$pth"
 exits 65; says "$pth"; says "give --text-heads and --vision-heads"
 
+new_case "a shape option is compared with the weights' shape, not with a preset's"
+caption --init "$pth" --text-heads 4
+exits 65; says "give --vision-heads"
+caption --init "$pth" --text-heads 5 --vision-heads 3
+exits 64; says "--text-heads 5 does not divide --text-hidden 48; 4 would"
+caption --init "$pth" "${heads[@]}" --image-size 100
+exits 64; says "--patch-size 16 does not divide --image-size 100; 10 would"
+caption --init "$pth" "${heads[@]}" --image-size 128 --text-layers 3
+exits 0
+caption --init "$pth" "${heads[@]}" --text-layers 5
+exits 64; says "text-layers: 5 was asked for, the weights have 3"
+caption --init "$pth" --model tiny
+exits 64; says "text-hidden: 128 was asked for, the weights have 48"; says_not "that of --model"
+
 new_case "a checkpoint with optimizer state and a configuration inside"
 caption --init "$golden/with_optimizer.pth" --text-heads 2 --vision-heads 2
 exits 0; says "1 blocks of 32 channels in the image encoder, 1 layers of 16 in the caption decoder"; says_not warning
