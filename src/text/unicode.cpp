@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <unicode/bytestream.h>
 #include <unicode/casemap.h>
+#include <unicode/normalizer2.h>
+#include <unicode/uchar.h>
 
 #include <algorithm>
 
@@ -11,6 +13,17 @@
 #include "blip/text/caption_text.h"
 
 namespace blip {
+
+namespace {
+
+// Came after Unicode 14.0.
+bool is_later(char32_t c) {
+    UVersionInfo version{};
+    u_charAge(static_cast<UChar32>(c), version);
+    return version[0] > 14;
+}
+
+}    // namespace
 
 std::size_t find_invalid_utf8(std::string_view text) {
     const char* const bytes = text.data();
@@ -83,6 +96,12 @@ bool is_python_space(char32_t c) {
            c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
+std::uint32_t category_mask(char32_t c) {
+    if (is_later(c)) return U_GC_CN_MASK;
+    // the one earlier character (of Ahom) whose category later versions changed to one that tokens depend on
+    return c == 0x1171E ? U_GC_MN_MASK : U_GET_GC_MASK(static_cast<UChar32>(c));
+}
+
 bool is_ascii(std::string_view text) {
     return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
@@ -94,12 +113,43 @@ std::string lower_case(std::string_view text) {
         for (const char c : text) result.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c);
         return result;
     }
+    // A later character stays, and is no letter beside which a sigma is not final: a noncharacter stands for it.
+    constexpr char32_t stand_in = 0xFFFF;
+    CodePoints points = to_code_points(text), later;
+    for (char32_t& c : points) {
+        if (c != stand_in && !is_later(c)) continue;
+        later.push_back(c);
+        c = stand_in;
+    }
+    const std::string known = to_utf8(points);
     UErrorCode status = U_ZERO_ERROR;
-    icu::StringByteSink<std::string> sink(&result, static_cast<std::int32_t>(text.size()));
-    icu::CaseMap::utf8ToLower("", 0, icu::StringPiece(text.data(), static_cast<std::int32_t>(text.size())), sink,
-                              nullptr, status);
+    icu::StringByteSink<std::string> sink(&result, static_cast<std::int32_t>(known.size()));
+    icu::CaseMap::utf8ToLower("", 0, known, sink, nullptr, status);
     if (U_FAILURE(status)) {
         throw Error(ExitCode::internal, fmt::format("lower-casing failed: {}", u_errorName(status)));
+    }
+    if (later.empty()) return result;
+    points = to_code_points(result);
+    auto next = later.begin();
+    for (char32_t& c : points)
+        if (c == stand_in) c = *next++;
+    return to_utf8(points);
+}
+
+CodePoints fold(std::u32string_view word) {
+    const std::string lower = lower_case(to_utf8(word));
+    if (is_ascii(lower)) return to_code_points(lower);
+    UErrorCode status = U_ZERO_ERROR;
+    const icu::Normalizer2* nfd = icu::Normalizer2::getNFDInstance(status);
+    const icu::UnicodeString decomposed =
+        U_SUCCESS(status) ? nfd->normalize(icu::UnicodeString::fromUTF8(lower), status) : icu::UnicodeString();
+    if (U_FAILURE(status)) {
+        throw Error(ExitCode::internal, fmt::format("Unicode normalisation failed: {}", u_errorName(status)));
+    }
+    CodePoints result;
+    for (std::int32_t at = 0; at < decomposed.length(); at = decomposed.moveIndex32(at, 1)) {
+        const auto c = static_cast<char32_t>(decomposed.char32At(at));
+        if (category_mask(c) != U_GC_MN_MASK) result.push_back(c);
     }
     return result;
 }

@@ -3,7 +3,6 @@
 #include "blip/text/wordpiece.h"
 
 #include <fmt/format.h>
-#include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
 
 #include <algorithm>
@@ -45,7 +44,7 @@ bool is_cjk(char32_t c) {
 
 bool is_punctuation(char32_t c) {
     if (c < 0x80) return (c >= 33 && c <= 47) || (c >= 58 && c <= 64) || (c >= 91 && c <= 96) || (c >= 123 && c <= 126);
-    return (U_GET_GC_MASK(static_cast<UChar32>(c)) & U_GC_P_MASK) != 0;
+    return (category_mask(c) & U_GC_P_MASK) != 0;
 }
 
 // Control, format, unassigned and private characters go, kinds of space become spaces, ideographs stand alone.
@@ -53,7 +52,7 @@ CodePoints clean(std::string_view text) {
     CodePoints result;
     result.reserve(text.size() + 8);
     for (const char32_t c : to_code_points(text)) {
-        const std::uint32_t category = U_GET_GC_MASK(static_cast<UChar32>(c));
+        const std::uint32_t category = category_mask(c);
         if (c == '\t' || c == '\n' || c == '\r' || (category & U_GC_ZS_MASK) != 0) {
             result.push_back(U' ');
         } else if (c == 0xFFFD || (category & U_GC_C_MASK) != 0) {
@@ -63,25 +62,6 @@ CodePoints clean(std::string_view text) {
         } else {
             result.push_back(c);
         }
-    }
-    return result;
-}
-
-// Lower case, canonical decomposition, combining marks dropped.
-CodePoints fold(std::u32string_view word) {
-    const std::string lower = lower_case(to_utf8(word));
-    if (is_ascii(lower)) return to_code_points(lower);
-    UErrorCode status = U_ZERO_ERROR;
-    const icu::Normalizer2* nfd = icu::Normalizer2::getNFDInstance(status);
-    const icu::UnicodeString decomposed =
-        U_SUCCESS(status) ? nfd->normalize(icu::UnicodeString::fromUTF8(lower), status) : icu::UnicodeString();
-    if (U_FAILURE(status)) {
-        throw Error(ExitCode::internal, fmt::format("Unicode normalisation failed: {}", u_errorName(status)));
-    }
-    CodePoints result;
-    for (std::int32_t at = 0; at < decomposed.length(); at = decomposed.moveIndex32(at, 1)) {
-        const UChar32 c = decomposed.char32At(at);
-        if (u_charType(c) != U_NON_SPACING_MARK) result.push_back(static_cast<char32_t>(c));
     }
     return result;
 }

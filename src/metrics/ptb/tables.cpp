@@ -7,6 +7,7 @@
 #include <string>
 #include <unordered_set>
 
+#include "blip/text/unicode.h"
 #include "src/metrics/ptb/lexer.h"
 
 namespace blip {
@@ -197,7 +198,7 @@ bool is_word_character(char32_t c) {
     UVersionInfo version{};
     u_charAge(static_cast<UChar32>(c), version);
     const bool known = version[0] < 6 || (version[0] == 6 && version[1] <= 1);
-    return known && (U_GET_GC_MASK(static_cast<UChar32>(c)) & (U_GC_L_MASK | U_GC_ND_MASK)) != 0;
+    return known && (category_mask(c) & (U_GC_L_MASK | U_GC_ND_MASK)) != 0;
 }
 
 std::uint16_t char_kinds(char32_t c) {

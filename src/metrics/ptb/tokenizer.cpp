@@ -1,13 +1,12 @@
 // Tokens of one caption for the COCO metrics. Called by coco_eval.
 #include "blip/metrics/ptb_tokenizer.h"
 
-#include <unicode/locid.h>
-#include <unicode/unistr.h>
 #include <unicode/utf8.h>
 
 #include <algorithm>
 #include <array>
 
+#include "blip/text/unicode.h"
 #include "src/metrics/ptb/lexer.h"
 
 namespace blip {
@@ -38,14 +37,9 @@ void decode(std::string_view text, std::u32string& result) {
 }
 
 std::string lower_utf8(std::u32string_view token) {
+    if (std::any_of(token.begin(), token.end(), [](char32_t c) { return c > 0x7F; })) return lower_case(to_utf8(token));
     std::string result;
-    if (std::all_of(token.begin(), token.end(), [](char32_t c) { return c < 0x80; })) {
-        for (const char32_t c : token) result.push_back(static_cast<char>(lower_ascii(c)));
-        return result;
-    }
-    icu::UnicodeString wide;
-    for (const char32_t c : token) wide.append(static_cast<UChar32>(c));
-    wide.toLower(icu::Locale::getRoot()).toUTF8String(result);
+    for (const char32_t c : token) result.push_back(static_cast<char>(lower_ascii(c)));
     return result;
 }
 
