@@ -101,10 +101,10 @@ new_case "the last --micro-batch counts; what changes bits or scores alone is to
 refused 64 "loss-average: was tokens, now micro-batch of 2" "${run_options[@]}" --loss-average micro-batch
 rm -rf "$copy"
 cp -r "$scratch/base" "$copy"
-train 2 "$copy" "${run_options[@]}" --micro-batch 3 --num-beams 1 --max-steps 16
+train 2 "$copy" "${run_options[@]}" --micro-batch 3 --num-beams 2 --search transformers --max-steps 16
 exits 0; says "--micro-batch is given more than once; the last counts: 3 instead of 2"; says "resuming after step 15"
 said_once "since step-00000015 (micro-batch: was 2, now 3): the same samples"
-said_once "since step-00000015 (num-beams: was 3, now 1): scores from here on"
+said_once "since step-00000015 (num-beams: was 3, now 2; search: was blip, now transformers): scores from here on"
 
 new_case "the weights in --init have their own width: --text-heads is compared with that"
 train 1 "$scratch/wider" --init "$scratch/base" --text-heads 2 --dry-run
