@@ -45,7 +45,7 @@ ImageSize parse_size(const std::string& word) {
     const auto [last, height_error] = std::from_chars(middle == end ? end : middle + 1, end, size.height);
     if (width_error != std::errc() || height_error != std::errc() || middle == end || *middle != 'x' || last != end ||
         size.width < 32 || size.height < 32 || size.width > 4096 || size.height > 4096)
-        throw Error(ExitCode::usage, fmt::format("--size: '{}' is not WIDTHxHEIGHT with 32 to 4096 pixels each", word));
+        throw Error(ExitCode::usage, "--size: '{}' is not WIDTHxHEIGHT with 32 to 4096 pixels each", word);
     return size;
 }
 
@@ -80,18 +80,16 @@ void write_bytes(const fs::path& path, const std::vector<std::uint8_t>& bytes) {
     std::ofstream file(path, std::ios::binary | std::ios::trunc);
     file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
     file.close();
-    if (!file) throw Error(ExitCode::io, fmt::format("{}: writing failed; is the disk full?", path.string()));
+    if (!file) throw Error(ExitCode::io, "{}: writing failed; is the disk full?", path.string());
 }
 
 void make_folders(const fs::path& out) {
     std::error_code error;
     if (fs::exists(out) && (!fs::is_directory(out) || !fs::is_empty(out)))
-        throw Error(ExitCode::usage,
-                    fmt::format("--out {} is not an empty folder; give another, or remove it", out.string()));
+        throw Error(ExitCode::usage, "--out {} is not an empty folder; give another, or remove it", out.string());
     for (const char* name : {"annotations", "karpathy/coco_gt", "train2014", "val2014"}) {
         fs::create_directories(out / name, error);
-        if (error)
-            throw Error(ExitCode::io, fmt::format("{}: cannot be made: {}", (out / name).string(), error.message()));
+        if (error) throw Error(ExitCode::io, "{}: cannot be made: {}", (out / name).string(), error.message());
     }
 }
 

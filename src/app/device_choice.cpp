@@ -93,8 +93,8 @@ void agree_on_device(const Options& options, const DeviceChoice& choice, HostMes
 
 void require_device(const DeviceChoice& choice) {
     if (!choice.problem.empty())
-        throw Error(ExitCode::missing_input,
-                    fmt::format("--device cuda, but no GPU on {}: {}{}", host_name(), choice.problem, remedy));
+        throw Error(ExitCode::missing_input, "--device cuda, but no GPU on {}: {}{}", host_name(), choice.problem,
+                    remedy);
     if (!choice.warning.empty()) log_warning("{}", choice.warning);    // one process has nothing to sum over
 }
 

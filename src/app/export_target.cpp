@@ -52,7 +52,7 @@ bool lies_in(const fs::path& inner, const fs::path& outer) {
 void check_apart(const fs::path& from, const fs::path& to) {
     std::error_code ignored;
     if (!fs::exists(from, ignored))
-        throw Error(ExitCode::missing_input, fmt::format("--from {}: no such file or folder", from.string()));
+        throw Error(ExitCode::missing_input, "--from {}: no such file or folder", from.string());
     const fs::path source = fs::weakly_canonical(from, ignored);
     if (lies_in(to, source) || fs::equivalent(source, to, ignored))
         refuse(fmt::format("{} is or lies in --from {}; choose a place outside", to.string(), from.string()));
@@ -93,8 +93,8 @@ ExportTarget choose_export_target(const ExportOptions& options) {
     check_replaceable(target, options.overwrite);
     const fs::path parent = path.parent_path();
     if (!fs::is_directory(parent, ignored))
-        throw Error(ExitCode::missing_input, fmt::format("--to {}: there is no folder {}; create it first",
-                                                         options.to.string(), parent.string()));
+        throw Error(ExitCode::missing_input, "--to {}: there is no folder {}; create it first", options.to.string(),
+                    parent.string());
     return target;
 }
 
@@ -102,10 +102,9 @@ void check_space_for(const ExportTarget& target, std::uint64_t bytes) {
     const fs::path folder = target.path.parent_path();
     const std::uint64_t free = free_bytes(folder);
     if (free < bytes)
-        throw Error(ExitCode::io,
-                    fmt::format("{} has {} free and {} takes {}; free some space or choose another place",
-                                folder.string(), format_bytes(static_cast<double>(free)),
-                                target.path.filename().string(), format_bytes(static_cast<double>(bytes))));
+        throw Error(ExitCode::io, "{} has {} free and {} takes {}; free some space or choose another place",
+                    folder.string(), format_bytes(static_cast<double>(free)), target.path.filename().string(),
+                    format_bytes(static_cast<double>(bytes)));
 }
 
 }    // namespace blip

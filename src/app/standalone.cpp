@@ -54,8 +54,8 @@ void become(const char* name, const std::vector<std::string>& words) {
     arguments.push_back(nullptr);
     const std::filesystem::path program = program_beside(name);
     ::execv(program.c_str(), arguments.data());
-    throw Error(ExitCode::missing_input,
-                fmt::format("{} cannot be started: {}", program.string(), std::generic_category().message(errno)));
+    throw Error(ExitCode::missing_input, "{} cannot be started: {}", program.string(),
+                std::generic_category().message(errno));
 }
 
 std::vector<std::string> set_deterministic_environment() {

@@ -172,9 +172,8 @@ namespace {
 void complete_shape(Options& options, ModelOptions found) {
     if (const auto conflicts = model_conflicts(options, found); !conflicts.empty()) {
         const auto preset = asks_for_dimension(options, "model") ? preset_of(found) : std::nullopt;
-        throw Error(ExitCode::usage, fmt::format("the weights in {} have another shape{}: {}", options.init.string(),
-                                                 preset ? fmt::format(", that of --model {}", *preset) : "",
-                                                 fmt::join(conflicts, "; ")));
+        throw Error(ExitCode::usage, "the weights in {} have another shape{}: {}", options.init.string(),
+                    preset ? fmt::format(", that of --model {}", *preset) : "", fmt::join(conflicts, "; "));
     }
     if (asks_for_dimension(options, "image-size")) found.image_size = options.model.image_size;
     options.model = found;

@@ -1,8 +1,6 @@
 // See vocabulary_file.h.
 #include "src/app/vocabulary_file.h"
 
-#include <fmt/format.h>
-
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -23,8 +21,7 @@ fs::path find_vocabulary(const fs::path& init) {
     if (!init.empty()) places.insert(places.begin(), {folder / "vocab.txt", folder / "best" / "vocab.txt"});
     for (const fs::path& place : places)
         if (fs::exists(place)) return place;
-    throw Error(ExitCode::missing_input,
-                fmt::format("no vocabulary: put the BERT vocabulary at {}", places.front().string()));
+    throw Error(ExitCode::missing_input, "no vocabulary: put the BERT vocabulary at {}", places.front().string());
 }
 
 Vocabulary read_vocabulary(const fs::path& init) {
@@ -33,11 +30,10 @@ Vocabulary read_vocabulary(const fs::path& init) {
     Vocabulary vocabulary = Vocabulary::from_file(file);
     const auto noted = note.is_object() ? note.find("vocabulary_xxh3") : note.end();
     if (noted != note.end() && *noted != vocabulary_digest(vocabulary.text()))
-        throw Error(
-            ExitCode::bad_data,
-            fmt::format("{} is damaged, or is not the vocabulary that the weights in {} were trained with: copy "
-                        "the vocab.txt that was beside them",
-                        file.string(), init.string()));
+        throw Error(ExitCode::bad_data,
+                    "{} is damaged, or is not the vocabulary that the weights in {} were trained with: copy "
+                    "the vocab.txt that was beside them",
+                    file.string(), init.string());
     return vocabulary;
 }
 

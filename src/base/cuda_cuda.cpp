@@ -1,19 +1,16 @@
 // See cuda.h.
 #include "blip/base/cuda.h"
 
-#include <fmt/format.h>
+#include "blip/base/error.h"
 
 namespace blip {
 
 void cuda_check(cudaError_t result, const char* what, std::source_location where) {
     if (result == cudaSuccess) return;
     static_cast<void>(cudaGetLastError());    // told here: not again by the next check
-    throw Error(
-        ExitCode::internal,
-        fmt::format("CUDA failed in '{}': {} ({}); an earlier kernel may be the cause: CUDA_LAUNCH_BLOCKING=1 tells "
-                    "which",
-                    what, cudaGetErrorString(result), cudaGetErrorName(result)),
-        where);
+    throw Error({ExitCode::internal, where},
+                "CUDA failed in '{}': {} ({}); an earlier kernel may be the cause: CUDA_LAUNCH_BLOCKING=1 tells which",
+                what, cudaGetErrorString(result), cudaGetErrorName(result));
 }
 
 CudaStream make_side_stream(bool urgent) {

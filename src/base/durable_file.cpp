@@ -21,14 +21,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-[[noreturn]] void throw_io(const char* what, const fs::path& path, int error,
-                           std::source_location where = std::source_location::current()) {
-    const char* remedy = error == ENOSPC || error == EDQUOT ? "; free some space or choose another folder" : "";
-    throw Error(ExitCode::io,
-                fmt::format("cannot {} {}: {}{}", what, path.string(), std::generic_category().message(error), remedy),
-                where);
-}
-
 fs::path directory_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
 
 void fsync_or_throw(int fd, const fs::path& path) {
@@ -42,7 +34,7 @@ void fsync_or_throw(int fd, const fs::path& path) {
 FileDescriptor open_to_read(const fs::path& path, int flags) {
     FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | flags));
     if (!fd && (errno == ENOENT || errno == ENOTDIR))
-        throw Error(ExitCode::missing_input, fmt::format("no such file: {}", path.string()));
+        throw Error(ExitCode::missing_input, "no such file: {}", path.string());
     if (!fd) throw_io("open", path, errno);
     return fd;
 }
@@ -71,6 +63,12 @@ std::string read_all(const FileDescriptor& fd, const fs::path& path, const struc
 }
 
 }    // namespace
+
+void throw_io(const char* what, const fs::path& path, int error, std::source_location where) {
+    const char* remedy = error == ENOSPC || error == EDQUOT ? "; free some space or choose another folder" : "";
+    throw Error({ExitCode::io, where}, "cannot {} {}: {}{}", what, path.string(),
+                std::generic_category().message(error), remedy);
+}
 
 void FileDescriptorTraits::close(int fd) noexcept { ::close(fd); }
 
@@ -163,11 +161,10 @@ std::string read_file(const fs::path& path) {
 std::string read_regular_file(const fs::path& path, std::size_t max_bytes) {
     const FileDescriptor fd = open_to_read(path, O_NONBLOCK);    // a pipe's other end is not waited for
     const struct stat status = status_of(fd, path);
-    if (!S_ISREG(status.st_mode))
-        throw Error(ExitCode::bad_data, fmt::format("{} is not a regular file", path.string()));
+    if (!S_ISREG(status.st_mode)) throw Error(ExitCode::bad_data, "{} is not a regular file", path.string());
     if (static_cast<std::uint64_t>(status.st_size) > max_bytes)
-        throw Error(ExitCode::bad_data, fmt::format("{} has {} bytes: such a file has {} at most", path.string(),
-                                                    status.st_size, max_bytes));
+        throw Error(ExitCode::bad_data, "{} has {} bytes: such a file has {} at most", path.string(), status.st_size,
+                    max_bytes);
     return read_all(fd, path, status);
 }
 

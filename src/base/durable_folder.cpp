@@ -2,7 +2,6 @@
 #include "blip/base/durable_folder.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,16 +13,7 @@
 #include "blip/base/error.h"
 
 namespace blip {
-namespace {
-
 namespace fs = std::filesystem;
-
-[[noreturn]] void throw_io(const char* what, const fs::path& path, int error) {
-    throw Error(ExitCode::io,
-                fmt::format("cannot {} {}: {}", what, path.string(), std::generic_category().message(error)));
-}
-
-}    // namespace
 
 DurableFolder::DurableFolder(fs::path path)
     : path_(std::move(path)), temporary_(path_.string() + ".tmp." + std::to_string(::getpid())) {
@@ -61,8 +51,8 @@ void DurableFolder::commit() {
     std::error_code problem;    // now the old one
     fs::remove_all(temporary_, problem);
     if (problem)
-        throw Error(ExitCode::io, fmt::format("{} is complete; the one it replaced is left at {}: {}", path_.string(),
-                                              temporary_.string(), problem.message()));
+        throw Error(ExitCode::io, "{} is complete; the one it replaced is left at {}: {}", path_.string(),
+                    temporary_.string(), problem.message());
 }
 
 std::string first_foreign_entry(const fs::path& folder, const std::set<std::string>& own_names) {
@@ -72,7 +62,7 @@ std::string first_foreign_entry(const fs::path& folder, const std::set<std::stri
         const std::string name = entries->path().filename().string();
         if (!own_names.contains(name) || !fs::is_regular_file(entries->symlink_status(problem))) return name;
     }
-    if (problem) throw Error(ExitCode::io, fmt::format("cannot list {}: {}", folder.string(), problem.message()));
+    if (problem) throw Error(ExitCode::io, "cannot list {}: {}", folder.string(), problem.message());
     return "";
 }
 

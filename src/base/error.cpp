@@ -1,14 +1,12 @@
 // Error and the facts about this process that it carries (rank, host). Used by every layer.
 #include "blip/base/error.h"
 
-#include <fmt/format.h>
 #include <unistd.h>
 
-#include <charconv>
 #include <cstdlib>
 #include <initializer_list>
-#include <string_view>
 
+#include "blip/base/number.h"
 #include "blip/base/printable.h"
 
 namespace blip {
@@ -19,10 +17,7 @@ int number_from_environment(std::initializer_list<const char*> names, int smalle
     for (const char* name : names) {
         const char* text = std::getenv(name);
         if (text == nullptr) continue;
-        const std::string_view view(text);
-        int value = 0;
-        const auto [end, error] = std::from_chars(view.data(), view.data() + view.size(), value);
-        if (error == std::errc() && end == view.data() + view.size() && value >= smallest) return value;
+        if (const auto value = number_in<int>(text); value && *value >= smallest) return *value;
     }
     return otherwise;
 }
@@ -50,12 +45,12 @@ const std::string& host_name() {
     return name;
 }
 
-Error::Error(ExitCode code, const std::string& message, std::source_location where)
+Error::Error(CodeAndPlace code, const std::string& message)
     : std::runtime_error(printable_message(message)),
-      code_(code),
+      code_(code.code),
       rank_(launcher_rank()),
       host_(host_name()),
-      where_(where) {}
+      where_(code.where) {}
 
 std::string Error::location() const { return fmt::format("{}:{}", where_.file_name(), where_.line()); }
 

@@ -1,8 +1,6 @@
 // See the header.
 #include "blip/base/file_type.h"
 
-#include <fmt/format.h>
-
 #include <system_error>
 
 #include "blip/base/error.h"
@@ -16,7 +14,7 @@ fs::file_type file_type_of(const fs::path& path) {
     const fs::file_type type = fs::status(path, error).type();
     if (error == std::errc::filename_too_long) return fs::file_type::not_found;
     if (type == fs::file_type::none)
-        throw Error(ExitCode::io, fmt::format("cannot tell whether {} is there: {}", path.string(), error.message()));
+        throw Error(ExitCode::io, "cannot tell whether {} is there: {}", path.string(), error.message());
     return type;
 }
 

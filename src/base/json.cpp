@@ -31,17 +31,14 @@ json parse_object(std::string_view text, const std::string& origin) {
     try {
         value = json::parse(text);
     } catch (const json::exception& error) {
-        throw Error(ExitCode::bad_data, fmt::format("{} is damaged: {}", origin, reason_of(error)));
+        throw Error(ExitCode::bad_data, "{} is damaged: {}", origin, reason_of(error));
     }
-    if (!value.is_object())
-        throw Error(ExitCode::bad_data, fmt::format("{} is damaged: it holds no JSON object", origin));
+    if (!value.is_object()) throw Error(ExitCode::bad_data, "{} is damaged: it holds no JSON object", origin);
     return value;
 }
 
 json parse_strictly(std::string_view text, const std::string& origin, int most_depth, std::size_t most_values) {
-    const auto bad = [&](const std::string& what) {
-        throw Error(ExitCode::bad_data, fmt::format("{}: {}", origin, what));
-    };
+    const auto bad = [&](const std::string& what) { throw Error(ExitCode::bad_data, "{}: {}", origin, what); };
     std::vector<std::set<std::string>> keys;    // of the open objects
     std::size_t values = 0;
     const auto look = [&](int depth, json::parse_event_t event, json& value) {
@@ -56,12 +53,12 @@ json parse_strictly(std::string_view text, const std::string& origin, int most_d
     try {
         return json::parse(text, look);
     } catch (const json::exception& error) {
-        throw Error(ExitCode::bad_data, fmt::format("{}: not JSON: {}", origin, reason_of(error)));
+        throw Error(ExitCode::bad_data, "{}: not JSON: {}", origin, reason_of(error));
     }
 }
 
 void throw_field(const std::string& origin, const std::string& field, const std::string& what) {
-    throw Error(ExitCode::bad_data, fmt::format("{}: field '{}' {}", origin, field, what));
+    throw Error(ExitCode::bad_data, "{}: field '{}' {}", origin, field, what);
 }
 
 const json& field(const json& object, const std::string& name, const std::string& origin) {

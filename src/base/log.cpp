@@ -88,7 +88,7 @@ void add_log_file(const std::filesystem::path& path) {
             told = true;
         });
     } catch (const spdlog::spdlog_ex& failure) {
-        throw Error(ExitCode::io, fmt::format("cannot write the log file {}: {}", path.string(), failure.what()));
+        throw Error(ExitCode::io, "cannot write the log file {}: {}", path.string(), failure.what());
     }
 }
 

@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
-#include <fstream>
+#include <iterator>
+#include <utility>
 
 #include "blip/base/error.h"
+#include "blip/base/process.h"
 
 namespace blip {
 namespace {
@@ -44,58 +46,33 @@ std::string read_operation(const PhaseSlot& slot) {
 
 void advance(PhaseSlot& slot) { slot.beats.store(slot.beats.load(relaxed) + 1, relaxed); }
 
-// The third field of /proc/PID/stat; the second, in parentheses, may hold anything.
 std::string process_state(int pid) {
-    std::ifstream file(fmt::format("/proc/{}/stat", pid));
-    std::string line;
-    if (!std::getline(file, line)) return "gone";
-    const auto name_end = line.rfind(')');
-    if (name_end == std::string::npos || name_end + 2 >= line.size()) return "";
-    switch (line[name_end + 2]) {
-        case 'T':
-            return "stopped";
-        case 't':
-            return "in a debugger";
-        case 'D':
-            return "in the kernel";
-        case 'Z':
-        case 'X':
-            return "dead";
-        default:
-            return "running";
-    }
+    const auto stat = process_stat(pid);
+    if (!stat) return "gone";
+    static constexpr std::pair<char, const char*> names[] = {
+        {'T', "stopped"}, {'t', "in a debugger"}, {'D', "in the kernel"}, {'Z', "dead"}, {'X', "dead"}};
+    for (const auto& [state, name] : names)
+        if (state == stat->state) return name;
+    return "running";
 }
 
 }    // namespace
 
 const char* phase_name(Phase phase) {
-    switch (phase) {
-        case Phase::starting_mpi:
-            return "starting MPI";
-        case Phase::starting:
-            return "starting up";
-        case Phase::loading:
-            return "loading weights";
-        case Phase::reading_batch:
-            return "reading a batch";
-        case Phase::forward:
-            return "forward";
-        case Phase::backward:
-            return "backward";
-        case Phase::updating:
-            return "updating";
-        case Phase::saving:
-            return "saving a checkpoint";
-        case Phase::captioning:
-            return "captioning";
-        case Phase::scoring:
-            return "scoring";
-        case Phase::saving_best:
-            return "saving the best weights";
-        case Phase::ending_mpi:
-            return "ending MPI";
-    }
-    return "unknown";
+    static constexpr const char* names[] = {"starting MPI",
+                                            "starting up",
+                                            "loading weights",
+                                            "reading a batch",
+                                            "forward",
+                                            "backward",
+                                            "updating",
+                                            "saving a checkpoint",
+                                            "captioning",
+                                            "scoring",
+                                            "saving the best weights",
+                                            "ending MPI"};
+    const auto index = static_cast<std::size_t>(phase);    // read from memory that others write
+    return index < std::size(names) ? names[index] : "unknown";
 }
 
 std::int64_t steady_now_ns() {

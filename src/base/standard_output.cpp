@@ -1,8 +1,6 @@
 // See the header.
 #include "blip/base/standard_output.h"
 
-#include <fmt/format.h>
-
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -13,7 +11,7 @@ namespace blip {
 
 void flush_standard_output(std::string_view what) {
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
-        throw Error(ExitCode::io, fmt::format("cannot write {} to standard output: {}", what, std::strerror(errno)));
+        throw Error(ExitCode::io, "cannot write {} to standard output: {}", what, std::strerror(errno));
 }
 
 void write_standard_output(std::string_view text, std::string_view what) {

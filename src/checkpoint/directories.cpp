@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <string_view>
 #include <system_error>
@@ -13,17 +12,12 @@
 #include "blip/base/error.h"
 #include "blip/base/file_type.h"
 #include "blip/base/log.h"
+#include "blip/base/number.h"
 
 namespace blip {
 namespace {
 
 namespace fs = std::filesystem;
-
-template <class Number>
-bool parse_number(std::string_view text, Number& value) {
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    return error == std::errc() && end == text.data() + text.size() && value >= 0;
-}
 
 // step-00000120 or step-00000120.1
 std::optional<StepDirectory> parse_name(const std::string& name) {
@@ -33,8 +27,10 @@ std::optional<StepDirectory> parse_name(const std::string& name) {
     rest.remove_prefix(kPrefix.size());
     StepDirectory directory;
     const std::size_t dot = rest.find('.');
-    if (rest.substr(0, dot).size() < 8 || !parse_number(rest.substr(0, dot), directory.step)) return std::nullopt;
-    if (dot != std::string_view::npos && !parse_number(rest.substr(dot + 1), directory.repeat)) return std::nullopt;
+    directory.step = number_in<decltype(directory.step)>(rest.substr(0, dot)).value_or(-1);
+    if (dot != std::string_view::npos)
+        directory.repeat = number_in<decltype(directory.repeat)>(rest.substr(dot + 1)).value_or(-1);
+    if (rest.substr(0, dot).size() < 8 || directory.step < 0 || directory.repeat < 0) return std::nullopt;
     return directory;
 }
 
@@ -60,7 +56,7 @@ std::vector<StepDirectory> list_steps(const fs::path& checkpoints) {
         directory->has_manifest = is_there(entries->path() / kManifestName);
         found.push_back(*directory);
     }
-    if (error) throw Error(ExitCode::io, fmt::format("cannot list {}: {}", checkpoints.string(), error.message()));
+    if (error) throw Error(ExitCode::io, "cannot list {}: {}", checkpoints.string(), error.message());
     std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.order() > b.order(); });
     return found;
 }

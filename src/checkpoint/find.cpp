@@ -44,9 +44,10 @@ void with_remedy(const Work& work) {
         work();
     } catch (const Error& failure) {
         if (failure.code() != ExitCode::io) throw;
-        throw Error(ExitCode::io, fmt::format("{}: run the same command again when the disk answers, or move that "
-                                              "checkpoint away to go on from the one before it",
-                                              failure.what()));
+        throw Error(ExitCode::io,
+                    "{}: run the same command again when the disk answers, or move that "
+                    "checkpoint away to go on from the one before it",
+                    failure.what());
     }
 }
 
@@ -116,10 +117,9 @@ std::optional<FoundCheckpoint> find_newest_checkpoint(const fs::path& run_direct
     }
     if (damaged > 0) {
         // to start over would in the end remove what a person may still want to rescue
-        throw AgreedError(
-            ExitCode::bad_data,
-            fmt::format("{} holds {}, none of them intact; restore one, or give another --output to start over",
-                        checkpoints_directory(run_directory).string(), counted(damaged, "checkpoint")));
+        throw AgreedError(ExitCode::bad_data,
+                          "{} holds {}, none of them intact; restore one, or give another --output to start over",
+                          checkpoints_directory(run_directory).string(), counted(damaged, "checkpoint"));
     }
     return std::nullopt;
 }

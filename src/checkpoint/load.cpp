@@ -15,7 +15,7 @@ namespace {
 void check_model(const ShardPieces& pieces, const Layout& layout, const std::filesystem::path& directory) {
     const auto& masters = pieces.of("master");
     const auto bad = [&](const std::string& name, const std::string& what) {
-        throw Error(ExitCode::bad_data, fmt::format("{}: parameter '{}' {}", directory.string(), name, what));
+        throw Error(ExitCode::bad_data, "{}: parameter '{}' {}", directory.string(), name, what);
     };
     for (const auto& [name, of_param] : masters)
         if (layout.find(name) < 0) bad(name, "is unknown to this model");

@@ -9,10 +9,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <charconv>
 #include <system_error>
 
 #include "blip/base/error.h"
+#include "blip/base/number.h"
 
 namespace blip {
 namespace {
@@ -45,7 +45,7 @@ void for_each_entry(const fs::path& folder, const Use& use) {
     fs::directory_iterator entries(folder, problem);
     for (; !problem && entries != fs::directory_iterator(); entries.increment(problem))
         use(entries->path(), entries->path().filename().string());
-    if (problem) throw Error(ExitCode::io, fmt::format("cannot list {}: {}", folder.string(), problem.message()));
+    if (problem) throw Error(ExitCode::io, "cannot list {}: {}", folder.string(), problem.message());
 }
 
 }    // namespace
@@ -58,10 +58,8 @@ std::vector<std::int64_t> list_locks(const fs::path& folder) {
     std::vector<std::int64_t> numbers;
     for_each_entry(folder, [&](const fs::path&, const std::string& name) {
         if (!name.starts_with(kPrefix)) return;
-        std::int64_t number = 0;
-        const char* end = name.data() + name.size();
-        const auto [read, error] = std::from_chars(name.data() + kPrefix.size(), end, number);
-        if (error == std::errc() && read == end && number > 0) numbers.push_back(number);
+        const auto number = number_in<std::int64_t>(std::string_view(name).substr(kPrefix.size()));
+        if (number && *number > 0) numbers.push_back(*number);
     });
     std::sort(numbers.begin(), numbers.end());
     return numbers;
@@ -71,14 +69,10 @@ std::optional<LockOnDisk> read_lock(const fs::path& path) {
     const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     struct stat status {};
     if (!fd && errno == ENOENT) return std::nullopt;
-    const auto fail = [&](int error) {
-        throw Error(ExitCode::io,
-                    fmt::format("cannot read {}: {}", path.string(), std::generic_category().message(error)));
-    };
-    if (!fd || ::fstat(fd.get(), &status) != 0) fail(errno);
+    if (!fd || ::fstat(fd.get(), &status) != 0) throw_io("read", path, errno);
     std::string text(4096, '\0');
     const ssize_t count = ::pread(fd.get(), text.data(), text.size(), 0);
-    if (count < 0) fail(errno);
+    if (count < 0) throw_io("read", path, errno);
     text.resize(static_cast<std::size_t>(count));
     return LockOnDisk{text, LockHolder::from_json(text), seconds_of(status.st_mtim)};
 }
@@ -121,10 +115,8 @@ bool LockCandidate::become(const fs::path& lock) {
 
 void LockCandidate::fail(const char* what) const {
     const int error = errno;
-    const char* remedy = error == ENOSPC || error == EDQUOT ? "; free some space or choose another folder" : "";
     ::unlink(path_.c_str());
-    throw Error(ExitCode::io, fmt::format("cannot {} the run lock {}: {}{}", what, path_.string(),
-                                          std::generic_category().message(error), remedy));
+    throw_io(fmt::format("{} the run lock", what).c_str(), path_, error);
 }
 
 void remove_old_candidates(const fs::path& folder, double now_s, double older_than_s) {

@@ -11,10 +11,10 @@
 #include <ctime>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "blip/base/error.h"
 #include "blip/base/json.h"
+#include "blip/base/process.h"
 
 namespace blip {
 namespace {
@@ -37,25 +37,6 @@ std::string first_line(const char* file) {
 std::string link_target(const char* path) {
     std::error_code ignored;
     return std::filesystem::read_symlink(path, ignored).string();
-}
-
-struct ProcessStat {
-    char state = 0;
-    std::uint64_t start = 0;
-};
-
-std::optional<ProcessStat> process_stat(std::int64_t pid) {
-    const std::string line = first_line(fmt::format("/proc/{}/stat", pid).c_str());
-    // the name in parentheses may hold anything; behind it come the state and, 19 fields later, the start
-    const std::size_t name_end = line.rfind(')');
-    if (name_end == std::string::npos) return std::nullopt;
-    std::istringstream fields(line.substr(name_end + 1));
-    ProcessStat stat;
-    fields >> stat.state;
-    std::string skipped;
-    for (int i = 0; i < 18; ++i) fields >> skipped;
-    fields >> stat.start;
-    return fields ? std::optional(stat) : std::nullopt;
 }
 
 std::string batch_job() {

@@ -36,8 +36,7 @@ void check_digest(std::string text, const std::string& origin) {
     const std::string digest = position == std::string::npos ? "" : text.substr(position, 16);
     if (!digest.empty()) text.replace(position, 16, kZeroDigest);
     if (digest.empty() || digest != digest_of(text)) {
-        throw Error(ExitCode::bad_data,
-                    fmt::format("{} is damaged or was edited: field 'digest' does not fit its text", origin));
+        throw Error(ExitCode::bad_data, "{} is damaged or was edited: field 'digest' does not fit its text", origin);
     }
 }
 

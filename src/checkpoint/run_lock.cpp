@@ -150,9 +150,9 @@ std::unique_ptr<RunLock> RunLockTaker::attempt(const std::function<void(const st
         const Impl::Verdict verdict = impl.judge(*lock, candidate.now_s());
         if (verdict == Impl::Verdict::held)
             throw Error(ExitCode::usage,
-                        fmt::format("--output {} is in use by {}: give another --output, or wait for it or end it; if "
-                                    "it is certainly gone, remove {}",
-                                    impl.folder.string(), impl.holder, lock_file(impl.folder, newest).string()));
+                        "--output {} is in use by {}: give another --output, or wait for it or end it; if "
+                        "it is certainly gone, remove {}",
+                        impl.folder.string(), impl.holder, lock_file(impl.folder, newest).string());
         if (verdict == Impl::Verdict::unsure) return nullptr;
     }
     const std::int64_t own = newest + 1;
@@ -190,9 +190,9 @@ std::unique_ptr<RunLock> take_run_lock(const fs::path& folder, HostMessages& com
             if (lock) return "taken";
             if (stop_requested())
                 throw Error(ExitCode::stopped,
-                            fmt::format("stopped by a signal while waiting to see whether {}, which last used "
-                                        "--output {}, lives; run the same command again",
-                                        taker->holder(), folder.string()));
+                            "stopped by a signal while waiting to see whether {}, which last used "
+                            "--output {}, lives; run the same command again",
+                            taker->holder(), folder.string());
             if (round == 4)
                 log_info("--output {} was last used by {}: waiting to see whether it lives", folder.string(),
                          taker->holder());

@@ -176,8 +176,7 @@ CheckpointWriter::CheckpointWriter(fs::path run_directory, int keep, HostMessage
     const std::string error =
         impl_->on_rank_0("make the folder of the checkpoints", [&] { make_folders(impl_->checkpoints); });
     if (!error.empty()) {
-        throw AgreedError(ExitCode::io,
-                          fmt::format("cannot keep checkpoints in {}: {}", impl_->checkpoints.string(), error));
+        throw AgreedError(ExitCode::io, "cannot keep checkpoints in {}: {}", impl_->checkpoints.string(), error);
     }
 }
 

@@ -18,11 +18,6 @@ namespace blip {
 
 namespace {
 
-// What a disk does not give says nothing of the shard.
-[[noreturn]] void throw_io(const std::filesystem::path& path) {
-    throw Error(ExitCode::io, fmt::format("cannot read {}: {}", path.string(), std::generic_category().message(errno)));
-}
-
 // Opens the shard; what is wrong with it so far goes into problem. A pipe in its place must not be waited for.
 FileDescriptor open_shard(const std::filesystem::path& directory, const ShardFile& shard,
                           std::optional<std::string>& problem) {
@@ -33,7 +28,8 @@ FileDescriptor open_shard(const std::filesystem::path& directory, const ShardFil
         problem = fmt::format("{} is missing", shard.name);
         return fd;
     }
-    if (!fd || ::fstat(fd.get(), &status) != 0) throw_io(path);
+    // What a disk does not give says nothing of the shard.
+    if (!fd || ::fstat(fd.get(), &status) != 0) throw_io("read", path, errno);
     if (!S_ISREG(status.st_mode))
         problem = fmt::format("{} is not a regular file", shard.name);
     else if (static_cast<std::uint64_t>(status.st_size) != shard.bytes)
@@ -59,7 +55,7 @@ std::optional<std::string> shard_problem(const std::filesystem::path& directory,
     for (;;) {
         const ssize_t count = ::read(fd.get(), buffer.data(), buffer.size());
         if (count < 0 && errno == EINTR) continue;
-        if (count < 0) throw_io(directory / shard.name);
+        if (count < 0) throw_io("read", directory / shard.name, errno);
         if (count == 0) break;
         digest.add({buffer.data(), static_cast<std::size_t>(count)});
     }

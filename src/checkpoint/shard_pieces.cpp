@@ -4,18 +4,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <span>
 #include <string_view>
 
 #include "blip/base/error.h"
+#include "blip/base/number.h"
 
 namespace blip {
 namespace {
 
 [[noreturn]] void bad(const std::filesystem::path& path, const std::string& what) {
-    throw Error(ExitCode::bad_data, fmt::format("{}: {}", path.string(), what));
+    throw Error(ExitCode::bad_data, "{}: {}", path.string(), what);
 }
 
 struct PieceName {
@@ -30,17 +30,11 @@ std::optional<PieceName> parse_piece_name(const std::string& text) {
         colon < open || text.back() != ']') {
         return std::nullopt;
     }
-    PieceName name{text.substr(0, slash), text.substr(slash + 1, open - slash - 1), {}};
-    const auto number = [](std::string_view digits, std::int64_t& value) {
-        const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-        return error == std::errc() && end == digits.data() + digits.size();
-    };
     const std::string_view view = text;
-    if (!number(view.substr(open + 1, colon - open - 1), name.elements.begin) ||
-        !number(view.substr(colon + 1, view.size() - colon - 2), name.elements.end)) {
-        return std::nullopt;
-    }
-    return name.elements.begin >= 0 && name.elements.begin < name.elements.end ? std::optional(name) : std::nullopt;
+    const auto begin = number_in<std::int64_t>(view.substr(open + 1, colon - open - 1));
+    const auto end = number_in<std::int64_t>(view.substr(colon + 1, view.size() - colon - 2));
+    if (!begin || !end || *begin < 0 || *begin >= *end) return std::nullopt;
+    return PieceName{text.substr(0, slash), text.substr(slash + 1, open - slash - 1), {*begin, *end}};
 }
 
 }    // namespace

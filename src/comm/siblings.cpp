@@ -4,12 +4,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <charconv>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string_view>
 #include <system_error>
+
+#include "blip/base/process.h"
 
 namespace blip {
 namespace {
@@ -29,17 +30,6 @@ std::string rank_of(const std::filesystem::path& process) {
     return "";
 }
 
-// State letter and parent, the third and fourth field of stat; the second, in parentheses, may hold anything.
-bool is_stopped_child_of(const std::filesystem::path& process, pid_t parent) {
-    const std::string text = read_all(process / "stat");
-    const auto name_end = text.rfind(')');
-    if (name_end == std::string::npos || text.size() < name_end + 5 || text[name_end + 2] != 'T') return false;
-    const std::string_view rest = std::string_view(text).substr(name_end + 4);
-    pid_t found = 0;
-    std::from_chars(rest.data(), rest.data() + rest.size(), found);
-    return found == parent;
-}
-
 }    // namespace
 
 std::string absent_siblings() {
@@ -48,7 +38,8 @@ std::string absent_siblings() {
     for (const auto& process : std::filesystem::directory_iterator("/proc", problem)) {
         const std::string pid = process.path().filename().string();
         if (pid.find_first_not_of("0123456789") != std::string::npos) continue;
-        if (!is_stopped_child_of(process.path(), ::getppid())) continue;
+        const auto stat = process_stat(std::stoll(pid));
+        if (!stat || stat->state != 'T' || stat->parent != ::getppid()) continue;
         const std::string rank = rank_of(process.path());
         if (rank.empty()) continue;
         stopped += fmt::format("{}rank {} (pid {})", stopped.empty() ? "; stopped: " : ", ", rank, pid);

@@ -1,8 +1,6 @@
 // A batch is a job of the prefetcher: its images, each by itself, and all its captions.
 #include "blip/data/batch_loader.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -72,8 +70,7 @@ void BatchLoader::Impl::prepare(Batch& batch) const {
     for (const auto image : request.images) wrong |= outside(image, split.keys_I.size());
     for (const auto caption : request.captions) wrong |= outside(caption, split.lengths_C.size());
     for (const auto image : request.image_of_caption) wrong |= outside(image, request.images.size());
-    if (wrong)
-        throw Error(ExitCode::internal, fmt::format("batch request {} does not fit split {}", request.tag, split.name));
+    if (wrong) throw Error(ExitCode::internal, "batch request {} does not fit split {}", request.tag, split.name);
 
     batch.image_size = image_size;
     const auto side = static_cast<std::size_t>(image_size);
@@ -110,9 +107,9 @@ void BatchLoader::Impl::copy_crop(const Image& image, Batch& batch, std::size_t 
     PlacedPicture& picture = batch.pictures_I[i];
     const auto row = static_cast<std::size_t>(batch.request.images[i]);
     if (image.height != split.heights_I[row] || image.width != split.widths_I[row])
-        throw Error(ExitCode::bad_data, fmt::format("{} is {}x{}, its table says {}x{} (heights first); pack it again",
-                                                    describe_image(split, batch.request.images[i]), image.height,
-                                                    image.width, split.heights_I[row], split.widths_I[row]));
+        throw Error(ExitCode::bad_data, "{} is {}x{}, its table says {}x{} (heights first); pack it again",
+                    describe_image(split, batch.request.images[i]), image.height, image.width, split.heights_I[row],
+                    split.widths_I[row]);
     Box& crop = picture.plan.crop;
     const std::size_t stride = static_cast<std::size_t>(image.width) * 3;
     const std::size_t row_bytes = static_cast<std::size_t>(crop.width) * 3;
@@ -148,7 +145,7 @@ void BatchLoader::Impl::load_captions(Batch& batch) const {
 BatchLoader::BatchLoader(const PackedDataset& dataset, const SplitTables& split, const DataOptions& data,
                          const AugmentOptions& augment, int image_size, int threads,
                          std::function<std::optional<BatchRequest>()> next_request, PixelAllocator allocate_pixels) {
-    if (image_size < 1) throw Error(ExitCode::usage, fmt::format("image size {} is not positive", image_size));
+    if (image_size < 1) throw Error(ExitCode::usage, "image size {} is not positive", image_size);
     impl_ = std::make_unique<Impl>(dataset, split, augment, image_size, data.prefetch_batches, threads,
                                    std::move(next_request), std::move(allocate_pixels));
 }

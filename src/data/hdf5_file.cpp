@@ -56,8 +56,8 @@ hid_t h5_check(hid_t result, const std::string& what, ExitCode code, std::source
     Reason reason;
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, first_reason, &reason);
     H5Eclear2(H5E_DEFAULT);
-    throw Error(reason.reading_failed ? ExitCode::io : code,
-                reason.text.empty() ? what : what + " (HDF5: " + reason.text + ")", where);
+    throw Error({reason.reading_failed ? ExitCode::io : code, where},
+                reason.text.empty() ? what : what + " (HDF5: " + reason.text + ")");
 }
 
 void write_attribute(hid_t object, const std::string& name, const std::string& value, const std::string& what) {
@@ -250,9 +250,9 @@ std::uint64_t StoredTable::start_bytes() const {
 void check_rows(const StoredTable& table, std::int64_t expected_rows) {
     const hsize_t rows = table.shape[0];
     if (expected_rows >= 0 && rows != static_cast<hsize_t>(expected_rows))
-        throw Error(ExitCode::bad_data, fmt::format("{} has {} rows instead of {}", table.where, rows, expected_rows));
+        throw Error(ExitCode::bad_data, "{} has {} rows instead of {}", table.where, rows, expected_rows);
     if (rows > (table.bytes > rows ? most_table_rows : most_text_bytes))
-        throw Error(ExitCode::bad_data, fmt::format("{} has {} rows, which is beyond belief", table.where, rows));
+        throw Error(ExitCode::bad_data, "{} has {} rows, which is beyond belief", table.where, rows);
 }
 
 }    // namespace blip

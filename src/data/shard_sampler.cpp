@@ -1,8 +1,6 @@
 // The order of samples and who computes which; see the header.
 #include "blip/data/shard_sampler.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <numeric>
 #include <utility>
@@ -21,14 +19,12 @@ ShardSampler::ShardSampler(std::int64_t sample_count, int global_batch, int micr
       rank_(rank),
       size_(size) {
     if (size < 1 || rank < 0 || rank >= size)
-        throw Error(ExitCode::internal, fmt::format("rank {} of {} ranks does not exist", rank, size));
+        throw Error(ExitCode::internal, "rank {} of {} ranks does not exist", rank, size);
     if (global_batch < 1 || micro_batch < 1 || global_batch % micro_batch != 0)
-        throw Error(ExitCode::usage,
-                    fmt::format("--micro-batch {} does not divide --global-batch {}", micro_batch, global_batch));
+        throw Error(ExitCode::usage, "--micro-batch {} does not divide --global-batch {}", micro_batch, global_batch);
     if (sample_count < global_batch)
-        throw Error(ExitCode::usage,
-                    fmt::format("--global-batch {} is larger than the {} samples there are; make it smaller",
-                                global_batch, sample_count));
+        throw Error(ExitCode::usage, "--global-batch {} is larger than the {} samples there are; make it smaller",
+                    global_batch, sample_count);
 }
 
 int ShardSampler::first_micro_batch() const {
@@ -62,8 +58,7 @@ const std::vector<std::int64_t>& ShardSampler::permutation(std::int64_t epoch) c
 
 std::vector<std::int64_t> ShardSampler::global_samples(std::int64_t epoch, std::int64_t step) const {
     if (epoch < 0 || step < 0 || step >= steps_per_epoch())
-        throw Error(ExitCode::internal,
-                    fmt::format("epoch {} has no step {}: there are {}", epoch, step, steps_per_epoch()));
+        throw Error(ExitCode::internal, "epoch {} has no step {}: there are {}", epoch, step, steps_per_epoch());
     const auto& order = permutation(epoch);
     const auto first = order.begin() + step * global_batch_;
     return {first, first + global_batch_};

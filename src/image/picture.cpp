@@ -65,8 +65,8 @@ PictureKind picture_kind_of_file(const std::filesystem::path& path) {
     std::array<std::uint8_t, 18> start{};
     const ssize_t count = file ? ::read(file.get(), start.data(), start.size()) : -1;
     if (count < 0)
-        throw Error(errno == ENOENT ? ExitCode::missing_input : ExitCode::io,
-                    fmt::format("cannot read {}: {}", path.string(), std::strerror(errno)));
+        throw Error(errno == ENOENT ? ExitCode::missing_input : ExitCode::io, "cannot read {}: {}", path.string(),
+                    std::strerror(errno));
     return picture_kind(std::span(start).first(static_cast<std::size_t>(count)));
 }
 

@@ -9,8 +9,7 @@ namespace blip {
 
 namespace {
 std::int64_t real_of(std::int64_t real_keys, std::int64_t keys) {
-    if (real_keys < 0 || real_keys > keys)
-        throw Error(ExitCode::internal, fmt::format("{} real keys among {}", real_keys, keys));
+    if (real_keys < 0 || real_keys > keys) throw Error(ExitCode::internal, "{} real keys among {}", real_keys, keys);
     return real_keys == 0 ? keys : real_keys;
 }
 }    // namespace
@@ -19,7 +18,7 @@ AttentionProbabilities attention_probabilities(const at::Tensor& scores, double 
                                                const DropoutDraw& dropout, std::int64_t real_keys) {
     const std::int64_t values = scores.numel(), keys = scores.size(-1), queries = scores.size(-2);
     if (causal && queries > keys)
-        throw Error(ExitCode::internal, fmt::format("a causal mask for {} queries and {} keys", queries, keys));
+        throw Error(ExitCode::internal, "a causal mask for {} queries and {} keys", queries, keys);
     AttentionProbabilities probabilities{at::empty_like(scores), {}};
     if (dropout.probability > 0) probabilities.dropped = at::empty_like(scores);
     with_type_of(scores, [&]<class Value>(Value) {

@@ -66,10 +66,9 @@ inline constexpr at::ScalarType type_of<std::uint8_t> = at::kByte;
 template <class Value>
 void check_operand(const at::Tensor& tensor, std::int64_t values) {
     if (tensor.is_contiguous() && tensor.scalar_type() == type_of<Value> && tensor.numel() == values) return;
-    throw Error(ExitCode::internal,
-                fmt::format("a kernel for {} contiguous values of type {} was given {} of type {}, strides {}", values,
-                            c10::toString(type_of<Value>), tensor.numel(), c10::toString(tensor.scalar_type()),
-                            fmt::join(tensor.strides(), ",")));
+    throw Error(ExitCode::internal, "a kernel for {} contiguous values of type {} was given {} of type {}, strides {}",
+                values, c10::toString(type_of<Value>), tensor.numel(), c10::toString(tensor.scalar_type()),
+                fmt::join(tensor.strides(), ","));
 }
 
 // The memory of a contiguous tensor with so many values, or null where it is undefined.

@@ -16,7 +16,7 @@ BranchFactors factors_of(const BranchScaling& scaling, const at::Tensor& x) {
     if (scaling.picture_scales_I.defined()) {
         const std::int64_t pictures = scaling.picture_scales_I.numel();
         if (pictures == 0 || rows % pictures != 0)
-            throw Error(ExitCode::internal, fmt::format("scales of {} pictures for {} rows", pictures, rows));
+            throw Error(ExitCode::internal, "scales of {} pictures for {} rows", pictures, rows);
         factors.picture_scales = read_from<float>(scaling.picture_scales_I, pictures);
         factors.rows_of_a_picture = rows / pictures;
     }

@@ -11,9 +11,7 @@ namespace {
 
 // Throws internal for parts that the kernel would read past the end of.
 void check_parts(const std::vector<at::Tensor>& parts_BhTd) {
-    const auto refuse = [](const std::string& what) {
-        throw Error(ExitCode::internal, fmt::format("heads to stack: {}", what));
-    };
+    const auto refuse = [](const std::string& what) { throw Error(ExitCode::internal, "heads to stack: {}", what); };
     if (parts_BhTd.empty() || parts_BhTd.size() > most_stacked_parts)
         refuse(fmt::format("{} parts, not one to {}", parts_BhTd.size(), most_stacked_parts));
     const at::Tensor& first = parts_BhTd.front();

@@ -58,8 +58,7 @@ CocoScores coco_scores(const std::vector<ScoredCaption>& captions, const CocoEva
     if (captions.empty()) throw Error(ExitCode::bad_data, "there are no captions to score");
     for (const ScoredCaption& scored : captions)
         if (scored.references.empty() && scored.reference_tokens.empty())
-            throw Error(ExitCode::bad_data,
-                        fmt::format("image {} has no reference captions to score against", scored.image));
+            throw Error(ExitCode::bad_data, "image {} has no reference captions to score against", scored.image);
     const Tokenised tokens = tokenise(captions, options.threads);
     CocoScores scores;
     if (options.bleu || options.rouge_l || options.cider) {

@@ -91,7 +91,7 @@ bool is_gram(std::string_view text) {
 }
 
 [[noreturn]] void bad_file(const fs::path& file, const std::string& problem) {
-    throw Error(ExitCode::bad_data, fmt::format("{}: {}; {}", file.string(), problem, remedy));
+    throw Error(ExitCode::bad_data, "{}: {}; {}", file.string(), problem, remedy);
 }
 
 }    // namespace

@@ -71,9 +71,9 @@ struct GradReducer::Impl {
         if (!armed) return;
         if (std::exchange(fired[static_cast<std::size_t>(id)], 1) != 0) {
             throw Error(ExitCode::internal,
-                        fmt::format("a second backward pass after arm(): the gradient of {} may be on its "
-                                    "way to other ranks already",
-                                    arena.layout().spec(arena.layout().members(id).front()).name));
+                        "a second backward pass after arm(): the gradient of {} may be on its "
+                        "way to other ranks already",
+                        arena.layout().spec(arena.layout().members(id).front()).name);
         }
         --missing[static_cast<std::size_t>(bucket_of_leaf[static_cast<std::size_t>(id)])];
         while (next() < bucket_count() && missing[static_cast<std::size_t>(next())] == 0) {
@@ -131,7 +131,7 @@ void GradReducer::finish() {
 
 at::Tensor GradReducer::reduced_shard(int bucket) {
     if (bucket >= impl_->next()) {
-        throw Error(ExitCode::internal, fmt::format("gradient bucket {} is asked for before finish()", bucket));
+        throw Error(ExitCode::internal, "gradient bucket {} is asked for before finish()", bucket);
     }
     impl_->wait_for(bucket);
     const Range own = impl_->arena.shard(bucket, impl_->collectives.rank());

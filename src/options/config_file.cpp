@@ -1,8 +1,6 @@
 // Reads and quotes the lines of a config file; used by parse.cpp and help.cpp.
 #include "src/options/config_file.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "blip/base/durable_file.h"
@@ -51,7 +49,7 @@ std::string read_config_text(const std::filesystem::path& path) {
     std::error_code none;
     constexpr std::uintmax_t most_bytes = 1 << 20;
     if (const auto bytes = std::filesystem::file_size(path, none); !none && bytes > most_bytes)
-        throw Error(ExitCode::usage, fmt::format("{}: {} bytes are no config file", path.string(), bytes));
+        throw Error(ExitCode::usage, "{}: {} bytes are no config file", path.string(), bytes);
     return read_file(path);
 }
 
@@ -77,8 +75,7 @@ std::vector<ConfigLine> read_config_file(const std::filesystem::path& path) {
             else
                 entry.value = trimmed(without_comment(text));
         }
-        if (!good)
-            throw Error(ExitCode::usage, fmt::format("{}:{}: '{}' is not `name = value`", path.string(), number, line));
+        if (!good) throw Error(ExitCode::usage, "{}:{}: '{}' is not `name = value`", path.string(), number, line);
         lines.push_back(std::move(entry));
     }
     return lines;

@@ -1,8 +1,6 @@
 // See the header.
 #include "blip/options/model_shape.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "blip/base/error.h"
@@ -42,7 +40,7 @@ ModelOptions model_preset(const std::string& name) {
     ModelOptions model;
     if (name == model.preset) return model;
     if (name != "large" && name != "tiny")
-        throw Error(ExitCode::usage, fmt::format("'{}' is no model preset; there are base, large and tiny", name));
+        throw Error(ExitCode::usage, "'{}' is no model preset; there are base, large and tiny", name);
     model.preset = name;
     for (const Dimension& dimension : kDimensions)
         model.*dimension.member = name == "large" ? dimension.large : dimension.tiny;

@@ -9,12 +9,12 @@
 
 #include <algorithm>
 #include <cctype>
-#include <charconv>
 #include <map>
 #include <optional>
 #include <sstream>
 
 #include "blip/base/error.h"
+#include "blip/base/number.h"
 #include "src/options/config_file.h"
 #include "src/options/nearest_word.h"
 
@@ -94,7 +94,7 @@ class Reader {
     static int line_of(const YAML::Mark& mark) { return mark.line + 1; }
 
     [[noreturn]] void refuse(const YAML::Mark& at, const std::string& what) const {
-        throw Error(ExitCode::usage, fmt::format("{}:{}: {}", path_, line_of(at), what));
+        throw Error(ExitCode::usage, "{}:{}: {}", path_, line_of(at), what);
     }
     [[noreturn]] void refuse(const YAML::Node& at, const std::string& what) const { refuse(at.Mark(), what); }
 
@@ -109,7 +109,7 @@ class Reader {
                 refuse(next.begin.value_or(YAML::Mark()), "a second document begins here; one is expected");
         return YAML::Load(text);
     } catch (const YAML::Exception& problem) {
-        throw Error(ExitCode::usage, fmt::format("{}:{}: is no YAML: {}", path_, line_of(problem.mark), problem.msg));
+        throw Error(ExitCode::usage, "{}:{}: is no YAML: {}", path_, line_of(problem.mark), problem.msg);
     }
 
     const Key& find_key(const YAML::Node& at) const {
@@ -171,9 +171,8 @@ class Reader {
     // A value that is no number is refused by micro-batch, which is set first.
     template <class Set>
     void read_batch(const std::string& text, const Set& set) {
-        std::int64_t each = 0;
-        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), each);
-        if (error != std::errc() || end != text.data() + text.size() || each > INT32_MAX) return;
+        const std::int64_t each = number_in<std::int32_t>(text).value_or(0);
+        if (each == 0) return;
         set("global-batch", std::to_string(each * reference_accelerators));
         config_.notes.push_back(
             fmt::format("{}: batch_size {} is that of each of the reference job's {} accelerators: "

@@ -4,7 +4,6 @@
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/narrow.h>
 #include <ATen/ops/zeros.h>
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -37,8 +36,7 @@ ArenaAllocator host_allocator() {
     return [](std::size_t bytes) {
         constexpr std::size_t page = 4096;
         void* memory = std::aligned_alloc(page, (std::max<std::size_t>(bytes, 1) + page - 1) / page * page);
-        if (memory == nullptr)
-            throw Error(ExitCode::internal, fmt::format("out of memory: {} bytes for a parameter arena", bytes));
+        if (memory == nullptr) throw Error(ExitCode::internal, "out of memory: {} bytes for a parameter arena", bytes);
         std::memset(memory, 0, bytes);
         return std::shared_ptr<void>(memory, std::free);
     };
@@ -60,7 +58,7 @@ Arena::Arena(const Layout& layout, int world_size, std::int64_t bucket_bytes, co
       world_size_(world_size),
       placement_(placement) {
     if (placement.dtype != at::kFloat && placement.dtype != at::kBFloat16 && placement.dtype != at::kHalf)
-        throw Error(ExitCode::internal, fmt::format("weights in {} are not supported", c10::toString(placement.dtype)));
+        throw Error(ExitCode::internal, "weights in {} are not supported", c10::toString(placement.dtype));
     place(bucket_bytes);
 
     const ArenaPlacement of_gradients{placement.device, at::kFloat};

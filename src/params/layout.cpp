@@ -1,8 +1,6 @@
 // Parameter declarations: see layout.h.
 #include "blip/params/layout.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "blip/base/error.h"
@@ -17,10 +15,8 @@ std::int64_t ParamSpec::element_count() const {
 
 ParamId Layout::declare(std::string name, std::vector<std::int64_t> shape, Init init) {
     const ParamId id = count();
-    if (!joins_.empty())
-        throw Error(ExitCode::internal, fmt::format("parameter '{}' is declared after others were joined", name));
-    if (!by_name_.emplace(name, id).second)
-        throw Error(ExitCode::internal, fmt::format("parameter '{}' is declared twice", name));
+    if (!joins_.empty()) throw Error(ExitCode::internal, "parameter '{}' is declared after others were joined", name);
+    if (!by_name_.emplace(name, id).second) throw Error(ExitCode::internal, "parameter '{}' is declared twice", name);
     specs_.push_back({std::move(name), std::move(shape), init});
     join_of_.push_back(-1);
     return id;
@@ -34,8 +30,8 @@ ParamId Layout::join(std::vector<ParamId> members) {
         const bool fits = own.shape.size() == first.size() && !first.empty() &&
                           std::equal(first.begin() + 1, first.end(), own.shape.begin() + 1);
         if (!is_leaf(member) || !fits)
-            throw Error(ExitCode::internal,
-                        fmt::format("parameter '{}' cannot be joined to '{}'", own.name, spec(members.front()).name));
+            throw Error(ExitCode::internal, "parameter '{}' cannot be joined to '{}'", own.name,
+                        spec(members.front()).name);
         join_of_[static_cast<std::size_t>(member)] = id;
     }
     joins_.push_back(std::move(members));

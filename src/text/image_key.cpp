@@ -3,33 +3,21 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <regex>
 #include <span>
 
 #include "blip/base/digest.h"
+#include "blip/base/number.h"
 
 namespace blip {
 
 namespace fs = std::filesystem;
 
-namespace {
-
-// The whole of the text as a number of this type.
-template <class Number>
-std::optional<Number> parsed(const std::string& text) {
-    Number value = 0;
-    const char* const end = text.data() + text.size();
-    const auto [stop, problem] = std::from_chars(text.data(), end, value);
-    if (problem != std::errc() || stop != end) return std::nullopt;
-    return value;
+std::optional<std::int64_t> ImageKey::number() const {
+    return is_number ? number_in<std::int64_t>(text) : std::nullopt;
 }
-
-}    // namespace
-
-std::optional<std::int64_t> ImageKey::number() const { return is_number ? parsed<std::int64_t>(text) : std::nullopt; }
 
 std::uint64_t ImageKey::seed() const {
     if (const auto value = number()) return static_cast<std::uint64_t>(*value);
@@ -38,12 +26,12 @@ std::uint64_t ImageKey::seed() const {
 
 nlohmann::json ImageKey::to_json() const {
     if (const auto value = number()) return *value;
-    if (const auto value = parsed<std::uint64_t>(text); value && is_number) return *value;
+    if (const auto value = number_in<std::uint64_t>(text); value && is_number) return *value;
     return text;
 }
 
 ImageKey key_in_text(std::string text) {
-    const auto value = parsed<std::int64_t>(text);
+    const auto value = number_in<std::int64_t>(text);
     if (value && std::to_string(*value) == text) return *value;
     return text;
 }
@@ -78,7 +66,7 @@ std::optional<std::int64_t> coco_number(const fs::path& file) {
     const std::string stem = file.stem().string();
     std::smatch found;
     for (const std::string& name : {stem, (file.parent_path() / stem).string()})
-        if (std::regex_match(name, found, named)) return parsed<std::int64_t>(found[3].str());
+        if (std::regex_match(name, found, named)) return number_in<std::int64_t>(found[3].str());
     return std::nullopt;
 }
 
@@ -94,7 +82,7 @@ ImageKey key_of_row(const JsonFile& file, const nlohmann::json& row, const fs::p
         ImageKey key = json_key(file, row, name, where);
         if (!number || key.is_number) return key;
         // of COCO's pictures: "coco_42" in the reference's files, and the number as a text
-        const auto called = parsed<std::int64_t>(key.text.substr(key.text.starts_with("coco_") ? 5 : 0));
+        const auto called = number_in<std::int64_t>(key.text.substr(key.text.starts_with("coco_") ? 5 : 0));
         return called ? ImageKey(*called) : key;
     }
     return key_of_path(path);

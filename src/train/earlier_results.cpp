@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 bool tells_of_checkpoints(const fs::path& log) {
     if (file_type_of(log) != fs::file_type::regular) return false;
     std::ifstream lines(log);
-    if (!lines) throw Error(ExitCode::io, fmt::format("cannot read {}: {}", log.string(), std::strerror(errno)));
+    if (!lines) throw Error(ExitCode::io, "cannot read {}: {}", log.string(), std::strerror(errno));
     for (std::string line; std::getline(lines, line);)
         if (line.starts_with(R"({"kind":"checkpoint")") && line.find(R"("saved":true)") != std::string::npos)
             return true;
@@ -41,9 +41,9 @@ void refuse_earlier_results(const fs::path& output, HostMessages& communicator) 
         if (tells_of_checkpoints(output / "log.jsonl")) left.emplace_back("log.jsonl, which tells of checkpoints");
         if (!left.empty())
             throw Error(ExitCode::bad_data,
-                        fmt::format("{} holds results of an earlier run ({}) but none of its checkpoints: put "
-                                    "checkpoints/ back to go on with it, or give another --output to start over",
-                                    output.string(), fmt::join(left, ", ")));
+                        "{} holds results of an earlier run ({}) but none of its checkpoints: put "
+                        "checkpoints/ back to go on with it, or give another --output to start over",
+                        output.string(), fmt::join(left, ", "));
         return std::string();
     });
 }

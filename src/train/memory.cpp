@@ -9,7 +9,7 @@
 
 #include "blip/base/gpu_presence.h"
 #include "blip/base/log.h"
-#include "blip/base/process_memory.h"
+#include "blip/base/process.h"
 #include "blip/comm/run_together.h"
 #include "blip/report/progress.h"
 #include "src/train/train_step.h"

@@ -52,9 +52,9 @@ void check_ranks_agree(const std::map<std::string, std::string>& own, HostMessag
     }
     if (!problems.empty())
         throw AgreedError(ExitCode::usage,
-                          fmt::format("the ranks were started differently ({}): give all of them the same "
-                                      "options, data and program",
-                                      problems));
+                          "the ranks were started differently ({}): give all of them the same "
+                          "options, data and program",
+                          problems);
 }
 
 std::optional<FoundCheckpoint> find_own_checkpoint(const Options& options, const PackedDataset& dataset,
@@ -66,10 +66,10 @@ std::optional<FoundCheckpoint> find_own_checkpoint(const Options& options, const
     }
     if (found->manifest.format < checkpoint_format_version)
         throw AgreedError(ExitCode::usage,
-                          fmt::format("{} was written by a version before 0.2, whose dropout drops others: this run "
-                                      "cannot go on from it to the same result. Use that version, or begin another run "
-                                      "with its weights: --init {} --output another folder",
-                                      found->directory.string(), found->directory.string()));
+                          "{} was written by a version before 0.2, whose dropout drops others: this run "
+                          "cannot go on from it to the same result. Use that version, or begin another run "
+                          "with its weights: --init {} --output another folder",
+                          found->directory.string(), found->directory.string());
     const Manifest& then = found->manifest;
     auto [another_run, other_bits, other_scores] = resumed_differences(then, options, dataset.data_digest());
     const auto machine = [](int ranks, int threads) {
@@ -79,11 +79,10 @@ std::optional<FoundCheckpoint> find_own_checkpoint(const Options& options, const
                                                         machine(communicator.size(), options.runtime.threads)))
         other_bits.push_back(std::move(difference));
     if (!another_run.empty())
-        throw AgreedError(
-            ExitCode::usage,
-            fmt::format("{} belongs to another run ({}): give the same options, or another --output "
-                        "(with --init {}, to train on from its weights)",
-                        found->directory.string(), fmt::join(another_run, "; "), options.checkpoint.output.string()));
+        throw AgreedError(ExitCode::usage,
+                          "{} belongs to another run ({}): give the same options, or another --output "
+                          "(with --init {}, to train on from its weights)",
+                          found->directory.string(), fmt::join(another_run, "; "), options.checkpoint.output.string());
     if (!other_bits.empty())
         log_info("since {} ({}): the same samples and dropout, equal within rounding instead of bit for bit",
                  found->directory.filename().string(), fmt::join(other_bits, "; "));

@@ -67,9 +67,9 @@ std::vector<Match> find_all(const WeightFile& file, const Layout& layout) {
     constexpr std::size_t most = 20;
     const std::size_t count = problems.size();
     problems.resize(std::min(most, count));
-    throw Error(ExitCode::bad_data, fmt::format("{} does not fit the model ({} of {} parameters): {}{}",
-                                                file.path().string(), count, layout.count(), fmt::join(problems, "; "),
-                                                count > most ? fmt::format("; and {} more", count - most) : ""));
+    throw Error(ExitCode::bad_data, "{} does not fit the model ({} of {} parameters): {}{}", file.path().string(),
+                count, layout.count(), fmt::join(problems, "; "),
+                count > most ? fmt::format("; and {} more", count - most) : "");
 }
 
 void tell_of_extras(const WeightFile& file, const std::vector<Match>& matches) {
@@ -109,9 +109,8 @@ void stream(const WeightFile& file, const Match& match, std::int64_t offset, con
     });
     for (std::size_t i = 1; i < match.names.size(); ++i) {
         if (digest_of_tensor(file, match.names[i]) == digest.hex()) continue;
-        throw Error(ExitCode::bad_data,
-                    fmt::format("{}: {} and {} hold different values; here they are one tensor (a tied head)",
-                                file.path().string(), match.names.front(), match.names[i]));
+        throw Error(ExitCode::bad_data, "{}: {} and {} hold different values; here they are one tensor (a tied head)",
+                    file.path().string(), match.names.front(), match.names[i]);
     }
 }
 

@@ -2,7 +2,6 @@
 #include "src/weights/mapped_file.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,23 +20,19 @@ MappedFile MappedFile::open(const std::filesystem::path& path) {
     struct stat status {};
     if (!fd || ::fstat(fd.get(), &status) != 0) {
         const ExitCode code = errno == ENOENT || errno == ENOTDIR ? ExitCode::missing_input : ExitCode::io;
-        throw Error(code, fmt::format("cannot open {}: {}", path.string(), std::generic_category().message(errno)));
+        throw Error(code, "cannot open {}: {}", path.string(), std::generic_category().message(errno));
     }
     if (!S_ISREG(status.st_mode)) {
-        throw Error(ExitCode::bad_data, fmt::format("{} is not a regular file", path.string()));
+        throw Error(ExitCode::bad_data, "{} is not a regular file", path.string());
     }
     MappedFile file;
     file.size_ = static_cast<std::size_t>(status.st_size);
     if (file.size_ == 0) return file;
     void* memory = ::mmap(nullptr, file.size_, PROT_READ, MAP_PRIVATE, fd.get(), 0);
     if (memory == MAP_FAILED && errno == ENOMEM)
-        throw Error(ExitCode::internal,
-                    fmt::format("out of memory (address space, ulimit -v) for reading {} of {} bytes", path.string(),
-                                file.size_));
-    if (memory == MAP_FAILED) {
-        throw Error(ExitCode::io,
-                    fmt::format("cannot read {}: {}", path.string(), std::generic_category().message(errno)));
-    }
+        throw Error(ExitCode::internal, "out of memory (address space, ulimit -v) for reading {} of {} bytes",
+                    path.string(), file.size_);
+    if (memory == MAP_FAILED) throw_io("read", path, errno);
     file.memory_ = own_mapping(memory, file.size_, path);
     return file;
 }

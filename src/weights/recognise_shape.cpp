@@ -35,10 +35,9 @@ constexpr const char* kVisionBlock = "visual_encoder.blocks.";
         if (std::count(names.begin(), names.end(), ',') == 2) break;
         names += (names.empty() ? "" : ", ") + printable(name);
     }
-    throw Error(
-        ExitCode::bad_data,
-        fmt::format("{} holds no BLIP captioner: {}{}. Its first names are {}; expected are such as {} and {}",
-                    file.path().string(), why, hint, names.empty() ? "none" : names, kWordEmbeddings, kPatchWeight));
+    throw Error(ExitCode::bad_data,
+                "{} holds no BLIP captioner: {}{}. Its first names are {}; expected are such as {} and {}",
+                file.path().string(), why, hint, names.empty() ? "none" : names, kWordEmbeddings, kPatchWeight);
 }
 
 class Shapes {
@@ -88,23 +87,21 @@ int heads_of(const WeightFile& file, const char* options, int said, int asked, b
     if (said == 0 && width % usual_channels == 0) return width / usual_channels;
     if (said == 0)
         throw Error(ExitCode::bad_data,
-                    fmt::format("{}: weights do not tell their number of attention heads, and {} channels are not a "
-                                "multiple of the usual {}: give --{}, or put the model's config.json beside the "
-                                "weights",
-                                file.path().string(), width, usual_channels, options));
+                    "{}: weights do not tell their number of attention heads, and {} channels are not a multiple of "
+                    "the usual {}: give --{}, or put the model's config.json beside the weights",
+                    file.path().string(), width, usual_channels, options);
     if (width % said != 0)
-        throw Error(ExitCode::bad_data, fmt::format("{}: {} attention heads do not divide {} channels; see the "
-                                                    "config.json beside the weights",
-                                                    file.path().string(), said, width));
+        throw Error(ExitCode::bad_data,
+                    "{}: {} attention heads do not divide {} channels; see the config.json beside the weights",
+                    file.path().string(), said, width);
     return said;
 }
 
 void check_config_belongs(const WeightFile& file, const char* what, int said, int found) {
     if (said != 0 && said != found)
-        throw Error(
-            ExitCode::bad_data,
-            fmt::format("the config.json beside {} says {} {}, the weights have {}: it belongs to other weights",
-                        file.path().string(), what, said, found));
+        throw Error(ExitCode::bad_data,
+                    "the config.json beside {} says {} {}, the weights have {}: it belongs to other weights",
+                    file.path().string(), what, said, found);
 }
 
 }    // namespace

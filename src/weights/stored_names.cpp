@@ -1,8 +1,6 @@
 // See stored_names.h.
 #include "src/weights/stored_names.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <iterator>
 
@@ -32,11 +30,10 @@ void refuse_vocabulary(const WeightFile& file, std::int64_t rows) {
     const char* what = "a model with another tokenizer, whose captions the tokenizer here can neither read nor write";
     if (rows == vocabulary_size - 2) what = "plain BERT, without the tokens [DEC] and [ENC] that BLIP adds";
     if (rows == vocabulary_size - 1) what = "BERT with one token more, where BLIP adds the two tokens [DEC] and [ENC]";
-    throw Error(
-        ExitCode::bad_data,
-        fmt::format("{}: its vocabulary has {} words, and {} are needed: this is {}. Give the weights of a BLIP "
-                    "captioner",
-                    file.path().string(), rows, vocabulary_size, what));
+    throw Error(ExitCode::bad_data,
+                "{}: its vocabulary has {} words, and {} are needed: this is {}. Give the weights of a BLIP "
+                "captioner",
+                file.path().string(), rows, vocabulary_size, what);
 }
 
 }    // namespace blip

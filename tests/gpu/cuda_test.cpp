@@ -1,5 +1,6 @@
 // Streams, events and error reports of the CUDA runtime as base/cuda.h wraps them.
 #include "blip/base/cuda.h"
+#include "blip/base/error.h"
 
 #include <boost/test/unit_test.hpp>
 #include <string>

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "blip/base/cuda.h"
+#include "blip/base/error.h"
 #include "blip/base/log.h"
 #include "blip/comm/mpi/communicator.h"
 #include "blip/comm/mpi/session.h"

@@ -16,7 +16,7 @@
 #include <nlohmann/json.hpp>
 
 #include "blip/base/log.h"
-#include "blip/base/process_memory.h"
+#include "blip/base/process.h"
 #include "blip/checkpoint/init.h"
 #include "blip/image/augment.h"
 #include "blip/image/picture.h"

@@ -3,7 +3,8 @@
 
 #include <cuda_runtime_api.h>
 
-#include "blip/base/error.h"
+#include <source_location>
+
 #include "blip/base/handle.h"
 
 namespace blip {

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <source_location>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,6 +21,10 @@ struct FileDescriptorTraits {
     static void close(int fd) noexcept;
 };
 using FileDescriptor = Handle<FileDescriptorTraits>;
+
+// Throws Error(io) "cannot WHAT PATH: reason", with a remedy for a full disk. error: errno's number.
+[[noreturn]] void throw_io(const char* what, const std::filesystem::path& path, int error,
+                           std::source_location where = std::source_location::current());
 
 // Writes a file that appears under its name only at commit(). Errors: Error(io) naming the file and errno's text.
 class DurableFile {

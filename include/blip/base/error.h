@@ -2,9 +2,12 @@
 // Everything throws Error; only src/app and the data_prep programs turn it into an exit code.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <source_location>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace blip {
 
@@ -27,11 +30,24 @@ int launcher_size();
 // Name of this host.
 const std::string& host_name();
 
+// An exit code, and the source line that gave it.
+struct CodeAndPlace {
+    ExitCode code;
+    std::source_location where;
+
+    CodeAndPlace(ExitCode a_code, std::source_location a_where = std::source_location::current())
+        : code(a_code), where(a_where) {}
+};
+
 // Carries where it happened (rank, host, source line) and which exit code the process should end with.
 class Error : public std::runtime_error {
   public:
     // message: what is wrong, with the file's name, and what to do about it. UTF-8, no trailing newline.
-    Error(ExitCode code, const std::string& message, std::source_location where = std::source_location::current());
+    Error(CodeAndPlace code, const std::string& message);
+    // As log_info: Error(ExitCode::io, "cannot read {}: {}", path, reason).
+    template <class First, class... More>
+    Error(CodeAndPlace code, fmt::format_string<First, More...> format, First&& first, More&&... more)
+        : Error(code, fmt::format(format, std::forward<First>(first), std::forward<More>(more)...)) {}
 
     ExitCode code() const { return code_; }
     int rank() const { return rank_; }
@@ -50,9 +66,7 @@ class Error : public std::runtime_error {
 // good order instead of being aborted.
 class AgreedError : public Error {
   public:
-    // Not inherited: nvcc does not read an inherited constructor with this default.
-    AgreedError(ExitCode code, const std::string& message, std::source_location where = std::source_location::current())
-        : Error(code, message, where) {}
+    using Error::Error;
 };
 
 }    // namespace blip

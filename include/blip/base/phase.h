@@ -24,7 +24,7 @@ enum class Phase : std::int32_t {
     scoring,
     saving_best,
     ending_mpi,
-};
+};                                      // names in phase.cpp, in the same order
 const char* phase_name(Phase phase);    // "reading a batch"
 
 // One rank's state. Plain memory that processes share: zeroed is valid, nothing in it is a pointer.

@@ -29,8 +29,7 @@ at::ScalarType dtype_of(const std::string& name) {
 
 void check_not_stopped(const ExportTarget& target) {
     if (stop_requested())
-        throw Error(ExitCode::stopped,
-                    fmt::format("stopped by a signal: nothing was written to {}", target.path.string()));
+        throw Error(ExitCode::stopped, "stopped by a signal: nothing was written to {}", target.path.string());
 }
 
 // Not one value may become infinite unseen: fp16 ends at 65504.
@@ -38,9 +37,9 @@ void check_fits_fp16(const Arena& arena) {
     for (ParamId id = 0; id < arena.layout().count(); ++id) {
         if (at::isfinite(arena.weights()[static_cast<std::size_t>(id)]).all().item<bool>()) continue;
         throw Error(ExitCode::bad_data,
-                    fmt::format("{} has values that fp16 cannot hold (beyond 65504, or not finite): give --dtype bf16 "
-                                "or fp32",
-                                arena.layout().spec(id).name));
+                    "{} has values that fp16 cannot hold (beyond 65504, or not finite): give --dtype bf16 "
+                    "or fp32",
+                    arena.layout().spec(id).name);
     }
 }
 

@@ -36,14 +36,13 @@ void prepare_output(const Options& options) {
     std::error_code problem;
     if (options.checkpoint.fresh && std::filesystem::exists(output, problem) &&
         !std::filesystem::is_empty(output, problem))
-        throw Error(
-            ExitCode::usage,
-            fmt::format("--fresh: {} is not empty; give another --output, or remove it yourself", output.string()));
+        throw Error(ExitCode::usage, "--fresh: {} is not empty; give another --output, or remove it yourself",
+                    output.string());
     if (options.dry_run) return;
     try {
         make_folders(output);
     } catch (const Error& failure) {
-        throw Error(failure.code(), fmt::format("--output {}: {}", output.string(), failure.what()));
+        throw Error(failure.code(), "--output {}: {}", output.string(), failure.what());
     }
 }
 

@@ -14,11 +14,9 @@ void mpi_check(int code, const char* what, std::source_location where) {
     char text[MPI_MAX_ERROR_STRING] = {};
     int length = 0;
     if (MPI_Error_string(code, text, &length) != MPI_SUCCESS) length = 0;
-    throw Error(
-        ExitCode::internal,
-        fmt::format("MPI failed in '{}': {} (another rank may have died; its message says why)", what,
-                    length > 0 ? std::string(text, static_cast<std::size_t>(length)) : fmt::format("code {}", code)),
-        where);
+    throw Error({ExitCode::internal, where},
+                "MPI failed in '{}': {} (another rank may have died; its message says why)", what,
+                length > 0 ? std::string(text, static_cast<std::size_t>(length)) : fmt::format("code {}", code));
 }
 
 }    // namespace blip

@@ -3,7 +3,6 @@
 // of summation is fixed by construction, whatever algorithm an MPI library would choose. Legend: N ranks.
 #include "blip/comm/mpi/communicator.h"
 
-#include <fmt/format.h>
 #include <mpi.h>
 #include <sys/mman.h>
 
@@ -55,8 +54,7 @@ struct MpiWork : Work {
 
 int int_count(std::size_t bytes, const char* what) {
     if (bytes > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
-        throw Error(ExitCode::internal,
-                    fmt::format("'{}' gathers {} bytes, more than MPI can count (2^31 - 1)", what, bytes));
+        throw Error(ExitCode::internal, "'{}' gathers {} bytes, more than MPI can count (2^31 - 1)", what, bytes);
     }
     return static_cast<int>(bytes);
 }
@@ -145,8 +143,8 @@ std::shared_ptr<void> MpiCommunicator::allocate(std::size_t bytes) {
     const std::size_t length = std::max(kPage, (bytes + kPage - 1) / kPage * kPage);
     void* memory = ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) {
-        throw Error(ExitCode::internal, fmt::format("no memory for {:.1f} MiB; use a smaller model or more hosts",
-                                                    static_cast<double>(length) / (1 << 20)));
+        throw Error(ExitCode::internal, "no memory for {:.1f} MiB; use a smaller model or more hosts",
+                    static_cast<double>(length) / (1 << 20));
     }
     ::madvise(memory, length, MADV_HUGEPAGE);    // a wish: fewer page faults where the kernel grants it
     return {memory, [length](void* address) { ::munmap(address, length); }};

@@ -3,7 +3,6 @@
 //   comm stream:                  [waits for ready] collective [done]
 #include "blip/comm/nccl/collectives.h"
 
-#include <fmt/format.h>
 #include <nccl.h>
 
 #include <cstdint>
@@ -11,6 +10,7 @@
 #include <utility>
 
 #include "blip/base/cuda.h"
+#include "blip/base/error.h"
 #include "src/comm/nccl/session_cuda.h"
 
 namespace blip {
@@ -93,8 +93,8 @@ class NcclCollectives final : public Collectives {
 NcclSession& NcclCollectives::running_session(const char* what) {
     NcclSession& session = shared_->session;
     if (!session.running())
-        throw Error(ExitCode::internal,
-                    fmt::format("rank {} on {}: '{}' after NCCL has ended or failed", rank(), host_name(), what));
+        throw Error(ExitCode::internal, "rank {} on {}: '{}' after NCCL has ended or failed", rank(), host_name(),
+                    what);
     cuda_check(cudaSetDevice(device_), "choose the device");
     return session;
 }
@@ -114,10 +114,10 @@ DeviceBuffer NcclCollectives::take_memory(std::size_t bytes) const {
     static_cast<void>(cudaMemGetInfo(&free, &total));
     constexpr double mib = 1 << 20;
     throw Error(ExitCode::internal,
-                fmt::format("rank {} on {}: no memory for {:.1f} MiB on GPU {} ({:.0f} of {:.0f} MiB are free); use a "
-                            "smaller --model, more ranks, or a GPU that nobody else uses (nvidia-smi)",
-                            rank(), host_name(), static_cast<double>(bytes) / mib, device_,
-                            static_cast<double>(free) / mib, static_cast<double>(total) / mib));
+                "rank {} on {}: no memory for {:.1f} MiB on GPU {} ({:.0f} of {:.0f} MiB are free); use a "
+                "smaller --model, more ranks, or a GPU that nobody else uses (nvidia-smi)",
+                rank(), host_name(), static_cast<double>(bytes) / mib, device_, static_cast<double>(free) / mib,
+                static_cast<double>(total) / mib);
 }
 
 std::shared_ptr<void> NcclCollectives::allocate(std::size_t bytes) {

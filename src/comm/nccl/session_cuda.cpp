@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "blip/base/cuda.h"
+#include "blip/base/error.h"
 #include "blip/comm/run_together.h"
 #include "blip/comm/watchdog.h"
 #include "src/comm/mpi/requests.h"
@@ -41,13 +42,12 @@ void check_version() {
     int version = 0;
     const ncclResult_t result = ncclGetVersion(&version);
     if (result != ncclSuccess)
-        throw Error(ExitCode::internal,
-                    fmt::format("{}: NCCL does not tell its version: {}", host_name(), reason(result, nullptr)));
+        throw Error(ExitCode::internal, "{}: NCCL does not tell its version: {}", host_name(), reason(result, nullptr));
     if (version != NCCL_VERSION_CODE)
         throw Error(ExitCode::missing_input,
-                    fmt::format("{}: NCCL {} was loaded from {}, but this program was built for {}: take that library "
-                                "out of LD_LIBRARY_PATH and LD_PRELOAD, or build with the LibTorch it belongs to",
-                                host_name(), version_text(version), library_path(), version_text(NCCL_VERSION_CODE)));
+                    "{}: NCCL {} was loaded from {}, but this program was built for {}: take that library "
+                    "out of LD_LIBRARY_PATH and LD_PRELOAD, or build with the LibTorch it belongs to",
+                    host_name(), version_text(version), library_path(), version_text(NCCL_VERSION_CODE));
 }
 
 // In a thread of its own, since it may not return.

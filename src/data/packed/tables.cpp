@@ -37,9 +37,9 @@ std::string describe_caption(const SplitTables& split, std::int64_t row) {
 
 void throw_damaged(const fs::path& path, const std::string& what) {
     throw Error(ExitCode::bad_data,
-                fmt::format("{}: {}; the file is damaged: find all damage with 'coco_pack --check', "
-                            "then pack it again",
-                            path.string(), what));
+                "{}: {}; the file is damaged: find all damage with 'coco_pack --check', "
+                "then pack it again",
+                path.string(), what);
 }
 
 std::string read_text_table(hid_t group, const std::string& name, const std::string& what) {
@@ -175,8 +175,7 @@ SplitTables read_split_tables(hid_t root, const std::string& name, PackedEncodin
     const std::int64_t captions = split.caption_count();
     split.tokens_C40 = read_table<std::uint16_t>(group, "tokens", 2, captions, what);
     if (split.tokens_C40.size() != split.lengths_C.size() * max_caption_tokens)
-        throw Error(ExitCode::bad_data,
-                    fmt::format("{}: captions do not have room for {} tokens", what, max_caption_tokens));
+        throw Error(ExitCode::bad_data, "{}: captions do not have room for {} tokens", what, max_caption_tokens);
     read(split.image_index_C, "image_index", captions);
     read(split.caption_digests_C, "caption_digests", captions);
     read(split.text_offsets_C1, "text_offsets", captions + 1);

@@ -23,7 +23,7 @@ namespace {
 
 std::int64_t append_image(SplitTables& split, const ImageKey& key, int height, int width, const std::string& file) {
     if (height < 1 || width < 1 || height > packed_max_side || width > packed_max_side)
-        throw Error(ExitCode::bad_data, fmt::format("image {} has the impossible size {}x{}", key.text, width, height));
+        throw Error(ExitCode::bad_data, "image {} has the impossible size {}x{}", key.text, width, height);
     split.keys_I.push_back(key);
     split.files_I.push_back(file);
     split.heights_I.push_back(height);
@@ -55,8 +55,8 @@ void add_caption(SplitTables& split, std::int64_t image_row, const std::vector<T
                  std::string_view text) {
     if (tokens.empty() || tokens.size() > static_cast<std::size_t>(max_caption_tokens) || image_row < 0 ||
         image_row >= split.image_count() || (!split.image_index_C.empty() && image_row < split.image_index_C.back()))
-        throw Error(ExitCode::internal, fmt::format("caption of image row {} of {} does not fit: {} tokens", image_row,
-                                                    split.name, tokens.size()));
+        throw Error(ExitCode::internal, "caption of image row {} of {} does not fit: {} tokens", image_row, split.name,
+                    tokens.size());
     if (split.text_offsets_C1.empty()) split.text_offsets_C1.push_back(0);
     split.tokens_C40.insert(split.tokens_C40.end(), tokens.begin(), tokens.end());
     split.lengths_C.push_back(static_cast<std::int32_t>(tokens.size()));
@@ -215,8 +215,7 @@ PackedWriter::PackedWriter(const std::filesystem::path& path, PackedDescription 
              ExitCode::io);
     impl_->fd = FileDescriptor(::open(impl_->temporary.c_str(), O_WRONLY | O_CLOEXEC));
     if (!impl_->fd)
-        throw Error(ExitCode::io,
-                    fmt::format("{}: cannot be opened: {}", impl_->temporary.string(), std::strerror(errno)));
+        throw Error(ExitCode::io, "{}: cannot be opened: {}", impl_->temporary.string(), std::strerror(errno));
 }
 
 PackedWriter::PackedWriter(PackedWriter&&) noexcept = default;
@@ -228,9 +227,9 @@ void PackedWriter::Impl::check_size(const SplitTables& split, std::int64_t row, 
     const auto i = static_cast<std::size_t>(row);
     if (height != split.heights_I.at(i) || width != split.widths_I.at(i))
         throw Error(ExitCode::bad_data,
-                    fmt::format("{} is {}x{} now, but was {}x{} before: its file changed while it "
-                                "was being packed; pack again",
-                                describe_image(split, row), width, height, split.widths_I[i], split.heights_I[i]));
+                    "{} is {}x{} now, but was {}x{} before: its file changed while it "
+                    "was being packed; pack again",
+                    describe_image(split, row), width, height, split.widths_I[i], split.heights_I[i]);
 }
 
 void PackedWriter::Impl::write_bytes(const SplitTables& split, std::int64_t row,
@@ -241,8 +240,8 @@ void PackedWriter::Impl::write_bytes(const SplitTables& split, std::int64_t row,
             pwrite(fd.get(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(place + done));
         if (wrote < 0 && errno == EINTR) continue;
         if (wrote <= 0)
-            throw Error(ExitCode::io, fmt::format("{}: writing {} failed: {}", temporary.string(),
-                                                  describe_image(split, row), std::strerror(errno)));
+            throw Error(ExitCode::io, "{}: writing {} failed: {}", temporary.string(), describe_image(split, row),
+                        std::strerror(errno));
         done += static_cast<std::size_t>(wrote);
     }
 }
@@ -269,9 +268,9 @@ std::uint64_t PackedWriter::write_jpeg(std::size_t split_index, std::int64_t ima
     impl_->check_size(split, image_row, image.height, image.width);
     if (jpeg.size() != split.jpeg_lengths_I.at(i))
         throw Error(ExitCode::bad_data,
-                    fmt::format("{} has {} bytes now, but had {} before: its file changed while it "
-                                "was being packed; pack again",
-                                describe_image(split, image_row), jpeg.size(), split.jpeg_lengths_I[i]));
+                    "{} has {} bytes now, but had {} before: its file changed while it "
+                    "was being packed; pack again",
+                    describe_image(split, image_row), jpeg.size(), split.jpeg_lengths_I[i]);
     impl_->write_bytes(split, image_row, jpeg);
     split.jpeg_digests_I[i] = jpeg_digest(split.keys_I[i], image.height, image.width, jpeg);
     split.image_digests_I[i] = image_digest(split.keys_I[i], image);
@@ -283,8 +282,8 @@ std::string PackedWriter::commit() {
     const std::string what = impl_->temporary.string();
     for (std::size_t s = 0; s < impl_->splits.size(); ++s) {
         if (impl_->missing[s] != 0)
-            throw Error(ExitCode::internal, fmt::format("{}: {} images of {} were not written", what,
-                                                        impl_->missing[s].load(), impl_->splits[s].name));
+            throw Error(ExitCode::internal, "{}: {} images of {} were not written", what, impl_->missing[s].load(),
+                        impl_->splits[s].name);
         write_table(impl_->digest_tables[s], impl_->splits[s].image_digests_I, what);
         if (impl_->is_jpeg()) write_table(impl_->jpeg_digest_tables[s], impl_->splits[s].jpeg_digests_I, what);
     }

@@ -14,13 +14,12 @@ constexpr std::int64_t most_pixels = 2 * 89'478'485LL;
 }    // namespace
 
 void throw_damaged(const std::string& origin, std::string_view form, std::string_view reason) {
-    throw Error(ExitCode::bad_data,
-                fmt::format("{}: not a readable {} ({}); fetch the file again", origin, form, reason));
+    throw Error(ExitCode::bad_data, "{}: not a readable {} ({}); fetch the file again", origin, form, reason);
 }
 
 void throw_unsupported(const std::string& origin, std::string_view form, std::string_view kind) {
-    throw Error(ExitCode::bad_data,
-                fmt::format("{}: a {} of a kind that is not read ({}); save it as JPEG or PNG", origin, form, kind));
+    throw Error(ExitCode::bad_data, "{}: a {} of a kind that is not read ({}); save it as JPEG or PNG", origin, form,
+                kind);
 }
 
 ImageSize checked_size(std::int64_t width, std::int64_t height, const std::string& origin, std::string_view form) {

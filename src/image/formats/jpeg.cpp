@@ -3,8 +3,6 @@
 // outside), so that a jump skips nothing.
 #include "blip/image/jpeg.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <csetjmp>
 #include <cstdio>    // before jpeglib.h, which needs it
@@ -175,8 +173,8 @@ class Encoder {
 
     std::vector<std::uint8_t> encode(const ImageView& image, int quality) {
         if (!write(image, quality))
-            throw Error(ExitCode::internal,
-                        fmt::format("cannot encode a {} x {} JPEG: {}", image.width, image.height, errors_.message));
+            throw Error(ExitCode::internal, "cannot encode a {} x {} JPEG: {}", image.width, image.height,
+                        errors_.message);
         return {bytes_, bytes_ + size_};
     }
 
@@ -234,7 +232,7 @@ Image decode_jpeg(std::span<const std::uint8_t> bytes, const std::string& origin
 
 std::vector<std::uint8_t> encode_jpeg(const ImageView& image, int quality) {
     if (quality < 1 || quality > 100) {
-        throw Error(ExitCode::internal, fmt::format("JPEG quality {} is outside 1..100", quality));
+        throw Error(ExitCode::internal, "JPEG quality {} is outside 1..100", quality);
     }
     return Encoder().encode(image, quality);
 }

@@ -2,8 +2,6 @@
 // pass 16 rows at a time are turned on their side, so that their columns become rows of bytes.
 #include "blip/image/resize.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <vector>
 
@@ -113,9 +111,8 @@ void check_resize(int height, int width, const Box& box, int out_height, int out
     const bool inside = box.top >= 0 && box.left >= 0 && box.height > 0 && box.width > 0 &&
                         box.height <= height - box.top && box.width <= width - box.left;
     if (inside && out_height > 0 && out_width > 0) return;
-    throw Error(ExitCode::internal,
-                fmt::format("resize of box {}x{} at ({}, {}) in a {}x{} picture to {}x{} (heights first)", box.height,
-                            box.width, box.top, box.left, height, width, out_height, out_width));
+    throw Error(ExitCode::internal, "resize of box {}x{} at ({}, {}) in a {}x{} picture to {}x{} (heights first)",
+                box.height, box.width, box.top, box.left, height, width, out_height, out_width);
 }
 
 void resize_bicubic(const ImageView& image, const Box& box, int out_height, int out_width, std::uint8_t* output_HWC) {

@@ -1,6 +1,5 @@
 // Where METEOR's tables are, and the index that set-up compiles of them. See meteor.h.
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -38,8 +37,7 @@ FileHead head_of(const fs::path& dir, fs::file_time_type* newest = nullptr) {
         std::error_code none;
         if (!fs::is_regular_file(table, none) || ::access(table.c_str(), R_OK) != 0)
             throw Error(ExitCode::missing_input,
-                        fmt::format("cannot read {}: METEOR's tables are fetched by env/setup.sh --with-meteor",
-                                    table.string()));
+                        "cannot read {}: METEOR's tables are fetched by env/setup.sh --with-meteor", table.string());
         head.table_bytes[i] = fs::file_size(table);
         if (newest != nullptr) *newest = std::max(*newest, fs::last_write_time(table));
     }

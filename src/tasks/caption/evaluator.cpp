@@ -58,8 +58,7 @@ std::vector<CaptionResult> merge(const std::vector<std::string>& parts, const Sp
                               return a.image_row == b.image_row;
                           }) != all.end();
     if (repeated || static_cast<std::int64_t>(all.size()) != expected)
-        throw Error(ExitCode::internal,
-                    fmt::format("evaluation gathered {} captions for {} images", all.size(), expected));
+        throw Error(ExitCode::internal, "evaluation gathered {} captions for {} images", all.size(), expected);
     return all;
 }
 

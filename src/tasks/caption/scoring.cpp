@@ -46,8 +46,8 @@ void check_nocaps_images(const ScoringFiles& files, const EvaluateOptions& optio
         for (const ImageKey& key : dataset.split(split).keys_I)
             if (!files.nocaps_images.contains(key.text))
                 throw Error(ExitCode::bad_data,
-                            fmt::format("{}: lacks image {} of {} in {}; is it the annotation file of these pictures?",
-                                        options.nocaps.string(), key.text, split, dataset.path().string()));
+                            "{}: lacks image {} of {} in {}; is it the annotation file of these pictures?",
+                            options.nocaps.string(), key.text, split, dataset.path().string());
 }
 
 ReferenceLines::ReferenceLines(const SplitTables& split, std::int64_t images) {
@@ -77,8 +77,8 @@ std::vector<std::vector<Tokens>> ReferenceLines::by_image(const std::vector<std:
         all.insert(all.end(), std::make_move_iterator(lines.begin()), std::make_move_iterator(lines.end()));
     }
     if (all.size() != lines_.size())
-        throw Error(ExitCode::internal,
-                    fmt::format("evaluation gathered tokens of {} references out of {}", all.size(), lines_.size()));
+        throw Error(ExitCode::internal, "evaluation gathered tokens of {} references out of {}", all.size(),
+                    lines_.size());
     std::vector<std::vector<Tokens>> result;
     for (std::size_t i = 0; i + 1 < first_.size(); ++i)
         result.emplace_back(std::make_move_iterator(all.begin() + static_cast<std::ptrdiff_t>(first_[i])),

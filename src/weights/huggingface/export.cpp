@@ -1,6 +1,5 @@
 // A folder that Hugging Face's transformers loads: weights under its names and every value of its configurations
 // written out, because the defaults of its classes are not the reference's.
-#include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
 
@@ -163,7 +162,7 @@ void write_huggingface_folder(const std::filesystem::path& folder, const Exporte
     for (ParamId id = 0; id < weights.layout.count(); ++id) {
         const std::string& reference = weights.layout.spec(id).name;
         const auto name = huggingface_name(reference);
-        if (!name) throw Error(ExitCode::internal, fmt::format("'{}' has no name at Hugging Face", reference));
+        if (!name) throw Error(ExitCode::internal, "'{}' has no name at Hugging Face", reference);
         tensors.push_back({*name, weights.values.at(static_cast<std::size_t>(id))});
     }
     write_safetensors(

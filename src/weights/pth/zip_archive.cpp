@@ -19,7 +19,7 @@ constexpr std::uint64_t piece_bytes = std::uint64_t{1} << 20;
 constexpr std::uint64_t max_inflation = 1032;
 
 [[noreturn]] void bad(const std::string& file, const std::string& what) {
-    throw Error(ExitCode::bad_data, fmt::format("{}: {}", file, what));
+    throw Error(ExitCode::bad_data, "{}: {}", file, what);
 }
 
 // zip_open's error code, as a message. (Damaged directories give any code, that of absent files, too.)
@@ -28,7 +28,7 @@ constexpr std::uint64_t max_inflation = 1032;
     const std::string text = zip_error_strerror(&error);
     zip_error_fini(&error);
     if (code == ZIP_ER_OPEN || (code == ZIP_ER_READ && system_code != 0)) {    // without one: beyond the end
-        throw Error(ExitCode::io, fmt::format("cannot read {}: {}", file, text));
+        throw Error(ExitCode::io, "cannot read {}: {}", file, text);
     }
     bad(file,
         fmt::format("its zip directory is missing or damaged ({}): the file is cut short or only partly downloaded; "
@@ -66,7 +66,7 @@ ZipArchive::ZipArchive(zip* archive, std::string file) : file_(std::move(file)),
 ZipArchive ZipArchive::open(const std::filesystem::path& path) {
     std::error_code ignored;
     if (!std::filesystem::exists(path, ignored)) {
-        throw Error(ExitCode::missing_input, fmt::format("{} does not exist", path.string()));
+        throw Error(ExitCode::missing_input, "{} does not exist", path.string());
     }
     zip_error_t error;
     zip_error_init(&error);

@@ -23,7 +23,7 @@ constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;    // the format's own li
 constexpr std::size_t kMaxHeaderValues = 2'000'000;
 
 [[noreturn]] void bad(const std::string& file, const std::string& what) {
-    throw Error(ExitCode::bad_data, fmt::format("{} is no sound safetensors file: {}", file, what));
+    throw Error(ExitCode::bad_data, "{} is no sound safetensors file: {}", file, what);
 }
 
 // Wholly written header numbers: not negative, not fractions.

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "blip/base/process_memory.h"
+#include "blip/base/process.h"
 
 namespace {
 

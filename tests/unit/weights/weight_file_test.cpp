@@ -10,7 +10,7 @@
 
 #include "blip/base/bus_error.h"
 #include "blip/base/error.h"
-#include "blip/base/process_memory.h"
+#include "blip/base/process.h"
 #include "tests/support/child_process.h"
 #include "tests/support/paths.h"
 #include "tests/unit/weights/made_files.h"

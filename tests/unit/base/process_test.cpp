@@ -1,12 +1,12 @@
 // Memory that a process takes shows in what it says it takes.
-#include "blip/base/process_memory.h"
+#include "blip/base/process.h"
 
 #include <boost/test/unit_test.hpp>
 #include <vector>
 
 using namespace blip;
 
-BOOST_AUTO_TEST_SUITE(process_memory)
+BOOST_AUTO_TEST_SUITE(process)
 
 BOOST_AUTO_TEST_CASE(memory_of_this_process) {
     const auto before = resident_bytes();
