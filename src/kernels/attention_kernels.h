@@ -44,15 +44,11 @@ struct ProbabilitiesBody {
         });
     }
     template <class See>
-    void each_operand(const See& see) const {
+    void each_operand(const See& see) {
         const auto bytes = static_cast<std::size_t>(rows * keys) * sizeof(Value);
         see(scores, bytes, false);
         see(probabilities, bytes, true);
         if (dropped != nullptr) see(dropped, bytes, true);
-    }
-    template <class Map>
-    void map_pointers(const Map& map) {
-        map(scores), map(probabilities), map(dropped);
     }
 };
 
@@ -87,14 +83,10 @@ struct ProbabilitiesBackwardBody {
         team.each(keys - real, [&](std::int64_t filling) { store(0.0F, dscores[at + real + filling]); });
     }
     template <class See>
-    void each_operand(const See& see) const {
+    void each_operand(const See& see) {
         const auto bytes = static_cast<std::size_t>(rows * keys) * sizeof(Value);
-        for (const Value* read : {gradient, probabilities}) see(read, bytes, false);
+        for (const Value** read : {&gradient, &probabilities}) see(*read, bytes, false);
         see(dscores, bytes, true);
-    }
-    template <class Map>
-    void map_pointers(const Map& map) {
-        map(gradient), map(probabilities), map(dscores);
     }
 };
 

@@ -59,13 +59,9 @@ struct ColumnSumBody {
         partial[index] = sum;
     }
     template <class See>
-    void each_operand(const See& see) const {
+    void each_operand(const See& see) {
         see(from, chunks.bytes(sizeof(Value)), false);
         see(partial, chunks.partial_bytes(), true);
-    }
-    template <class Map>
-    void map_pointers(const Map& map) {
-        map(from), map(partial);
     }
 };
 
@@ -114,20 +110,15 @@ struct StackedHeadsBody {
         partial[index] = sum;
     }
     template <class See>
-    void each_operand(const See& see) const {
+    void each_operand(const See& see) {
         for (int k = 0; k < count_of_parts; ++k) {
-            const Part& part = parts[k];
+            Part& part = parts[k];
             const std::int64_t last = (batch - 1) * part.of_picture + (heads - 1) * part.of_head +
                                       (tokens - 1) * part.of_token + (head_width - 1) * part.of_column;
             see(part.from, static_cast<std::size_t>(last + 1) * sizeof(Value), false);
         }
         see(to, chunks.bytes(sizeof(Value)), true);
         see(partial, chunks.partial_bytes(), true);
-    }
-    template <class Map>
-    void map_pointers(const Map& map) {
-        for (int k = 0; k < count_of_parts; ++k) map(parts[k].from);
-        map(to), map(partial);
     }
 };
 
@@ -155,15 +146,11 @@ struct BiasGeluBody {
         }
     }
     template <class See>
-    void each_operand(const See& see) const {
+    void each_operand(const See& see) {
         const auto bytes = static_cast<std::size_t>(rows * width) * sizeof(Value);
         see(x, bytes, false);
         see(bias, static_cast<std::size_t>(width) * sizeof(Value), false);
         see(y, bytes, true);
-    }
-    template <class Map>
-    void map_pointers(const Map& map) {
-        map(x), map(bias), map(y);
     }
 };
 
@@ -198,15 +185,11 @@ struct BiasGeluBackwardBody {
         partial[index] = sum;
     }
     template <class See>
-    void each_operand(const See& see) const {
-        for (const Value* read : {dy, x}) see(read, chunks.bytes(sizeof(Value)), false);
+    void each_operand(const See& see) {
+        for (const Value** read : {&dy, &x}) see(*read, chunks.bytes(sizeof(Value)), false);
         see(bias, static_cast<std::size_t>(chunks.width) * sizeof(Value), false);
         see(dx, chunks.bytes(sizeof(Value)), true);
         see(partial, chunks.partial_bytes(), true);
-    }
-    template <class Map>
-    void map_pointers(const Map& map) {
-        map(dy), map(x), map(bias), map(dx), map(partial);
     }
 };
 
@@ -244,14 +227,9 @@ struct AddChunksBody {
         });
     }
     template <class See>
-    void each_operand(const See& see) const {
+    void each_operand(const See& see) {
         see(partial, static_cast<std::size_t>(sums * chunks * width) * sizeof(float), false);
         for (int k = 0; k < sums; ++k) see(into[k], static_cast<std::size_t>(width) * sizeof(float), true);
-    }
-    template <class Map>
-    void map_pointers(const Map& map) {
-        map(partial);
-        for (int k = 0; k < sums; ++k) map(into[k]);
     }
 };
 

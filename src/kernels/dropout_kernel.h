@@ -66,13 +66,9 @@ struct DropoutBody {
         });
     }
     template <class See>
-    void each_operand(const See& see) const {
+    void each_operand(const See& see) {
         see(from, static_cast<std::size_t>(rows * width) * sizeof(Value), false);
         see(to, static_cast<std::size_t>(rows * width) * sizeof(Value), true);
-    }
-    template <class Map>
-    void map_pointers(const Map& map) {
-        map(from), map(to);
     }
 };
 

@@ -2,7 +2,7 @@
 // (kernels_nocuda.cpp) and the pretended device of the tests take them from here. Internal to the kernels layer.
 // A body has: name; count() and operator()(index), or rows and operator()(team, row), or teams_of_a_block, blocks(),
 // scratch_floats() and operator()(block, index); each_operand(see), which calls see(pointer, bytes, written) for the
-// memory it uses; map_pointers(map), which calls map(pointer) to replace each.
+// memory it uses, where pointer is the body's own and may be replaced.
 #pragma once
 
 #include "src/kernels/attention_kernels.h"

@@ -36,7 +36,7 @@ struct BranchFactors {
         });
     }
     template <class See>
-    void each_operand(const See& see, std::int64_t rows) const {
+    void each_operand(const See& see, std::int64_t rows) {
         if (picture_scales != nullptr)
             see(picture_scales, static_cast<std::size_t>(rows / rows_of_a_picture) * sizeof(float), false);
     }
@@ -80,18 +80,14 @@ struct NormForwardBody {
         });
     }
     template <class See>
-    void each_operand(const See& see) const {
+    void each_operand(const See& see) {
         const auto bytes = static_cast<std::size_t>(rows * width) * sizeof(Value);
-        for (const Value* read : {x, residual}) see(read, bytes, false);
-        for (const Value* read : {bias, gamma, beta}) see(read, static_cast<std::size_t>(width) * sizeof(Value), false);
+        for (const Value** read : {&x, &residual}) see(*read, bytes, false);
+        for (const Value** read : {&bias, &gamma, &beta})
+            see(*read, static_cast<std::size_t>(width) * sizeof(Value), false);
         factors.each_operand(see, rows);
-        for (const Value* written : {sum, y}) see(written, bytes, true);
-        for (const float* written : {mean, inverse_std}) see(written, static_cast<std::size_t>(rows) * 4, true);
-    }
-    template <class Map>
-    void map_pointers(const Map& map) {
-        map(x), map(residual), map(bias), map(gamma), map(beta), map(sum), map(y), map(mean), map(inverse_std);
-        map(factors.picture_scales);
+        for (Value** written : {&sum, &y}) see(*written, bytes, true);
+        for (float** written : {&mean, &inverse_std}) see(*written, static_cast<std::size_t>(rows) * 4, true);
     }
 };
 
@@ -226,21 +222,16 @@ struct NormBackwardBody {
     }
 
     template <class See>
-    void each_operand(const See& see) const {
+    void each_operand(const See& see) {
         const std::size_t bytes = chunks.bytes(sizeof(Value));
-        for (const Value* read : {dy, dsum, sum})
-            if (read != nullptr) see(read, bytes, false);
+        for (const Value** read : {&dy, &dsum, &sum})
+            if (*read != nullptr) see(*read, bytes, false);
         see(gamma, static_cast<std::size_t>(chunks.width) * sizeof(Value), false);
-        for (const float* read : {mean, inverse_std}) see(read, static_cast<std::size_t>(chunks.rows) * 4, false);
+        for (const float** read : {&mean, &inverse_std}) see(*read, static_cast<std::size_t>(chunks.rows) * 4, false);
         factors.each_operand(see, chunks.rows);
-        for (const Value* written : {dresidual, dx})
-            if (written != nullptr) see(written, bytes, true);
+        for (Value** written : {&dresidual, &dx})
+            if (*written != nullptr) see(*written, bytes, true);
         see(partial, 3 * chunks.partial_bytes(), true);
-    }
-    template <class Map>
-    void map_pointers(const Map& map) {
-        map(dy), map(dsum), map(sum), map(gamma), map(mean), map(inverse_std), map(dresidual), map(dx), map(partial);
-        map(factors.picture_scales);
     }
 };
 

@@ -33,13 +33,9 @@ struct PatchesBody {
     }
     std::int64_t values() const { return pictures * 3 * size * size; }
     template <class See>
-    void each_operand(const See& see) const {
+    void each_operand(const See& see) {
         see(pixels, static_cast<std::size_t>(values()), false);
         see(patches, static_cast<std::size_t>(values()) * sizeof(Value), true);
-    }
-    template <class Map>
-    void map_pointers(const Map& map) {
-        map(pixels), map(patches);
     }
 };
 

@@ -28,7 +28,7 @@ namespace {
 
 // What a launch would show: the memory that the body uses.
 template <class Body>
-void note(const Body& body, const char* name, void* stream) {
+void note(Body body, const char* name, void* stream) {
     std::vector<Operand> operands;
     body.each_operand([&](const void* memory, auto bytes, bool written) {
         touch(memory, static_cast<std::size_t>(bytes), written, stream_of(stream), name);
@@ -44,7 +44,7 @@ void launch(const Body& body, void* stream) {
     note(body, Body::name, stream);
     if (!computing()) return;
     Body there = body;
-    there.map_pointers([](auto*& memory) {
+    there.each_operand([](auto*& memory, std::size_t, bool) {
         using Pointer = std::remove_reference_t<decltype(memory)>;
         memory = static_cast<Pointer>(host_address(memory));
     });
