@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "blip/base/error.h"
@@ -13,38 +12,34 @@
 namespace blip {
 namespace {
 
-using Pair = std::pair<std::string_view, std::string_view>;
+struct ElementName {
+    std::string_view storage, dtype, ours;    // the storage's class, torch's name, safetensors'
+};
+constexpr ElementName element_names[] = {
+    {"FloatStorage", "float32", "F32"},
+    {"HalfStorage", "float16", "F16"},
+    {"BFloat16Storage", "bfloat16", "BF16"},
+    {"DoubleStorage", "float64", "F64"},
+    {"LongStorage", "int64", "I64"},
+    {"IntStorage", "int32", "I32"},
+    {"ShortStorage", "int16", "I16"},
+    {"CharStorage", "int8", "I8"},
+    {"ByteStorage", "uint8", "U8"},
+    {"BoolStorage", "bool", "BOOL"},
+    {"", "uint16", "U16"},
+    {"", "uint32", "U32"},
+    {"", "uint64", "U64"},
+    {"", "float8_e4m3fn", "F8_E4M3"},
+    {"", "float8_e5m2", "F8_E5M2"},
+};
 
-// by the storage's class and by the dtype's name
-constexpr std::array<Pair, 10> storage_types = {{
-    {"FloatStorage", "F32"},
-    {"HalfStorage", "F16"},
-    {"BFloat16Storage", "BF16"},
-    {"DoubleStorage", "F64"},
-    {"LongStorage", "I64"},
-    {"IntStorage", "I32"},
-    {"ShortStorage", "I16"},
-    {"CharStorage", "I8"},
-    {"ByteStorage", "U8"},
-    {"BoolStorage", "BOOL"},
-}};
-constexpr std::array<Pair, 15> dtype_names = {{
-    {"float32", "F32"},
-    {"float16", "F16"},
-    {"bfloat16", "BF16"},
-    {"float64", "F64"},
-    {"int64", "I64"},
-    {"int32", "I32"},
-    {"int16", "I16"},
-    {"int8", "I8"},
-    {"uint8", "U8"},
-    {"bool", "BOOL"},
-    {"uint16", "U16"},
-    {"uint32", "U32"},
-    {"uint64", "U64"},
-    {"float8_e4m3fn", "F8_E4M3"},
-    {"float8_e5m2", "F8_E5M2"},
-}};
+// What follows the last period of "torch.float32" or "torch.FloatStorage", as we call it; unknown names stay.
+std::string our_name(std::string_view ElementName::*theirs, std::string_view name) {
+    const std::string_view last = name.substr(name.rfind('.') + 1);
+    for (const ElementName& known : element_names)
+        if (known.*theirs == last) return std::string(known.ours);
+    return std::string(last);
+}
 
 // What a class or function may do is judged by its name alone. These top-level modules reach beyond the values of a
 // checkpoint (processes, files, code, the network), so that none of their classes is harmless either.
@@ -143,12 +138,11 @@ void PickleMachine::refuse(const Value& callee, const Value& arguments) {
                      ? fmt::format("('{}'{})", printable(first.text), arguments.items.size() > 1 ? ", ..." : "")
                      : "(...)";
     }
-    throw Error(
-        ExitCode::bad_data,
-        fmt::format("{}: its pickle asks to call {}: refused, nothing was run. A checkpoint needs no such call; if "
-                    "you trust its source, load it in Python and save the weights alone: torch.save({{'model': "
-                    "model.state_dict()}}, FILE)",
-                    file_, asked));
+    throw Error(ExitCode::bad_data,
+                "{}: its pickle asks to call {}: refused, nothing was run. A checkpoint needs no such call; if "
+                "you trust its source, load it in Python and save the weights alone: torch.save({{'model': "
+                "model.state_dict()}}, FILE)",
+                file_, asked);
 }
 
 PickleMachine::Value& PickleMachine::call(const Value& callee, const Value& arguments) {
@@ -263,13 +257,8 @@ PickleMachine::Value& PickleMachine::make_tensor(const Value& arguments, bool ha
     if (tensor.offset < 0) bad("a tensor with an odd offset");
     if (tensor.shape.size() != tensor.strides.size()) bad("a tensor with other numbers of extents and strides");
     tensor.dtype = pickle_.storages_[tensor.storage].dtype;
-    if (has_dtype) {
-        const std::string_view name = argument(arguments, 6, PickleKind::global, "a dtype").text;
-        const std::string_view last = name.substr(name.rfind('.') + 1);
-        const auto* known =
-            std::find_if(dtype_names.begin(), dtype_names.end(), [&](const Pair& p) { return p.first == last; });
-        tensor.dtype = known == dtype_names.end() ? std::string(last) : std::string(known->second);
-    }
+    if (has_dtype)
+        tensor.dtype = our_name(&ElementName::dtype, argument(arguments, 6, PickleKind::global, "a dtype").text);
     Value& made = make(PickleKind::tensor);
     made.integer = static_cast<std::int64_t>(pickle_.tensors_.size());
     pickle_.tensors_.push_back(std::move(tensor));
@@ -280,15 +269,10 @@ PickleMachine::Value& PickleMachine::make_tensor(const Value& arguments, bool ha
 PickleMachine::Value& PickleMachine::load_storage(const Value& identity) {
     if (identity.kind != PickleKind::tuple) bad("a storage that is no tuple");
     if (argument(identity, 0, PickleKind::text, "its kind of storage").text != "storage") bad("what is no storage");
-    const std::string_view type = argument(identity, 1, PickleKind::global, "its storage's class").text;
-    const std::string_view last = type.substr(type.rfind('.') + 1);
+    const std::string type =
+        our_name(&ElementName::storage, argument(identity, 1, PickleKind::global, "its storage's class").text);
     PickledStorage storage;
-    const auto* known =
-        std::find_if(storage_types.begin(), storage_types.end(), [&](const Pair& pair) { return pair.first == last; });
-    if (known != storage_types.end())
-        storage.dtype = std::string(known->second);
-    else if (last != "UntypedStorage")
-        storage.dtype = printable(last);
+    if (type != "UntypedStorage") storage.dtype = printable(type);
     storage.key = argument(identity, 2, PickleKind::text, "its storage's key").text;
     storage.count = argument(identity, 4, PickleKind::integer, "its storage's size").integer;
     if (storage.count < 0) bad("a storage of negative size");

@@ -19,8 +19,7 @@ constexpr std::size_t max_cells = 4'000'000;
 }    // namespace
 
 void PickleMachine::bad(const std::string& what) {
-    throw Error(ExitCode::bad_data,
-                fmt::format("{}: its pickle is damaged or none of PyTorch's: {}, at byte {}", file_, what, at_));
+    throw Error(ExitCode::bad_data, "{}: its pickle is damaged or none of PyTorch's: {}, at byte {}", file_, what, at_);
 }
 
 std::string_view PickleMachine::take(std::uint64_t count) {
@@ -143,10 +142,7 @@ void PickleMachine::run() {
     while (true) {
         const auto opcode = static_cast<unsigned char>(take(1)[0]);
         if (opcode == '.') break;
-        if (!step_constant(opcode) && !step_text(opcode) && !step_stack(opcode) && !step_container(opcode) &&
-            !step_object(opcode)) {
-            bad(fmt::format("the unknown opcode {:#04x}", opcode));
-        }
+        step(opcode);
     }
     pickle_.root_ = &pop();
     stack_.clear();
@@ -154,8 +150,8 @@ void PickleMachine::run() {
 
 Pickle Pickle::parse(std::vector<char> bytes, const std::string& file) {
     if (bytes.size() > max_pickle_bytes) {
-        throw Error(ExitCode::bad_data,
-                    fmt::format("{}: its pickle of {} bytes is larger than any state dict's", file, bytes.size()));
+        throw Error(ExitCode::bad_data, "{}: its pickle of {} bytes is larger than any state dict's", file,
+                    bytes.size());
     }
     Pickle pickle;
     pickle.bytes_ = std::move(bytes);

@@ -33,7 +33,14 @@ class PickleMachine {
     Value& make_integer(std::int64_t integer);
     Value& make_long(std::string_view digits);    // two's complement, little-endian
     Value& make_number_line(std::string_view line);
+    Value& make_real(std::string_view big_endian);
+    Value& make_real_line(std::string_view line);
+    Value& make_text_line(std::string_view line, bool quoted);
     Value& make_global(std::string_view module, std::string_view name);
+    Value& make_global_of(const std::vector<Value*>& module_and_name);
+    Value& take_global();    // two lines
+    Value& make_of(PickleKind kind, const std::vector<Value*>& items);
+    Value& make_dict(const std::vector<Value*>& items);
     void append(Value& container, const Value* item);
     void spend(std::size_t count);    // of the budget
 
@@ -45,17 +52,26 @@ class PickleMachine {
     Value& pop();
     Value& top();
     std::vector<Value*> pop_mark();
+    std::vector<Value*> pop_last(std::size_t count);
     void remember(std::uint64_t index);
     void recall(std::uint64_t index);
 
-    // ---- steps: each knows some opcodes and says whether this was one of them ----
-    bool step_constant(unsigned char opcode);
-    bool step_text(unsigned char opcode);
-    bool step_stack(unsigned char opcode);
-    bool step_container(unsigned char opcode);
-    bool step_object(unsigned char opcode);
-    void fill(Value& container, const std::vector<Value*>& items);
-    void set_items(Value& container, const std::vector<Value*>& items);
+    // ---- steps ----
+    struct Step {
+        unsigned char opcode;
+        void (*run)(PickleMachine&);
+    };
+    static const Step steps[];
+    void step(unsigned char opcode);
+    void put_mark();
+    void drop();
+    void check_protocol(std::uint64_t protocol);
+    void check_frame(std::uint64_t frame_bytes);
+    void fill(const std::vector<Value*>& items);
+    void set_items(const std::vector<Value*>& items);
+    void call_on_stack(const Value& arguments);
+    void call_named(const Value& callee);
+    void call_marked(std::vector<Value*> items);    // the class, then the arguments
 
     // ---- calls: what a class or a known function gives; nullptr if it is not one of those ----
     Value& call(const Value& callee, const Value& arguments);

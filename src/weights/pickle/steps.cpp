@@ -1,301 +1,203 @@
-// See pickle_machine.h: the opcodes, by what they deal with.
+// See machine.h: the opcodes, by what they deal with.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <charconv>
+#include <iterator>
 
 #include "src/weights/pickle/machine.h"
 
 namespace blip {
 
-bool PickleMachine::step_constant(unsigned char opcode) {
-    switch (opcode) {
-        case 'N':
-            push(*none_);
-            return true;
-        case 0x88:
-            push(*true_);
-            return true;
-        case 0x89:
-            push(*false_);
-            return true;
-        case 'K':
-            push(make_integer(static_cast<std::int64_t>(take_number(1))));
-            return true;
-        case 'M':
-            push(make_integer(static_cast<std::int64_t>(take_number(2))));
-            return true;
-        case 'J':
-            push(make_long(take(4)));
-            return true;
-        case 0x8a:
-            push(make_long(take_text(1)));
-            return true;
-        case 0x8b:
-            push(make_long(take_text(4)));
-            return true;
-        case 'I':
-        case 'L':
-            push(make_number_line(take_line()));
-            return true;
-        case 'G': {
-            std::uint64_t bits = 0;    // big-endian, alone among pickle's numbers
-            for (const char byte : take(8)) bits = bits << 8 | static_cast<unsigned char>(byte);
-            Value& value = make(PickleKind::real);
-            value.real = std::bit_cast<double>(bits);
-            push(value);
-            return true;
-        }
-        case 'F': {
-            const std::string_view line = take_line();
-            Value& value = make(PickleKind::real);
-            const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), value.real);
-            if (error == std::errc::invalid_argument || end != line.data() + line.size())
-                bad("a line that is no number");
-            push(value);
-            return true;
-        }
-        default:
-            return false;
-    }
+using M = PickleMachine;
+using enum PickleKind;
+
+const M::Step M::steps[] = {
+    // constants and numbers
+    {'N', [](M& m) { m.push(*m.none_); }},
+    {0x88, [](M& m) { m.push(*m.true_); }},
+    {0x89, [](M& m) { m.push(*m.false_); }},
+    {'K', [](M& m) { m.push(m.make_integer(static_cast<std::int64_t>(m.take_number(1)))); }},
+    {'M', [](M& m) { m.push(m.make_integer(static_cast<std::int64_t>(m.take_number(2)))); }},
+    {'J', [](M& m) { m.push(m.make_long(m.take(4))); }},
+    {0x8a, [](M& m) { m.push(m.make_long(m.take_text(1))); }},
+    {0x8b, [](M& m) { m.push(m.make_long(m.take_text(4))); }},
+    {'I', [](M& m) { m.push(m.make_number_line(m.take_line())); }},
+    {'L', [](M& m) { m.push(m.make_number_line(m.take_line())); }},
+    {'G', [](M& m) { m.push(m.make_real(m.take(8))); }},
+    {'F', [](M& m) { m.push(m.make_real_line(m.take_line())); }},
+    // texts and bytes
+    {'X', [](M& m) { m.push(m.make_text(text, m.take_text(4))); }},
+    {0x8c, [](M& m) { m.push(m.make_text(text, m.take_text(1))); }},
+    {0x8d, [](M& m) { m.push(m.make_text(text, m.take_text(8))); }},
+    {'U', [](M& m) { m.push(m.make_text(text, m.take_text(1))); }},
+    {'T', [](M& m) { m.push(m.make_text(text, m.take_text(4))); }},
+    {'S', [](M& m) { m.push(m.make_text_line(m.take_line(), true)); }},
+    {'V', [](M& m) { m.push(m.make_text_line(m.take_line(), false)); }},
+    {'C', [](M& m) { m.push(m.make_text(bytes, m.take_text(1))); }},
+    {'B', [](M& m) { m.push(m.make_text(bytes, m.take_text(4))); }},
+    {0x8e, [](M& m) { m.push(m.make_text(bytes, m.take_text(8))); }},
+    {0x96, [](M& m) { m.push(m.make_text(bytes, m.take_text(8))); }},
+    // stack and memo
+    {'(', [](M& m) { m.put_mark(); }},
+    {'0', [](M& m) { m.drop(); }},
+    {'1', [](M& m) { (void)m.pop_mark(); }},
+    {'2', [](M& m) { m.push(m.top()); }},
+    {'p', [](M& m) { m.remember(static_cast<std::uint64_t>(m.make_number_line(m.take_line()).integer)); }},
+    {'q', [](M& m) { m.remember(m.take_number(1)); }},
+    {'r', [](M& m) { m.remember(m.take_number(4)); }},
+    {0x94, [](M& m) { m.remember(m.memo_.size()); }},
+    {'g', [](M& m) { m.recall(static_cast<std::uint64_t>(m.make_number_line(m.take_line()).integer)); }},
+    {'h', [](M& m) { m.recall(m.take_number(1)); }},
+    {'j', [](M& m) { m.recall(m.take_number(4)); }},
+    {0x80, [](M& m) { m.check_protocol(m.take_number(1)); }},
+    {0x95, [](M& m) { m.check_frame(m.take_number(8)); }},
+    // containers
+    {')', [](M& m) { m.push(*m.empty_tuple_); }},
+    {']', [](M& m) { m.push(m.make(list)); }},
+    {'}', [](M& m) { m.push(m.make(dict)); }},
+    {0x8f, [](M& m) { m.push(m.make(set)); }},
+    {'t', [](M& m) { m.push(m.make_of(tuple, m.pop_mark())); }},
+    {'l', [](M& m) { m.push(m.make_of(list, m.pop_mark())); }},
+    {0x91, [](M& m) { m.push(m.make_of(set, m.pop_mark())); }},
+    {0x85, [](M& m) { m.push(m.make_of(tuple, m.pop_last(1))); }},
+    {0x86, [](M& m) { m.push(m.make_of(tuple, m.pop_last(2))); }},
+    {0x87, [](M& m) { m.push(m.make_of(tuple, m.pop_last(3))); }},
+    {'d', [](M& m) { m.push(m.make_dict(m.pop_mark())); }},
+    {'a', [](M& m) { m.fill(m.pop_last(1)); }},
+    {'e', [](M& m) { m.fill(m.pop_mark()); }},
+    {0x90, [](M& m) { m.fill(m.pop_mark()); }},
+    {'s', [](M& m) { m.set_items(m.pop_last(2)); }},
+    {'u', [](M& m) { m.set_items(m.pop_mark()); }},
+    // classes, calls and objects, which are made as their class is called
+    {'c', [](M& m) { m.push(m.take_global()); }},
+    {0x93, [](M& m) { m.push(m.make_global_of(m.pop_last(2))); }},
+    {'R', [](M& m) { m.call_on_stack(m.pop()); }},
+    {0x81, [](M& m) { m.call_on_stack(m.pop()); }},
+    {0x92,
+     [](M& m) {
+         (void)m.pop();    // the named arguments
+         m.call_on_stack(m.pop());
+     }},
+    {'i', [](M& m) { m.call_named(m.take_global()); }},
+    {'o', [](M& m) { m.call_marked(m.pop_mark()); }},
+    {'b',
+     [](M& m) {
+         (void)m.pop();    // attributes, which nothing here has
+         (void)m.top();
+     }},
+    {'Q', [](M& m) { m.push(m.load_storage(m.pop())); }},
+    {'P', [](M& m) { m.bad("a storage in the form of protocol 0"); }},
+    {0x82, [](M& m) { m.bad("an extension that only its writer's Python knows"); }},
+    {0x83, [](M& m) { m.bad("an extension that only its writer's Python knows"); }},
+    {0x84, [](M& m) { m.bad("an extension that only its writer's Python knows"); }},
+};
+
+void PickleMachine::step(unsigned char opcode) {
+    const Step* const known =
+        std::find_if(std::begin(steps), std::end(steps), [&](const Step& one) { return one.opcode == opcode; });
+    if (known == std::end(steps)) bad(fmt::format("the unknown opcode {:#04x}", opcode));
+    known->run(*this);
 }
 
-bool PickleMachine::step_text(unsigned char opcode) {
-    using enum PickleKind;
-    switch (opcode) {
-        case 'X':
-            push(make_text(text, take_text(4)));
-            return true;
-        case 0x8c:
-            push(make_text(text, take_text(1)));
-            return true;
-        case 0x8d:
-            push(make_text(text, take_text(8)));
-            return true;
-        case 'U':
-            push(make_text(text, take_text(1)));
-            return true;
-        case 'T':
-            push(make_text(text, take_text(4)));
-            return true;
-        case 'C':
-            push(make_text(bytes, take_text(1)));
-            return true;
-        case 'B':
-            push(make_text(bytes, take_text(4)));
-            return true;
-        case 0x8e:
-            push(make_text(bytes, take_text(8)));
-            return true;
-        case 0x96:
-            push(make_text(bytes, take_text(8)));
-            return true;
-        case 'S':
-        case 'V': {
-            std::string_view line = take_line();
-            if (line.find('\\') != std::string_view::npos) bad("a text with escapes, of the oldest protocol");
-            if (opcode == 'S' && line.size() >= 2) line = line.substr(1, line.size() - 2);    // its quotes
-            push(make_text(text, line));
-            return true;
-        }
-        default:
-            return false;
-    }
+PickleMachine::Value& PickleMachine::make_real(std::string_view big_endian) {    // alone among pickle's numbers
+    std::uint64_t bits = 0;
+    for (const char byte : big_endian) bits = bits << 8 | static_cast<unsigned char>(byte);
+    Value& value = make(real);
+    value.real = std::bit_cast<double>(bits);
+    return value;
 }
 
-bool PickleMachine::step_stack(unsigned char opcode) {
-    switch (opcode) {
-        case '(':
-            spend(1);
-            marks_.push_back(stack_.size());
-            return true;
-        case '0':
-            if (!marks_.empty() && marks_.back() == stack_.size())
-                marks_.pop_back();
-            else
-                (void)pop();
-            return true;
-        case '1':
-            (void)pop_mark();
-            return true;
-        case '2':
-            push(top());
-            return true;
-        case 'p':
-            remember(static_cast<std::uint64_t>(make_number_line(take_line()).integer));
-            return true;
-        case 'q':
-            remember(take_number(1));
-            return true;
-        case 'r':
-            remember(take_number(4));
-            return true;
-        case 0x94:
-            remember(memo_.size());
-            return true;
-        case 'g':
-            recall(static_cast<std::uint64_t>(make_number_line(take_line()).integer));
-            return true;
-        case 'h':
-            recall(take_number(1));
-            return true;
-        case 'j':
-            recall(take_number(4));
-            return true;
-        case 0x80:
-            if (const std::uint64_t protocol = take_number(1); protocol > 5) bad(fmt::format("protocol {}", protocol));
-            return true;
-        case 0x95:
-            if (take_number(8) > pickle_.bytes_.size() - at_) bad("a frame is cut short");
-            return true;
-        default:
-            return false;
-    }
+PickleMachine::Value& PickleMachine::make_real_line(std::string_view line) {
+    Value& value = make(real);
+    const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), value.real);
+    if (error == std::errc::invalid_argument || end != line.data() + line.size()) bad("a line that is no number");
+    return value;
 }
 
-// Appends to a list or set. Objects of other classes take what they are given and keep nothing.
-void PickleMachine::fill(Value& container, const std::vector<Value*>& items) {
-    if (container.kind == PickleKind::opaque) return;
-    if (container.kind != PickleKind::list && container.kind != PickleKind::set) bad("elements for what is no list");
+PickleMachine::Value& PickleMachine::make_text_line(std::string_view line, bool quoted) {
+    if (line.find('\\') != std::string_view::npos) bad("a text with escapes, of the oldest protocol");
+    if (quoted && line.size() >= 2) line = line.substr(1, line.size() - 2);
+    return make_text(text, line);
+}
+
+void PickleMachine::put_mark() {
+    spend(1);
+    marks_.push_back(stack_.size());
+}
+
+void PickleMachine::drop() {
+    if (!marks_.empty() && marks_.back() == stack_.size())
+        marks_.pop_back();
+    else
+        (void)pop();
+}
+
+void PickleMachine::check_protocol(std::uint64_t protocol) {
+    if (protocol > 5) bad(fmt::format("protocol {}", protocol));
+}
+
+void PickleMachine::check_frame(std::uint64_t frame_bytes) {
+    if (frame_bytes > pickle_.bytes_.size() - at_) bad("a frame is cut short");
+}
+
+std::vector<PickleMachine::Value*> PickleMachine::pop_last(std::size_t count) {
+    std::vector<Value*> items(count);
+    while (count > 0) items[--count] = &pop();
+    return items;
+}
+
+PickleMachine::Value& PickleMachine::make_of(PickleKind kind, const std::vector<Value*>& items) {
+    Value& value = make(kind);
+    for (const Value* item : items) append(value, item);
+    return value;
+}
+
+// Appends to the list or set on top. Objects of other classes take what they are given and keep nothing.
+void PickleMachine::fill(const std::vector<Value*>& items) {
+    Value& container = top();
+    if (container.kind == opaque) return;
+    if (container.kind != list && container.kind != set) bad("elements for what is no list");
     for (const Value* item : items) append(container, item);
 }
 
-void PickleMachine::set_items(Value& container, const std::vector<Value*>& items) {
+PickleMachine::Value& PickleMachine::make_dict(const std::vector<Value*>& items) {
     if (items.size() % 2 != 0) bad("a key without a value");
-    if (container.kind == PickleKind::opaque) return;
-    if (container.kind != PickleKind::dict) bad("a key and a value for what is no dict");
+    return make_of(dict, items);
+}
+
+void PickleMachine::set_items(const std::vector<Value*>& items) {
+    Value& container = top();
+    if (items.size() % 2 != 0) bad("a key without a value");
+    if (container.kind == opaque) return;
+    if (container.kind != dict) bad("a key and a value for what is no dict");
     for (const Value* item : items) append(container, item);
 }
 
-bool PickleMachine::step_container(unsigned char opcode) {
-    const auto collect = [&](PickleKind kind, const std::vector<Value*>& items) {
-        Value& value = make(kind);
-        for (const Value* item : items) append(value, item);
-        push(value);
-    };
-    const auto last = [&](std::size_t count) {
-        std::vector<Value*> items(count);
-        while (count > 0) items[--count] = &pop();
-        return items;
-    };
-    switch (opcode) {
-        case ')':
-            push(*empty_tuple_);
-            return true;
-        case ']':
-            push(make(PickleKind::list));
-            return true;
-        case '}':
-            push(make(PickleKind::dict));
-            return true;
-        case 0x8f:
-            push(make(PickleKind::set));
-            return true;
-        case 't':
-            collect(PickleKind::tuple, pop_mark());
-            return true;
-        case 'l':
-            collect(PickleKind::list, pop_mark());
-            return true;
-        case 0x91:
-            collect(PickleKind::set, pop_mark());
-            return true;
-        case 0x85:
-        case 0x86:
-        case 0x87:
-            collect(PickleKind::tuple, last(opcode - 0x84U));
-            return true;
-        case 'd': {
-            const std::vector<Value*> items = pop_mark();
-            push(make(PickleKind::dict));
-            set_items(top(), items);
-            return true;
-        }
-        case 'a': {
-            Value& item = pop();
-            fill(top(), {&item});
-            return true;
-        }
-        case 'e':
-        case 0x90: {
-            const std::vector<Value*> items = pop_mark();
-            fill(top(), items);
-            return true;
-        }
-        case 's': {
-            const std::vector<Value*> items = last(2);
-            set_items(top(), items);
-            return true;
-        }
-        case 'u': {
-            const std::vector<Value*> items = pop_mark();
-            set_items(top(), items);
-            return true;
-        }
-        default:
-            return false;
-    }
+PickleMachine::Value& PickleMachine::take_global() {
+    const std::string_view module = take_line();
+    return make_global(module, take_line());
 }
 
-bool PickleMachine::step_object(unsigned char opcode) {
-    const auto call_on_stack = [&](Value& arguments) {
-        Value& callee = pop();
-        push(call(callee, arguments));
-    };
-    const auto gathered = [&](const std::vector<Value*>& items, std::size_t from) -> Value& {
-        Value& arguments = make(PickleKind::tuple);
-        for (std::size_t i = from; i < items.size(); ++i) append(arguments, items[i]);
-        return arguments;
-    };
-    switch (opcode) {
-        case 'c': {
-            const std::string_view module = take_line();
-            push(make_global(module, take_line()));
-            return true;
-        }
-        case 0x93: {
-            const Value& name = pop();
-            const Value& module = pop();
-            if (name.kind != PickleKind::text || module.kind != PickleKind::text) bad("a class whose name is no text");
-            push(make_global(module.text, name.text));
-            return true;
-        }
-        case 'R':
-        case 0x81:
-            call_on_stack(pop());
-            return true;    // a class is made as it is called
-        case 0x92:
-            (void)pop();    // its named arguments
-            call_on_stack(pop());
-            return true;
-        case 'i': {
-            const std::string_view module = take_line();
-            const Value& callee = make_global(module, take_line());
-            push(call(callee, gathered(pop_mark(), 0)));
-            return true;
-        }
-        case 'o': {
-            const std::vector<Value*> items = pop_mark();
-            if (items.empty()) bad("an object of no class");
-            push(call(*items[0], gathered(items, 1)));
-            return true;
-        }
-        case 'b':    // attributes, which nothing here has
-            (void)pop();
-            (void)top();
-            return true;
-        case 'Q':
-            push(load_storage(pop()));
-            return true;
-        case 'P':
-            bad("a storage in the form of protocol 0");
-        case 0x82:
-        case 0x83:
-        case 0x84:
-            bad("an extension that only its writer's Python knows");
-        default:
-            return false;
-    }
+PickleMachine::Value& PickleMachine::make_global_of(const std::vector<Value*>& module_and_name) {
+    const Value &module = *module_and_name[0], &name = *module_and_name[1];
+    if (name.kind != text || module.kind != text) bad("a class whose name is no text");
+    return make_global(module.text, name.text);
+}
+
+void PickleMachine::call_on_stack(const Value& arguments) {
+    const Value& callee = pop();
+    push(call(callee, arguments));
+}
+
+void PickleMachine::call_named(const Value& callee) { push(call(callee, make_of(tuple, pop_mark()))); }
+
+void PickleMachine::call_marked(std::vector<Value*> items) {
+    if (items.empty()) bad("an object of no class");
+    const Value& callee = *items.front();
+    items.erase(items.begin());
+    push(call(callee, make_of(tuple, items)));
 }
 
 }    // namespace blip
