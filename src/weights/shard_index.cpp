@@ -19,12 +19,12 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t max_index_bytes = 10'000'000;    // 100,000 tensors
 
 [[noreturn]] void bad(const fs::path& path, const std::string& what) {
-    throw Error(ExitCode::bad_data, fmt::format("{}: {}", path.string(), what));
+    throw Error(ExitCode::bad_data, "{}: {}", path.string(), what);
 }
 
 class IndexedWeights : public WeightFile {
   public:
-    explicit IndexedWeights(const fs::path& path) : path_(path) {
+    explicit IndexedWeights(const fs::path& path) : WeightFile(path) {
         const json index = parse_strictly(read_regular_file(path, max_index_bytes),
                                           path.string() + ": neither weights nor an index of weights", 64);
         const auto map = index.is_object() ? index.find("weight_map") : index.end();
@@ -40,18 +40,15 @@ class IndexedWeights : public WeightFile {
         refuse_doubles();
     }
 
-    const fs::path& path() const override { return path_; }
-    const std::map<std::string, StoredTensor>& tensors() const override { return tensors_; }
-    const std::map<std::string, std::string>& metadata() const override { return metadata_; }
     std::uint64_t stored_bytes() const override {
         std::uint64_t bytes = 0;
         for (const auto& [name, file] : shards_) bytes += file->stored_bytes();
         return bytes;
     }
     void read_bytes(const std::string& name, const ByteSink& sink) const override {
-        shard_of(name).read_bytes(name, sink);
+        (void)tensor(name);    // throws
+        shards_.at(shard_names_.at(name))->read_bytes(name, sink);
     }
-    void read(const std::string& name, const PieceSink& sink) const override { shard_of(name).read(name, sink); }
 
   private:
     void add(const std::string& name, const std::string& shard) {
@@ -75,8 +72,8 @@ class IndexedWeights : public WeightFile {
         const fs::path file = path_.parent_path() / shard;
         std::error_code ignored;
         if (!fs::exists(file, ignored)) {
-            throw Error(ExitCode::missing_input, fmt::format("{} is missing: {} says that part of the weights is in it",
-                                                             file.string(), path_.string()));
+            throw Error(ExitCode::missing_input, "{} is missing: {} says that part of the weights is in it",
+                        file.string(), path_.string());
         }
         return open_single(file);
     }
@@ -94,17 +91,8 @@ class IndexedWeights : public WeightFile {
         }
     }
 
-    const WeightFile& shard_of(const std::string& name) const {
-        const auto found = shard_names_.find(name);
-        if (found == shard_names_.end()) bad(path_, fmt::format("it has no tensor '{}'", printable(name)));
-        return *shards_.at(found->second);
-    }
-
-    fs::path path_;
     std::map<std::string, std::unique_ptr<WeightFile>> shards_;
-    std::map<std::string, StoredTensor> tensors_;
     std::map<std::string, std::string> shard_names_;    // by tensor
-    std::map<std::string, std::string> metadata_;       // each file has its own
 };
 
 }    // namespace

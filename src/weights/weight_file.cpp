@@ -1,8 +1,6 @@
 // What all weight files share: stored bytes to fp32.
 #include "blip/weights/weight_file.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "blip/base/error.h"
@@ -11,10 +9,6 @@
 
 namespace blip {
 namespace {
-
-[[noreturn]] void no_such(const WeightFile& file, const std::string& name) {
-    throw Error(ExitCode::bad_data, fmt::format("{} has no tensor '{}'", file.path().string(), printable(name)));
-}
 
 bool aligned_floats(std::span<const std::byte> bytes) {
     return reinterpret_cast<std::uintptr_t>(bytes.data()) % alignof(float) == 0;
@@ -28,6 +22,13 @@ std::int64_t StoredTensor::element_count() const {
     return count;
 }
 
+const StoredTensor& WeightFile::tensor(const std::string& name) const {
+    const auto found = tensors_.find(name);
+    if (found == tensors_.end())
+        throw Error(ExitCode::bad_data, "{} has no tensor '{}'", path_.string(), printable(name));
+    return found->second;
+}
+
 std::uint64_t WeightFile::stored_bytes() const {
     std::uint64_t bytes = 0;
     for (const auto& [name, tensor] : tensors())
@@ -36,12 +37,10 @@ std::uint64_t WeightFile::stored_bytes() const {
 }
 
 void WeightFile::read(const std::string& name, const PieceSink& sink) const {
-    const auto found = tensors().find(name);
-    if (found == tensors().end()) no_such(*this, name);
-    const std::string& dtype = found->second.dtype;
+    const std::string& dtype = tensor(name).dtype;
     if (!is_floating(dtype)) {
-        throw Error(ExitCode::bad_data, fmt::format("{}: '{}' holds {}, which is no floating type: it is no weight",
-                                                    path().string(), printable(name), dtype));
+        throw Error(ExitCode::bad_data, "{}: '{}' holds {}, which is no floating type: it is no weight",
+                    path().string(), printable(name), dtype);
     }
     constexpr std::size_t elements_at_once = 64 * 1024;    // stay in the cache between conversion and use
     const std::size_t bytes_each = element_bytes(dtype);
@@ -66,10 +65,9 @@ void WeightFile::read(const std::string& name, const PieceSink& sink) const {
 }
 
 std::vector<float> WeightFile::read_all(const std::string& name) const {
-    const auto found = tensors().find(name);
-    if (found == tensors().end()) no_such(*this, name);
-    if (!is_floating(found->second.dtype)) read(name, [](std::int64_t, std::span<const float>) {});    // throws
-    std::vector<float> values(static_cast<std::size_t>(found->second.element_count()));
+    const StoredTensor& stored = tensor(name);
+    if (!is_floating(stored.dtype)) read(name, [](std::int64_t, std::span<const float>) {});    // throws
+    std::vector<float> values(static_cast<std::size_t>(stored.element_count()));
     read(name, [&](std::int64_t first, std::span<const float> piece) {
         std::copy(piece.begin(), piece.end(), values.begin() + first);
     });

@@ -1,6 +1,5 @@
 // Weights under the names that training wrappers leave: "module." of DistributedDataParallel, "_orig_mod." of
 // torch.compile, "model." of Lightning, or any other in front of a captioner's own.
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <string_view>
@@ -34,8 +33,8 @@ std::string prefix_of(const WeightFile& file) {
         const std::string found = name.substr(0, name.size() - wanted.size());
         if (!prefix.empty())
             throw Error(ExitCode::bad_data,
-                        fmt::format("{} holds two captioners, under '{}' and '{}': save the one that is meant alone",
-                                    file.path().string(), printable(prefix), printable(found)));
+                        "{} holds two captioners, under '{}' and '{}': save the one that is meant alone",
+                        file.path().string(), printable(prefix), printable(found));
         prefix = found;
     }
     const bool of_all = std::all_of(file.tensors().begin(), file.tensors().end(),
@@ -46,20 +45,17 @@ std::string prefix_of(const WeightFile& file) {
 class WithoutPrefix : public WeightFile {
   public:
     WithoutPrefix(std::unique_ptr<WeightFile> file, std::string prefix)
-        : file_(std::move(file)), prefix_(std::move(prefix)) {
+        : WeightFile(file->path()), file_(std::move(file)), prefix_(std::move(prefix)) {
+        metadata_ = file_->metadata();
         for (const auto& [name, tensor] : file_->tensors())
             tensors_[name.starts_with(prefix_) ? name.substr(prefix_.size()) : name] = tensor;
     }
 
     std::string dropped_prefix() const override { return prefix_; }
-    const std::filesystem::path& path() const override { return file_->path(); }
-    const std::map<std::string, StoredTensor>& tensors() const override { return tensors_; }
     std::uint64_t stored_bytes() const override { return file_->stored_bytes(); }
-    const std::map<std::string, std::string>& metadata() const override { return file_->metadata(); }
     void read_bytes(const std::string& name, const ByteSink& sink) const override {
         file_->read_bytes(stored(name), sink);
     }
-    void read(const std::string& name, const PieceSink& sink) const override { file_->read(stored(name), sink); }
 
   private:
     std::string stored(const std::string& name) const {
@@ -68,7 +64,6 @@ class WithoutPrefix : public WeightFile {
 
     std::unique_ptr<WeightFile> file_;
     std::string prefix_;
-    std::map<std::string, StoredTensor> tensors_;
 };
 
 }    // namespace

@@ -13,6 +13,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace blip {
@@ -44,15 +45,17 @@ class WeightFile {
     static std::unique_ptr<WeightFile> open(const std::filesystem::path& path);
 
     // What messages call the file.
-    virtual const std::filesystem::path& path() const = 0;
-    virtual const std::map<std::string, StoredTensor>& tensors() const = 0;
+    const std::filesystem::path& path() const { return path_; }
+    const std::map<std::string, StoredTensor>& tensors() const { return tensors_; }
+    // Throws bad_data if there is none.
+    const StoredTensor& tensor(const std::string& name) const;
     // What training tools put in front of the names ("module."), which tensors() are without; empty if nothing.
     virtual std::string dropped_prefix() const { return ""; }
     // Of all values, unpacked; what several tensors of a PyTorch file share counts once: whatever their shapes promise,
     // the file holds no more than this.
     virtual std::uint64_t stored_bytes() const;
     // safetensors' own metadata; empty for others.
-    virtual const std::map<std::string, std::string>& metadata() const = 0;
+    const std::map<std::string, std::string>& metadata() const { return metadata_; }
     // Streams one tensor's bytes as they are stored (little-endian), in order, in pieces of at most a few MiB, for
     // digests. Memory used meanwhile: a piece (a tensor with unusual strides: its part of the storage), and no pages of
     // a mapped file stay behind. Throws bad_data naming file and entry: no such tensor, damaged (the zip's CRC); then
@@ -62,6 +65,13 @@ class WeightFile {
     virtual void read(const std::string& name, const PieceSink& sink) const;
     // The whole tensor. Throws bad_data as read() does.
     std::vector<float> read_all(const std::string& name) const;
+
+  protected:
+    explicit WeightFile(std::filesystem::path path) : path_(std::move(path)) {}
+
+    std::filesystem::path path_;
+    std::map<std::string, StoredTensor> tensors_;
+    std::map<std::string, std::string> metadata_;
 };
 
 }    // namespace blip

@@ -18,7 +18,7 @@ namespace blip {
 namespace {
 
 [[noreturn]] void bad(const std::string& file, const std::string& what) {
-    throw Error(ExitCode::bad_data, fmt::format("{}: {}", file, what));
+    throw Error(ExitCode::bad_data, "{}: {}", file, what);
 }
 
 bool holds_tensors(const PickleValue& value) {
@@ -63,7 +63,8 @@ std::string find_root(const ZipArchive& archive, const std::string& file) {
 
 class PthFile : public WeightFile {
   public:
-    PthFile(ZipArchive archive, std::filesystem::path path) : path_(std::move(path)), archive_(std::move(archive)) {
+    PthFile(ZipArchive archive, std::filesystem::path path)
+        : WeightFile(std::move(path)), archive_(std::move(archive)) {
         const std::string file = path_.string();
         root_ = find_root(archive_, file);
         check_byte_order(file);
@@ -75,9 +76,6 @@ class PthFile : public WeightFile {
         }
     }
 
-    const std::filesystem::path& path() const override { return path_; }
-    const std::map<std::string, StoredTensor>& tensors() const override { return tensors_; }
-    const std::map<std::string, std::string>& metadata() const override { return metadata_; }
     std::uint64_t stored_bytes() const override;
     void read_bytes(const std::string& name, const ByteSink& sink) const override;
 
@@ -121,12 +119,9 @@ class PthFile : public WeightFile {
         places_[name] = std::move(place);
     }
 
-    std::filesystem::path path_;
     ZipArchive archive_;
     std::string root_;    // with its slash
-    std::map<std::string, StoredTensor> tensors_;
     std::map<std::string, Place> places_;
-    std::map<std::string, std::string> metadata_;    // none in this form
 };
 
 std::uint64_t PthFile::stored_bytes() const {
@@ -138,20 +133,18 @@ std::uint64_t PthFile::stored_bytes() const {
 }
 
 void PthFile::read_bytes(const std::string& name, const ByteSink& sink) const {
-    const auto found = places_.find(name);
-    if (found == places_.end()) bad(path_.string(), fmt::format("it has no tensor '{}'", printable(name)));
-    const TensorView& view = found->second.view;
+    const StoredTensor& stored = tensor(name);
+    const auto& [entry, view] = places_.at(name);
     if (view.element_bytes == 0) {
-        bad(path_.string(),
-            fmt::format("'{}' holds {}, which cannot be read", printable(name), tensors_.at(name).dtype));
+        bad(path_.string(), fmt::format("'{}' holds {}, which cannot be read", printable(name), stored.dtype));
     }
     if (view.contiguous) {
-        archive_.read(found->second.entry, view.begin, view.end, sink);
+        archive_.read(entry, view.begin, view.end, sink);
         return;
     }
     std::vector<std::byte> part;
     part.reserve(view.end - view.begin);
-    archive_.read(found->second.entry, view.begin, view.end,
+    archive_.read(entry, view.begin, view.end,
                   [&](std::span<const std::byte> piece) { part.insert(part.end(), piece.begin(), piece.end()); });
     gather(view, part, sink);
 }

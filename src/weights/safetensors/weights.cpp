@@ -1,11 +1,8 @@
 // safetensors as a weight file: pieces of the mapped file, given back as they have been read.
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <utility>
 
-#include "blip/base/error.h"
-#include "blip/base/printable.h"
 #include "blip/weights/safetensors_header.h"
 #include "src/weights/file_forms.h"
 #include "src/weights/mapped_file.h"
@@ -15,24 +12,19 @@ namespace {
 
 class SafetensorsWeights : public WeightFile {
   public:
-    explicit SafetensorsWeights(const std::filesystem::path& path) : path_(path), file_(MappedFile::open(path)) {
+    explicit SafetensorsWeights(const std::filesystem::path& path) : WeightFile(path), file_(MappedFile::open(path)) {
         header_ = parse_safetensors_header(file_.bytes(), path.string());
+        metadata_ = header_.metadata;
         file_.drop_pages(0, header_.data_begin);
         for (const auto& [name, entry] : header_.entries) tensors_[name] = {entry.dtype, entry.shape};
     }
 
-    const std::filesystem::path& path() const override { return path_; }
-    const std::map<std::string, StoredTensor>& tensors() const override { return tensors_; }
-    const std::map<std::string, std::string>& metadata() const override { return header_.metadata; }
-
     void read_bytes(const std::string& name, const ByteSink& sink) const override {
-        const auto found = header_.entries.find(name);
-        if (found == header_.entries.end()) {
-            throw Error(ExitCode::bad_data, fmt::format("{} has no tensor '{}'", path_.string(), printable(name)));
-        }
+        (void)tensor(name);    // throws
+        const TensorEntry& entry = header_.entries.at(name);
         constexpr std::uint64_t piece_bytes = std::uint64_t{1} << 20;    // a multiple of every element's size
-        const std::uint64_t begin = header_.data_begin + found->second.begin;
-        const std::uint64_t end = header_.data_begin + found->second.end;
+        const std::uint64_t begin = header_.data_begin + entry.begin;
+        const std::uint64_t end = header_.data_begin + entry.end;
         for (std::uint64_t at = begin; at < end; at += piece_bytes) {
             const std::uint64_t piece_end = std::min(end, at + piece_bytes);
             sink(file_.bytes().subspan(at, piece_end - at));
@@ -41,10 +33,8 @@ class SafetensorsWeights : public WeightFile {
     }
 
   private:
-    std::filesystem::path path_;
     MappedFile file_;
     SafetensorsHeader header_;
-    std::map<std::string, StoredTensor> tensors_;
 };
 
 }    // namespace

@@ -16,6 +16,7 @@ namespace blip::test {
 
 class FakeWeightFile final : public WeightFile {
   public:
+    FakeWeightFile() : WeightFile("fake.pth") {}
     using Value = std::function<float(std::int64_t element)>;
 
     void add(const std::string& name, std::vector<std::int64_t> shape, Value value = nullptr,
@@ -32,9 +33,6 @@ class FakeWeightFile final : public WeightFile {
     float value(const std::string& name, std::int64_t element) const { return values_.at(name)(element); }
     mutable int reads = 0;    // tensors asked for
 
-    const std::filesystem::path& path() const override { return path_; }
-    const std::map<std::string, StoredTensor>& tensors() const override { return tensors_; }
-    const std::map<std::string, std::string>& metadata() const override { return metadata_; }
     void read_bytes(const std::string& name, const ByteSink& sink) const override {
         read(name, [&](std::int64_t, std::span<const float> values) { sink(std::as_bytes(values)); });
     }
@@ -50,10 +48,7 @@ class FakeWeightFile final : public WeightFile {
     }
 
   private:
-    std::filesystem::path path_ = "fake.pth";
-    std::map<std::string, StoredTensor> tensors_;
     std::map<std::string, Value> values_;
-    std::map<std::string, std::string> metadata_;
 };
 
 // Names and shapes of a reference checkpoint with these dimensions, written down from the reference's module names.
