@@ -3,7 +3,7 @@ FUZZERS     := $(patsubst tests/faults/fuzz/%_fuzz.cpp,$(BUILD)/fuzz/%,$(wildcar
 FUZZ_FLAGS  := -std=c++20 -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all -include tests/faults/fuzz/source_location.h
 FUZZED      := $(wildcard src/base/*.cpp src/options/*.cpp src/options/*/*.cpp src/text/*.cpp src/metrics/ptb/*.cpp) src/image/picture.cpp $(wildcard src/image/formats/*.cpp) \
   $(addprefix src/weights/,element_type.cpp safetensors/header.cpp safetensors/weights.cpp pickle/machine.cpp pickle/steps.cpp \
-  pickle/calls.cpp tensor_view.cpp pth/zip_archive.cpp pth/pth_file.cpp weight_file.cpp shard_index.cpp open.cpp without_prefix.cpp file_form.cpp mapped_file.cpp) \
+  pickle/calls.cpp tensor_view.cpp pth/zip_archive.cpp pth/pth_file.cpp weight_file.cpp shard_index.cpp open.cpp without_prefix.cpp mapped_file.cpp) \
   $(addprefix src/metrics/,caption_files.cpp meteor/tables.cpp meteor/index.cpp document_frequencies.cpp counted_captions.cpp cider.cpp coco_tokens.cpp) \
   $(addprefix src/data/,hdf5_file.cpp packed/dataset.cpp packed/tables.cpp packed/format.cpp) \
   $(addprefix src/checkpoint/,manifest.cpp model_json.cpp) $(addprefix data_prep/coco_pack/,source.cpp trees.cpp forms.cpp splits.cpp progress.cpp) $(wildcard data_prep/coco_pack/readers/*.cpp)

@@ -1,5 +1,5 @@
 // The tensors of a checkpoint's shards as pieces of parameters, checked as a whole before anything is copied. Internal
-// to the checkpoint layer: resume (load.cpp), --init (init/checkpoint_weights.h) and verify.
+// to the checkpoint layer: resume (load.cpp), --init (init/load_model.cpp) and verify.
 #pragma once
 
 #include <filesystem>

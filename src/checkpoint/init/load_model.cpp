@@ -1,5 +1,4 @@
 // Shape and weights from whatever --init names. Called by every verb.
-#include <fmt/format.h>
 
 #include <set>
 
@@ -8,15 +7,45 @@
 #include "blip/checkpoint/init.h"
 #include "blip/comm/run_together.h"
 #include "blip/weights/import.h"
-#include "src/checkpoint/init/checkpoint_weights.h"
 #include "src/checkpoint/init/source.h"
 #include "src/checkpoint/init/spread_weights.h"
 #include "src/checkpoint/model_json.h"
+#include "src/checkpoint/shard_pieces.h"
 
 namespace blip {
 namespace {
 
 namespace fs = std::filesystem;
+
+// The image encoder's positions of another resolution have the same width.
+std::vector<std::int64_t> shape_of(std::int64_t count, const std::string& name, const Layout& layout) {
+    const ParamId id = layout.find(name);
+    if (id < 0) return {count};
+    const ParamSpec& spec = layout.spec(id);
+    if (spec.element_count() == count) return spec.shape;
+    if (name == "visual_encoder.pos_embed" && count % spec.shape.back() == 0)
+        return {1, count / spec.shape.back(), spec.shape.back()};
+    return {count};
+}
+
+// The masters in a checkpoint's shards as one table of whole tensors, streamed like any other weights. The shards have
+// been verified. Pieces know element ranges, not shapes: those are layout's, where the number of elements agrees; the
+// image encoder's positions may be of another resolution; what else disagrees is flat. Throws bad_data as ShardPieces
+// does.
+class CheckpointWeights final : public WeightFile {
+  public:
+    CheckpointWeights(const FoundCheckpoint& found, const Layout& layout)
+        : WeightFile(found.directory), pieces_(found.directory, found.manifest) {
+        for (const auto& [name, pieces] : pieces_.of("master"))
+            tensors_[name] = {"F32", shape_of(pieces.back().elements.end, name, layout)};
+    }
+    void read_bytes(const std::string& name, const ByteSink& sink) const override {
+        for (const StoredPiece& piece : pieces_.of("master").at(name)) piece.shard->read_bytes(piece.name, sink);
+    }
+
+  private:
+    ShardPieces pieces_;
+};
 
 ModelOptions said_or_recognised(const InitSource& source, const ModelOptions& asked,
                                 const std::vector<std::string>& explicit_options) {
@@ -54,15 +83,15 @@ ModelOptions read_shape(const fs::path& init, const ModelOptions& asked,
     const double least = least_values(model), most = most_values(source);
     if (least <= most) return model;
     throw Error(ExitCode::bad_data,
-                fmt::format("{}: a model of the shape that it tells of has at least {:.0f} values, and its files hold "
-                            "at most {:.0f}: they are damaged, or the configuration is that of other weights",
-                            init.string(), least, most));
+                "{}: a model of the shape that it tells of has at least {:.0f} values, and its files hold "
+                "at most {:.0f}: they are damaged, or the configuration is that of other weights",
+                init.string(), least, most);
 }
 
 void read_weights(const fs::path& init, const Arena& arena, const WeightSink& sink) {
     InitSource source = open_init(init);
     check_own_digest(source);
-    if (source.checkpoint) source.file = open_masters(*source.checkpoint, arena.layout());
+    if (source.checkpoint) source.file = std::make_unique<CheckpointWeights>(*source.checkpoint, arena.layout());
     import_weights(
         *source.file, arena.layout(), [&](ParamId id) { return arena.offset(id); }, sink);
 }
@@ -73,9 +102,9 @@ void check_hosts_agree(const fs::path& init, const std::string& digest, HostMess
     for (std::size_t rank = 1; rank < digests.size(); ++rank)
         if (digests[rank] != digests[0])
             throw AgreedError(ExitCode::bad_data,
-                              fmt::format("rank 0 and rank {} read different weights from {}: their hosts have "
-                                          "different files there",
-                                          rank, init.string()));
+                              "rank 0 and rank {} read different weights from {}: their hosts have "
+                              "different files there",
+                              rank, init.string());
 }
 
 }    // namespace

@@ -2,6 +2,7 @@
 #include "blip/metrics/meteor.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <optional>
@@ -9,11 +10,36 @@
 #include "blip/base/parallel_for.h"
 #include "src/metrics/counted_captions.h"
 #include "src/metrics/meteor/align.h"
-#include "src/metrics/meteor/counts.h"
 #include "src/metrics/meteor/words.h"
 
 namespace blip {
 namespace {
+
+struct MeteorSide {
+    double words = 0, functions = 0, matched = 0;
+    std::array<double, meteor_weights.size()> content{}, function{};    // matched words by module
+};
+
+struct MeteorCounts {
+    MeteorSide hypothesis, reference;
+    double chunks = 0;
+
+    MeteorCounts& operator+=(const MeteorCounts& other) {
+        const auto add = [](MeteorSide& to, const MeteorSide& from) {
+            to.words += from.words;
+            to.functions += from.functions;
+            to.matched += from.matched;
+            for (std::size_t module = 0; module < meteor_weights.size(); ++module) {
+                to.content[module] += from.content[module];
+                to.function[module] += from.function[module];
+            }
+        };
+        add(hypothesis, other.hypothesis);
+        add(reference, other.reference);
+        chunks += other.chunks;
+        return *this;
+    }
+};
 
 // Meteor Universal, table of parameters for English "rank": precision against recall, steepness and weight of the
 // penalty, content against function words.
@@ -28,8 +54,7 @@ double matched(const MeteorSide& side) {
     return sum;
 }
 
-}    // namespace
-
+// Of the aligner's caption.
 MeteorCounts meteor_counts(MeteorAligner& aligner, std::span<const std::uint32_t> reference,
                            const MeteorLexicon& lexicon) {
     const std::span<const std::uint32_t> hypothesis = aligner.caption();
@@ -55,12 +80,15 @@ MeteorCounts meteor_counts(MeteorAligner& aligner, std::span<const std::uint32_t
     return counts;
 }
 
+// The chunks that count: none where all words of both are matched in one piece.
 double meteor_penalised_chunks(const MeteorCounts& counts) {
     const bool whole = counts.chunks == 1 && counts.hypothesis.matched == counts.hypothesis.words &&
                        counts.reference.matched == counts.reference.words;
     return whole ? 0 : counts.chunks;
 }
 
+// Denkowski and Lavie 2014, section 2.2: weighted precision and recall, their harmonic mean, less the penalty
+// gamma (chunks / matched words) ^ beta.
 double meteor_score(const MeteorCounts& counts, double chunks) {
     const double all_h = weigh(counts.hypothesis.words, counts.hypothesis.functions);
     const double all_r = weigh(counts.reference.words, counts.reference.functions);
@@ -71,6 +99,8 @@ double meteor_score(const MeteorCounts& counts, double chunks) {
     const double fragments = chunks / ((counts.hypothesis.matched + counts.reference.matched) / 2);
     return mean * (1 - gamma * std::pow(fragments, beta));
 }
+
+}    // namespace
 
 CaptionScores meteor(const std::vector<Tokens>& hypotheses, const std::vector<std::vector<Tokens>>& references,
                      const MeteorData& data, int threads) {
