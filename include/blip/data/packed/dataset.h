@@ -4,12 +4,13 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "blip/base/durable_file.h"
 #include "blip/image/image.h"
 #include "blip/text/image_key.h"
 #include "blip/text/wordpiece.h"
@@ -79,23 +80,21 @@ class PackedDataset {
     static PackedDataset open(const std::filesystem::path& path);
     // For coco_pack --check and --info: as open, but a wrong data digest is left to data_digest_matches().
     static PackedDataset open_for_check(const std::filesystem::path& path);
-    PackedDataset(PackedDataset&&) noexcept;
-    PackedDataset& operator=(PackedDataset&&) noexcept;
-    ~PackedDataset();
-
-    const std::filesystem::path& path() const;
+    const std::filesystem::path& path() const { return path_; }
     // 16 hex digits; the same on every rank or the run is refused
-    const std::string& data_digest() const;
-    bool data_digest_matches() const;
-    const std::string& vocabulary_text() const;
-    std::string vocabulary_digest() const;    // as text/wordpiece.h says
-    const std::string& prompt() const;
-    int prompt_length() const;    // tokens of [DEC] + prompt; targets before it are not trained
-    PackedEncoding encoding() const;
-    std::int64_t format_version() const;
+    const std::string& data_digest() const { return data_digest_; }
+    bool data_digest_matches() const { return digest_matches_; }
+    const std::string& vocabulary_text() const { return vocabulary_text_; }
+    std::string vocabulary_digest() const { return blip::vocabulary_digest(vocabulary_text_); }
+    const std::string& prompt() const { return prompt_; }
+    int prompt_length() const {
+        return prompt_length_;
+    }    // tokens of [DEC] + prompt; targets before it are not trained
+    PackedEncoding encoding() const { return encoding_; }
+    std::int64_t format_version() const { return format_version_; }
     // where it was packed from, in words
-    const std::string& source() const;
-    const std::vector<SplitTables>& splits() const;
+    const std::string& source() const { return source_; }
+    const std::vector<SplitTables>& splits() const { return splits_; }
     bool has_split(const std::string& name) const;
     const SplitTables& split(const std::string& name) const;    // throws bad_data naming the splits that exist
 
@@ -106,9 +105,21 @@ class PackedDataset {
     void verify_caption(const SplitTables& split, std::int64_t caption_row) const;
 
   private:
-    struct Impl;
-    explicit PackedDataset(std::unique_ptr<Impl> impl);
-    std::unique_ptr<Impl> impl_;
+    PackedDataset() = default;
+    [[noreturn]] void damaged(const std::string& what) const;
+    void read_header(std::int64_t root);    // an id of HDF5's
+    std::vector<std::uint8_t> read_stored(const SplitTables& split, std::int64_t row) const;
+    Image decode_stored(const SplitTables& split, std::int64_t row, std::span<const std::uint8_t> jpeg) const;
+
+    std::filesystem::path path_;
+    FileDescriptor fd_;
+    std::string data_digest_;
+    bool digest_matches_ = false;
+    std::string vocabulary_text_, prompt_, source_;
+    int prompt_length_ = 0;
+    PackedEncoding encoding_ = PackedEncoding::raw;
+    std::int64_t format_version_ = 0;
+    std::vector<SplitTables> splits_;
 };
 
 }    // namespace blip
