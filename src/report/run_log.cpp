@@ -2,7 +2,6 @@
 #include "blip/report/run_log.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -67,12 +66,10 @@ RunLog::RunLog(const std::filesystem::path& file) : path_(file) {
         if (file.has_parent_path()) std::filesystem::create_directories(file.parent_path());
         end_last_line(file);
     } catch (const std::filesystem::filesystem_error& problem) {
-        throw Error(ExitCode::io,
-                    fmt::format("cannot write the run log {}: {}", file.string(), problem.code().message()));
+        throw Error(ExitCode::io, "cannot write the run log {}: {}", file.string(), problem.code().message());
     }
     fd_ = FileDescriptor(::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
-    if (!fd_)
-        throw Error(ExitCode::io, fmt::format("cannot write the run log {}: {}", file.string(), std::strerror(errno)));
+    if (!fd_) throw Error(ExitCode::io, "cannot write the run log {}: {}", file.string(), std::strerror(errno));
 }
 
 RunLog::~RunLog() {
@@ -126,12 +123,9 @@ void RunLog::step(const StepRecord& record) {
                         {"step_ms", record.step_ms}}));
 }
 
-void RunLog::event(const std::string& kind, const std::string& json_object) {
-    const Json members = Json::parse(json_object, nullptr, false);
-    if (!members.is_object())
-        throw Error(ExitCode::internal, fmt::format("the '{}' record is not a JSON object: {}", kind, json_object));
+void RunLog::event(const std::string& kind, const nlohmann::json& members) {
     Json record = {{"kind", kind}, {"time", utc_now()}};
-    record.update(members);
+    record.update(Json(members));
     append(line_of(record));
 }
 

@@ -41,7 +41,7 @@ void Pace::step_done(std::int64_t step, const std::function<double()>& step_flop
         share =
             fmt::format("; {:.0f} % of the matrix peak measured at start, {:.3g} TFLOP/s", 100 * reached, peak_ / 1e12);
     }
-    log.event("pace", record.dump());
+    log.event("pace", record);
     const std::time_t end = std::time(nullptr) + static_cast<std::time_t>(left_s);
     log_info(
         "{:.3g} s a step, {:.1f} pairs/s{}; the remaining {} steps end in {}, at {:%a %H:%M}, and evaluations come on "

@@ -105,17 +105,16 @@ void RankTimes::tell(int epoch, RunLog* log) {
             "other ranks wait for it in each step",
             spread.slowest, slowest.host, slowest.total_ms(), spread.others_median_ms, spread.phase);
     if (log == nullptr) return;
-    log->event("ranks", nlohmann::json{{"epoch", epoch},
-                                       {"steps", steps},
-                                       {"min_ms", at(spread.fastest).total_ms()},
-                                       {"median_ms", spread.median_ms},
-                                       {"max_ms", slowest.total_ms()},
-                                       {"slowest_rank", spread.slowest},
-                                       {"slowest_host", slowest.host},
-                                       {"slowest_phase", spread.phase},
-                                       {"much_slower", spread.much_slower},
-                                       {"ranks", by_rank}}
-                            .dump());
+    log->event("ranks", {{"epoch", epoch},
+                         {"steps", steps},
+                         {"min_ms", at(spread.fastest).total_ms()},
+                         {"median_ms", spread.median_ms},
+                         {"max_ms", slowest.total_ms()},
+                         {"slowest_rank", spread.slowest},
+                         {"slowest_host", slowest.host},
+                         {"slowest_phase", spread.phase},
+                         {"much_slower", spread.much_slower},
+                         {"ranks", by_rank}});
 }
 
 }    // namespace blip

@@ -17,8 +17,7 @@ void log_sample_rows(const StepOutcome& step, RunLog* log, HostMessages& communi
     for (const nlohmann::json& of_rank : all_gather_json(communicator, step.samples, "caption rows of a step"))
         rows.insert(rows.end(), of_rank.begin(), of_rank.end());
     if (log == nullptr) return;
-    log->event("samples",
-               nlohmann::json{{"step", step.record.step}, {"epoch", step.record.epoch}, {"rows", rows}}.dump());
+    log->event("samples", {{"step", step.record.step}, {"epoch", step.record.epoch}, {"rows", rows}});
 }
 
 void fail_non_finite(const StepOutcome& step, const SplitTables& split, const std::filesystem::path& output,
@@ -38,12 +37,11 @@ void fail_non_finite(const StepOutcome& step, const SplitTables& split, const st
         if (all[rank][0].get<bool>()) culprits += line;
         everyone += line;
     }
-    throw AgreedError(
-        ExitCode::internal,
-        fmt::format("{} of step {} is not finite; the last good state is the newest checkpoint in {}; a smaller "
-                    "--init-lr may help. Its samples by rank:{}",
-                    culprits.empty() ? "a gradient" : "the loss", step.record.step, (output / "checkpoints").string(),
-                    culprits.empty() ? everyone : culprits));
+    throw AgreedError(ExitCode::internal,
+                      "{} of step {} is not finite; the last good state is the newest checkpoint in {}; a smaller "
+                      "--init-lr may help. Its samples by rank:{}",
+                      culprits.empty() ? "a gradient" : "the loss", step.record.step, (output / "checkpoints").string(),
+                      culprits.empty() ? everyone : culprits);
 }
 
 }    // namespace blip

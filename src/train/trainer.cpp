@@ -11,7 +11,7 @@
 
 #include "blip/base/log.h"
 #include "blip/base/phase.h"
-#include "blip/base/process_memory.h"
+#include "blip/base/process.h"
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/checkpoint/init.h"
 #include "blip/comm/run_together.h"
@@ -136,11 +136,10 @@ void Trainer::Impl::start_or_resume() {
     }
     if (communicator.rank() == 0) {
         log = std::make_unique<RunLog>(options.checkpoint.output / "log.jsonl");
-        log->event(found ? "resume" : "run", nlohmann::json{{"step", state.global_step},
-                                                            {"ranks", communicator.size()},
-                                                            {"threads", options.runtime.threads},
-                                                            {"identity", run_identity(options, dataset.data_digest())}}
-                                                 .dump());
+        log->event(found ? "resume" : "run", {{"step", state.global_step},
+                                              {"ranks", communicator.size()},
+                                              {"threads", options.runtime.threads},
+                                              {"identity", run_identity(options, dataset.data_digest())}});
     }
     progress =
         std::make_unique<Progress>("train", plan.last_step(), communicator.rank() == 0 && options.runtime.progress);
@@ -228,12 +227,11 @@ void Trainer::Impl::wait_for_save() {
     if (!saved) saved_step = -1;
     if (!log) return;
     // stall_s: all that training waited for
-    log->event("checkpoint", nlohmann::json{{"saved", saved},
-                                            {"step", step_in_flight},
-                                            {"stall_s", settled_s + writer.stall_s()},
-                                            {"write_s", writer.write_s()},
-                                            {"bytes", writer.bytes()}}
-                                 .dump());
+    log->event("checkpoint", {{"saved", saved},
+                              {"step", step_in_flight},
+                              {"stall_s", settled_s + writer.stall_s()},
+                              {"write_s", writer.write_s()},
+                              {"bytes", writer.bytes()}});
 }
 
 void Trainer::Impl::log_end(bool finished) {
@@ -242,8 +240,7 @@ void Trainer::Impl::log_end(bool finished) {
     const std::uint64_t peak = peak_resident_bytes();
     log_info("memory of rank 0: {} at most", format_bytes(static_cast<double>(peak)));
     if (!log) return;
-    log->event("stop",
-               nlohmann::json{{"step", state.global_step}, {"finished", finished}, {"peak_memory_bytes", peak}}.dump());
+    log->event("stop", {{"step", state.global_step}, {"finished", finished}, {"peak_memory_bytes", peak}});
 }
 
 ExitCode Trainer::Impl::stop() {
@@ -256,9 +253,9 @@ ExitCode Trainer::Impl::stop() {
     }
     if (saved_step != state.global_step)
         throw AgreedError(ExitCode::io,
-                          fmt::format("the checkpoint after step {} could not be written to {}: the run can go on "
-                                      "from an earlier one only",
-                                      state.global_step, options.checkpoint.output.string()));
+                          "the checkpoint after step {} could not be written to {}: the run can go on "
+                          "from an earlier one only",
+                          state.global_step, options.checkpoint.output.string());
     log_info("stopped by a signal after step {}; run the same command again{} to go on", state.global_step,
              options.checkpoint.fresh ? ", without --fresh," : "");
     return ExitCode::stopped;
@@ -314,9 +311,9 @@ ExitCode Trainer::Impl::run() {
     communicator.barrier("end of the run, every rank's files written");
     if (saved_step != state.global_step)
         throw AgreedError(ExitCode::io,
-                          fmt::format("the last checkpoint could not be written to {}: free some space and run the "
-                                      "same command again",
-                                      options.checkpoint.output.string()));
+                          "the last checkpoint could not be written to {}: free some space and run the "
+                          "same command again",
+                          options.checkpoint.output.string());
     if (state.global_step > resumed_step)
         log_info("finished after step {}", state.global_step);
     else if (communicator.rank() == 0)

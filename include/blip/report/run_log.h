@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "blip/base/durable_file.h"
@@ -32,8 +33,8 @@ class RunLog {
     RunLog(const RunLog&) = delete;
     ~RunLog();    // says how many records were lost, if any
     void step(const StepRecord& record);
-    // Any other record: kind and the members of a JSON object given as text, e.g. {"path": "..."}.
-    void event(const std::string& kind, const std::string& json_object);
+    // Any other record: kind and the members of an object, e.g. {{"path", "..."}}.
+    void event(const std::string& kind, const nlohmann::json& members);
 
   private:
     void append(std::string line);

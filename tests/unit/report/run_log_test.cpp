@@ -33,7 +33,7 @@ BOOST_AUTO_TEST_CASE(steps_and_events) {
     const test::TempDir directory;
     const auto file = directory / "deep/log.jsonl";
     RunLog log(file);
-    log.event("run", R"({"ranks": 2, "data": "coco \"mini\".h5"})");
+    log.event("run", {{"ranks", 2}, {"data", "coco \"mini\".h5"}});
     StepRecord record;
     record.step = 123456789012;
     record.loss = 0.1;
@@ -59,35 +59,33 @@ BOOST_AUTO_TEST_CASE(steps_and_events) {
     for (const char* name : {"data_ms", "forward_ms", "backward_ms", "reduce_ms", "update_ms", "step_ms"})
         BOOST_TEST(all[1][name].is_number());
     BOOST_TEST(all[2]["loss"].is_null());
-    BOOST_CHECK_THROW(log.event("run", "not json"), Error);
-    BOOST_CHECK_THROW(log.event("run", "[1]"), Error);
 }
 
 BOOST_AUTO_TEST_CASE(reopened_log_is_appended_to_without_the_half_line) {
     const test::TempDir directory;
     const auto file = directory / "log.jsonl";
-    RunLog(file).event("run", "{}");
+    RunLog(file).event("run", json::object());
     const std::string whole = test::read_bytes(file);
     test::write_bytes(file, whole + R"({"kind":"step","lo)");
-    RunLog(file).event("resume", R"({"step": 7})");
+    RunLog(file).event("resume", {{"step", 7}});
     const auto all = records(file);
     BOOST_REQUIRE(all.size() == 2U);
     BOOST_TEST(all[1]["kind"] == "resume");
     // what is no record of ours stays, in a line of its own
     test::write_bytes(file, "no line end at all");
-    RunLog(file).event("run", "{}");
+    RunLog(file).event("run", json::object());
     const std::string text = test::read_bytes(file);
     BOOST_TEST(text.starts_with("no line end at all\n{"));
     BOOST_TEST(text.ends_with("}\n"));
     for (const std::string& garbage :
          {std::string(5'000'000, 'x'), std::string(1000, '\0'), std::string("\n\n"), std::string()}) {
         test::write_bytes(file, garbage);
-        RunLog(file).event("run", "{}");
+        RunLog(file).event("run", json::object());
         BOOST_TEST(test::read_bytes(file).starts_with(garbage));
     }
     // a whole record whose line end was lost
     test::write_bytes(file, whole.substr(0, whole.size() - 1));
-    RunLog(file).event("resume", "{}");
+    RunLog(file).event("resume", json::object());
     BOOST_TEST(records(file).size() == 2U);
 }
 
@@ -107,25 +105,25 @@ BOOST_AUTO_TEST_CASE(records_wait_for_room_on_a_full_disk) {
     const test::TempDir directory;
     const auto file = directory / "log.jsonl";
     RunLog log(file);
-    log.event("run", "{}");
+    log.event("run", json::object());
     std::signal(SIGXFSZ, SIG_IGN);
     rlimit before{}, small{};
     getrlimit(RLIMIT_FSIZE, &before);
     small = before;
     small.rlim_cur = std::filesystem::file_size(file) + 10;    // a part of the next record fits
     setrlimit(RLIMIT_FSIZE, &small);
-    log.event("step", R"({"step": 1})");
-    log.event("step", R"({"step": 2})");
+    log.event("step", {{"step", 1}});
+    log.event("step", {{"step", 2}});
     const auto full_size = std::filesystem::file_size(file);
     setrlimit(RLIMIT_FSIZE, &before);
     BOOST_TEST(full_size == small.rlim_cur);
-    log.event("step", R"({"step": 3})");
+    log.event("step", {{"step", 3}});
     const auto all = records(file);
     BOOST_REQUIRE(all.size() == 4U);
     for (int step : {1, 2, 3}) BOOST_TEST(all[static_cast<std::size_t>(step)]["step"] == step);
 
     RunLog full("/dev/full");    // every write to it fails with ENOSPC: no end of the run
-    full.event("run", "{}");
+    full.event("run", json::object());
 }
 
 // Whatever became of it, the next start appends whole records, and loses none of the lines that still are.
@@ -155,7 +153,7 @@ BOOST_AUTO_TEST_CASE(a_damaged_log_is_gone_on_with) {
             byte = static_cast<char>(byte ^ (1 << random() % 8));
         }
         test::write_bytes(file, damaged);
-        RunLog(file).event("resume", R"({"step": 8})");
+        RunLog(file).event("resume", {{"step", 8}});
         const auto before = lines_of(damaged), after = lines_of(test::read_bytes(file));
         BOOST_TEST_CONTEXT("damage " << k) {
             BOOST_REQUIRE(after.size() >= std::max<std::size_t>(before.size(), 1));
