@@ -10,7 +10,6 @@
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
 #include "blip/base/printable.h"
-#include "blip/text/image_key.h"
 
 namespace blip {
 namespace {
@@ -65,9 +64,7 @@ void write_per_image(const fs::path& file, const std::vector<ImageReferences>& i
     nlohmann::ordered_json rows = nlohmann::ordered_json::array();
     for (std::size_t i = 0; i < images.size(); ++i) {
         nlohmann::ordered_json row;
-        ImageKey key(images[i].id);
-        key.is_number = images[i].id_is_number;
-        row["image_id"] = key.to_json();
+        row["image_id"] = images[i].id.to_json();
         for (const auto& [name, values] : scores) row[name] = values.per_image[i];
         rows.push_back(std::move(row));
     }
@@ -76,8 +73,7 @@ void write_per_image(const fs::path& file, const std::vector<ImageReferences>& i
 
 void check_can_be_written(const fs::path& file) {
     std::error_code ignored;
-    if (fs::is_directory(file, ignored))
-        throw Error(ExitCode::io, fmt::format("cannot write {}: it is a folder", file.string()));
+    if (fs::is_directory(file, ignored)) throw Error(ExitCode::io, "cannot write {}: it is a folder", file.string());
     const DurableFile attempt(file);
 }
 

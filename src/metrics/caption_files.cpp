@@ -10,7 +10,6 @@
 #include <unordered_map>
 
 #include "blip/base/error.h"
-#include "blip/text/image_key.h"
 #include "blip/text/json_file.h"
 
 namespace blip {
@@ -44,7 +43,7 @@ class ReferenceTable {
 
     ImageReferences& image(const ImageKey& id) {
         const auto [place, is_new] = rows_.try_emplace(id.text, images_.size());
-        if (is_new) images_.push_back({id.text, {}, {}, id.is_number});
+        if (is_new) images_.push_back({id, {}, {}});
         return images_[place->second];
     }
     ImageReferences& add_image(const ImageKey& id, std::vector<std::string> captions, const std::string& where) {
@@ -99,12 +98,12 @@ void read_karpathy(const JsonFile& file, const std::vector<std::string>& wanted,
     for (std::size_t row = 0; row < images.size(); ++row)
         there.insert(split_of(images[row], fmt::format("images[{}]", row)));
     if (wanted.empty() && there.size() > 1)
-        throw Error(ExitCode::usage, fmt::format("{} holds several splits: choose with --split {}", file.path.string(),
-                                                 fmt::join(there, " or --split ")));
+        throw Error(ExitCode::usage, "{} holds several splits: choose with --split {}", file.path.string(),
+                    fmt::join(there, " or --split "));
     for (const std::string& split : wanted)
         if (!there.contains(split))
-            throw Error(ExitCode::usage, fmt::format("{} has no split '{}', only {}", file.path.string(), split,
-                                                     fmt::join(there, ", ")));
+            throw Error(ExitCode::usage, "{} has no split '{}', only {}", file.path.string(), split,
+                        fmt::join(there, ", "));
     for (std::size_t row = 0; row < images.size(); ++row) {
         const std::string where = fmt::format("images[{}]", row);
         const std::string split = split_of(images[row], where);
@@ -147,8 +146,7 @@ std::vector<ImageReferences> read_references(const fs::path& path, const std::ve
     const json& root = file.root;
     const bool karpathy = root.is_object() && root.contains("images") && !root.contains("annotations");
     if (!karpathy && !splits.empty())
-        throw Error(ExitCode::usage,
-                    fmt::format("--split is for dataset_coco.json; {} does not tell splits apart", path.string()));
+        throw Error(ExitCode::usage, "--split is for dataset_coco.json; {} does not tell splits apart", path.string());
     if (karpathy)
         read_karpathy(file, splits, table);
     else if (root.is_object() && root.contains("annotations"))

@@ -6,14 +6,14 @@
 #include <string_view>
 #include <vector>
 
+#include "blip/text/image_key.h"
+
 namespace blip {
 
-// Ids are texts: COCO's numbers in decimal, or any other.
 struct ImageReferences {
-    std::string id;
+    ImageKey id;
     std::vector<std::string> captions;
-    std::string domain;           // NoCaps' "in-domain", "near-domain" or "out-domain"; empty for others
-    bool id_is_number = false;    // in the file; of a form whose ids are always texts: if it reads like one of int64
+    std::string domain;    // NoCaps' "in-domain", "near-domain" or "out-domain"; empty for others
 };
 
 struct ImageResult {

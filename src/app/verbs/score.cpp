@@ -1,5 +1,4 @@
 // blip_mpi score: the COCO metrics of any captions, without model, data set or MPI. Called by main.
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
@@ -26,7 +25,7 @@ std::unordered_map<std::string, std::string> by_image(const std::vector<ImageRes
                                                       const std::vector<ImageReferences>& references,
                                                       const ScoreOptions& options) {
     std::unordered_set<std::string> known;
-    for (const ImageReferences& image : references) known.insert(image.id);
+    for (const ImageReferences& image : references) known.insert(image.id.text);
     std::unordered_map<std::string, std::string> captions;
     std::vector<std::string> repeated, unknown;
     for (const ImageResult& result : results) {
@@ -34,13 +33,12 @@ std::unordered_map<std::string, std::string> by_image(const std::vector<ImageRes
         if (!known.contains(result.id)) unknown.push_back(result.id);
     }
     if (!repeated.empty())
-        throw Error(ExitCode::bad_data, fmt::format("{} has more than one caption for some images ({}): {}",
-                                                    options.results.string(), repeated.size(), name_ids(repeated)));
+        throw Error(ExitCode::bad_data, "{} has more than one caption for some images ({}): {}",
+                    options.results.string(), repeated.size(), name_ids(repeated));
     if (!unknown.empty())
-        throw Error(ExitCode::bad_data,
-                    fmt::format("{} has captions for images ({}) without references in {}: {}{}",
-                                options.results.string(), unknown.size(), options.references.string(),
-                                name_ids(unknown), options.splits.empty() ? "" : " (is it the right --split?)"));
+        throw Error(ExitCode::bad_data, "{} has captions for images ({}) without references in {}: {}{}",
+                    options.results.string(), unknown.size(), options.references.string(), name_ids(unknown),
+                    options.splits.empty() ? "" : " (is it the right --split?)");
     return captions;
 }
 
@@ -50,21 +48,20 @@ std::vector<ScoredCaption> match(std::vector<ImageReferences>& references,
     std::vector<ScoredCaption> scored;
     std::vector<std::string> matched, missing;
     for (ImageReferences& image : references) {
-        const auto found = captions.find(image.id);
+        const auto found = captions.find(image.id.text);
         if (found == captions.end()) {
-            missing.push_back(image.id);
+            missing.push_back(image.id.text);
             continue;
         }
-        matched.push_back(image.id);
-        scored.push_back({image.id, std::move(found->second), std::move(image.captions)});
+        matched.push_back(image.id.text);
+        scored.push_back({image.id.text, std::move(found->second), std::move(image.captions)});
     }
     if (!missing.empty() && !options.allow_missing)
-        throw Error(ExitCode::bad_data,
-                    fmt::format("{} lacks {} of the {} images in {}: {}; --allow-missing scores the others",
-                                options.results.string(), missing.size(), references.size(),
-                                options.references.string(), name_ids(missing)));
+        throw Error(ExitCode::bad_data, "{} lacks {} of the {} images in {}: {}; --allow-missing scores the others",
+                    options.results.string(), missing.size(), references.size(), options.references.string(),
+                    name_ids(missing));
     if (!missing.empty()) {
-        std::erase_if(references, [&](const ImageReferences& image) { return !captions.contains(image.id); });
+        std::erase_if(references, [&](const ImageReferences& image) { return !captions.contains(image.id.text); });
         log_warning("scored {} of {} images{}{}", matched.size(), matched.size() + missing.size(),
                     matched.size() < missing.size() ? ": " : "; without a result: ",
                     name_ids(matched.size() < missing.size() ? matched : missing));

@@ -24,7 +24,7 @@ std::vector<ImageReferences> references(const std::string& text) { return read_r
 std::string ids(const std::vector<ImageReferences>& images) {
     std::string all;
     for (const ImageReferences& image : images)
-        all += (all.empty() ? "" : " ") + (image.id_is_number ? image.id : "'" + image.id + "'");
+        all += (all.empty() ? "" : " ") + (image.id.is_number ? image.id.text : "'" + image.id.text + "'");
     return all;
 }
 
