@@ -37,8 +37,8 @@ void check_belonging(const WeightFile& shard, const Manifest& manifest, std::siz
         const auto found = shard.metadata().find(name);
         const std::string is = found == shard.metadata().end() ? "absent" : found->second;
         if (is != std::to_string(value))
-            throw Error(ExitCode::bad_data, fmt::format("{} belongs to another checkpoint: its {} is {} instead of {}",
-                                                        shard.path().filename().string(), name, is, value));
+            throw Error(ExitCode::bad_data, "{} belongs to another checkpoint: its {} is {} instead of {}",
+                        shard.path().filename().string(), name, is, value);
     }
 }
 
@@ -102,7 +102,7 @@ void check_beside(const InitSource& source) {
     const auto own = source.file->metadata().find("config");
     const auto beside = parse_object(read_model_json(config_path), config_path.string());
     if (own != source.file->metadata().end() && beside != parse_object(own->second, source.file->path().string()))
-        throw Error(ExitCode::bad_data, fmt::format("{} is not what {} says", config_path.string(), kWeightsName));
+        throw Error(ExitCode::bad_data, "{} is not what {} says", config_path.string(), kWeightsName);
 }
 
 VerifiedItem verify_weights(const fs::path& path, bool deep) {
@@ -117,9 +117,8 @@ VerifiedItem verify_weights(const fs::path& path, bool deep) {
         const InitSource source = open_init(file);
         item.bytes = fs::file_size(file);
         if (!source.is_ours() || !source.file->metadata().contains("xxh3"))
-            throw Error(
-                ExitCode::bad_data,
-                fmt::format("{} is damaged, or was not written by blip_mpi: it carries no digest", file.string()));
+            throw Error(ExitCode::bad_data, "{} is damaged, or was not written by blip_mpi: it carries no digest",
+                        file.string());
         const auto config = parse_object(source.config(), file.string());
         model_from_json(field(config, "model", file.string()), file.string());
         if (is_folder(path)) check_beside(source);
@@ -138,19 +137,12 @@ VerifiedItem verify_weights(const fs::path& path, bool deep) {
 }    // namespace
 
 const char* to_text(VerifyState state) {
-    switch (state) {
-        case VerifyState::good:
-            return "good";
-        case VerifyState::bad:
-            return "bad";
-        case VerifyState::unfinished:
-            break;
-    }
-    return "unfinished";
+    static constexpr const char* names[] = {"good", "bad", "unfinished"};
+    return names[static_cast<std::size_t>(state)];
 }
 
 std::vector<VerifiedItem> verify_outputs(const fs::path& path, bool deep) {
-    if (!is_there(path)) throw Error(ExitCode::missing_input, fmt::format("{}: no such file or folder", path.string()));
+    if (!is_there(path)) throw Error(ExitCode::missing_input, "{}: no such file or folder", path.string());
     if (!is_folder(path) || is_there(path / kWeightsName)) return {verify_weights(path, deep)};
     if (is_there(path / kManifestName)) return {verify_checkpoint(path, deep)};
     std::vector<VerifiedItem> items;
@@ -159,8 +151,7 @@ std::vector<VerifiedItem> verify_outputs(const fs::path& path, bool deep) {
         items.push_back(verify_checkpoint(step.path, deep));
     if (is_folder(path / "best")) items.push_back(verify_weights(path / "best", deep));
     if (items.empty())
-        throw Error(ExitCode::missing_input,
-                    fmt::format("{} holds no checkpoint and no weights of a run", path.string()));
+        throw Error(ExitCode::missing_input, "{} holds no checkpoint and no weights of a run", path.string());
     return items;
 }
 

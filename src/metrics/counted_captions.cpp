@@ -1,10 +1,9 @@
 // See counted_captions.h.
 #include "src/metrics/counted_captions.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <numeric>
+#include <ranges>
 
 #include "blip/base/error.h"
 #include "blip/text/unicode.h"
@@ -70,13 +69,11 @@ void GramTable::count(std::span<const std::uint32_t> words, std::vector<GramCoun
 std::uint32_t GramTable::find(std::string_view gram) const {
     std::uint32_t beginning = npos;
     if (slots_.empty()) return npos;
-    for (std::size_t at = 0; at <= gram.size();) {
-        const std::size_t end = std::min(gram.find(' ', at), gram.size());
-        const auto word = words_.find(gram.substr(at, end - at));
+    for (const auto text : std::views::split(gram, ' ')) {
+        const auto word = words_.find(std::string_view(text.begin(), text.end()));
         if (word == words_.end()) return npos;
         beginning = slots_[slot_of(beginning, word->second)];
         if (beginning == npos) return npos;
-        at = end + 1;
     }
     return beginning;
 }
@@ -158,13 +155,13 @@ double mean(const std::vector<double>& values) {
 void check_references(const char* metric, std::size_t hypotheses, const std::vector<std::vector<Tokens>>& references) {
     if (hypotheses != references.size())
         throw Error(ExitCode::bad_data,
-                    fmt::format("{} of {} captions against references of {} images: give one caption for each image",
-                                metric, hypotheses, references.size()));
+                    "{} of {} captions against references of {} images: give one caption for each image", metric,
+                    hypotheses, references.size());
     const auto lonely =
         std::find_if(references.begin(), references.end(), [](const auto& list) { return list.empty(); });
     if (lonely != references.end())
-        throw Error(ExitCode::bad_data, fmt::format("{}: caption {} has no reference; leave such images out", metric,
-                                                    lonely - references.begin()));
+        throw Error(ExitCode::bad_data, "{}: caption {} has no reference; leave such images out", metric,
+                    lonely - references.begin());
 }
 
 }    // namespace blip

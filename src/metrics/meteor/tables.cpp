@@ -3,15 +3,15 @@
 // a phrase and another one that means the same.
 #include "src/metrics/meteor/tables.h"
 
-#include <fmt/format.h>
 #include <zlib.h>
 
 #include <algorithm>
 #include <bit>
-#include <charconv>
+#include <ranges>
 #include <unordered_map>
 
 #include "blip/base/error.h"
+#include "blip/base/number.h"
 
 namespace blip {
 namespace {
@@ -24,8 +24,7 @@ class Lines {
     explicit Lines(fs::path file) : file_(std::move(file)), stream_(gzopen(file_.c_str(), "rb")) {
         if (stream_ == nullptr)
             throw Error(ExitCode::missing_input,
-                        fmt::format("cannot open {}: METEOR's tables are fetched by env/setup.sh --with-meteor",
-                                    file_.string()));
+                        "cannot open {}: METEOR's tables are fetched by env/setup.sh --with-meteor", file_.string());
         gzbuffer(stream_, 1 << 17);
     }
     Lines(const Lines&) = delete;
@@ -56,9 +55,9 @@ class Lines {
     }
     [[noreturn]] void bad(std::string_view why) const {
         throw Error(ExitCode::bad_data,
-                    fmt::format("{}, line {}: {}; env/setup.sh --with-meteor fetches the table anew "
-                                "once this folder is removed",
-                                file_.string(), number_, why));
+                    "{}, line {}: {}; env/setup.sh --with-meteor fetches the table anew "
+                    "once this folder is removed",
+                    file_.string(), number_, why);
     }
 
   private:
@@ -83,11 +82,8 @@ class Lines {
 
 template <class Call>
 void each_word(std::string_view line, Call call) {
-    for (std::size_t i = 0; i < line.size();) {
-        const std::size_t end = std::min(line.find(' ', i), line.size());
-        if (end > i) call(line.substr(i, end - i));
-        i = end + 1;
-    }
+    for (const auto word : std::views::split(line, ' '))
+        if (!word.empty()) call(std::string_view(word.begin(), word.end()));
 }
 
 struct WordHash {
@@ -144,10 +140,9 @@ class Compiler {
             if (!lines.next(line)) lines.bad("a word without sets");
             const bool usable = name.find('_') == name.npos;    // captions have no words with "_"
             each_word(line, [&](std::string_view digits) {
-                std::uint32_t set = 0;
-                const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), set);
-                if (error != std::errc() || end != digits.data() + digits.size()) lines.bad("not the number of a set");
-                if (usable) sets_.emplace_back(word(name), set);
+                const auto set = number_in<std::uint32_t>(digits);
+                if (!set) lines.bad("not the number of a set");
+                if (usable) sets_.emplace_back(word(name), *set);
             });
         }
     }
@@ -235,8 +230,8 @@ IndexImage compile_meteor_tables(const fs::path& dir) {
     for (const char* name : meteor_table_names)
         if (!fs::exists(dir / name))
             throw Error(ExitCode::missing_input,
-                        fmt::format("{} is absent: METEOR's tables are fetched by env/setup.sh --with-meteor",
-                                    (dir / name).string()));
+                        "{} is absent: METEOR's tables are fetched by env/setup.sh --with-meteor",
+                        (dir / name).string());
     return Compiler(dir).image();
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <ranges>
 #include <string>
 #include <unordered_set>
 
@@ -45,11 +46,7 @@ using WordSet = std::unordered_set<std::string>;
 
 WordSet split(std::string_view list) {
     WordSet words;
-    for (std::size_t at = 0; at < list.size();) {
-        const std::size_t end = std::min(list.find(' ', at), list.size());
-        words.emplace(list.substr(at, end - at));
-        at = end + 1;
-    }
+    for (const auto word : std::views::split(list, ' ')) words.emplace(word.begin(), word.end());
     return words;
 }
 
@@ -132,63 +129,35 @@ bool is_file_ending(std::u32string_view letters) {
 }
 
 std::u32string_view symbol_token(char32_t c) {
-    switch (c) {
-        case 0x80:
-        case 0xa4:
-        case 0x20a0:
-        case 0x20ac:
-            return U"$";
-        case 0xa2:
-            return U"cents";
-        case 0xa3:
-            return U"#";
-        case 0xbc:
-            return U"1/4";
-        case 0xbd:
-            return U"1/2";
-        case 0xbe:
-            return U"3/4";
-        case 0x2153:
-            return U"1/3";
-        case 0x2154:
-            return U"2/3";
-        case 0x85:
-        case 0x2026:
-            return U"...";
-        case 0x96:
-        case 0x97:
-        case 0x2013:
-        case 0x2014:
-        case 0x2015:
-            return U"--";
-        case 0x91:
-        case 0x2018:
-        case 0x201b:
-        case 0x2039:
-            return U"`";
-        case 0x92:
-        case 0x2019:
-        case 0x203a:
-            return U"'";
-        case 0x93:
-        case 0xab:
-        case 0x201c:
-            return U"``";
-        case 0x94:
-        case 0xbb:
-        case 0x201d:
-            return U"''";
-        default:
-            return {};
-    }
+    struct Written {
+        std::u32string_view symbols, token;
+    };
+    // (the first ones are what Windows' code page has at these places)
+    static constexpr Written written[] = {
+        {U"\x80\xa4\x20a0\x20ac", U"$"},
+        {U"\xa2", U"cents"},
+        {U"\xa3", U"#"},
+        {U"\xbc", U"1/4"},
+        {U"\xbd", U"1/2"},
+        {U"\xbe", U"3/4"},
+        {U"\x2153", U"1/3"},
+        {U"\x2154", U"2/3"},
+        {U"\x85\x2026", U"..."},
+        {U"\x96\x97\x2013\x2014\x2015", U"--"},
+        {U"\x91\x2018\x201b\x2039", U"`"},
+        {U"\x92\x2019\x203a", U"'"},
+        {U"\x93\xab\x201c", U"``"},
+        {U"\x94\xbb\x201d", U"''"},
+    };
+    if (c < 0x80) return {};
+    for (const auto& [symbols, token] : written)
+        if (symbols.find(c) != symbols.npos) return token;
+    return {};
 }
 
 bool is_kept_symbol(char32_t c) { return is_in(kept_symbols, c); }
 
-bool is_space(char32_t c) {
-    return c == U' ' || (c >= 0x09 && c <= 0x0d) || c == 0x85 || c == 0xa0 || c == 0x1680 ||
-           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
-}
+bool is_space(char32_t c) { return u_isUWhiteSpace(static_cast<UChar32>(c)) != 0; }
 
 // Of the basic plane only: the oracle drops what lies beyond it. A soft hyphen belongs to its word and is left out.
 bool is_word_character(char32_t c) {

@@ -1,9 +1,9 @@
 // Writing safetensors: header padded with spaces to 8 bytes, tensors ordered by element size and name, each byte hashed
 // as it goes to disk. Used by checkpoint shards and model weights.
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <span>
+#include <utility>
 
 #include "blip/base/digest.h"
 #include "blip/base/durable_file.h"
@@ -18,30 +18,12 @@ namespace {
 using nlohmann::json;
 
 const char* dtype_name(const NamedTensor& named) {
-    switch (named.tensor.scalar_type()) {
-        case at::kDouble:
-            return "F64";
-        case at::kFloat:
-            return "F32";
-        case at::kHalf:
-            return "F16";
-        case at::kBFloat16:
-            return "BF16";
-        case at::kLong:
-            return "I64";
-        case at::kInt:
-            return "I32";
-        case at::kShort:
-            return "I16";
-        case at::kChar:
-            return "I8";
-        case at::kByte:
-            return "U8";
-        case at::kBool:
-            return "BOOL";
-        default:
-            throw Error(ExitCode::internal, fmt::format("tensor '{}' has a dtype that is not written", named.name));
-    }
+    static constexpr std::pair<at::ScalarType, const char*> names[] = {
+        {at::kDouble, "F64"}, {at::kFloat, "F32"}, {at::kHalf, "F16"}, {at::kBFloat16, "BF16"}, {at::kLong, "I64"},
+        {at::kInt, "I32"},    {at::kShort, "I16"}, {at::kChar, "I8"},  {at::kByte, "U8"},       {at::kBool, "BOOL"}};
+    for (const auto& [type, name] : names)
+        if (type == named.tensor.scalar_type()) return name;
+    throw Error(ExitCode::internal, "tensor '{}' has a dtype that is not written", named.name);
 }
 
 std::string make_header(const std::vector<const NamedTensor*>& order,
@@ -54,7 +36,7 @@ std::string make_header(const std::vector<const NamedTensor*>& order,
         const std::uint64_t end = at + named->tensor.nbytes();
         json& entry = header[named->name];
         if (!entry.is_null() || named->name == "__metadata__") {
-            throw Error(ExitCode::internal, fmt::format("tensor '{}' is written twice", named->name));
+            throw Error(ExitCode::internal, "tensor '{}' is written twice", named->name);
         }
         const std::vector<std::int64_t> shape = named->tensor.sizes().vec();
         entry = {{"dtype", dtype_name(*named)}, {"shape", shape}, {"data_offsets", {at, end}}};
@@ -79,7 +61,7 @@ std::pair<std::uint64_t, std::string> write_safetensors(const std::filesystem::p
     std::vector<const NamedTensor*> order;
     for (const NamedTensor& named : tensors) {
         if (!named.tensor.is_contiguous() || !named.tensor.is_cpu()) {
-            throw Error(ExitCode::internal, fmt::format("tensor '{}' is not contiguous host memory", named.name));
+            throw Error(ExitCode::internal, "tensor '{}' is not contiguous host memory", named.name);
         }
         order.push_back(&named);
     }
