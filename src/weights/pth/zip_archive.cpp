@@ -36,12 +36,16 @@ constexpr std::uint64_t max_inflation = 1032;
                     text));
 }
 
-struct EntryReader {
-    zip_file_t* file = nullptr;
-    ~EntryReader() {
-        if (file != nullptr) zip_fclose(file);
+// source: made with this error, which goes too.
+zip_t* open_source(zip_source_t* source, zip_error_t& error, const std::string& file) {
+    zip_t* archive = source == nullptr ? nullptr : zip_open_from_source(source, ZIP_RDONLY, &error);
+    if (archive == nullptr) {
+        if (source != nullptr) zip_source_free(source);
+        cannot_open(file, error);
     }
-};
+    zip_error_fini(&error);
+    return archive;
+}
 
 }    // namespace
 
@@ -70,27 +74,13 @@ ZipArchive ZipArchive::open(const std::filesystem::path& path) {
     }
     zip_error_t error;
     zip_error_init(&error);
-    zip_source_t* source = zip_source_file_create(path.c_str(), 0, -1, &error);
-    zip_t* archive = source == nullptr ? nullptr : zip_open_from_source(source, ZIP_RDONLY, &error);
-    if (archive == nullptr) {
-        if (source != nullptr) zip_source_free(source);
-        cannot_open(path.string(), error);
-    }
-    zip_error_fini(&error);
-    return {archive, path.string()};
+    return {open_source(zip_source_file_create(path.c_str(), 0, -1, &error), error, path.string()), path.string()};
 }
 
 ZipArchive ZipArchive::of_memory(std::span<const std::byte> bytes, const std::string& name) {
     zip_error_t error;
     zip_error_init(&error);
-    zip_source_t* source = zip_source_buffer_create(bytes.data(), bytes.size(), 0, &error);
-    zip_t* archive = source == nullptr ? nullptr : zip_open_from_source(source, ZIP_RDONLY, &error);
-    if (archive == nullptr) {
-        if (source != nullptr) zip_source_free(source);
-        cannot_open(name, error);
-    }
-    zip_error_fini(&error);
-    return {archive, name};
+    return {open_source(zip_source_buffer_create(bytes.data(), bytes.size(), 0, &error), error, name), name};
 }
 
 void ZipArchive::read(const std::string& name, std::uint64_t begin, std::uint64_t end,
@@ -98,8 +88,9 @@ void ZipArchive::read(const std::string& name, std::uint64_t begin, std::uint64_
     const auto found = entries_.find(name);
     if (found == entries_.end()) bad(file_, fmt::format("it has no entry '{}'", printable(name)));
     const std::uint64_t size = found->second.bytes;
-    EntryReader reader{zip_fopen_index(archive_.get(), found->second.index, 0)};
-    if (reader.file == nullptr) {
+    const std::unique_ptr<zip_file_t, int (*)(zip_file_t*)> reader(
+        zip_fopen_index(archive_.get(), found->second.index, 0), zip_fclose);
+    if (!reader) {
         bad(file_, fmt::format("'{}' cannot be read: {}", printable(name), zip_strerror(archive_.get())));
     }
     const std::unique_ptr<std::byte[]> piece(new std::byte[piece_bytes]);
@@ -111,9 +102,9 @@ void ZipArchive::read(const std::string& name, std::uint64_t begin, std::uint64_
         const std::uint64_t wanted = std::min(piece_bytes, stop - at);
         std::uint64_t got = 0;
         while (got < wanted) {
-            const zip_int64_t count = zip_fread(reader.file, piece.get() + got, wanted - got);
+            const zip_int64_t count = zip_fread(reader.get(), piece.get() + got, wanted - got);
             if (count < 0)
-                bad(file_, fmt::format("'{}' is damaged: {}", printable(name), zip_file_strerror(reader.file)));
+                bad(file_, fmt::format("'{}' is damaged: {}", printable(name), zip_file_strerror(reader.get())));
             if (count == 0) break;
             got += static_cast<std::uint64_t>(count);
         }
