@@ -145,7 +145,7 @@ bool EpochEvaluation::run(int epoch, std::int64_t global_step, RunLog* log,
     if (communicator_.rank() == 0) {
         make_folders(file(epoch).parent_path());
         write_file_durably(file(epoch), sealed(record));
-        if (log != nullptr) log->event("evaluation", record.dump());
+        if (log != nullptr) log->event("evaluation", record);
     }
     communicator_.barrier("end of the epoch's evaluation");
     return true;
