@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "blip/base/cuda.h"
+#include "blip/base/error.h"
 #include "blip/base/gpu_presence.h"
 #include "tests/nccl/nccl_world.h"
 #include "tests/support/ranks.h"
