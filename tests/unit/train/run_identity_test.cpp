@@ -33,7 +33,7 @@ Manifest written_by(const Options& options, const std::string& digest = "d1") {
 std::string change(const OptionSpec& spec) {
     const std::string was = spec.get();
     for (const char* value :
-         {"on", "off", "large", "cpu", "fp32", "micro-batch", "test", "some/path", "0.25", "3", "7"}) {
+         {"on", "off", "large", "cpu", "fp32", "micro-batch", "transformers", "test", "some/path", "0.25", "3", "7"}) {
         try {
             spec.set(value);
         } catch (const std::exception&) {
