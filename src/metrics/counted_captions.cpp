@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <numeric>
-#include <ranges>
 
 #include "blip/base/error.h"
 #include "blip/text/unicode.h"
@@ -69,11 +68,13 @@ void GramTable::count(std::span<const std::uint32_t> words, std::vector<GramCoun
 std::uint32_t GramTable::find(std::string_view gram) const {
     std::uint32_t beginning = npos;
     if (slots_.empty()) return npos;
-    for (const auto text : std::views::split(gram, ' ')) {
-        const auto word = words_.find(std::string_view(text.begin(), text.end()));
+    for (std::size_t at = 0; at <= gram.size();) {
+        const std::size_t end = std::min(gram.find(' ', at), gram.size());
+        const auto word = words_.find(gram.substr(at, end - at));
         if (word == words_.end()) return npos;
         beginning = slots_[slot_of(beginning, word->second)];
         if (beginning == npos) return npos;
+        at = end + 1;
     }
     return beginning;
 }

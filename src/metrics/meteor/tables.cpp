@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <ranges>
 #include <unordered_map>
 
 #include "blip/base/error.h"
@@ -82,8 +81,11 @@ class Lines {
 
 template <class Call>
 void each_word(std::string_view line, Call call) {
-    for (const auto word : std::views::split(line, ' '))
-        if (!word.empty()) call(std::string_view(word.begin(), word.end()));
+    for (std::size_t i = 0; i < line.size();) {
+        const std::size_t end = std::min(line.find(' ', i), line.size());
+        if (end > i) call(line.substr(i, end - i));
+        i = end + 1;
+    }
 }
 
 struct WordHash {

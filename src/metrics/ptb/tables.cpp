@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <ranges>
 #include <string>
 #include <unordered_set>
 
@@ -46,7 +45,11 @@ using WordSet = std::unordered_set<std::string>;
 
 WordSet split(std::string_view list) {
     WordSet words;
-    for (const auto word : std::views::split(list, ' ')) words.emplace(word.begin(), word.end());
+    for (std::size_t at = 0; at < list.size();) {
+        const std::size_t end = std::min(list.find(' ', at), list.size());
+        words.emplace(list.substr(at, end - at));
+        at = end + 1;
+    }
     return words;
 }
 
