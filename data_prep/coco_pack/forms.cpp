@@ -106,6 +106,13 @@ FileKind kind_of_json(const fs::path& file) {
                : "is JSON, but no list of objects; nearest is [{\"image\": PATH, \"caption\": TEXT}, ...]");
 }
 
+// NAME#NUMBER, a tab and a caption, as Flickr's captions have them.
+bool is_token_line(std::string_view line) {
+    const std::size_t tab = line.find('\t'), mark = line.rfind('#', tab);
+    if (tab == std::string_view::npos || mark == std::string_view::npos || mark == 0 || mark + 1 == tab) return false;
+    return line.substr(mark + 1, tab - mark - 1).find_first_not_of("0123456789") == std::string_view::npos;
+}
+
 FileKind kind_of(const fs::path& file) {
     const std::string start = first_bytes(file, 1 << 16);
     if (start.starts_with("\x1f\x8b") || has_tar_name(file) ||
@@ -123,8 +130,7 @@ FileKind kind_of(const fs::path& file) {
         return lines ? FileKind::json_lines : kind_of_json(file);
     }
     if (start[first] == '[') return kind_of_json(file);
-    static const std::regex token("[^\t\n]+#[0-9]+\t[^\n]*");
-    if (std::regex_match(start.substr(first, start.find_first_of("\r\n", first) - first), token))
+    if (is_token_line(std::string_view(start).substr(first, start.find_first_of("\r\n", first) - first)))
         return FileKind::tokens;
     if (file.extension() == ".json") return kind_of_json(file);    // says where it is malformed
     const std::string line = start.substr(first, start.find('\n', first) - first);
@@ -247,7 +253,9 @@ Paths expanded(const fs::path& path) {
     static const std::regex range("(.*?)\\{([0-9]{1,9})[.][.]([0-9]{1,9})\\}(.*)");
     const std::string text = path.string();
     std::smatch parts;
-    if (fs::exists(path) || !std::regex_match(text, parts, range)) return {path};
+    constexpr std::size_t longest = 4096;    // of any path; std::regex takes stack for each character
+    std::error_code unknown;
+    if (fs::exists(path, unknown) || text.size() > longest || !std::regex_match(text, parts, range)) return {path};
     const int first = std::stoi(parts[2]), last = std::stoi(parts[3]);
     if (last < first || last - first > 1'000'000)
         throw Error(ExitCode::usage, fmt::format("{}: the range goes from {} to {}", text, first, last));

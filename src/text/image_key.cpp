@@ -62,11 +62,13 @@ ImageKey json_key(const JsonFile& file, const nlohmann::json& object, const char
 }
 
 std::optional<std::int64_t> coco_number(const fs::path& file) {
-    static const std::regex named("(COCO_[a-z]+20[0-9]{2}_|(.*/)?[a-z]+20[0-9]{2}/)([0-9]{12})");
+    static const std::regex named("(COCO_[a-z]+20[0-9]{2}_|[a-z]+20[0-9]{2}/)([0-9]{12})");
+    constexpr std::size_t longest = 64;    // more is none, and would take std::regex stack for each character
     const std::string stem = file.stem().string();
     std::smatch found;
-    for (const std::string& name : {stem, (file.parent_path() / stem).string()})
-        if (std::regex_match(name, found, named)) return number_in<std::int64_t>(found[3].str());
+    for (const std::string& name : {stem, (file.parent_path().filename() / stem).string()})
+        if (name.size() <= longest && std::regex_match(name, found, named))
+            return number_in<std::int64_t>(found[2].str());
     return std::nullopt;
 }
 

@@ -283,6 +283,8 @@ def bad_input(folder):
     table('image,caption\na.jpg,x\n'.encode('utf-16'), 'UTF-16', 'iconv')
     table(json.dumps([{'image': 'a.jpg', 'caption': 'x'}]).encode('utf-16'), 'UTF-16', name='x.json')
     table('hello\n', 'first line has one cell')
+    table('image' + 'x' * 60000 + ',caption\na.jpg,x\n', 'no column is known for the picture')
+    table('{"file_name": "' + 'a' * 200000 + '.jpg", "text": "x"}\n', 'line 1', 'has 200004 bytes', name='x.jsonl')
     table('{"file_name": "a.jpg", "text": "x"}\n{"file_name": \n', 'line 2', 'malformed JSON', name='x.jsonl')
     table('{"file_name": "a.jpg", "text": 1e999}\n', 'line 1', 'too large', name='x.jsonl')
     table('{"file_name": "a.jpg", "text": 7}\n', 'line 1', 'neither a text nor a list', name='x.jsonl')

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <climits>
+
 #include "blip/base/printable.h"
 #include "blip/text/caption_text.h"
 
@@ -18,6 +20,11 @@ SplitBuilder::SplitBuilder(const JsonFile& file, std::string name) : file_(&file
 fs::path checked_path(const JsonFile& file, const std::string& path, const std::string& where) {
     check_text(file, path, where + ": image path");
     const fs::path clean = fs::path(path).lexically_normal();
+    for (const fs::path& part : clean)
+        if (part.native().size() > NAME_MAX)
+            bad_json(file, where,
+                     fmt::format("the name '{}' has {} bytes, a file's has {} at most", printable(part.native()),
+                                 part.native().size(), NAME_MAX));
     if (path.empty() || clean.is_absolute() || *clean.begin() == ".." || !clean.has_filename() || clean == ".")
         bad_json(file, where, fmt::format("path '{}' is not one of a file below the folder of the pictures", path));
     // on a terminal, or in a list of names, such a path would pass for something else

@@ -82,7 +82,8 @@ namespace {
 std::string describe_absent(const std::string& init) {
     static const std::regex hub_name("[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*");
     if (init.find("://") != std::string::npos) return "an address is not opened: download the file, and give its path";
-    if (std::regex_match(init, hub_name) && !fs::path(init).has_extension())
+    constexpr std::size_t longest = 200;    // more would take std::regex stack for each character
+    if (init.size() <= longest && std::regex_match(init, hub_name) && !fs::path(init).has_extension())
         return fmt::format(
             "no such file or folder; if it is a model on the Hugging Face hub: `hf download {0} --local-dir {1}`, and "
             "--init {1}",
