@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <map>
 #include <unordered_set>
 
@@ -17,6 +16,7 @@
 #include "blip/base/parallel_for.h"
 #include "blip/base/printable.h"
 #include "blip/base/standard_output.h"
+#include "blip/base/write_all.h"
 #include "blip/text/text_file.h"
 
 namespace blip {
@@ -73,16 +73,16 @@ class SideFiles : public CaptionOutput {
             target.replace_extension(".txt");
             const auto [other, is_new] = picture_of.emplace(target, picture.file);
             if (!is_new && other->second != picture.file)
-                throw Error(ExitCode::usage,
-                            fmt::format("{} and {} would both have {}: rename one of them, or --write csv",
-                                        other->second.string(), picture.file.string(), target.string()));
+                throw Error(ExitCode::usage, "{} and {} would both have {}: rename one of them, or --write csv",
+                            other->second.string(), picture.file.string(), target.string());
             if (is_new && holds_text(target)) there.push_back(target.string());
             targets_.emplace(picture.file, std::move(target));
         }
         if (there.empty() || options.skip_existing || options.overwrite) return;
-        throw Error(ExitCode::usage, fmt::format("{} of {} pictures have a text beside them already, as {}: "
-                                                 "--skip-existing leaves these as they are, --overwrite replaces them",
-                                                 there.size(), pictures.size(), there[0]));
+        throw Error(ExitCode::usage,
+                    "{} of {} pictures have a text beside them already, as {}: "
+                    "--skip-existing leaves these as they are, --overwrite replaces them",
+                    there.size(), pictures.size(), there[0]);
     }
 
     void leave_out_done(std::vector<ListedPicture>& pictures) override {
@@ -130,7 +130,7 @@ class CaptionTable : public CaptionOutput {
         if (kept.empty() && csv_) kept = csv_heading;
         write_file_durably(file_, kept);
         fd_ = FileDescriptor(::open(file_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
-        if (!fd_) fail();
+        if (!fd_) fail(errno);
     }
     ~CaptionTable() override { ::fsync(fd_.get()); }
 
@@ -153,31 +153,22 @@ class CaptionTable : public CaptionOutput {
                                         caption.log_probability);
         }
         const off_t before = ::lseek(fd_.get(), 0, SEEK_END);
-        for (std::size_t done = 0; done < text.size();) {
-            const ssize_t count = ::write(fd_.get(), text.data() + done, text.size() - done);
-            if (count < 0 && errno == EINTR) continue;
-            if (count < 0) {
-                const int problem = errno;
-                // no half of a batch stays; where that fails too, the next run drops a torn line
-                if (::ftruncate(fd_.get(), before) != 0) log_warning("{} ends with a torn line", file_.string());
-                errno = problem;
-                fail();
-            }
-            done += static_cast<std::size_t>(count);
-        }
+        if (write_all(fd_.get(), text)) return;
+        const int problem = errno;
+        // no half of a batch stays; where that fails too, the next run drops a torn line
+        if (::ftruncate(fd_.get(), before) != 0) log_warning("{} ends with a torn line", file_.string());
+        fail(problem);
     }
 
   private:
     static constexpr const char* csv_heading = "file,caption,log_probability\n";
 
-    [[noreturn]] void fail() const {
-        throw Error(ExitCode::io, fmt::format("cannot write captions to {}: {}", file_.string(), std::strerror(errno)));
-    }
+    [[noreturn]] void fail(int problem) const { throw_io("write captions to", file_, problem); }
     [[noreturn]] void refuse(std::int64_t line) const {
         throw Error(ExitCode::bad_data,
-                    fmt::format("{}: line {} is none that --write {} wrote: choose another file, or "
-                                "--overwrite replaces it",
-                                file_.string(), line, csv_ ? "csv" : "jsonl"));
+                    "{}: line {} is none that --write {} wrote: choose another file, or "
+                    "--overwrite replaces it",
+                    file_.string(), line, csv_ ? "csv" : "jsonl");
     }
     // A name as a table holds it: UTF-8.
     static std::string shown(const fs::path& file) { return Json::parse(to_line(Json(file.string()))); }

@@ -15,6 +15,7 @@
 #include <system_error>
 
 #include "blip/base/error.h"
+#include "blip/base/write_all.h"
 
 namespace blip {
 namespace {
@@ -88,18 +89,25 @@ DurableFile::~DurableFile() {
     ::unlink(temporary_.c_str());
 }
 
-void DurableFile::write(std::span<const std::byte> bytes) {
+bool write_all(int fd, std::string_view bytes) {
     while (!bytes.empty()) {
-        const ssize_t count = ::write(fd_.get(), bytes.data(), bytes.size());
+        const ssize_t count = ::write(fd, bytes.data(), bytes.size());
         if (count < 0 && errno == EINTR) continue;
-        if (count < 0) throw_io("write", temporary_, errno);
-        if (count == 0) throw_io("write", temporary_, EIO);
-        written_ += static_cast<std::uint64_t>(count);
-        bytes = bytes.subspan(static_cast<std::size_t>(count));
+        if (count == 0) errno = EIO;
+        if (count <= 0) return false;
+        bytes.remove_prefix(static_cast<std::size_t>(count));
     }
+    return true;
 }
 
-void DurableFile::write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
+void DurableFile::write(std::string_view text) {
+    if (!write_all(fd_.get(), text)) throw_io("write", temporary_, errno);
+    written_ += text.size();
+}
+
+void DurableFile::write(std::span<const std::byte> bytes) {
+    write(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+}
 
 void DurableFile::commit() {
     fsync_or_throw(fd_.get(), temporary_);

@@ -13,6 +13,7 @@
 
 #include "blip/base/error.h"
 #include "blip/base/number.h"
+#include "blip/base/write_all.h"
 
 namespace blip {
 namespace {
@@ -24,18 +25,6 @@ constexpr std::string_view kCandidate = ".run-lock.new.";
 
 double seconds_of(const timespec& time) {
     return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
-
-// All of it; false with errno.
-bool write_all(int fd, std::string_view text) {
-    while (!text.empty()) {
-        const ssize_t count = ::write(fd, text.data(), text.size());
-        if (count < 0 && errno == EINTR) continue;
-        if (count == 0) errno = EIO;
-        if (count <= 0) return false;
-        text.remove_prefix(static_cast<std::size_t>(count));
-    }
-    return true;
 }
 
 // Calls use(path, name) for each entry. Throws io.
