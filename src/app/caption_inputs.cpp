@@ -11,12 +11,12 @@
 #include <cerrno>
 #include <cstring>
 #include <span>
-#include <sstream>
 #include <string>
 
 #include "blip/base/error.h"
 #include "blip/base/log.h"
 #include "blip/image/picture.h"
+#include "blip/text/text_file.h"
 
 namespace blip {
 namespace {
@@ -31,27 +31,16 @@ std::string read_standard_input(const std::function<bool()>& stop_requested) {
         pollfd input{STDIN_FILENO, POLLIN, 0};
         if (poll(&input, 1, -1) < 0) {
             if (errno == EINTR) continue;
-            throw Error(ExitCode::io, fmt::format("cannot wait for standard input: {}", std::strerror(errno)));
+            throw Error(ExitCode::io, "cannot wait for standard input: {}", std::strerror(errno));
         }
         const ssize_t count = ::read(STDIN_FILENO, part.data(), part.size());
         if (count < 0 && errno == EINTR) continue;
         if (count < 0)
-            throw Error(ExitCode::io,
-                        fmt::format("cannot read the list of pictures on standard input: {}", std::strerror(errno)));
+            throw Error(ExitCode::io, "cannot read the list of pictures on standard input: {}", std::strerror(errno));
         if (count == 0) return text;
         text.append(part.data(), static_cast<std::size_t>(count));
     }
     return {};
-}
-
-std::vector<fs::path> lines_of(const std::string& text) {
-    std::vector<fs::path> lines;
-    std::istringstream stream(text);
-    for (std::string line; std::getline(stream, line);) {
-        if (!line.empty() && line.back() == '\r') line.pop_back();
-        if (!line.empty()) lines.emplace_back(line);
-    }
-    return lines;
 }
 
 // Arguments, with those of standard input in the place of "-".
@@ -64,8 +53,9 @@ std::vector<fs::path> all_words(const std::vector<fs::path>& given, const std::f
             words.push_back(word);
             continue;
         }
-        const std::vector<fs::path> listed = lines_of(read_standard_input(stop_requested));
-        words.insert(words.end(), listed.begin(), listed.end());
+        for_each_line(read_standard_input(stop_requested), [&](std::int64_t, std::string_view line) {
+            if (!line.empty()) words.emplace_back(line);
+        });
     }
     return words;
 }
@@ -75,11 +65,6 @@ std::string some_of(const std::vector<std::string>& names) {
     constexpr std::size_t most_named = 20;
     return fmt::format("{}{}", fmt::join(names.begin(), names.begin() + std::min(names.size(), most_named), ", "),
                        names.size() > most_named ? fmt::format(" and {} more", names.size() - most_named) : "");
-}
-
-bool is_missing(const fs::path& word) {
-    std::error_code problem;    // what cannot be looked at is told when it is read
-    return !fs::exists(word, problem) && !problem;
 }
 
 void refuse_if_none_exists(const std::vector<fs::path>& words) {
@@ -116,8 +101,7 @@ void add_folder(const fs::path& folder, std::vector<ListedPicture>& pictures) {
             may_be_picture(*entry) ? found.push_back({entry->path(), name}) : others.push_back(name.string());
         }
     } catch (const fs::filesystem_error& problem) {
-        throw Error(ExitCode::io,
-                    fmt::format("cannot read the folder {}: {}", problem.path1().string(), problem.code().message()));
+        throw Error(ExitCode::io, "cannot read the folder {}: {}", problem.path1().string(), problem.code().message());
     }
     std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.file < b.file; });
     std::sort(others.begin(), others.end());
@@ -129,6 +113,11 @@ void add_folder(const fs::path& folder, std::vector<ListedPicture>& pictures) {
 }
 
 }    // namespace
+
+bool is_missing(const fs::path& word) {
+    std::error_code problem;
+    return !fs::exists(word, problem) && !problem;
+}
 
 std::string describe_missing(const fs::path& word) {
     const std::string text = word.string();

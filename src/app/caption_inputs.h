@@ -22,6 +22,8 @@ struct ListedPicture {
 // standard input is waited for; an empty list comes back then.
 std::vector<ListedPicture> list_pictures(const std::vector<std::filesystem::path>& words,
                                          const std::function<bool()>& stop_requested);
+// Whether nothing is there; not so of what cannot be looked at, which is told when it is read.
+bool is_missing(const std::filesystem::path& word);
 // "no such picture: FILE", and what may be the matter with such a word.
 std::string describe_missing(const std::filesystem::path& word);
 

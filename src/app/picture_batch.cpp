@@ -9,8 +9,7 @@ namespace blip {
 void PictureBatch::load(std::size_t part) {
     LoadedPicture& picture = pictures[part];
     try {
-        if (std::error_code unknown; !std::filesystem::exists(picture.file, unknown) && !unknown)
-            throw Error(ExitCode::missing_input, describe_missing(picture.file));
+        if (is_missing(picture.file)) throw Error(ExitCode::missing_input, describe_missing(picture.file));
         const Image image = decode_picture_file(picture.file, orientation);
         const auto side = static_cast<std::size_t>(image_size);
         picture.pixels_3SS.resize(3 * side * side);
