@@ -31,7 +31,7 @@ namespace {
 using Paths = std::vector<fs::path>;
 
 [[noreturn]] void refuse(const fs::path& path, const std::string& message) {
-    throw Error(ExitCode::bad_data, fmt::format("{}: {}", path.string(), message));
+    throw Error(ExitCode::bad_data, "{}: {}", path.string(), message);
 }
 
 // What a single file holds.
@@ -60,7 +60,7 @@ const KindText& text_of(FileKind kind) {
 std::string first_bytes(const fs::path& file, std::size_t count) {
     std::string bytes(count, '\0');
     std::ifstream stream(file, std::ios::binary);
-    if (!stream) throw Error(ExitCode::io, fmt::format("{}: cannot be opened", file.string()));
+    if (!stream) throw Error(ExitCode::io, "{}: cannot be opened", file.string());
     stream.read(bytes.data(), static_cast<std::streamsize>(count));
     bytes.resize(static_cast<std::size_t>(std::max<std::streamsize>(stream.gcount(), 0)));
     return bytes;
@@ -196,7 +196,7 @@ Source read_files(const std::vector<std::pair<fs::path, std::string>>& files, co
     Source source;
     source.folder = folder_of(first, options);
     if (!fs::is_directory(source.folder))
-        throw Error(ExitCode::missing_input, fmt::format("--images {}: no such folder", source.folder.string()));
+        throw Error(ExitCode::missing_input, "--images {}: no such folder", source.folder.string());
     std::vector<TableFile> tables;
     std::vector<std::string> names;
     for (const auto& [file, split] : files) {
@@ -258,7 +258,7 @@ Paths expanded(const fs::path& path) {
     if (fs::exists(path, unknown) || text.size() > longest || !std::regex_match(text, parts, range)) return {path};
     const int first = std::stoi(parts[2]), last = std::stoi(parts[3]);
     if (last < first || last - first > 1'000'000)
-        throw Error(ExitCode::usage, fmt::format("{}: the range goes from {} to {}", text, first, last));
+        throw Error(ExitCode::usage, "{}: the range goes from {} to {}", text, first, last);
     Paths all;
     for (int n = first; n <= last; ++n)
         for (fs::path& one : expanded(fmt::format("{}{:0{}}{}", parts[1].str(), n, parts[2].length(), parts[4].str())))
@@ -368,10 +368,9 @@ Source read_form(const SourceOptions& options) {
     Paths from = expanded(options.from);
     from.insert(from.end(), options.more.begin(), options.more.end());
     for (const fs::path& path : from)
-        if (!fs::exists(path))
-            throw Error(ExitCode::missing_input, fmt::format("{}: no such file or folder", path.string()));
+        if (!fs::exists(path)) throw Error(ExitCode::missing_input, "{}: no such file or folder", path.string());
     if (!options.images.empty() && !fs::is_directory(options.images))
-        throw Error(ExitCode::missing_input, fmt::format("--images {}: no such folder", options.images.string()));
+        throw Error(ExitCode::missing_input, "--images {}: no such folder", options.images.string());
     SourceOptions all = options;
     all.limit = 0;    // of the splits that come out
     all.splits = {};

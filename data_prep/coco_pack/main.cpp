@@ -52,19 +52,17 @@ fs::path find_vocabulary() {
     const fs::path bin = fs::read_symlink("/proc/self/exe", ignored).parent_path();
     for (const fs::path& folder : {bin / "../share/blip_mpi", bin / "../../data_prep", fs::path("data_prep")})
         if (fs::exists(folder / name, ignored)) return (folder / name).lexically_normal();
-    throw Error(ExitCode::missing_input,
-                fmt::format("{} was not found beside the program; give it with --vocab", name));
+    throw Error(ExitCode::missing_input, "{} was not found beside the program; give it with --vocab", name);
 }
 
 void check_out(const PackOptions& options) {
     const fs::path folder = options.out.has_parent_path() ? options.out.parent_path() : fs::path(".");
     if (!fs::is_directory(folder))
-        throw Error(ExitCode::missing_input,
-                    fmt::format("{}: no such folder for --out; make it first", folder.string()));
+        throw Error(ExitCode::missing_input, "{}: no such folder for --out; make it first", folder.string());
     if (fs::is_directory(options.out))
-        throw Error(ExitCode::usage, fmt::format("--out {} is a folder; give a file name in it", options.out.string()));
+        throw Error(ExitCode::usage, "--out {} is a folder; give a file name in it", options.out.string());
     if (fs::exists(options.out) && !options.overwrite)
-        throw Error(ExitCode::usage, fmt::format("--out {} exists; --overwrite replaces it", options.out.string()));
+        throw Error(ExitCode::usage, "--out {} exists; --overwrite replaces it", options.out.string());
     // what a killed run left: it may belong to one that is still busy on another host, so it is only named
     const std::string temporary = options.out.filename().string() + ".tmp.";
     for (const auto& entry : fs::directory_iterator(folder))
@@ -84,8 +82,8 @@ void check_space(const PackOptions& options, PackedEncoding encoding, std::uint6
     flush_standard_output(printed);    // a reader that cannot be reached is told of before the work
     if (need > free)
         throw Error(ExitCode::io,
-                    fmt::format("{} does not fit: {} are needed, {} are free; free some space or take another --out{}",
-                                options.out.string(), human_bytes(need), human_bytes(free), other));
+                    "{} does not fit: {} are needed, {} are free; free some space or take another --out{}",
+                    options.out.string(), human_bytes(need), human_bytes(free), other);
 }
 
 void pack(const PackOptions& options) {
@@ -96,9 +94,8 @@ void pack(const PackOptions& options) {
     const WordPieceTokenizer tokenizer(vocabulary);
     const auto prompt_length = static_cast<int>(prompt_tokens(tokenizer, options.prompt).size());
     if (prompt_length > max_caption_tokens / 2)
-        throw Error(ExitCode::usage,
-                    fmt::format("--prompt has {} tokens and leaves too little room for captions of at most {}",
-                                prompt_length, max_caption_tokens));
+        throw Error(ExitCode::usage, "--prompt has {} tokens and leaves too little room for captions of at most {}",
+                    prompt_length, max_caption_tokens);
 
     PictureOptions pictures{PackedEncoding::raw, options.skip_bad, threads};
     encoding_from_name(options.encoding == "file" ? "jpeg" : options.encoding, pictures.encoding);
@@ -203,7 +200,7 @@ int run(const std::vector<std::string>& arguments) {
     options.source.more.assign(loose.begin(), loose.end());
     for (const std::string& word : loose)
         if (!has_tar_name(word))
-            throw Error(ExitCode::usage, fmt::format("'{}': one file or folder is packed at a time, or tars", word));
+            throw Error(ExitCode::usage, "'{}': one file or folder is packed at a time, or tars", word);
     const bool from = !options.source.from.empty(), packs = from || table.given("coco");
     const int actions = from + table.given("coco") + table.given("info") + table.given("check");
     if (actions != 1)
@@ -215,8 +212,7 @@ int run(const std::vector<std::string>& arguments) {
     const auto only_with = [&](bool holds, std::initializer_list<const char*> names, const char* what) {
         for (const char* name : names)
             if (table.given(name) && !holds)
-                throw Error(ExitCode::usage,
-                            fmt::format("--{} says how to pack and needs {}; see coco_pack --help", name, what));
+                throw Error(ExitCode::usage, "--{} says how to pack and needs {}; see coco_pack --help", name, what);
     };
     only_with(packs, {"vocab", "out", "encoding", "splits", "skip-bad", "prompt", "limit", "overwrite"},
               "a file or folder");
@@ -228,7 +224,7 @@ int run(const std::vector<std::string>& arguments) {
     if (options.rows && !table.given("info")) throw Error(ExitCode::usage, "--rows needs --info; see coco_pack --help");
     for (const char* name : {"karpathy", "splits"})
         if (table.given("nocaps") && table.given(name))
-            throw Error(ExitCode::usage, fmt::format("--nocaps is all there is to pack, without --{}", name));
+            throw Error(ExitCode::usage, "--nocaps is all there is to pack, without --{}", name);
     if (table.given("info"))
         options.rows ? print_rows(options.info) : print_info(options.info);
     else if (table.given("check"))

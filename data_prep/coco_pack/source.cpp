@@ -112,8 +112,7 @@ void keep_wanted(Source& source, const SourceOptions& options) {
     for (const std::string& name : options.splits)
         if (std::none_of(source.splits.begin(), source.splits.end(),
                          [&](const auto& split) { return split.name == name; }))
-            throw Error(ExitCode::missing_input,
-                        fmt::format("these data have no split {}: leave it out of --splits", name));
+            throw Error(ExitCode::missing_input, "these data have no split {}: leave it out of --splits", name);
     std::erase_if(source.splits, [&](const SourceSplit& split) {
         return !options.splits.empty() &&
                std::find(options.splits.begin(), options.splits.end(), split.name) == options.splits.end();

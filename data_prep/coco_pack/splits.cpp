@@ -16,9 +16,8 @@ namespace blip {
 HashShares parse_shares(const std::string& text) {
     HashShares shares{0, 0};
     const auto refuse = [&] {
-        throw Error(
-            ExitCode::usage,
-            fmt::format("--split-by-hash {}: takes per cents that leave some for train, as val=5,test=5", text));
+        throw Error(ExitCode::usage, "--split-by-hash {}: takes per cents that leave some for train, as val=5,test=5",
+                    text);
     };
     for (std::size_t begin = 0; begin <= text.size();) {
         const std::size_t end = std::min(text.find(',', begin), text.size()), equals = text.find('=', begin);

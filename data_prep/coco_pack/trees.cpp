@@ -150,11 +150,10 @@ Source read_nocaps(const SourceOptions& options) {
 Source read_given_file(const Names& wanted, const SourceOptions& options) {
     const std::string name = options.karpathy.filename().string();
     if (name.starts_with("coco_karpathy_"))
-        throw Error(
-            ExitCode::usage,
-            fmt::format("--karpathy {}: of these files the folder is given, with all of them in it: --karpathy {}",
-                        options.karpathy.string(),
-                        options.karpathy.has_parent_path() ? options.karpathy.parent_path().string() : "."));
+        throw Error(ExitCode::usage,
+                    "--karpathy {}: of these files the folder is given, with all of them in it: --karpathy {}",
+                    options.karpathy.string(),
+                    options.karpathy.has_parent_path() ? options.karpathy.parent_path().string() : ".");
     return read_dataset_file(options.karpathy, wanted, options);
 }
 

@@ -16,7 +16,7 @@ std::string read_text(const std::filesystem::path& path) { return as_text(read_f
 
 std::string as_text(std::string bytes, const std::filesystem::path& origin) {
     if (const std::string encoding = describe_encoding(bytes); !encoding.empty())
-        throw Error(ExitCode::bad_data, fmt::format("{}: {}", origin.string(), encoding));
+        throw Error(ExitCode::bad_data, "{}: {}", origin.string(), encoding);
     if (bytes.starts_with("\xEF\xBB\xBF")) bytes.erase(0, 3);
     return bytes;
 }
@@ -67,8 +67,8 @@ void for_each_row(const JsonFile& file, std::string_view text, char delimiter,
         if (!within) reading.row_line = line;
         if (csv_parse(&reading.parser, text.data() + begin, end - begin, Reading::end_cell, Reading::end_row,
                       &reading) != end - begin)
-            throw Error(ExitCode::internal, fmt::format("{}: line {}: {}", file.path.string(), line,
-                                                        csv_strerror(csv_error(&reading.parser))));
+            throw Error(ExitCode::internal, "{}: line {}: {}", file.path.string(), line,
+                        csv_strerror(csv_error(&reading.parser)));
         if (reading.thrown) std::rethrow_exception(reading.thrown);
         within = reading.parser.quoted != 0 && text[end - 1] == '\n' && reading.parser.pstate != 0;
         begin = end;

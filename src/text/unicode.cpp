@@ -59,8 +59,8 @@ std::string describe_encoding(std::string_view text) {
 void require_utf8(std::string_view text) {
     const std::size_t at = find_invalid_utf8(text);
     if (at == std::string_view::npos) return;
-    throw Error(ExitCode::bad_data, fmt::format("invalid UTF-8 at byte {} (0x{:02x}); save the file as UTF-8", at,
-                                                static_cast<unsigned char>(text[at])));
+    throw Error(ExitCode::bad_data, "invalid UTF-8 at byte {} (0x{:02x}); save the file as UTF-8", at,
+                static_cast<unsigned char>(text[at]));
 }
 
 CodePoints to_code_points(std::string_view text) {
@@ -126,7 +126,7 @@ std::string lower_case(std::string_view text) {
     icu::StringByteSink<std::string> sink(&result, static_cast<std::int32_t>(known.size()));
     icu::CaseMap::utf8ToLower("", 0, known, sink, nullptr, status);
     if (U_FAILURE(status)) {
-        throw Error(ExitCode::internal, fmt::format("lower-casing failed: {}", u_errorName(status)));
+        throw Error(ExitCode::internal, "lower-casing failed: {}", u_errorName(status));
     }
     if (later.empty()) return result;
     points = to_code_points(result);
@@ -144,7 +144,7 @@ CodePoints fold(std::u32string_view word) {
     const icu::UnicodeString decomposed =
         U_SUCCESS(status) ? nfd->normalize(icu::UnicodeString::fromUTF8(lower), status) : icu::UnicodeString();
     if (U_FAILURE(status)) {
-        throw Error(ExitCode::internal, fmt::format("Unicode normalisation failed: {}", u_errorName(status)));
+        throw Error(ExitCode::internal, "Unicode normalisation failed: {}", u_errorName(status));
     }
     CodePoints result;
     for (std::int32_t at = 0; at < decomposed.length(); at = decomposed.moveIndex32(at, 1)) {

@@ -149,8 +149,8 @@ Vocabulary Vocabulary::from_text(std::string_view content, const std::string& or
     constexpr std::size_t bert_words = 30522;
     const std::string remedy = "use the vocab.txt of bert-base-uncased (data_prep/bert-base-uncased-vocab.txt)";
     if (result.words_.size() != bert_words) {
-        throw Error(ExitCode::bad_data,
-                    fmt::format("{}: {} words instead of {}; {}", origin, result.words_.size(), bert_words, remedy));
+        throw Error(ExitCode::bad_data, "{}: {} words instead of {}; {}", origin, result.words_.size(), bert_words,
+                    remedy);
     }
     result.words_.emplace_back("[DEC]");
     result.words_.emplace_back("[ENC]");
@@ -158,14 +158,13 @@ Vocabulary Vocabulary::from_text(std::string_view content, const std::string& or
     for (std::size_t i = 0; i < result.words_.size(); ++i) {
         const auto [known, is_new] = result.ids_.emplace(result.words_[i], static_cast<TokenId>(i));
         if (!is_new || result.words_[i].empty()) {
-            throw Error(ExitCode::bad_data,
-                        fmt::format("{}: line {}: the word '{}' is empty or was there before (line {}); {}", origin,
-                                    i + 1, result.words_[i], known->second + 1, remedy));
+            throw Error(ExitCode::bad_data, "{}: line {}: the word '{}' is empty or was there before (line {}); {}",
+                        origin, i + 1, result.words_[i], known->second + 1, remedy);
         }
     }
     for (const auto& [word, id] : special_words) {
         if (result.id(word) != id) {
-            throw Error(ExitCode::bad_data, fmt::format("{}: line {} is not {}; {}", origin, id + 1, word, remedy));
+            throw Error(ExitCode::bad_data, "{}: line {} is not {}; {}", origin, id + 1, word, remedy);
         }
     }
     return result;
@@ -173,7 +172,7 @@ Vocabulary Vocabulary::from_text(std::string_view content, const std::string& or
 
 const std::string& Vocabulary::word(TokenId id) const {
     if (id < 0 || static_cast<std::size_t>(id) >= words_.size()) {
-        throw Error(ExitCode::bad_data, fmt::format("token id {} is outside 0..{}", id, words_.size() - 1));
+        throw Error(ExitCode::bad_data, "token id {} is outside 0..{}", id, words_.size() - 1);
     }
     return words_[static_cast<std::size_t>(id)];
 }

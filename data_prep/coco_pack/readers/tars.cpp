@@ -36,7 +36,7 @@ bool has_tar_name(const fs::path& path) {
 void Tar::Traits::close(archive* tar) noexcept { archive_read_free(tar); }
 
 Tar::Tar(const fs::path& path) : path_(path), archive_(archive_read_new()) {
-    if (!fs::exists(path)) throw Error(ExitCode::missing_input, fmt::format("{}: no such file", path.string()));
+    if (!fs::exists(path)) throw Error(ExitCode::missing_input, "{}: no such file", path.string());
     archive_read_support_filter_gzip(archive_.get());
     archive_read_support_format_tar(archive_.get());
     if (archive_read_open_filename(archive_.get(), path.c_str(), 1 << 16) != ARCHIVE_OK) fail();
@@ -46,7 +46,7 @@ void Tar::fail() const {
     const int problem = archive_errno(archive_.get());
     const char* const text = archive_error_string(archive_.get());
     if (problem == EIO || problem == EACCES)
-        throw Error(ExitCode::io, fmt::format("{}: {}", path_.string(), std::strerror(problem)));
+        throw Error(ExitCode::io, "{}: {}", path_.string(), std::strerror(problem));
     const std::string said = printable_line(text == nullptr ? "it ends too early" : text);
     throw Error(ExitCode::bad_data,
                 number_ < 0 ? fmt::format("{}: is no tar that can be read ({}); unpack it, or fetch it again",
@@ -79,9 +79,8 @@ std::string Tar::read(std::size_t max_bytes) {
     std::string bytes;
     // a short tar could ask for any number of zeros
     if (archive_entry_sparse_count(entry_) > 0)
-        throw Error(ExitCode::bad_data,
-                    fmt::format("{}: member {} is stored as a sparse file: make the tar without that", path_.string(),
-                                printable_line(name_)));
+        throw Error(ExitCode::bad_data, "{}: member {} is stored as a sparse file: make the tar without that",
+                    path_.string(), printable_line(name_));
     for (;;) {
         const std::size_t begin = bytes.size();
         // what the header says is not believed before the bytes are there
@@ -92,9 +91,10 @@ std::string Tar::read(std::size_t max_bytes) {
         bytes.resize(begin + static_cast<std::size_t>(count));
         if (count == 0) return bytes;
         if (bytes.size() > max_bytes)
-            throw Error(ExitCode::bad_data, fmt::format("{}: larger than {} bytes, which is more than is read of such "
-                                                        "a file",
-                                                        (path_ / printable_line(name_)).string(), max_bytes));
+            throw Error(ExitCode::bad_data,
+                        "{}: larger than {} bytes, which is more than is read of such "
+                        "a file",
+                        (path_ / printable_line(name_)).string(), max_bytes);
     }
 }
 
@@ -212,8 +212,7 @@ std::string TarPictures::read_next() {
     if (!tar_ || places_[std::max<std::size_t>(next_, 2) - 2].first != tar) tar_.emplace(tars_.at(tar));
     do
         if (!tar_->next())
-            throw Error(ExitCode::bad_data,
-                        fmt::format("{}: has changed since it was looked at; pack again", tars_[tar].string()));
+            throw Error(ExitCode::bad_data, "{}: has changed since it was looked at; pack again", tars_[tar].string());
     while (tar_->number() < member);
     return tar_->read(max_picture_file_bytes);
 }

@@ -29,7 +29,7 @@ FoundCheckpoint read_checkpoint(const fs::path& directory) {
     FoundCheckpoint found{directory, Manifest::from_json(read_manifest_text(path), path.string())};
     for (const ShardFile& shard : found.manifest.shards) {
         if (const auto problem = shard_problem(directory, shard)) {
-            throw Error(ExitCode::bad_data, fmt::format("checkpoint {}: {}", directory.string(), *problem));
+            throw Error(ExitCode::bad_data, "checkpoint {}: {}", directory.string(), *problem);
         }
     }
     return found;
@@ -95,8 +95,7 @@ std::string describe_absent(const std::string& init) {
 
 InitSource open_init(const fs::path& init) {
     if (!is_there(init))
-        throw Error(ExitCode::missing_input,
-                    fmt::format("--init {}: {}", init.string(), describe_absent(init.string())));
+        throw Error(ExitCode::missing_input, "--init {}: {}", init.string(), describe_absent(init.string()));
     std::error_code ignored;
     if (!fs::is_directory(init, ignored)) return {WeightFile::open(init), init.parent_path(), {}};
     if (is_there(init / kManifestName)) return from_checkpoint(read_checkpoint(init));
@@ -104,9 +103,9 @@ InitSource open_init(const fs::path& init) {
         if (holds_weights(folder)) return {WeightFile::open(folder), folder, {}};
     if (auto found = newest_whole(init)) return from_checkpoint(std::move(*found));
     throw Error(ExitCode::missing_input,
-                fmt::format("{} holds no weights: neither {} nor pytorch_model.bin nor {} nor best/ nor a complete "
-                            "checkpoint",
-                            init.string(), kWeightsName, kManifestName));
+                "{} holds no weights: neither {} nor pytorch_model.bin nor {} nor best/ nor a complete "
+                "checkpoint",
+                init.string(), kWeightsName, kManifestName);
 }
 
 void check_model(const fs::path& init) { check_own_digest(open_init(init)); }
@@ -121,8 +120,7 @@ void check_own_digest(const InitSource& source) {
         source.file->read_bytes(name, [&](std::span<const std::byte> bytes) { digest.add(bytes); });
     }
     if (digest.hex() == expected->second) return;
-    throw Error(ExitCode::bad_data,
-                fmt::format("{} is damaged: its weights do not fit their digest", source.file->path().string()));
+    throw Error(ExitCode::bad_data, "{} is damaged: its weights do not fit their digest", source.file->path().string());
 }
 
 }    // namespace blip

@@ -18,22 +18,19 @@ PicturePrompts::PicturePrompts(const GenerateOptions& generate, const WordPieceT
     const auto check_room = [&](const std::string& prompt, const std::string& where) {
         const std::size_t tokens = prompt_tokens(tokenizer, prompt).size();
         if (tokens >= static_cast<std::size_t>(generate.max_length))
-            throw Error(ExitCode::usage,
-                        fmt::format("{} '{}' takes {} tokens with [DEC] and leaves no room within --max-length {}",
-                                    where, prompt, tokens, generate.max_length));
+            throw Error(ExitCode::usage, "{} '{}' takes {} tokens with [DEC] and leaves no room within --max-length {}",
+                        where, prompt, tokens, generate.max_length);
     };
     check_room(common_, "--prompt");
     if (file_.empty()) return;
     const nlohmann::json prompts = parse_strictly(read_file(file_), file_, 64);
     if (!prompts.is_object())
-        throw Error(ExitCode::bad_data,
-                    fmt::format(R"({} is no JSON object of the form {{"PICTURE": "a picture of "}})", file_));
+        throw Error(ExitCode::bad_data, R"({} is no JSON object of the form {{"PICTURE": "a picture of "}})", file_);
     for (const auto& [key, value] : prompts.items()) {
         const std::string where = fmt::format("{}: the prompt of '{}'", file_, key);
-        if (!value.is_string()) throw Error(ExitCode::bad_data, fmt::format("{} is no text", where));
+        if (!value.is_string()) throw Error(ExitCode::bad_data, "{} is no text", where);
         const std::string prompt = complete_prompt(value.get<std::string>());
-        if (const auto problem = prompt_problem(prompt))
-            throw Error(ExitCode::bad_data, fmt::format("{} {}", where, *problem));
+        if (const auto problem = prompt_problem(prompt)) throw Error(ExitCode::bad_data, "{} {}", where, *problem);
         check_room(prompt, where);
         own_.emplace(key, prompt);
     }

@@ -87,9 +87,8 @@ class PackedDataset {
     const std::string& vocabulary_text() const { return vocabulary_text_; }
     std::string vocabulary_digest() const { return blip::vocabulary_digest(vocabulary_text_); }
     const std::string& prompt() const { return prompt_; }
-    int prompt_length() const {
-        return prompt_length_;
-    }    // tokens of [DEC] + prompt; targets before it are not trained
+    // tokens of [DEC] + prompt; targets before it are not trained
+    int prompt_length() const { return prompt_length_; }
     PackedEncoding encoding() const { return encoding_; }
     std::int64_t format_version() const { return format_version_; }
     // where it was packed from, in words
