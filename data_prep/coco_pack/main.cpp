@@ -3,12 +3,14 @@
 //   coco_pack PATH --out my.h5      coco_pack --info FILE [--rows]      coco_pack --check FILE
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <exception>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
@@ -45,6 +47,11 @@ struct PackOptions {
     bool overwrite = false, skip_bad = false, rows = false;
 };
 
+// As it was called: as itself, or by the verb of blip_mpi, which becomes it under its own name.
+const char* program_name() {
+    return std::string_view(program_invocation_short_name) == "blip_mpi" ? "blip_mpi pack" : "coco_pack";
+}
+
 // The vocabulary that came with the program: installed in share/blip_mpi, or in the source tree that holds the build.
 fs::path find_vocabulary() {
     constexpr const char* name = "bert-base-uncased-vocab.txt";
@@ -67,7 +74,7 @@ void check_out(const PackOptions& options) {
     const std::string temporary = options.out.filename().string() + ".tmp.";
     for (const auto& entry : fs::directory_iterator(folder))
         if (entry.path().filename().string().starts_with(temporary))
-            fmt::print(stderr, "coco_pack: {} is what a killed run left; remove it if none is running\n",
+            fmt::print(stderr, "{}: {} is what a killed run left; remove it if none is running\n", program_name(),
                        printable_line(entry.path().string()));
 }
 
@@ -182,14 +189,15 @@ int run(const std::vector<std::string>& arguments) {
     OptionTable table = declare_options(options);
     std::vector<std::string> loose;
     if (!table.read_words(arguments, &loose)) {
-        const std::string intro =
+        const std::string intro = fmt::format(
             "Packs pictures and captions into one HDF5 file for blip_mpi: COCO, Flickr, a CSV, a folder ... "
             "(data_prep/README.md).\n"
-            "  coco_pack PATH --out my.h5\n"
-            "  coco_pack --coco DIR [--karpathy FILE|DIR] --out coco.h5\n"
-            "  coco_pack --info FILE | --check FILE\n"
+            "  {0} PATH --out my.h5\n"
+            "  {0} --coco DIR [--karpathy FILE|DIR] --out coco.h5\n"
+            "  {0} --info FILE | --check FILE\n"
             "Exit codes: 0 done, 64 wrong options or --out exists, 65 bad data, 66 missing files, 74 I/O or no space, "
-            "130 and 143 stopped by SIGINT or SIGTERM (nothing is left behind).";
+            "130 and 143 stopped by SIGINT or SIGTERM (nothing is left behind).",
+            program_name());
         write_standard_output(table.help(intro), "help");
         return 0;
     }
@@ -205,14 +213,13 @@ int run(const std::vector<std::string>& arguments) {
     const int actions = from + table.given("coco") + table.given("info") + table.given("check");
     if (actions != 1)
         throw Error(ExitCode::usage,
-                    actions == 0
-                        ? "nothing to do: give a file or folder to pack, --info or --check; see coco_pack --help"
-                        : "a file or folder to pack, --coco, --info and --check exclude each other; see "
-                          "coco_pack --help");
+                    actions == 0 ? "nothing to do: give a file or folder to pack, --info or --check; see --help"
+                                 : "a file or folder to pack, --coco, --info and --check exclude each other; see "
+                                   "coco_pack --help");
     const auto only_with = [&](bool holds, std::initializer_list<const char*> names, const char* what) {
         for (const char* name : names)
             if (table.given(name) && !holds)
-                throw Error(ExitCode::usage, "--{} says how to pack and needs {}; see coco_pack --help", name, what);
+                throw Error(ExitCode::usage, "--{} says how to pack and needs {}; see --help", name, what);
     };
     only_with(packs, {"vocab", "out", "encoding", "splits", "skip-bad", "prompt", "limit", "overwrite"},
               "a file or folder");
@@ -220,8 +227,8 @@ int run(const std::vector<std::string>& arguments) {
     only_with(from, {"form", "images", "image-column", "caption-column", "split-by-hash"},
               "a file or folder without --coco before it");
     if (!options.sheet.empty() && !table.given("info"))
-        throw Error(ExitCode::usage, "--sheet needs --info; see coco_pack --help");
-    if (options.rows && !table.given("info")) throw Error(ExitCode::usage, "--rows needs --info; see coco_pack --help");
+        throw Error(ExitCode::usage, "--sheet needs --info; see --help");
+    if (options.rows && !table.given("info")) throw Error(ExitCode::usage, "--rows needs --info; see --help");
     for (const char* name : {"karpathy", "splits"})
         if (table.given("nocaps") && table.given(name))
             throw Error(ExitCode::usage, "--nocaps is all there is to pack, without --{}", name);
@@ -245,19 +252,19 @@ int main(int argc, char** argv) {
     try {
         return blip::run({argv + 1, argv + argc});
     } catch (const blip::Interrupted& interrupted) {
-        fmt::print(stderr, "coco_pack: stopped by signal {} ({}); nothing was written\n", interrupted.signal,
-                   strsignal(interrupted.signal));
+        fmt::print(stderr, "{}: stopped by signal {} ({}); nothing was written\n", blip::program_name(),
+                   interrupted.signal, strsignal(interrupted.signal));
         return 128 + interrupted.signal;
     } catch (const blip::Error& error) {
-        fmt::print(stderr, "coco_pack: {}\n", error.what());
+        fmt::print(stderr, "{}: {}\n", blip::program_name(), error.what());
         return static_cast<int>(error.code());
     } catch (const std::system_error& error) {    // of files, folders and standard output
-        fmt::print(stderr, "coco_pack: {}\n", error.what());
+        fmt::print(stderr, "{}: {}\n", blip::program_name(), error.what());
         return static_cast<int>(blip::ExitCode::io);
     } catch (const std::bad_alloc&) {
-        fmt::print(stderr, "coco_pack: out of memory; try fewer --threads\n");
+        fmt::print(stderr, "{}: out of memory; try fewer --threads\n", blip::program_name());
     } catch (const std::exception& error) {
-        fmt::print(stderr, "coco_pack: {}\n", error.what());
+        fmt::print(stderr, "{}: {}\n", blip::program_name(), error.what());
     }
     return static_cast<int>(blip::ExitCode::internal);
 }
