@@ -19,7 +19,7 @@
 namespace blip {
 namespace {
 
-constexpr const char* kKind = "blip_mpi run lock";
+constexpr const char* lock_kind = "blip_mpi run lock";
 constexpr const char* kNotReleased = "\"released\": false";
 
 std::string environment(const char* name) {
@@ -73,9 +73,9 @@ LockHolder LockHolder::self() {
 
 std::string LockHolder::to_json() const {
     nlohmann::json object = {
-        {"kind", kKind},  {"host", host},           {"boot", boot}, {"pid_namespace", pid_namespace},
-        {"pid", pid},     {"pid_start", pid_start}, {"job", job},   {"restart", restart},
-        {"since", since}, {"released", released}};
+        {"kind", lock_kind}, {"host", host},           {"boot", boot}, {"pid_namespace", pid_namespace},
+        {"pid", pid},        {"pid_start", pid_start}, {"job", job},   {"restart", restart},
+        {"since", since},    {"released", released}};
     return to_line(object, 2) + "\n";
 }
 
@@ -83,7 +83,7 @@ std::optional<LockHolder> LockHolder::from_json(const std::string& text) {
     const std::string origin = "run lock";
     try {
         const auto object = parse_object(text, origin);
-        if (text_field(object, "kind", origin) != kKind) return std::nullopt;
+        if (text_field(object, "kind", origin) != lock_kind) return std::nullopt;
         LockHolder holder;
         holder.host = text_field(object, "host", origin);
         holder.boot = text_field(object, "boot", origin);

@@ -19,7 +19,7 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kZeroDigest = "0000000000000000";
-constexpr const char* kKind = "blip_mpi checkpoint";
+constexpr const char* manifest_kind = "blip_mpi checkpoint";
 // How the digest's line starts. Quotes inside JSON strings are escaped, so no other text can hold this.
 constexpr const char* kDigestStart = "\n  \"digest\": \"";
 
@@ -80,7 +80,7 @@ std::string Manifest::to_json() const {
     for (const ShardFile& shard : shards)
         files.push_back({{"name", shard.name}, {"bytes", shard.bytes}, {"xxh3", shard.xxh3}});
     const json object = {
-        {"kind", kKind},
+        {"kind", manifest_kind},
         {"format", format},
         {"digest", kZeroDigest},
         {"state",
@@ -105,8 +105,8 @@ std::string Manifest::to_json() const {
 
 Manifest Manifest::from_json(const std::string& text, const std::string& origin) {
     const json object = parse_object(text, origin);
-    if (const auto kind = object.find("kind"); kind == object.end() || *kind != kKind) {
-        throw_field(origin, "kind", fmt::format("is not '{}'", kKind));
+    if (const auto kind = object.find("kind"); kind == object.end() || *kind != manifest_kind) {
+        throw_field(origin, "kind", fmt::format("is not '{}'", manifest_kind));
     }
     check_digest(text, origin);
     Manifest manifest;

@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* remedy = "blip_mpi score --write-cider-df makes such files";
+constexpr const char* how_to_make = "blip_mpi score --write-cider-df makes such files";
 
 // Straight into the list: a collection has millions of n-grams, and as a JSON value each would take ten times its text.
 class FrequencyReader : public nlohmann::json_sax<nlohmann::json> {
@@ -91,7 +91,7 @@ bool is_gram(std::string_view text) {
 }
 
 [[noreturn]] void bad_file(const fs::path& file, const std::string& problem) {
-    throw Error(ExitCode::bad_data, "{}: {}; {}", file.string(), problem, remedy);
+    throw Error(ExitCode::bad_data, "{}: {}; {}", file.string(), problem, how_to_make);
 }
 
 }    // namespace
