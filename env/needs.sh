@@ -162,3 +162,10 @@ install_slurm() {
         install_packages "${packages[@]}"
     ) || say "going on without ${packages[*]}: only tests need it"
 }
+
+# A browser for the test of reports, which says that it is skipped without one.
+install_browser() {
+    ! command -v chromium >/dev/null || return 0
+    if can_install; then (install_packages chromium) || true; fi
+    command -v chromium >/dev/null || say "going on without chromium: only a test needs it"
+}

@@ -6,6 +6,7 @@
 #   env/setup.sh --check   only says what is missing; exit 66 if anything is
 #   env/setup.sh --with-meteor   also the tables that METEOR scores with, into $BLIP_DEPS/meteor-1.5
 #   env/setup.sh --with-slurm   also a Slurm for the tests; it is not started, and where it cannot be had all else goes on
+#   env/setup.sh --with-browser   also Chromium, in which a test looks at a report; likewise
 #
 # Environment: BLIP_DEPS  cache for LibTorch and the CUDA compiler, shared by all clones (default ~/.cache/blip_mpi)
 #              LIBTORCH   a LibTorch of the site, version 2.11: the directory a torch wheel is in, or an unpacked libtorch
@@ -120,13 +121,14 @@ check_cache() {
 }
 
 # ---- main ------------------------------------------------------------------------------------------------------------
-check_only='' with_meteor='' with_slurm=''
+check_only='' with_meteor='' with_slurm='' with_browser=''
 for argument in "$@"; do
     case $#$argument in
         1--check) check_only=1 ;;
         ?--with-meteor) with_meteor=1 ;;
         ?--with-slurm) with_slurm=1 ;;
-        *) fail 64 "usage: env/setup.sh [--check | [--with-meteor] [--with-slurm]]" ;;
+        ?--with-browser) with_browser=1 ;;
+        *) fail 64 "usage: env/setup.sh [--check | [--with-meteor] [--with-slurm] [--with-browser]]" ;;
     esac
 done
 [ "$(uname -sm)" = "Linux x86_64" ] || fail 66 "this is $(uname -sm); the pinned LibTorch is for Linux x86_64"
@@ -158,4 +160,5 @@ have_torch || install_torch
 have_nvcc || install_nvcc
 [ -z "$with_meteor" ] || have_meteor || install_meteor
 [ -z "$with_slurm" ] || install_slurm
+[ -z "$with_browser" ] || install_browser
 say "ready (LibTorch in ${LIBTORCH:-$torch_dir})"

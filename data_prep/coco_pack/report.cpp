@@ -45,12 +45,6 @@ void print_samples(const SplitTables& split) {
 
 }    // namespace
 
-std::pair<std::int64_t, std::int64_t> caption_rows(const SplitTables& split, std::int64_t image_row) {
-    const auto& rows = split.image_index_C;
-    const auto [first, last] = std::equal_range(rows.begin(), rows.end(), static_cast<std::int32_t>(image_row));
-    return {first - rows.begin(), last - rows.begin()};
-}
-
 std::string clean_caption(const SplitTables& split, std::int64_t caption_row) {
     try {
         return printable_line(pre_caption(split.text(caption_row)));

@@ -16,8 +16,6 @@ namespace blip {
 void print_info(const std::filesystem::path& path);
 // A line of JSON for each picture: {"split", "image_id", "file_name", "captions"}.
 void print_rows(const std::filesystem::path& path);
-// Rows of the first caption of an image and of the next image's.
-std::pair<std::int64_t, std::int64_t> caption_rows(const SplitTables& split, std::int64_t image_row);
 // A caption as it is trained, but for the cut at 40 tokens; fit for a terminal.
 std::string clean_caption(const SplitTables& split, std::int64_t caption_row);
 // Every digest. Throws bad_data listing the first 20 damaged elements, and how many there are.

@@ -4,17 +4,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/archive/iterators/base64_from_binary.hpp>
-#include <boost/archive/iterators/transform_width.hpp>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "blip/base/durable_file.h"
 #include "blip/base/printable.h"
 #include "blip/data/packed/dataset.h"
-#include "blip/image/jpeg.h"
-#include "blip/image/resize.h"
+#include "blip/image/thumbnail.h"
 #include "data_prep/coco_pack/report.h"
 
 namespace blip {
@@ -22,7 +18,7 @@ namespace blip {
 namespace {
 
 constexpr std::int64_t pictures_shown = 50;
-constexpr int longest_side = 256, quality = 80;
+constexpr int longest_side = 256;
 
 // No text becomes HTML.
 std::string escaped(std::string_view text) {
@@ -32,22 +28,9 @@ std::string escaped(std::string_view text) {
     return html;
 }
 
-std::string base64(std::vector<std::uint8_t> bytes) {
-    using namespace boost::archive::iterators;
-    using Digits = base64_from_binary<transform_width<std::vector<std::uint8_t>::const_iterator, 6, 8>>;
-    const std::size_t padding = (3 - bytes.size() % 3) % 3;
-    bytes.resize(bytes.size() + padding);
-    std::string text(Digits(bytes.cbegin()), Digits(bytes.cend()));
-    text.replace(text.size() - padding, padding, padding, '=');
-    return text;
-}
-
-std::string thumbnail(const Image& image) {
-    const int longest = std::max(image.height, image.width), side = std::min(longest, longest_side);
-    const Image small =
-        resize_bicubic(image, std::max(1, image.height * side / longest), std::max(1, image.width * side / longest));
-    return fmt::format("<img width=\"{}\" height=\"{}\" src=\"data:image/jpeg;base64,{}\">", small.width, small.height,
-                       base64(encode_jpeg(small, quality)));
+std::string picture(const Image& image) {
+    const Thumbnail small = thumbnail(image, longest_side);
+    return fmt::format("<img width=\"{}\" height=\"{}\" src=\"{}\">", small.width, small.height, small.uri);
 }
 
 }    // namespace
@@ -69,7 +52,7 @@ void write_sheet(const std::filesystem::path& packed, const std::filesystem::pat
     for (const SplitTables& split : data.splits()) {
         for (; n < shown && n * count / shown < before + split.image_count(); ++n) {
             const std::int64_t row = n * count / shown - before;
-            html += fmt::format("<div>{}<br><b>{} {}</b><ul>", thumbnail(data.read_image(split, row)), split.name,
+            html += fmt::format("<div>{}<br><b>{} {}</b><ul>", picture(data.read_image(split, row)), split.name,
                                 escaped(name_image(split, row)));
             const auto [first, last] = caption_rows(split, row);
             for (std::int64_t c = first; c < last; ++c) html += fmt::format("<li>{}</li>", escaped(split.text(c)));

@@ -23,6 +23,7 @@ $(foreach p,$(PREP),$(call track,$(BUILD)/lists/$(p),$(call files,data_prep/$(p)
 
 $(foreach l,$(LAYERS),$(call compiled_as,$(filter-out %_cuda.cpp,$(call files,src/$(l),*.cpp)),,$(call mpi_of,$(l)) $(call image_of,$(l))))
 $(call obj,$(wildcard src/image/formats/*.cpp)): $(BUILD)/lists/flags_image
+$(call obj,src/app/report_page.cpp): src/app/report_page.html
 $(foreach l,$(HAVE_CUDA),$(call compiled_as,$(call files,src/$(l),*_cuda.cpp),,$(call mpi_of,$(l)) $(CUDA_FLAGS)))
 $(call compiled_as,$(wildcard data_prep/*/*.cpp data_prep/*/*/*.cpp))
 

@@ -57,9 +57,9 @@ endef
 test: ## set up, build, the quick tests; ONLY=unit_text, ONLY=ranks, ONLY=faults ... runs some, quick or not
 	$(call run_tests,,build tests,--tier quick '$(ONLY)')
 test-all: ## all tests, those with a Slurm of their own among them (installed by apt; as root)
-	$(call run_tests,--with-slurm,build tests,'$(ONLY)')
+	$(call run_tests,--with-slurm --with-browser,build tests,'$(ONLY)')
 test-rest: ## those that `make test` leaves out
-	$(call run_tests,--with-slurm,build tests,--tier rest)
+	$(call run_tests,--with-slurm --with-browser,build tests,--tier rest)
 test-faults: ## the fault suite in its long form (FAULTS=short: as in make test-all); ONLY=train_kills ... runs some
 	$(call run_tests,,build tests,'faults/($(or $(ONLY),.*))',FAULTS=$(if $(filter short,$(FAULTS)),short,long))
 test-golden: ## the tests on golden data and COCO pictures (BLIP_GOLDEN_DIR, BLIP_COCO_DIR, BLIP_CAPTIONS)

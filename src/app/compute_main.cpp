@@ -49,8 +49,9 @@ int run_with_mpi(const ParsedCommandLine& command, const DeviceChoice& choice, i
         });
         agree_on_device(options, choice, *communicator);
         if (options.verb == Verb::caption) return static_cast<int>(run_caption(options, &session, communicator.get()));
-        const ExitCode code = options.verb == Verb::train ? run_train(options, session, std::move(communicator))
-                                                          : run_evaluate(options, session, std::move(communicator));
+        const ExitCode code = options.verb == Verb::train
+                                  ? run_train(options, session, std::move(communicator), build_facts)
+                                  : run_evaluate(options, session, std::move(communicator));
         return static_cast<int>(code);
     } catch (const AgreedError& error) {
         if (session.rank() == 0) log_error_text(error.what());
@@ -77,9 +78,13 @@ int run(int argc, char** argv) {
             tell(command.notes);
             return run_score(command.options);
         });
-    if (command.options.verb == Verb::verify) {
+    const Verb verb = command.options.verb;
+    if (verb == Verb::verify || verb == Verb::report || verb == Verb::status) {
         if (launcher_rank() != 0) return 0;    // under a launcher one process does it for all
-        return run_alone([&] { return run_verify(command.options.verify, command.options.json); });
+        return run_alone([&] {
+            if (verb == Verb::verify) return run_verify(command.options.verify, command.options.json);
+            return verb == Verb::report ? run_report(command.options) : run_status(command.options.show);
+        });
     }
     if (command.options.verb == Verb::export_weights) return run_alone([&] { return run_export(command.options); });
     const DeviceChoice choice = choose_device(command.options);

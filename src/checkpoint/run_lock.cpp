@@ -129,6 +129,17 @@ struct RunLockTaker::Impl {
     }
 };
 
+LockLook look_at_lock(const fs::path& folder, const RunLockTimes& times) {
+    const std::vector<std::int64_t> numbers = list_locks(folder);
+    const auto lock = numbers.empty() ? std::nullopt : read_lock(lock_file(folder, numbers.back()));
+    if (!lock || !lock->holder || lock->holder->released) return {};
+    const LockHolder& holder = *lock->holder;
+    const double now_s = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+    return {holder.describe(), holder.same_machine(LockHolder::self())
+                                   ? process_life(holder.pid, holder.pid_start) == Life::alive
+                                   : now_s - lock->beat_s < times.dead_after_s};
+}
+
 RunLockTaker::RunLockTaker(fs::path folder, RunLockTimes times) : impl_(std::make_unique<Impl>()) {
     impl_->folder = std::move(folder);
     impl_->times = times;

@@ -19,11 +19,13 @@ enum Verbs : unsigned {
     for_export = 8,
     for_score = 16,
     for_verify = 32,
+    for_report = 64,
+    for_status = 128,
     for_data = for_train | for_evaluate,
     for_generating = for_evaluate | for_caption,
     for_computing = for_train | for_evaluate | for_caption,
     for_model = for_computing | for_export,
-    for_all = for_model | for_score | for_verify
+    for_all = for_model | for_score | for_verify | for_report | for_status
 };
 inline unsigned verb_bit(Verb verb) { return 1U << static_cast<unsigned>(verb); }
 
@@ -35,7 +37,7 @@ struct VerbText {
     const char* usage;       // a command a line
     const char* examples;    // likewise
 };
-extern const VerbText verb_texts[6];
+extern const VerbText verb_texts[8];
 const VerbText& text_of(Verb verb);
 // "train", "train and evaluate", ...
 std::string verb_names(unsigned verbs);

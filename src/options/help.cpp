@@ -92,7 +92,7 @@ std::string overview() {
     const auto add_verb = [&](const char* name, const char* summary) {
         text += fmt::format("  {:<10} {}", name, wrapped(summary, 13, 13));
     };
-    add_verb("pack", "make a packed data set of pictures and captions");
+    add_verb("pack", "pack pictures and captions into one file");
     for (const VerbText& verb : verb_texts) add_verb(verb.name, verb.summary);
     text += commands("Examples",
                      "blip_mpi pack coco2014 --out coco.h5\n"

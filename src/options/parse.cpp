@@ -144,6 +144,12 @@ void check_required(const Options& options) {
         case Verb::verify:
             require(!options.verify.path.empty(), "a folder or file", "verify output --deep");
             break;
+        case Verb::report:
+            require(!options.show.runs.empty(), "the folder of a run", "report out");
+            break;
+        case Verb::status:
+            require(!options.show.runs.empty(), "the folder of a run", "status out");
+            break;
     }
 }
 
@@ -165,11 +171,13 @@ std::optional<Verb> take_verb(std::vector<std::string>& arguments) {
     return verb;
 }
 
-// What is neither an option nor a value: pictures of caption, what verify looks at.
+// What is neither an option nor a value: pictures of caption, what verify, report and status look at.
 void take_loose_words(const std::vector<std::string>& words, Options& options) {
     for (const std::string& word : words) {
         if (options.verb == Verb::caption)
             options.images.emplace_back(word);
+        else if (options.verb == Verb::report || (options.verb == Verb::status && options.show.runs.empty()))
+            options.show.runs.emplace_back(word);
         else if (options.verb == Verb::verify && options.verify.path.empty())
             options.verify.path = word;
         else if (options.verb == Verb::verify)

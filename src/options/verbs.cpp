@@ -8,7 +8,7 @@
 
 namespace blip {
 
-const VerbText verb_texts[6] = {
+const VerbText verb_texts[8] = {
     {Verb::train, "train", "train a captioner on a packed data set",
      "Trains a captioner on a packed data set, one MPI rank per processor or device. Run again, the same command goes "
      "on from the newest checkpoint in --output.",
@@ -16,7 +16,7 @@ const VerbText verb_texts[6] = {
      "mpirun -np 8 blip_mpi train --data coco.h5 --init base.pth\n"
      "mpirun -np 8 blip_mpi train --data coco.h5 --epochs 10\n"
      "blip_mpi train --data coco.h5 --init base.pth --dry-run"},
-    {Verb::evaluate, "evaluate", "caption a data set's pictures and score the captions",
+    {Verb::evaluate, "evaluate", "caption and score a data set's pictures",
      "Captions the pictures of a packed data set and scores the captions; writes DIR/result/SPLIT.json and "
      "DIR/evaluate.json.",
      "mpirun -np N blip_mpi evaluate --data FILE --init PATH [--output DIR] [--config FILE] [options]",
@@ -39,7 +39,7 @@ const VerbText verb_texts[6] = {
      "blip_mpi export --from out/best --to blip.safetensors\n"
      "blip_mpi export --from out/best --to blip.pth --dtype bf16\n"
      "blip_mpi export --from out/best --names huggingface --to hf"},
-    {Verb::score, "score", "score any captions: BLEU, METEOR, ROUGE-L and CIDEr",
+    {Verb::score, "score", "score captions: BLEU, METEOR, ROUGE-L, CIDEr",
      "Scores captions as pycocoevalcap does: Bleu_1..4, METEOR, ROUGE_L and CIDEr, without Java. Exit codes: 0 done, "
      "64 "
      "wrong options, 65 bad data, 66 missing files, 74 I/O.",
@@ -47,7 +47,7 @@ const VerbText verb_texts[6] = {
      "blip_mpi score --references refs.json --results results.json\n"
      "blip_mpi score --references refs.json --results r.json --json\n"
      "blip_mpi score --references refs.json --write-cider-df df.json"},
-    {Verb::verify, "verify", "tell whether checkpoints, weights and data are whole",
+    {Verb::verify, "verify", "tell whether checkpoints and data are whole",
      "Tells of each checkpoint of a run, and of its best weights, whether it is good or bad and why. DIR: --output of "
      "a "
      "run, one checkpoint, a best/ folder, a file of weights that blip_mpi wrote, or a packed data set (always read "
@@ -57,6 +57,19 @@ const VerbText verb_texts[6] = {
      "blip_mpi verify out\n"
      "blip_mpi verify out/best --deep\n"
      "blip_mpi verify coco.h5 --json"},
+    {Verb::report, "report", "show runs on a page: curves, scores, pictures",
+     "Writes one page of HTML that needs nothing but itself: what a run is, its curves, times and scores, and pictures "
+     "with their captions; several runs side by side. It may be called while they go on. RUN: --output of a run.",
+     "blip_mpi report RUN [RUN...] [--out FILE] [--data FILE]",
+     "blip_mpi report out\n"
+     "blip_mpi report out1 out2 --out both.html"},
+    {Verb::status, "status", "tell how far a run is",
+     "Tells of a run whether it is going on, its epoch, step, loss, speed, end, last checkpoint, scores and warning. "
+     "On "
+     "any host that sees the folder. RUN: --output of a run.",
+     "blip_mpi status RUN [--watch]",
+     "blip_mpi status out\n"
+     "blip_mpi status out --watch"},
 };
 
 const VerbText& text_of(Verb verb) { return verb_texts[static_cast<std::size_t>(verb)]; }

@@ -47,6 +47,7 @@ struct Trainer::Impl {
     HostMessages& communicator;
     Collectives& collectives;
     std::function<bool()> stop_requested;
+    std::function<void()> evaluated = {};
     const Objective& objective;
 
     Arena arena;
@@ -139,6 +140,8 @@ void Trainer::Impl::start_or_resume() {
         log->event(found ? "resume" : "run", {{"step", state.global_step},
                                               {"ranks", communicator.size()},
                                               {"threads", options.runtime.threads},
+                                              {"last_step", plan.last_step()},
+                                              {"data", std::filesystem::absolute(dataset.path()).string()},
                                               {"identity", run_identity(options, dataset.data_digest())}});
     }
     progress =
@@ -277,6 +280,7 @@ ExitCode Trainer::Impl::run() {
             if (writer.in_flight()) wait_for_save();
             progress->clear();
             if (!evaluation.run(state.epoch - 1, state.global_step, log.get(), stop_requested)) return stop();
+            if (evaluated && communicator.rank() == 0) evaluated();
         }
         if (state.epoch >= options.train.epochs || state.global_step >= plan.last_step()) break;
         BatchFeed feed(dataset, split, options.data, options.augment, options.model.image_size,
@@ -324,10 +328,12 @@ ExitCode Trainer::Impl::run() {
 
 Trainer::Trainer(const Options& options, const std::string& config, const PackedDataset& dataset, const Task& task,
                  ArenaPlacement placement, HostMessages& communicator, Collectives& collectives,
-                 std::function<bool()> stop_requested, std::function<void()> before_publishing)
+                 std::function<bool()> stop_requested, std::function<void()> before_publishing,
+                 std::function<void()> evaluated)
     : impl_(std::make_unique<Impl>(options, config, dataset, task, placement, communicator, collectives,
                                    std::move(stop_requested))) {
     impl_->writer.before_publishing(std::move(before_publishing));
+    impl_->evaluated = std::move(evaluated);
 }
 
 Trainer::~Trainer() = default;

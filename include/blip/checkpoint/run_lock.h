@@ -40,6 +40,14 @@ class RunLock {
     std::unique_ptr<Impl> impl_;
 };
 
+// Who holds the folder's lock, for people; nothing is changed. holder: empty where it was never taken, or released.
+// lives: its process does, on this host; elsewhere, it renewed the lock within dead_after_s. Throws io.
+struct LockLook {
+    std::string holder;
+    bool lives = false;
+};
+LockLook look_at_lock(const std::filesystem::path& folder, const RunLockTimes& times = {});
+
 // One starter's attempts. The holder's death is certain at once if it ran on this host (no such process, or another one
 // of that number), or in an earlier start of the same Slurm job; from another host it shows by missing beats.
 class RunLockTaker {

@@ -124,6 +124,7 @@ struct TrainOptions {
     // vision blocks, counted from the last, that are computed again
     int recomputed_blocks() const { return vit_grad_ckpt ? vit_ckpt_layer : 0; }
     bool evaluate = true;    // after each epoch, on val and test (--no-evaluate)
+    bool report = true;      // report.html after each evaluation (--no-report)
     int log_samples = 3;     // captions printed after each evaluation
     // log.jsonl gets the caption rows that each step trained on (--log-sample-ids); one more message a step
     bool log_sample_ids = false;
@@ -198,7 +199,17 @@ struct VerifyOptions {
     bool operator==(const VerifyOptions&) const = default;
 };
 
-enum class Verb { train, evaluate, caption, export_weights, score, verify };
+// What is shown of runs (the verbs report and status).
+struct ShowOptions {
+    std::vector<std::filesystem::path> runs;       // folders that were --output
+    std::filesystem::path page = "report.html";    // report: what is written
+    int pictures = 4;                              // report: of each kind
+    bool watch = false;                            // status: again and again
+
+    bool operator==(const ShowOptions&) const = default;
+};
+
+enum class Verb { train, evaluate, caption, export_weights, score, verify, report, status };
 
 // One run of the program.
 struct Options {
@@ -218,6 +229,7 @@ struct Options {
     CaptionFileOptions write;
     ScoreOptions score;
     VerifyOptions verify;
+    ShowOptions show;
     // weights to start from: a run's folder or checkpoint, a .pth, .safetensors or Hugging Face folder
     std::filesystem::path init;
     std::vector<std::filesystem::path> images;    // caption: pictures, folders, "-" = a list on standard input

@@ -1,13 +1,20 @@
 // blip_mpi train: checks everything that can be checked before the first step, then trains.
 #include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
+#include <future>
 #include <optional>
+#include <sstream>
 
 #include "blip/base/durable_file.h"
 #include "blip/base/gpu_presence.h"
+#include "blip/base/json.h"
 #include "blip/base/log.h"
+#include "blip/base/version.h"
 #include "blip/checkpoint/init.h"
 #include "blip/checkpoint/run_lock.h"
 #include "blip/comm/nccl/collectives.h"
@@ -19,11 +26,13 @@
 #include "blip/options/parse.h"
 #include "blip/params/arena.h"
 #include "blip/report/progress.h"
+#include "blip/report/run_log.h"
 #include "blip/tasks/caption/task.h"
 #include "blip/train/memory.h"
 #include "blip/train/run_identity.h"
 #include "blip/train/trainer.h"
 #include "src/app/compute.h"
+#include "src/app/report_page.h"
 #include "src/app/startup.h"
 #include "src/app/verbs/verbs.h"
 
@@ -106,9 +115,49 @@ void check_only(const Options& options, const PackedDataset& dataset, HostMessag
     log_info("dry run: everything needed is there and fits together; nothing was trained or written");
 }
 
+// What a line of the log cannot say later: which build made the run.
+void note_build(const std::filesystem::path& output, const char* build) {
+    nlohmann::json facts = {{"version", program_version}};
+    std::istringstream lines(build);
+    for (std::string name, value; lines >> name && std::getline(lines >> std::ws, value);) facts[name] = value;
+    RunLog(output / "log.jsonl").event("build", facts);
+}
+
+// OUTPUT/report.html, made by a thread that only takes time that nobody else wants.
+class ReportInBackground {
+  public:
+    ReportInBackground(const std::filesystem::path& output, const PackedDataset& dataset)
+        : output_(output), dataset_(dataset) {}
+    // Begins a new page, unless the last is still being made.
+    void make() {
+        if (made_.valid() && made_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return;
+        made_ = std::async(std::launch::async, [this] {
+            ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), 19);
+            const std::filesystem::path page = output_ / "report.html";
+            try {
+                write_file_durably(page, report_page({output_}, &dataset_, ShowOptions().pictures));
+            } catch (const std::exception& problem) {
+                log_warning("{} could not be made: {}", page.string(), problem.what());
+            }
+        });
+    }
+    // The page of the whole run.
+    void finish() {
+        if (made_.valid()) made_.wait();
+        make();
+        made_.wait();
+    }
+
+  private:
+    std::filesystem::path output_;
+    const PackedDataset& dataset_;
+    std::future<void> made_;
+};
+
 }    // namespace
 
-ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<Communicator> communicator) {
+ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<Communicator> communicator,
+                   const char* build) {
     const std::string changed = describe_changes(options);
     const int own_cores = set_threads(options, *communicator);
     set_evaluation_batch(options);
@@ -149,10 +198,19 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
         return ExitCode::ok;
     }
     const std::string config = print_config(options);
-    Trainer trainer(options, config, *dataset, captioning.task(), placement, *communicator, collectives, stop_requested,
-                    [&] {
-                        if (lock) lock->check();
-                    });
+    std::optional<ReportInBackground> report;
+    if (communicator->rank() == 0) {
+        note_build(options.checkpoint.output, build);
+        if (options.train.report) report.emplace(options.checkpoint.output, *dataset);
+    }
+    Trainer trainer(
+        options, config, *dataset, captioning.task(), placement, *communicator, collectives, stop_requested,
+        [&] {
+            if (lock) lock->check();
+        },
+        [&] {
+            if (report) report->make();
+        });
     ExitCode code = ExitCode::ok;
     try {
         code = trainer.run();
@@ -161,6 +219,7 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
     } catch (...) {    // before the trainer goes, which waits for a checkpoint that is being written
         abort_job(session);
     }
+    if (report && code == ExitCode::ok) report->finish();
     collectives.finish();
     return code;
 }

@@ -11,7 +11,9 @@
 namespace blip {
 
 // communicator: over all ranks of the session, for host messages; training on GPUs puts NCCL's on top of it.
-ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<Communicator> communicator);
+// build: what the program was built with (base/version.h), for the log.
+ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<Communicator> communicator,
+                   const char* build);
 ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_ptr<Communicator> communicator);
 // session and ranks: nullptr for a process by itself. Collective.
 ExitCode run_caption(Options options, const MpiSession* session, HostMessages* ranks);
@@ -20,5 +22,7 @@ ExitCode run_export(const Options& options);
 ExitCode run_score(const Options& options);
 // json: one JSON object in place of lines.
 ExitCode run_verify(const VerifyOptions& options, bool json);
+ExitCode run_report(const Options& options);
+ExitCode run_status(const ShowOptions& options);
 
 }    // namespace blip

@@ -21,6 +21,12 @@ std::string describe_image(const SplitTables& split, std::int64_t row) {
                        named ? split.files_I[i] : "");
 }
 
+std::pair<std::int64_t, std::int64_t> caption_rows(const SplitTables& split, std::int64_t image_row) {
+    const auto& rows = split.image_index_C;
+    const auto [first, last] = std::equal_range(rows.begin(), rows.end(), static_cast<std::int32_t>(image_row));
+    return {first - rows.begin(), last - rows.begin()};
+}
+
 std::string name_image(const SplitTables& split, std::int64_t row) {
     const auto i = static_cast<std::size_t>(row);
     const std::string& key = split.keys_I[i].text;

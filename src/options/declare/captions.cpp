@@ -1,4 +1,4 @@
-// Declares the options of captions and evaluation, export, score and verify.
+// Declares the options of captions and evaluation, export, score, verify, report and status.
 #include "src/options/declared.h"
 #include "src/options/value.h"
 
@@ -140,6 +140,8 @@ void declare_logging(OptionTable& table, Options& options) {
                  "OUTPUT/profile_rankR.json (chrome://tracing, ui.perfetto.dev); 0 = none",
                  between(0, 100), train.profile_steps, same_run);
     table.flag("no-evaluate", "no evaluation after each epoch", train.evaluate, same_run, false);
+    table.flag("no-report", "no OUTPUT/report.html, which is made in the background after each evaluation",
+               train.report, same_run, false);
 }
 
 }    // namespace
@@ -203,6 +205,14 @@ void declare_score(OptionTable& table, Options& options) {
     table.group("Verification", for_verify);
     table.flag("deep", "read every byte and compare digests", options.verify.deep, command_line_only | often);
     table.flag("json", "print one JSON object", options.json, command_line_only | often);
+
+    ShowOptions& show = options.show;
+    table.group("Report", for_report);
+    table.path("out", "FILE", "the page to write; one that is there is replaced", show.page, command_line_only | often);
+    table.number("pictures", "N", "how many are shown of each kind: best, median, worst, changed most; 0 = none",
+                 between(0, 1000), show.pictures, command_line_only | often);
+    table.group("Status", for_status);
+    table.flag("watch", "again every two seconds, until Ctrl-C", show.watch, command_line_only | often);
 }
 
 }    // namespace blip

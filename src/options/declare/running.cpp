@@ -8,7 +8,11 @@ namespace {
 void declare_files(OptionTable& table, Options& options) {
     table.group("Files", for_data);
     // what is in it is compared by its digest
-    table.path("data", "FILE", "packed data set made by coco_pack", options.data.file, same_run | own_of_rank | often);
+    table
+        .path("data", "FILE",
+              "packed data set made by coco_pack; report: of its pictures, instead of what the run names",
+              options.data.file, same_run | own_of_rank | often)
+        .only_for(for_data | for_report);
     // read by a run that begins
     table
         .path("init", "PATH",

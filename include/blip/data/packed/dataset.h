@@ -69,6 +69,8 @@ std::string describe_image(const SplitTables& split, std::int64_t row);
 std::string describe_caption(const SplitTables& split, std::int64_t row);
 // The same picture for people: "123456 (val2014/COCO_val2014_000000123456.jpg)". The row must exist.
 std::string name_image(const SplitTables& split, std::int64_t row);
+// Rows of the first caption of an image and of the next image's.
+std::pair<std::int64_t, std::int64_t> caption_rows(const SplitTables& split, std::int64_t image_row);
 
 // Read side. Opening reads the tables by HDF5's library, which one thread at a time may call, and checks format,
 // version, bounds and the data digest (over all digests); nothing of the library stays open. Pictures are read with

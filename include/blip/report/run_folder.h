@@ -1,0 +1,24 @@
+// What a run's log.jsonl tells, for the verbs report and status: the steps that count and the other records, whatever
+// was killed, resumed or torn between.
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+namespace blip {
+
+struct RunRecords {
+    // Records of kind "step" as run_log.h has them, ascending by "step", each once: of steps that were done again after
+    // a resume, the last.
+    std::vector<nlohmann::json> steps;
+    std::vector<nlohmann::json> events;    // the others, in the order in which they were written
+    std::size_t unreadable = 0;            // lines that are no record
+};
+
+// Reads FOLDER/log.jsonl. A last line without its end is one that is being written, and left out. Throws missing_input
+// where there is no log, io.
+RunRecords read_run(const std::filesystem::path& folder);
+
+}    // namespace blip

@@ -1,0 +1,73 @@
+// See run_folder.h.
+#include "blip/report/run_folder.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "blip/base/error.h"
+#include "blip/base/file_type.h"
+
+namespace blip {
+
+using nlohmann::json;
+
+namespace {
+
+std::int64_t step_of(const json& record) { return record.value("step", std::int64_t{-1}); }
+
+// Steps are written in order, so that what is dropped or replaced stands at the end.
+void drop_steps_after(std::vector<json>& steps, std::int64_t last) {
+    while (!steps.empty() && step_of(steps.back()) > last) steps.pop_back();
+}
+
+void add_record(RunRecords& records, json record) {
+    const std::string kind = record.value("kind", "");
+    if (kind == "step") {
+        drop_steps_after(records.steps, step_of(record) - 1);
+        records.steps.push_back(std::move(record));
+        return;
+    }
+    // What had been done behind the checkpoint that a run resumes from was lost.
+    if (kind == "run" || kind == "resume") drop_steps_after(records.steps, step_of(record));
+    if (kind == "run") {    // with --fresh it is another run, but for what was noted of its program just before
+        const bool noted = !records.events.empty() && records.events.back().value("kind", "") == "build";
+        records.events.erase(records.events.begin(), records.events.end() - (noted ? 1 : 0));
+    }
+    records.events.push_back(std::move(record));
+}
+
+bool is_record(const json& record) {
+    const auto is = [&](const char* name, auto test) {
+        const auto found = record.find(name);
+        return found != record.end() && test(*found);
+    };
+    return record.is_object() && is("kind", [](const json& value) { return value.is_string(); }) &&
+           (!record.contains("step") || is("step", [](const json& value) { return value.is_number_integer(); }));
+}
+
+}    // namespace
+
+RunRecords read_run(const std::filesystem::path& folder) {
+    const std::filesystem::path file = folder / "log.jsonl";
+    if (file_type_of(file) != std::filesystem::file_type::regular)
+        throw Error(ExitCode::missing_input, "{}: no log.jsonl there: give the folder that was --output of a run",
+                    folder.string());
+    std::ifstream lines(file);
+    if (!lines) throw Error(ExitCode::io, "{}: cannot be read: {}", file.string(), std::strerror(errno));
+    RunRecords records;
+    for (std::string line; std::getline(lines, line);) {
+        if (lines.eof()) break;    // no newline: it is being written
+        json record = json::parse(line, nullptr, false);
+        if (is_record(record))
+            add_record(records, std::move(record));
+        else
+            ++records.unreadable;
+    }
+    if (lines.bad()) throw Error(ExitCode::io, "{}: cannot be read: {}", file.string(), std::strerror(errno));
+    return records;
+}
+
+}    // namespace blip
