@@ -22,7 +22,7 @@ for step, r in log.items():
     assert all(t >= 0 for t in times) and r['forward_ms'] > 0 and r['backward_ms'] > 0, r
     assert sum(times) <= r['step_ms'] * 1.01, r
 kinds = [e['kind'] for e in events[0]]
-assert kinds[0] == 'run' and kinds.count('evaluation') == 2 and kinds.count('checkpoint') == 2 and kinds[-1] == 'stop', kinds
+assert kinds[:2] == ['build', 'run'] and kinds.count('evaluation') == 2 and kinds.count('checkpoint') == 2 and kinds[-1] == 'stop', kinds
 assert events[0][-1]['finished'] and events[0][-1]['peak_memory_bytes'] > 1e6, events[0][-1]" "$out"
 is "$(grep -c '"kind":"step"' "$out/log.jsonl")" 20 "step records"
 grep -q 'data digest\|digest' "$out/log.txt" || fail "log.txt does not say what the run was"

@@ -27,7 +27,8 @@ std::vector<double> losses(const RunRecords& records) {
     return all;
 }
 
-const std::string run = R"({"kind":"run","step":0})" "\n";
+const std::string run = R"({"kind":"run","step":0})"
+                        "\n";
 
 }    // namespace
 
@@ -36,7 +37,9 @@ BOOST_AUTO_TEST_SUITE(run_folder)
 BOOST_AUTO_TEST_CASE(steps_that_were_done_again_count_once) {
     // killed after step 4, resumed from the checkpoint after step 2; killed again within a record
     const RunRecords records = read(run + step(1, 9) + step(2, 8) + step(3, 7) + step(4, 6) +
-                                    R"({"kind":"resume","step":2})" "\n" + step(3, 5) + R"({"kind":"step","st)");
+                                    R"({"kind":"resume","step":2})"
+                                    "\n" +
+                                    step(3, 5) + R"({"kind":"step","st)");
     BOOST_TEST(losses(records) == (std::vector<double>{9, 8, 5}), boost::test_tools::per_element());
     BOOST_TEST(records.events.size() == 2U);
     BOOST_TEST(records.unreadable == 0U);
@@ -46,15 +49,20 @@ BOOST_AUTO_TEST_CASE(steps_that_were_done_again_count_once) {
 }
 
 BOOST_AUTO_TEST_CASE(a_fresh_run_is_another_but_keeps_what_was_noted_of_its_program) {
-    const RunRecords records = read(run + step(1, 9) + R"({"kind":"stop","finished":true})" "\n" +
-                                    R"({"kind":"build","version":"x"})" "\n" + run + step(1, 3));
+    const RunRecords records = read(run + step(1, 9) +
+                                    R"({"kind":"stop","finished":true})"
+                                    "\n" +
+                                    R"({"kind":"build","version":"x"})"
+                                    "\n" +
+                                    run + step(1, 3));
     BOOST_TEST(losses(records) == (std::vector<double>{3}), boost::test_tools::per_element());
     BOOST_REQUIRE(records.events.size() == 2U);
     BOOST_TEST(records.events[0].at("kind") == "build");
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_record_is_counted_and_left_out) {
-    const RunRecords records = read(run + "not JSON\n[1]\n{\"kind\":7}\n{\"kind\":\"step\",\"step\":\"1\"}\n" + step(1, 2));
+    const RunRecords records =
+        read(run + "not JSON\n[1]\n{\"kind\":7}\n{\"kind\":\"step\",\"step\":\"1\"}\n" + step(1, 2));
     BOOST_TEST(records.unreadable == 4U);
     BOOST_TEST(losses(records) == (std::vector<double>{2}), boost::test_tools::per_element());
 }
