@@ -85,6 +85,10 @@ inline constexpr double fused_kernels_bf16 = 4e-3;
 // Gradients that pass through such kernels against autograd's of the operators, in fp32: each side rounds some ten
 // times.
 inline constexpr double fused_gradients = 2e-5;
+// A step over pictures with several captions against the same captions with a picture each: one sum of fp32 products
+// instead of several. The loss relative to itself, gradients to each one's largest.
+inline constexpr double grouped_loss = 1e-6;
+inline constexpr double grouped_gradients = 1e-5;
 // Sums of some ten products of fp32 in another order, relative to the tensor's largest.
 inline constexpr double reordered_sums = 1e-5;
 // Sizes of tensors of a micro-batch of 120 worked out from those of 40 and 80: sums over rows are made in chunks, whose

@@ -65,11 +65,12 @@ void BatchLoader::Impl::prepare(Batch& batch) const {
     const auto outside = [](std::int64_t index, std::size_t count) {
         return index < 0 || static_cast<std::size_t>(index) >= count;
     };
-    bool wrong = request.image_of_caption.size() != request.captions.size() ||
-                 (!request.augment_keys.empty() && request.augment_keys.size() != request.images.size());
+    bool wrong =
+        (request.images.empty() ? !request.captions.empty() : request.captions.size() % request.images.size() != 0) ||
+        (!request.augment_keys.empty() && request.augment_keys.size() != request.images.size());
     for (const auto image : request.images) wrong |= outside(image, split.keys_I.size());
-    for (const auto caption : request.captions) wrong |= outside(caption, split.lengths_C.size());
-    for (const auto image : request.image_of_caption) wrong |= outside(image, request.images.size());
+    for (const auto caption : request.captions)
+        wrong |= caption != no_caption && outside(caption, split.lengths_C.size());
     if (wrong) throw Error(ExitCode::internal, "batch request {} does not fit split {}", request.tag, split.name);
 
     batch.image_size = image_size;
@@ -79,8 +80,9 @@ void BatchLoader::Impl::prepare(Batch& batch) const {
     else
         batch.images_I3SS.resize(request.images.size() * 3 * side * side);
     for (const auto caption : request.captions)
-        batch.token_count =
-            std::max(batch.token_count, static_cast<int>(split.lengths_C[static_cast<std::size_t>(caption)]));
+        if (caption != no_caption)
+            batch.token_count =
+                std::max(batch.token_count, static_cast<int>(split.lengths_C[static_cast<std::size_t>(caption)]));
     batch.tokens_CT.resize(request.captions.size() * static_cast<std::size_t>(batch.token_count));
     batch.lengths_C.resize(request.captions.size());
 }
@@ -133,9 +135,10 @@ void BatchLoader::Impl::load_captions(Batch& batch) const {
     const auto width = static_cast<std::size_t>(batch.token_count);
     for (std::size_t c = 0; c < batch.request.captions.size(); ++c) {
         const std::int64_t row = batch.request.captions[c];
+        if (row == no_caption) continue;
         dataset.verify_caption(split, row);
         if (split.image_index_C[static_cast<std::size_t>(row)] !=
-            batch.request.images[static_cast<std::size_t>(batch.request.image_of_caption[c])])
+            batch.request.images[c / batch.request.captions_per_image()])
             throw Error(ExitCode::internal, describe_caption(split, row) + " was paired with another image");
         std::copy_n(split.tokens(row), width, batch.tokens_CT.begin() + static_cast<std::ptrdiff_t>(c * width));
         batch.lengths_C[c] = split.lengths_C[static_cast<std::size_t>(row)];

@@ -39,14 +39,8 @@ at::Tensor borrow(const std::shared_ptr<Batch>& owner, Values& values, at::IntAr
 FedBatch feed_captions(Batch&& batch, c10::Device device) {
     FedBatch fed;
     fed.batch = std::move(batch);
-    const BatchRequest& request = fed.batch.request;
-    const auto captions = static_cast<std::int64_t>(request.captions.size());
-    if (captions == 0) return fed;
-    fed.tokens_CT = to_device(fed.batch.tokens_CT, {captions, fed.batch.token_count}, device);
-    bool one_each = request.images.size() == request.captions.size();
-    for (std::size_t c = 0; one_each && c < request.image_of_caption.size(); ++c)
-        one_each = request.image_of_caption[c] == static_cast<std::int64_t>(c);
-    if (!one_each) fed.image_of_caption_C = to_device(request.image_of_caption, {captions}, device);
+    const auto captions = static_cast<std::int64_t>(fed.batch.request.captions.size());
+    if (captions > 0) fed.tokens_CT = to_device(fed.batch.tokens_CT, {captions, fed.batch.token_count}, device);
     return fed;
 }
 
@@ -90,7 +84,7 @@ class AheadFeed {
         if (!fed) return fed;
         const c10::Stream compute = guard_.getStream(device_);
         queued_.block(compute);    // before the next batch records it anew
-        for (const at::Tensor* tensor : {&fed->images_I3SS, &fed->tokens_CT, &fed->image_of_caption_C})
+        for (const at::Tensor* tensor : {&fed->images_I3SS, &fed->tokens_CT})
             if (tensor->defined()) tensor->record_stream(compute);
         batches_.look_ahead();
         return fed;

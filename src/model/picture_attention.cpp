@@ -1,7 +1,7 @@
 // See picture_attention.h. The bias is a further column of the weights, and each token of a picture has a one there.
 // Gradients of the pictures come from all layers' products at once: what is multiplied is gathered until the last layer
 // is done, so that they are summed in the product and rounded once. Legend: h heads, d = H/h, Q = T * h queries of a
-// caption, A tokens of a picture and B its width, both with what is added to them.
+// caption, A tokens of a picture and B its width, both with what is added to them; captions lie picture by picture.
 #include "src/model/picture_attention.h"
 
 #include <ATen/ops/_softmax_backward_data.h>
@@ -34,11 +34,11 @@ std::int64_t padded(std::int64_t size, const at::Tensor& x) {
 }
 
 // [..., W] with a one behind, then zeros.
-at::Tensor with_one(const at::Tensor& x_CNW) {
-    const std::int64_t tokens = x_CNW.size(1), width = x_CNW.size(2);
-    at::Tensor y = at::zeros({x_CNW.size(0), padded(tokens, x_CNW), padded(width + 1, x_CNW)}, x_CNW.options());
+at::Tensor with_one(const at::Tensor& x_INW) {
+    const std::int64_t tokens = x_INW.size(1), width = x_INW.size(2);
+    at::Tensor y = at::zeros({x_INW.size(0), padded(tokens, x_INW), padded(width + 1, x_INW)}, x_INW.options());
     const at::Tensor real = y.narrow(1, 0, tokens);
-    real.narrow(2, 0, width).copy_(x_CNW);
+    real.narrow(2, 0, width).copy_(x_INW);
     real.select(2, width).fill_(1);
     return y;
 }
@@ -60,18 +60,27 @@ at::Tensor by_head(const at::Tensor& rows, std::int64_t heads, std::int64_t widt
 }    // namespace
 
 struct PictureAttention::State {
-    at::Tensor pictures_CAB, weight_PhdB;
+    at::Tensor pictures_IAB, weight_PhdB;
     std::int64_t layers = 0, heads = 0, tokens = 0;    // tokens: of a picture
     // For backward: what each part's gradient of the pictures is a product of, and the weights' gradient in fp32.
     at::Tensor of_pictures_CPQA, of_queries_CPQB, weight_gradient_PhdB;
 
-    std::int64_t width() const { return pictures_CAB.size(2); }
-    at::Tensor pictures_CBA() const { return pictures_CAB.transpose(1, 2); }
-    void make_room(std::int64_t queries) {
+    std::int64_t width() const { return pictures_IAB.size(2); }
+    // Rows of all captions of a picture, [C, ..., x] as [I, rows, x]: a view.
+    at::Tensor by_picture(const at::Tensor& rows) const { return rows.view({pictures_IAB.size(0), -1, rows.size(-1)}); }
+    // [C, Q, B] times the caption's picture, [C, Q, A]; and [C, Q, A] -> [C, Q, B].
+    at::Tensor times_picture_transposed(const at::Tensor& rows_CQB) const {
+        return at::bmm(by_picture(rows_CQB), pictures_IAB.transpose(1, 2))
+            .view({rows_CQB.size(0), rows_CQB.size(1), pictures_IAB.size(1)});
+    }
+    at::Tensor times_picture(const at::Tensor& rows_CQA) const {
+        return at::bmm(by_picture(rows_CQA), pictures_IAB).view({rows_CQA.size(0), rows_CQA.size(1), width()});
+    }
+    void make_room(std::int64_t captions, std::int64_t queries) {
         if (of_pictures_CPQA.defined()) return;
-        const std::int64_t captions = pictures_CAB.size(0), parts = 2 * layers;
-        of_pictures_CPQA = at::empty({captions, parts, queries, pictures_CAB.size(1)}, pictures_CAB.options());
-        of_queries_CPQB = at::empty({captions, parts, queries, width()}, pictures_CAB.options());
+        const std::int64_t parts = 2 * layers;
+        of_pictures_CPQA = at::empty({captions, parts, queries, pictures_IAB.size(1)}, pictures_IAB.options());
+        of_queries_CPQB = at::empty({captions, parts, queries, width()}, pictures_IAB.options());
     }
     // Row-wise: [C, T, h * d] times the part's weights, [C, Q, B].
     at::Tensor times_weight(const at::Tensor& rows_CTH, std::int64_t part) const {
@@ -132,11 +141,11 @@ struct Attended {
 Attended attended(const State& state, std::int64_t layer, const at::Tensor& query_CTH, const DropoutDraw& draw) {
     Attended made;
     made.shifted_CQB = state.times_weight(query_CTH, 2 * layer);
-    at::Tensor scores_CQA = at::bmm(made.shifted_CQB, state.pictures_CBA());
+    at::Tensor scores_CQA = state.times_picture_transposed(made.shifted_CQB);
     const AttentionProbabilities probabilities = probabilities_of(scores_CQA, state, draw);
     made.probabilities_CQA = probabilities.whole;
     made.dropped_CQA = probabilities.dropped;
-    made.gathered_CQB = at::bmm(made.dropped_CQA, state.pictures_CAB);
+    made.gathered_CQB = state.times_picture(made.dropped_CQA);
     made.context_CTH = state.times_weight_transposed(made.gathered_CQB, 2 * layer + 1);
     return made;
 }
@@ -155,13 +164,13 @@ std::shared_ptr<State> kept_state(AutogradContext& context) {
 
 // Its backward pass comes after those of all layers, which leave their parts in the state.
 struct Pictures : torch::autograd::Function<Pictures> {
-    static at::Tensor forward(AutogradContext* context, const at::Tensor& pictures_CNW, const at::Tensor& weight,
+    static at::Tensor forward(AutogradContext* context, const at::Tensor& pictures_INW, const at::Tensor& weight,
                               const at::Tensor& bias, const std::shared_ptr<State>& state) {
         context->set_materialize_grads(false);
         context->save_for_backward({weight, bias});
         keep_state(*context, state);
-        context->saved_data["width"] = pictures_CNW.size(2);
-        return at::empty({0}, pictures_CNW.options());
+        context->saved_data["width"] = pictures_INW.size(2);
+        return at::empty({0}, pictures_INW.options());
     }
     static variable_list backward(AutogradContext* context, const variable_list&) {
         const std::shared_ptr<State> state = kept_state(*context);
@@ -169,9 +178,9 @@ struct Pictures : torch::autograd::Function<Pictures> {
         const variable_list leaves = context->get_saved_variables();
         at::Tensor of_pictures;
         if (context->needs_input_grad(0)) {
-            const at::Tensor gradient_CAB =
-                at::bmm(state->of_pictures_CPQA.flatten(1, 2).transpose(1, 2), state->of_queries_CPQB.flatten(1, 2));
-            of_pictures = gradient_CAB.narrow(1, 0, state->tokens).narrow(2, 0, width).contiguous();
+            const at::Tensor gradient_IAB = at::bmm(state->by_picture(state->of_pictures_CPQA).transpose(1, 2),
+                                                    state->by_picture(state->of_queries_CPQB));
+            of_pictures = gradient_IAB.narrow(1, 0, state->tokens).narrow(2, 0, width).contiguous();
         }
         const at::Tensor of_weights = state->weight_gradient_PhdB.flatten(0, 2);
         for (std::size_t i = 0; i < leaves.size(); ++i) {
@@ -188,7 +197,7 @@ struct Attend : torch::autograd::Function<Attend> {
     static at::Tensor forward(AutogradContext* context, const at::Tensor& query_CTH, const at::Tensor&,
                               const std::shared_ptr<State>& state, std::int64_t layer, const DropoutDraw& draw) {
         const Attended made = attended(*state, layer, query_CTH, draw);
-        state->make_room(made.shifted_CQB.size(1));
+        state->make_room(made.shifted_CQB.size(0), made.shifted_CQB.size(1));
         state->of_queries_CPQB.select(1, 2 * layer).copy_(made.shifted_CQB);
         state->of_pictures_CPQA.select(1, 2 * layer + 1).copy_(made.dropped_CQA);
         context->save_for_backward({query_CTH, made.probabilities_CQA, made.gathered_CQB});
@@ -206,10 +215,10 @@ struct Attend : torch::autograd::Function<Attend> {
         state->set_weight_gradient(value, of_context_CTH, gathered_CQB);
         const at::Tensor of_gathered_CQB = state->times_weight(of_context_CTH, value);
         state->of_queries_CPQB.select(1, value).copy_(of_gathered_CQB);
-        const at::Tensor of_scores_CQA =
-            gradient_of_scores(at::bmm(of_gathered_CQB, state->pictures_CBA()), whole_CQA, *state, kept_draw(*context));
+        const at::Tensor of_scores_CQA = gradient_of_scores(state->times_picture_transposed(of_gathered_CQB), whole_CQA,
+                                                            *state, kept_draw(*context));
         state->of_pictures_CPQA.select(1, key).copy_(of_scores_CQA);
-        const at::Tensor of_shifted_CQB = at::bmm(of_scores_CQA, state->pictures_CAB);
+        const at::Tensor of_shifted_CQB = state->times_picture(of_scores_CQA);
         state->set_weight_gradient(key, query_CTH, of_shifted_CQB);
         return {state->times_weight_transposed(of_shifted_CQB, key), at::Tensor(), at::Tensor(), at::Tensor(),
                 at::Tensor()};
@@ -218,18 +227,18 @@ struct Attend : torch::autograd::Function<Attend> {
 
 }    // namespace
 
-PictureAttention::PictureAttention(const at::Tensor& pictures_CNW, const at::Tensor& weight_PHW,
+PictureAttention::PictureAttention(const at::Tensor& pictures_INW, const at::Tensor& weight_PHW,
                                    const at::Tensor& bias_PH, std::int64_t layers, std::int64_t heads)
     : state_(std::make_shared<State>()) {
-    const at::Tensor weight_RW = weight_PHW.detach().view({-1, pictures_CNW.size(2)});
+    const at::Tensor weight_RW = weight_PHW.detach().view({-1, pictures_INW.size(2)});
     const at::Tensor weight_RB = with_bias(weight_RW, bias_PH.detach().view(-1));
-    state_->pictures_CAB = with_one(pictures_CNW.detach());
+    state_->pictures_IAB = with_one(pictures_INW.detach());
     state_->weight_PhdB = weight_RB.view({2 * layers, heads, -1, weight_RB.size(1)});
     state_->layers = layers;
     state_->heads = heads;
-    state_->tokens = pictures_CNW.size(1);
-    if (wants_gradient(pictures_CNW) || wants_gradient(weight_PHW))
-        in_graph_ = Pictures::apply(pictures_CNW, weight_PHW, bias_PH, state_);
+    state_->tokens = pictures_INW.size(1);
+    if (wants_gradient(pictures_INW) || wants_gradient(weight_PHW))
+        in_graph_ = Pictures::apply(pictures_INW, weight_PHW, bias_PH, state_);
 }
 
 at::Tensor PictureAttention::attend(std::int64_t layer, const at::Tensor& query_CTH, DropoutMasks& dropout) const {

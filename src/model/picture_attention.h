@@ -1,5 +1,6 @@
 // Cross-attention of captions to the tokens of their pictures, for passes over whole captions. A caption has far fewer
-// tokens than a picture, so keys and values of a picture's tokens are never made. By associativity (as DeepSeek-AI,
+// tokens than a picture, so keys and values of a picture's tokens are never made, and several captions of a picture are
+// further queries over its tokens. By associativity (as DeepSeek-AI,
 // "DeepSeek-V2", 2024, section 2.1.2, does it for decoding):
 //     scores  = q . (Wk x + bk)      = (Wk^T q) . x + q . bk
 //     context = sum of p (Wv x + bv) = Wv (sum of p x) + bv (sum of p)
@@ -15,14 +16,16 @@
 
 namespace blip {
 
-// Legend: C captions, T tokens of a caption, N tokens of a picture, W vision width, H hidden, P parts = 2 * layers.
+// Legend: I pictures, C captions (as many of each picture), T tokens of a caption, N tokens of a picture, W vision
+// width, H hidden, P parts = 2 * layers.
 class PictureAttention {
   public:
-    // pictures: of each caption. weight, bias: Wk and bk of the first layer, then its Wv and bv, those of the second
+    // weight, bias: Wk and bk of the first layer, then its Wv and bv, those of the second
     // layer, and so on; where they are leaves that want gradients, backward adds these to them.
-    PictureAttention(const at::Tensor& pictures_CNW, const at::Tensor& weight_PHW, const at::Tensor& bias_PH,
+    PictureAttention(const at::Tensor& pictures_INW, const at::Tensor& weight_PHW, const at::Tensor& bias_PH,
                      std::int64_t layers, std::int64_t heads);
-    // One call for each layer. query: [C, T, H], contiguous. Returns the context, of the same shape.
+    // One call for each layer. query: [C, T, H], contiguous, picture by picture; C a multiple of I. Returns the
+    // context, of the same shape.
     at::Tensor attend(std::int64_t layer, const at::Tensor& query_CTH, DropoutMasks& dropout) const;
 
     struct State;

@@ -115,11 +115,10 @@ at::Tensor TextDecoder::feed_forward(const Weights& weights, const Layer& layer,
 }
 
 at::Tensor TextDecoder::forward(const Weights& weights, const at::Tensor& tokens_CT, const at::Tensor& image_embeds_INW,
-                                const at::Tensor& image_of_caption_C, DropoutMasks& dropout) const {
+                                DropoutMasks& dropout) const {
     at::Tensor x = embed(weights, tokens_CT, 0, dropout);
-    const PictureAttention pictures(
-        image_of_caption_C.defined() ? image_embeds_INW.index_select(0, image_of_caption_C) : image_embeds_INW,
-        joined_.cross.weight(weights), joined_.cross.bias(weights), static_cast<std::int64_t>(layers_.size()), heads_);
+    const PictureAttention pictures(image_embeds_INW, joined_.cross.weight(weights), joined_.cross.bias(weights),
+                                    static_cast<std::int64_t>(layers_.size()), heads_);
     for (std::size_t i = 0; i < layers_.size(); ++i) {
         const Layer& layer = layers_[i];
         const std::vector<at::Tensor> own = joined_.self[i].by_head(weights, x, 3, heads_, HeadMemory::own);

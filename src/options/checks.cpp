@@ -97,6 +97,18 @@ Found check_caption_files(const Options& options, const std::set<std::string>& f
     return std::nullopt;
 }
 
+// Both batches count captions, and hold whole pictures.
+Found check_captions_per_picture(const TrainOptions& train) {
+    const int each = train.captions_per_picture;
+    if (train.micro_batch % each == 0 && train.global_batch % each == 0) return std::nullopt;
+    const int micro = std::max(train.micro_batch / each, 1) * each;
+    const int global = std::max(train.global_batch / micro, 1) * micro;
+    return Inconsistency{fmt::format("--captions-per-picture {} needs batches of whole pictures: --global-batch {} and "
+                                     "--micro-batch {} count captions; --global-batch {} --micro-batch {} would do",
+                                     each, train.global_batch, train.micro_batch, global, micro),
+                         {"captions-per-picture", "micro-batch", "global-batch"}};
+}
+
 Found check_training(const Options& options, bool depth_known) {
     if (const Found found = check_recomputation(options.train, depth_known ? options.model.vision_depth : 0))
         return found;
@@ -106,6 +118,7 @@ Found check_training(const Options& options, bool depth_known) {
                              {"min-lr", "init-lr"}};
     if (options.measure && !options.dry_run)
         return Inconsistency{"--measure goes with --dry-run: a run measures itself", {"measure", "dry-run"}};
+    if (const Found found = check_captions_per_picture(options.train)) return found;
     return check_divides("micro-batch", options.train.micro_batch, "global-batch", options.train.global_batch);
 }
 

@@ -18,20 +18,23 @@ namespace blip {
 namespace {
 
 // Of the first epoch: the one whose longest caption is longest, of these the one with the most tokens.
-MicroBatch longest_micro_batch(const SplitTables& split, const TrainOptions& options) {
-    const ShardSampler epoch(split.caption_count(), options.global_batch, options.micro_batch, options.seed, 0, 1);
-    MicroBatch found;
+BatchRequest longest_micro_batch(const SplitTables& split, const Objective& objective, const TrainOptions& options) {
+    const StepPlan plan(split, objective, options, 0, 1);
+    const ShardSampler& epoch = plan.sampler();
+    BatchRequest found;
     std::pair<std::int64_t, std::int64_t> most{-1, -1};
     for (std::int64_t step = 0; step < epoch.steps_per_epoch(); ++step) {
-        for (MicroBatch& micro : epoch.micro_batches(0, step)) {
+        for (const MicroBatch& micro : epoch.micro_batches(0, step)) {
+            BatchRequest request = objective.units().request(micro, 0);
             std::pair<std::int64_t, std::int64_t> own{0, 0};
-            for (const std::int64_t caption : micro.samples) {
+            for (const std::int64_t caption : request.captions) {
+                if (caption == no_caption) continue;
                 const std::int64_t length = split.lengths_C[static_cast<std::size_t>(caption)];
                 own = {std::max(own.first, length), own.second + length};
             }
             if (own <= most) continue;
             most = own;
-            found = std::move(micro);
+            found = std::move(request);
         }
     }
     return found;
@@ -44,7 +47,7 @@ struct Measured {
 
 // What the second of two steps took.
 Measured measure_own(const Options& options, const SplitTables& split, const PackedDataset& dataset, const Task& task,
-                     const StepPlan& whole, const MicroBatch& longest, ArenaPlacement placement,
+                     const StepPlan& whole, const BatchRequest& longest, ArenaPlacement placement,
                      HostMessages& communicator, Collectives& collectives) {
     // a micro-batch for every rank that has one
     TrainOptions one_each = options.train;
@@ -61,7 +64,7 @@ Measured measure_own(const Options& options, const SplitTables& split, const Pac
                    placement.device,
                    [&, left = steps * plan.sampler().micro_batch_count()]() mutable -> std::optional<BatchRequest> {
                        if (left-- == 0) return std::nullopt;
-                       return request_of(split, longest, options.train.seed, 0);
+                       return longest;
                    });
     StepRecord record;
     for (TrainState state; state.global_step < steps; ++state.global_step)
@@ -106,12 +109,13 @@ void measure_run(const Options& options, const PackedDataset& dataset, const Tas
                  HostMessages& communicator, Collectives& collectives) {
     const SplitTables& split = dataset.split("train");
     const StepPlan whole(split, task.objective, options.train, communicator.rank(), communicator.size());
-    const MicroBatch longest = longest_micro_batch(split, options.train);
+    const BatchRequest longest = longest_micro_batch(split, task.objective, options.train);
     const Measured most = most_of_all(
         measure_own(options, split, dataset, task, whole, longest, placement, communicator, collectives), communicator);
     std::int32_t tokens = 0;
-    for (const std::int64_t caption : longest.samples)
-        tokens = std::max<std::int32_t>(tokens, split.lengths_C[static_cast<std::size_t>(caption)]);
+    for (const std::int64_t caption : longest.captions)
+        if (caption != no_caption)
+            tokens = std::max<std::int32_t>(tokens, split.lengths_C[static_cast<std::size_t>(caption)]);
     const std::int64_t steps = whole.last_step();
     log_info(
         "measured: a micro-batch of {} captions of up to {} tokens takes {:.3g} s, a step {:.3g} s on the slowest "

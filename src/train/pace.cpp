@@ -28,7 +28,7 @@ Pace::Pace(std::int64_t first_step, std::int64_t last_step, bool measure_peak, A
     for (const nlohmann::json& rank : all_gather_json(communicator, own, "matrix peak")) peak_ += rank.get<double>();
 }
 
-void Pace::step_done(std::int64_t step, const std::function<double()>& step_flops, int global_batch, RunLog& log) {
+void Pace::step_done(std::int64_t step, const std::function<double()>& step_flops, std::int64_t captions, RunLog& log) {
     if (step == first_step_ + 1) start_ = Clock::now();
     if (step != first_step_ + watched_steps || step == last_step_) return;
     const double step_s = std::chrono::duration<double>(Clock::now() - start_).count() / (watched_steps - 1);
@@ -46,7 +46,8 @@ void Pace::step_done(std::int64_t step, const std::function<double()>& step_flop
     log_info(
         "{:.3g} s a step, {:.1f} pairs/s{}; the remaining {} steps end in {}, at {:%a %H:%M}, and evaluations come on "
         "top",
-        step_s, global_batch / step_s, share, last_step_ - step, format_duration(left_s), fmt::localtime(end));
+        step_s, static_cast<double>(captions) / step_s, share, last_step_ - step, format_duration(left_s),
+        fmt::localtime(end));
 }
 
 }    // namespace blip

@@ -20,7 +20,7 @@ class Pace {
 
     // On rank 0, when a step is known to be done. step_flops gives the floating-point operations of a mean step, over
     // all ranks.
-    void step_done(std::int64_t step, const std::function<double()>& step_flops, int global_batch, RunLog& log);
+    void step_done(std::int64_t step, const std::function<double()>& step_flops, std::int64_t captions, RunLog& log);
 
   private:
     std::int64_t first_step_, last_step_;

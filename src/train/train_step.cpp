@@ -5,8 +5,10 @@
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <iterator>
 
 #include "blip/base/error.h"
 #include "blip/base/phase.h"
@@ -64,8 +66,9 @@ RunningStep TrainStep::run(BatchFeed& feed, const TrainState& state, double lr,
     const c10::Device device = arena_.placement().device;
     RunningStep running(device);
     StepRecord& record = running.outcome_.record;
-    record.tokens = plan_.global_weight(state.epoch, state.step_in_epoch);
-    record.samples = options_.global_batch;
+    const StepPlan::Global global = plan_.global(state.epoch, state.step_in_epoch);
+    record.tokens = global.weight;
+    record.samples = global.captions;
     record.lr = lr;
     record.epoch = state.epoch;
     record.step = state.global_step + 1;
@@ -91,8 +94,8 @@ RunningStep TrainStep::run(BatchFeed& feed, const TrainState& state, double lr,
         loss.backward();
         running.micro_batches_.push_back(point_now(device));
         loss_sum.add_(loss.detach());
-        const std::vector<std::int64_t>& rows = fed->batch.request.captions;
-        running.outcome_.samples.insert(running.outcome_.samples.end(), rows.begin(), rows.end());
+        std::ranges::copy_if(fed->batch.request.captions, std::back_inserter(running.outcome_.samples),
+                             [](std::int64_t row) { return row != no_caption; });
     }
     enter_phase(Phase::updating);
     reducer_.finish();

@@ -97,9 +97,10 @@ struct Trainer::Impl {
     }
 
     double mean_step_flops() const {
+        const TrainingUnits& units = objective.units();
         double all = 0;
-        for (std::int64_t caption = 0; caption < split.caption_count(); ++caption) all += objective.flops(caption);
-        return all / static_cast<double>(split.caption_count()) * options.train.global_batch;
+        for (std::int64_t unit = 0; unit < units.count(); ++unit) all += objective.flops(units.captions(0, unit));
+        return all / static_cast<double>(units.count()) * options.train.global_batch / units.captions_per_unit();
     }
 
     ExitCode run();
@@ -181,7 +182,7 @@ void Trainer::Impl::settle() {
     record.gradient_norm = std::sqrt(all.gradient_square_sum);
     log->step(record);
     pace->step_done(
-        record.step, [this] { return mean_step_flops(); }, options.train.global_batch, *log);
+        record.step, [this] { return mean_step_flops(); }, record.samples, *log);
     const std::int64_t steps = plan.sampler().steps_per_epoch();
     progress->update(record.step,
                      {fmt::format("epoch {}/{}  step {}/{}  {}", record.epoch + 1, options.train.epochs,

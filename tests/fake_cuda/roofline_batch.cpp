@@ -105,17 +105,19 @@ Part backward_part(std::uint64_t sequence, const Boundaries& begin) {
 
 }    // namespace
 
-MicroBatch BaseModel::record(std::int64_t captions) const {
+MicroBatch BaseModel::record(std::int64_t captions, std::int64_t captions_per_picture) const {
     const Impl& model = *impl_;
-    if (captions <= 0 || captions % 10 != 0) fail("a micro-batch to record has tens of captions");
+    if (captions <= 0 || captions % 10 != 0 || captions % captions_per_picture != 0)
+        fail("a micro-batch to record has tens of captions and whole pictures");
     const ModelOptions& shape = model.options.model;
     const auto on_device = at::TensorOptions().device(model.placement.device);
-    const at::Tensor images = at::empty({captions, 3, shape.image_size, shape.image_size}, on_device.dtype(at::kByte));
+    const at::Tensor images =
+        at::empty({captions / captions_per_picture, 3, shape.image_size, shape.image_size}, on_device.dtype(at::kByte));
     const at::Tensor tokens = at::empty({captions, longest_caption}, on_device.dtype(at::kLong));
     DropoutMasks dropout(model.options.loss.dropout, 1);
 
     fake_cuda::begin_record(false);
-    at::Tensor loss = caption_loss(model.captioner, model.arena.weights(), images, tokens, {}, some_tokens(captions),
+    at::Tensor loss = caption_loss(model.captioner, model.arena.weights(), images, tokens, some_tokens(captions),
                                    model.options.loss.label_smoothing, dropout) *
                       0.5;
     std::vector<Operation> forward = fake_cuda::end_record();

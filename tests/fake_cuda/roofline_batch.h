@@ -36,9 +36,9 @@ class BaseModel {
     ~BaseModel();
     BaseModel(const BaseModel&) = delete;
 
-    // One picture and caption each. The update of the weights is not in it. captions: a multiple of ten (see
-    // trained_tokens_of_ten in the source).
-    MicroBatch record(std::int64_t captions) const;
+    // So many captions of each picture. The update of the weights is not in it. captions: a multiple of ten (see
+    // trained_tokens_of_ten in the source) and of captions_per_picture.
+    MicroBatch record(std::int64_t captions, std::int64_t captions_per_picture = 1) const;
 
   private:
     struct Impl;

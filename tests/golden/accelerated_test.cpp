@@ -29,7 +29,7 @@ Pass run(const GoldenModel& model, int recomputed_blocks = 0) {
     const Weights& weights = model.arena.weights();
     model.arena.flat_gradients().zero_();
     DropoutMasks none = DropoutMasks::none();
-    const at::Tensor loss = caption_loss(model.captioner, weights, images, tokens, {},
+    const at::Tensor loss = caption_loss(model.captioner, weights, images, tokens,
                                          trained_tokens(to_vector(tokens), to_vector(mask.sum(1)), 4), label_smoothing,
                                          none, {}, recomputed_blocks);
     loss.backward();

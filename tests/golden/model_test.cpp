@@ -65,8 +65,7 @@ double teacher_forced(const GoldenModel& model, const at::Tensor& picture_13SS, 
     const Weights& weights = model.arena.weights();
     DropoutMasks none = DropoutMasks::none();
     const at::Tensor embeds = model.captioner.vision().forward(weights, picture_13SS);
-    const at::Tensor hidden =
-        model.captioner.text().forward(weights, at::tensor(tokens).unsqueeze(0), embeds, {}, none);
+    const at::Tensor hidden = model.captioner.text().forward(weights, at::tensor(tokens).unsqueeze(0), embeds, none);
     const at::Tensor log_p = at::log_softmax(model.captioner.text().head(weights, hidden[0]).to(at::kDouble), -1);
     double sum = 0;
     for (std::size_t t = prompt_length; t < tokens.size(); ++t)
@@ -122,7 +121,7 @@ BOOST_AUTO_TEST_CASE(forward_and_gradients, *boost::unit_test::precondition(has_
     BOOST_TEST(of_embeds <= tolerance::image_embeds);
 
     DropoutMasks none = DropoutMasks::none();
-    const at::Tensor hidden = model->captioner.text().forward(weights, tokens, embeds, {}, none);
+    const at::Tensor hidden = model->captioner.text().forward(weights, tokens, embeds, none);
     const at::Tensor mask = expected.tensor("attention_mask");
     const std::int64_t real = mask[0].sum().item<std::int64_t>();
     const at::Tensor logits = model->captioner.text().head(weights, hidden[0]);
@@ -131,7 +130,7 @@ BOOST_AUTO_TEST_CASE(forward_and_gradients, *boost::unit_test::precondition(has_
     BOOST_TEST(of_logits <= tolerance::logits);
 
     const TrainedTokens trained = trained_tokens(to_vector(tokens), to_vector(mask.sum(1)), 4);
-    const at::Tensor loss = caption_loss(model->captioner, weights, images, tokens, {}, trained, label_smoothing, none);
+    const at::Tensor loss = caption_loss(model->captioner, weights, images, tokens, trained, label_smoothing, none);
     const double of_loss = relative_difference(loss.detach().view({1}), expected.tensor("loss"));
     BOOST_TEST(of_loss <= tolerance::loss);
 
@@ -152,11 +151,10 @@ BOOST_AUTO_TEST_CASE(forward_and_gradients, *boost::unit_test::precondition(has_
         const double size = (its_error - own_error) / (mean_of(by_16) - mean_of(by_8));
         std::vector<double> missing;
         for (std::size_t i = 0; i < by_8.size(); ++i) missing.push_back(size * (by_16[i] - by_8[i]));
-        const at::Tensor rows =
-            model->captioner.text()
-                .forward(weights, tokens, model->captioner.vision().forward(weights, images), {}, none)
-                .view({-1, hidden.size(2)})
-                .index_select(0, at::tensor(trained.positions));
+        const at::Tensor rows = model->captioner.text()
+                                    .forward(weights, tokens, model->captioner.vision().forward(weights, images), none)
+                                    .view({-1, hidden.size(2)})
+                                    .index_select(0, at::tensor(trained.positions));
         (at::logsumexp(model->captioner.text().head(weights, rows), -1) * at::tensor(missing).to(at::kFloat))
             .mean()
             .backward();
@@ -204,7 +202,7 @@ BOOST_AUTO_TEST_CASE(bf16_stays_near_the_reference, *boost::unit_test::precondit
     const at::Tensor tokens = expected.tensor("input_ids"), mask = expected.tensor("attention_mask");
     const TrainedTokens trained = trained_tokens(to_vector(tokens), to_vector(mask.sum(1)), 4);
     DropoutMasks none = DropoutMasks::none();
-    const at::Tensor loss = caption_loss(model->captioner, arena.weights(), expected.tensor("images_u8"), tokens, {},
+    const at::Tensor loss = caption_loss(model->captioner, arena.weights(), expected.tensor("images_u8"), tokens,
                                          trained, label_smoothing, none);
     loss.backward();
     double difference = 0, whole = 0;
@@ -254,7 +252,7 @@ BOOST_AUTO_TEST_CASE(adamw_curve,
         reducer.arm();
         const at::Tensor loss = caption_loss(model->captioner, model->arena.weights(),
                                              squashed_images(files, model->captioner.options().image_size),
-                                             batch.tokens_CT, {}, batch.trained, label_smoothing, none);
+                                             batch.tokens_CT, batch.trained, label_smoothing, none);
         loss.backward();
         reducer.finish();
         optimizer.step(reducer, lr);

@@ -63,7 +63,7 @@ struct Twin {
         const at::Tensor scales =
             drop_path_scales(twin_shape().vision_depth, pictures, 0.3, 78, 0, arena.placement().device);
         const at::Tensor value =
-            caption_loss(captioner, arena.weights(), images_I3SS, tokens_CT, {},
+            caption_loss(captioner, arena.weights(), images_I3SS, tokens_CT,
                          trained_tokens(flat, lengths, prompt_length), 0.1, dropout, scales, recomputed_blocks);
         value.backward();
         return value.item<double>();
@@ -200,7 +200,7 @@ BOOST_AUTO_TEST_CASE(a_training_step_waits_for_nothing) {
             DropoutMasks dropout(0.1, 5);
             const at::Tensor scales = drop_path_scales(twin_shape().vision_depth, pictures, 0.1, 6, 0, gpu);
             const at::Tensor loss = caption_loss(twin.captioner, twin.arena.weights(), twin.images_I3SS, twin.tokens_CT,
-                                                 {}, trained, 0.1, dropout, scales);
+                                                 trained, 0.1, dropout, scales);
             loss.backward();
             reducer.finish();
             const auto result = optimizer.step(reducer, 1e-4, loss.detach());

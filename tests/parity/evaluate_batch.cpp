@@ -89,13 +89,13 @@ void run(const std::string& weights_path, const std::string& request_file, const
     {
         const c10::AutoGradMode no_gradients(false);
         const at::Tensor embeds = captioner.vision().forward(arena.weights(), images_C3SS);
-        const at::Tensor hidden = captioner.text().forward(arena.weights(), batch.ids_CT, embeds, {}, none);
+        const at::Tensor hidden = captioner.text().forward(arena.weights(), batch.ids_CT, embeds, none);
         results.push_back({"image_embeds", embeds.contiguous()});
         results.push_back({"logits", captioner.text().head(arena.weights(), hidden).contiguous()});
     }
     const auto start = std::chrono::steady_clock::now();
     const at::Tensor loss =
-        caption_loss(captioner, arena.weights(), images_C3SS, batch.ids_CT, {}, trained, label_smoothing, none);
+        caption_loss(captioner, arena.weights(), images_C3SS, batch.ids_CT, trained, label_smoothing, none);
     loss.backward();
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     results.push_back({"loss", loss.detach().view({1})});

@@ -49,8 +49,8 @@ at::Tensor loss_of(const Captioner& captioner, const Arena& arena, std::uint64_t
         at::from_blob(tokens.data(), {pictures, tokens_each}, at::kLong).clone();    // backward reads it
     DropoutMasks dropout(0.1, key);
     const at::Tensor scales = drop_path_scales(small_shape().vision_depth, pictures, 0.4, key + 99, 0, at::kCPU);
-    return caption_loss(captioner, arena.weights(), images, tokens_CT, {}, trained_tokens(tokens, lengths, 4), 0.1,
-                        dropout, scales, recomputed_blocks);
+    return caption_loss(captioner, arena.weights(), images, tokens_CT, trained_tokens(tokens, lengths, 4), 0.1, dropout,
+                        scales, recomputed_blocks);
 }
 
 Run train(std::int64_t bucket_bytes, int recomputed_blocks) {

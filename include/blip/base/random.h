@@ -18,6 +18,8 @@ enum class RandomPurpose : std::uint64_t {
     sampling = 6,
     sample_drawing = 7,
     drop_path = 8,
+    caption_choice = 9,
+    picture_augmentation = 10,
 };
 
 // 64-bit key of a stream: mixes the seed, the purpose and any further numbers (epoch, sample, step, micro-batch, ...).

@@ -16,13 +16,18 @@
 
 namespace blip {
 
-// What is wanted. captions may be empty (evaluation). image_of_caption[c] indexes images.
+// In the place of a caption: there is none.
+inline constexpr std::int64_t no_caption = -1;
+
+// What is wanted.
 struct BatchRequest {
-    std::vector<std::int64_t> images;              // image rows of the split
-    std::vector<std::int64_t> captions;            // caption rows of the split
-    std::vector<std::int64_t> image_of_caption;    // one for each caption
-    std::vector<std::uint64_t> augment_keys;       // one for each image; empty: evaluation transform
-    std::int64_t tag = 0;                          // handed back
+    std::vector<std::int64_t> images;    // image rows of the split
+    // caption rows of the split, as many places for each image, image by image; empty: none (evaluation)
+    std::vector<std::int64_t> captions;
+    std::vector<std::uint64_t> augment_keys;    // one for each image; empty: evaluation transform
+    std::int64_t tag = 0;                       // handed back
+
+    std::size_t captions_per_image() const { return images.empty() ? 0 : captions.size() / images.size(); }
 };
 
 struct Batch {
@@ -30,8 +35,8 @@ struct Batch {
     int image_size = 0;
     int token_count = 0;                      // T
     std::vector<std::uint8_t> images_I3SS;    // channels first, 0..255; empty in the raw form
-    std::vector<std::int64_t> tokens_CT;      // padded with 0; [DEC] first
-    std::vector<std::int64_t> lengths_C;
+    std::vector<std::int64_t> tokens_CT;      // padded with 0; [DEC] first; 0 where there is no caption
+    std::vector<std::int64_t> lengths_C;      // likewise
     // The raw form: each picture's crop as it is in the file, and what is still to be done with it (the plan's crop is
     // the whole of what was copied).
     std::shared_ptr<std::uint8_t[]> pixels;

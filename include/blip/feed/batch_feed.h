@@ -14,10 +14,9 @@
 namespace blip {
 
 struct FedBatch {
-    Batch batch;                      // what the loader gave: request, tokens and lengths on the host
-    at::Tensor images_I3SS;           // uint8, on the device
-    at::Tensor tokens_CT;             // int64, on the device; undefined without captions
-    at::Tensor image_of_caption_C;    // int64, on the device; undefined when caption c belongs to image c
+    Batch batch;               // what the loader gave: request, tokens and lengths on the host
+    at::Tensor images_I3SS;    // uint8, on the device
+    at::Tensor tokens_CT;      // int64, on the device; undefined without captions. As many for each image, in order
 };
 
 class BatchFeed {

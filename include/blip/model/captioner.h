@@ -18,9 +18,10 @@ class Captioner {
     const VisionEncoder& vision() const { return vision_; }
     const TextDecoder& text() const { return text_; }
 
-    // Floating-point operations of the matrix products of a forward pass over one picture with one caption of so many
-    // tokens, logits for so many of them. (A backward pass takes twice as many.)
-    double forward_flops(int tokens, int logits) const;
+    // Floating-point operations of the matrix products of a forward pass: over one picture, and over a caption of so
+    // many tokens beside it, logits for so many of them. (A backward pass takes twice as many.)
+    double picture_flops() const;
+    double caption_flops(int tokens, int logits) const;
 
   private:
     ModelOptions options_;

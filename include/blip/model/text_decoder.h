@@ -18,9 +18,10 @@ class TextDecoder {
     TextDecoder(Layout& layout, const ModelOptions& options);
 
     // Hidden states [C, T, H]. tokens: int64 [C, T], right-padded (a causal mask alone is then exact for real tokens).
-    // image_of_caption: int64 [C], or undefined when caption c belongs to image c.
+    // Captions are further queries over the one set of tokens of their image: as many for each image, image by image
+    // (caption c belongs to image c * I / C).
     at::Tensor forward(const Weights& weights, const at::Tensor& tokens_CT, const at::Tensor& image_embeds_INW,
-                       const at::Tensor& image_of_caption_C, DropoutMasks& dropout) const;
+                       DropoutMasks& dropout) const;
     // Vocabulary logits [..., V] of hidden states [..., H].
     at::Tensor head(const Weights& weights, const at::Tensor& hidden) const;
     // The same in fp32: what the loss needs, whatever the network computes in.

@@ -118,6 +118,8 @@ struct TrainOptions {
     std::uint64_t seed = 42;
     int global_batch = 256;    // samples of one optimizer step over all ranks
     int micro_batch = 32;      // samples computed at once; must divide global_batch
+    // 1: an epoch has every caption with its picture; K: every picture once, with K of its captions
+    int captions_per_picture = 1;
     // recompute the activations of the last vit_ckpt_layer vision blocks in backward: less memory, same bits
     bool vit_grad_ckpt = false;
     int vit_ckpt_layer = 0;

@@ -12,7 +12,9 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "blip/data/training_units.h"
 #include "blip/feed/batch_feed.h"
 #include "blip/params/layout.h"
 #include "blip/params/weights.h"
@@ -30,12 +32,14 @@ struct StepShare {
 class Objective {
   public:
     virtual ~Objective() = default;
-    // What a caption of the training split, by its row, counts for in StepShare::weight: known on every rank before
-    // anything is computed.
+    // What the training split is dealt in.
+    virtual const TrainingUnits& units() const = 0;
+    // What a caption of the training split, by its row or no_caption, counts for in StepShare::weight: known on every
+    // rank before anything is computed.
     virtual std::int64_t weight(std::int64_t caption) const = 0;
-    // Floating-point operations of the matrix products of training on it, forward and backward, without what is
-    // recomputed or padding.
-    virtual double flops(std::int64_t caption) const = 0;
+    // Floating-point operations of the matrix products of training on a unit with these captions, forward and backward,
+    // without what is recomputed or padding.
+    virtual double flops(const std::vector<std::int64_t>& captions) const = 0;
     // A scalar fp32 tensor on the graph: this micro-batch's part of the global batch's loss. The parts of all
     // micro-batches, and their gradients, are added. batch.request.tag: position of its first caption in the global
     // batch. What is drawn depends on seed, step and position in the global batch alone.

@@ -61,9 +61,20 @@ void end_at_once(const std::string& reason) {
     std::_Exit(static_cast<int>(ExitCode::io));
 }
 
-void print_plan(const Options& options, const PackedDataset& dataset, int ranks) {
-    const ShardSampler sampler(dataset.split("train").caption_count(), options.train.global_batch,
-                               options.train.micro_batch, options.train.seed, 0, ranks);
+// Throws usage if the batches do not fit the data.
+ShardSampler sampler_of(const TrainOptions& train, const TrainingUnits& units, int ranks) {
+    return {units.count(), train.global_batch, train.micro_batch, train.seed, 0, ranks, units.captions_per_unit()};
+}
+
+void print_plan(const Options& options, const TrainingUnits& units, int ranks) {
+    const ShardSampler sampler = sampler_of(options.train, units, ranks);
+    const int places = units.captions_per_unit();
+    if (places > 1)
+        log_info("an epoch: {} pictures with {} captions, {} at most of each; {} pictures a step", units.pictures(),
+                 units.captions_of_epoch(), places, options.train.global_batch / places);
+    if (places > units.most_captions())
+        log_warning("--captions-per-picture {}: no picture has more than {} captions, the other places stay empty",
+                    places, units.most_captions());
     log_info(
         "{} steps an epoch, {} epochs; {} micro-batches of {} a step: {} to {} a rank, {:.0f} % of the ranks' time "
         "used",
@@ -171,8 +182,8 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
     check_same_options(options, *communicator);
     adopt_model_shape(options, communicator.get());
     run_together(*communicator, [&] {
-        ShardSampler(dataset->split("train").caption_count(), options.train.global_batch, options.train.micro_batch,
-                     options.train.seed, communicator->rank(), communicator->size());
+        sampler_of(options.train, TrainingUnits(dataset->split("train"), options.train.captions_per_picture, 0),
+                   communicator->size());
         if (communicator->rank() == 0 && !options.evaluate.meteor_data.empty())
             require_meteor_tables(options.evaluate.meteor_data);
         if (communicator->rank() == 0) prepare_output(options);
@@ -188,8 +199,8 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
         nccl = make_nccl_collectives(options.comm, placement.device.index(), compute_stream(placement.device),
                                      *communicator);
     Collectives& collectives = nccl ? *nccl : *communicator;
-    print_plan(options, *dataset, communicator->size());
     const CaptionTask captioning(options, *dataset, *communicator);
+    print_plan(options, captioning.task().objective.units(), communicator->size());
     print_memory(options, captioning.captioner().layout().element_count(), placement, *communicator);
     if (options.dry_run) {
         if (options.measure) measure_run(options, *dataset, captioning.task(), placement, *communicator, collectives);

@@ -25,6 +25,11 @@ void declare_schedule(OptionTable& table, Options& options) {
     table.number("micro-batch", "N",
                  "captions a rank computes at once; must divide global-batch; sets the memory needed", at_least(1),
                  train.micro_batch, other_bits | often);
+    table.number(
+        "captions-per-picture", "K",
+        "an epoch has every picture once, with K of its captions (all, if it has fewer): the encoder runs once "
+        "for them; must divide micro-batch, which counts captions. 1: every caption with its picture",
+        between(1, 64), train.captions_per_picture, another_run | often);
     table.flag("vit-grad-ckpt",
                "recompute activations of the last vit-ckpt-layer vision blocks in backward: less memory, a third more "
                "work there, the same bits",

@@ -26,16 +26,14 @@ TrainedTokens trained_tokens(const std::vector<std::int64_t>& tokens_CT, const s
 }
 
 at::Tensor caption_loss(const Captioner& captioner, const Weights& weights, const at::Tensor& images_I3SS,
-                        const at::Tensor& tokens_CT, const at::Tensor& image_of_caption_C, const TrainedTokens& trained,
-                        double label_smoothing, DropoutMasks& dropout, const at::Tensor& branch_scales,
-                        int recomputed_blocks) {
+                        const at::Tensor& tokens_CT, const TrainedTokens& trained, double label_smoothing,
+                        DropoutMasks& dropout, const at::Tensor& branch_scales, int recomputed_blocks) {
     const c10::Device device = images_I3SS.device();
     const auto index = [&](const std::vector<std::int64_t>& values) {
         return to_device(values, {static_cast<std::int64_t>(values.size())}, device);
     };
     const at::Tensor image_embeds = captioner.vision().forward(weights, images_I3SS, branch_scales, recomputed_blocks);
-    const at::Tensor hidden_CTH =
-        captioner.text().forward(weights, tokens_CT, image_embeds, image_of_caption_C, dropout);
+    const at::Tensor hidden_CTH = captioner.text().forward(weights, tokens_CT, image_embeds, dropout);
     const at::Tensor at_trained = hidden_CTH.view({-1, hidden_CTH.size(2)}).index_select(0, index(trained.positions));
     // The softmax over 30,524 words is taken in fp32 whatever the network computes in.
     const at::Tensor logits = captioner.text().head_in_fp32(weights, at_trained);

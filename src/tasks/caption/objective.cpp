@@ -11,14 +11,16 @@
 namespace blip {
 
 CaptionObjective::CaptionObjective(const Captioner& captioner, const SplitTables& split, int prompt_length,
-                                   const LossOptions& options, int recomputed_blocks)
+                                   const LossOptions& options, const TrainOptions& train)
     : captioner_(captioner),
       split_(split),
       prompt_length_(prompt_length),
       options_(options),
-      recomputed_blocks_(recomputed_blocks) {}
+      units_(split, train.captions_per_picture, train.seed),
+      recomputed_blocks_(train.recomputed_blocks()) {}
 
 std::int64_t CaptionObjective::weight(std::int64_t caption) const {
+    if (caption == no_caption) return 0;
     const std::uint16_t* tokens = split_.tokens(caption);
     const int length = std::min(split_.lengths_C[static_cast<std::size_t>(caption)], max_caption_tokens);
     std::int64_t trained = 0;
@@ -26,9 +28,14 @@ std::int64_t CaptionObjective::weight(std::int64_t caption) const {
     return trained;
 }
 
-double CaptionObjective::flops(std::int64_t caption) const {
-    const int tokens = std::min<int>(split_.lengths_C[static_cast<std::size_t>(caption)], max_caption_tokens);
-    return 3 * captioner_.forward_flops(tokens, static_cast<int>(weight(caption)));
+double CaptionObjective::flops(const std::vector<std::int64_t>& captions) const {
+    double forward = captioner_.picture_flops();
+    for (const std::int64_t caption : captions) {
+        if (caption == no_caption) continue;
+        const int tokens = std::min<int>(split_.lengths_C[static_cast<std::size_t>(caption)], max_caption_tokens);
+        forward += captioner_.caption_flops(tokens, static_cast<int>(weight(caption)));
+    }
+    return 3 * forward;
 }
 
 at::Tensor CaptionObjective::loss(const Weights& weights, const FedBatch& fed, const StepShare& step) const {
@@ -41,11 +48,11 @@ at::Tensor CaptionObjective::loss(const Weights& weights, const FedBatch& fed, c
     DropoutMasks dropout(options_.dropout, key(RandomPurpose::dropout), first);
     const at::Tensor branch_scales =
         drop_path_scales(captioner_.options().vision_depth, fed.images_I3SS.size(0), options_.drop_path,
-                         key(RandomPurpose::drop_path), first, fed.images_I3SS.device());
+                         key(RandomPurpose::drop_path), first / units_.captions_per_unit(), fed.images_I3SS.device());
     const double share = options_.average == "micro-batch" ? 1.0 / step.micro_batches
                                                            : static_cast<double>(trained.targets.size()) / step.weight;
-    return caption_loss(captioner_, weights, fed.images_I3SS, fed.tokens_CT, fed.image_of_caption_C, trained,
-                        options_.label_smoothing, dropout, branch_scales, recomputed_blocks_) *
+    return caption_loss(captioner_, weights, fed.images_I3SS, fed.tokens_CT, trained, options_.label_smoothing, dropout,
+                        branch_scales, recomputed_blocks_) *
            share;
 }
 

@@ -75,8 +75,7 @@ CaptionTask::CaptionTask(const Options& options, const PackedDataset& dataset, H
       dataset_(dataset),
       communicator_(communicator),
       captioner_(options.model),
-      objective_(captioner_, dataset.split("train"), dataset.prompt_length(), options.loss,
-                 options.train.recomputed_blocks()) {}
+      objective_(captioner_, dataset.split("train"), dataset.prompt_length(), options.loss, options.train) {}
 
 Task CaptionTask::task() const {
     Task task{captioner_.layout(), objective_, {}};

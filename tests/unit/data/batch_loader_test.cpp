@@ -28,7 +28,7 @@ DataOptions prefetch(int batches) {
     return options;
 }
 
-// Batch number n of 20: three images of the train split, four captions, the first image with two of them.
+// Batch number n of 20: three images of the train split with two captions each, the last with one.
 BatchRequest request(std::int64_t n, bool training) {
     BatchRequest request;
     request.tag = n;
@@ -38,9 +38,8 @@ BatchRequest request(std::int64_t n, bool training) {
             request.augment_keys.push_back(random_key(1, RandomPurpose::augmentation,
                                                       {static_cast<std::uint64_t>(n), static_cast<std::uint64_t>(k)}));
     }
-    request.image_of_caption = {0, 0, 1, 2};
-    request.captions = {request.images[0] * 5, request.images[0] * 5 + 4, request.images[1] * 5 + n % 5,
-                        request.images[2] * 5 + 1};
+    request.captions = {request.images[0] * 5,         request.images[0] * 5 + 4, request.images[1] * 5 + n % 5,
+                        request.images[1] * 5 + n % 3, request.images[2] * 5 + 1, no_caption};
     return request;
 }
 
@@ -86,9 +85,12 @@ BOOST_AUTO_TEST_CASE(batches_are_what_the_file_holds) {
             }
             int longest = 0;
             for (const auto row : wanted.captions)
-                longest = std::max(longest, split.lengths_C[static_cast<std::size_t>(row)]);
+                if (row != no_caption) longest = std::max(longest, split.lengths_C[static_cast<std::size_t>(row)]);
             BOOST_TEST(batch.token_count == longest);
-            for (std::size_t c = 0; c < wanted.captions.size(); ++c) {
+            BOOST_TEST(batch.lengths_C.back() == 0);
+            BOOST_TEST(std::all_of(batch.tokens_CT.end() - longest, batch.tokens_CT.end(),
+                                   [](std::int64_t token) { return token == 0; }));
+            for (std::size_t c = 0; c + 1 < wanted.captions.size(); ++c) {
                 BOOST_TEST(batch.lengths_C[c] == split.lengths_C[static_cast<std::size_t>(wanted.captions[c])]);
                 for (int t = 0; t < longest; ++t)
                     BOOST_TEST(batch.tokens_CT[c * static_cast<std::size_t>(longest) + static_cast<std::size_t>(t)] ==

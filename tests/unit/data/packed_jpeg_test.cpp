@@ -12,6 +12,7 @@
 #include "blip/data/packed/check.h"
 #include "blip/data/packed/format.h"
 #include "blip/data/shard_sampler.h"
+#include "blip/data/training_units.h"
 #include "blip/image/jpeg.h"
 #include "hdf5_library.h"
 #include "small_jpeg_file.h"
@@ -28,6 +29,7 @@ std::vector<std::uint64_t> batch_digests(const Path& path, int threads) {
     const PackedDataset data = PackedDataset::open(path);
     const SplitTables& split = data.split("train");
     const ShardSampler sampler(split.caption_count(), 6, 3, 9, 0, 1);
+    const TrainingUnits units(split, 1, 9);
     std::vector<MicroBatch> queue;
     for (std::int64_t step = 0; queue.size() < 20; ++step)
         for (auto& micro : sampler.micro_batches(step / sampler.steps_per_epoch(), step % sampler.steps_per_epoch()))
@@ -35,16 +37,7 @@ std::vector<std::uint64_t> batch_digests(const Path& path, int threads) {
     std::size_t at = 0;
     BatchLoader loader(data, split, DataOptions{}, AugmentOptions{}, 24, threads, [&]() -> std::optional<BatchRequest> {
         if (at == 20) return std::nullopt;
-        BatchRequest request;
-        request.tag = static_cast<std::int64_t>(at);
-        request.captions = queue[at++].samples;
-        for (const auto caption : request.captions) {
-            request.image_of_caption.push_back(static_cast<std::int64_t>(request.images.size()));
-            request.images.push_back(split.image_index_C[static_cast<std::size_t>(caption)]);
-            request.augment_keys.push_back(
-                random_key(9, RandomPurpose::augmentation, {0, static_cast<std::uint64_t>(caption)}));
-        }
-        return request;
+        return units.request(queue[at++], 0);
     });
     std::vector<std::uint64_t> digests;
     while (const auto batch = loader.next()) {

@@ -36,7 +36,8 @@ class PlainModel : public NextTokenModel {
   private:
     at::Tensor logits() const {
         DropoutMasks none = DropoutMasks::none();
-        const at::Tensor hidden = captioner_.text().forward(weights_, tokens_RT_, embeds_INW_, image_of_row_, none);
+        const at::Tensor hidden =
+            captioner_.text().forward(weights_, tokens_RT_, embeds_INW_.index_select(0, image_of_row_), none);
         return captioner_.text().head(weights_, hidden.select(1, -1));
     }
 

@@ -78,6 +78,26 @@ BOOST_AUTO_TEST_CASE(equals_attention_with_keys_and_values) {
     }
 }
 
+// Two captions of each picture, against a copy of it for each.
+BOOST_AUTO_TEST_CASE(captions_of_a_picture_share_it) {
+    constexpr std::int64_t each = 2;
+    const DropoutMasks dropout(0.3, 13, 6);
+    Inputs drawn;
+    drawn.query = at::randn({each * captions, length, hidden});
+    const Inputs ours = drawn.copy(), alone = drawn.copy();
+    const at::Tensor factor = at::randn({each * captions, length, hidden});
+    Inputs copied = alone;
+    copied.pictures = alone.pictures.repeat_interleave(each, 0);
+    const at::Tensor got = without_keys(ours, dropout), wanted = without_keys(copied, dropout);
+    check_close(got.detach(), wanted.detach(), "context");
+    (got * factor).sum().backward();
+    (wanted * factor).sum().backward();
+    check_close(ours.query.grad(), alone.query.grad(), "query");
+    check_close(ours.pictures.grad(), alone.pictures.grad(), "pictures");
+    check_close(ours.weight.grad(), alone.weight.grad(), "weight");
+    check_close(ours.bias.grad(), alone.bias.grad(), "bias");
+}
+
 BOOST_AUTO_TEST_CASE(the_same_without_a_graph) {
     const Inputs drawn, in = drawn.copy();
     const DropoutMasks dropout(0.3, 12);

@@ -51,7 +51,7 @@ double sum_over_text(const RandomModel& model, const at::Tensor& picture_13SS, c
     DropoutMasks none = DropoutMasks::none();
     const at::Tensor text = at::tensor(tokens).unsqueeze(0);
     const at::Tensor embeds = model.captioner.vision().forward(weights, picture_13SS);
-    const at::Tensor hidden = model.captioner.text().forward(weights, text, embeds, {}, none);
+    const at::Tensor hidden = model.captioner.text().forward(weights, text, embeds, none);
     const at::Tensor logits = model.captioner.text().head(weights, hidden[0]).to(at::kDouble);
     const at::Tensor log_p = at::log_softmax(logits, -1);
     double sum = 0;

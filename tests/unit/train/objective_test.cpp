@@ -49,11 +49,16 @@ struct Brightness : Objective {
     VisionEncoder vision;
     Linear line;
 
-    explicit Brightness(const ModelOptions& model)
-        : vision(layout, model), line(layout, "line", model.vision_width, 1, Init::normal(0.02)) {}
+    TrainingUnits each_caption;
 
+    Brightness(const ModelOptions& model, const SplitTables& split)
+        : vision(layout, model),
+          line(layout, "line", model.vision_width, 1, Init::normal(0.02)),
+          each_caption(split, 1, Options().train.seed) {}
+
+    const TrainingUnits& units() const override { return each_caption; }
     std::int64_t weight(std::int64_t) const override { return 2; }
-    double flops(std::int64_t) const override { return 3e6; }
+    double flops(const std::vector<std::int64_t>&) const override { return 3e6; }
     at::Tensor loss(const Weights& weights, const FedBatch& batch, const StepShare& step) const override {
         const at::Tensor wanted = batch.images_I3SS.to(at::kFloat).mean({1, 2, 3}) / 255;
         const at::Tensor pooled_IW = vision.forward(weights, batch.images_I3SS).mean(1);
@@ -75,7 +80,7 @@ struct FirstIsBest : Evaluation {
 };
 
 ExitCode train(const Options& options, const PackedDataset& dataset) {
-    const Brightness objective(options.model);
+    const Brightness objective(options.model, dataset.split("train"));
     const Task task{objective.layout, objective,
                     [](const Weights&, c10::Device) { return std::make_unique<FirstIsBest>(); }};
     SelfCommunicator communicator;

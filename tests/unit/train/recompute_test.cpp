@@ -62,7 +62,7 @@ Steps step(int recomputed_blocks, at::ScalarType precision, double drop_path) {
         const at::Tensor scales =
             drop_path_scales(small_shape().vision_depth, pictures, drop_path, 20 + key, 0, at::kCPU);
         const at::Tensor loss =
-            caption_loss(captioner, arena.weights(), images, tokens_CT, {}, trained_tokens(tokens, lengths, 4), 0.1,
+            caption_loss(captioner, arena.weights(), images, tokens_CT, trained_tokens(tokens, lengths, 4), 0.1,
                          dropout, scales, recomputed_blocks);
         loss.backward();
         found.losses.push_back(loss.item<float>());

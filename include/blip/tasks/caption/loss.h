@@ -29,13 +29,12 @@ TrainedTokens trained_tokens(const std::vector<std::int64_t>& tokens_CT, const s
 
 // Scalar fp32 tensor on the graph, 0 without trained tokens. The mean, not the sum, is taken inside: the backward of
 // log-softmax adds 30,524 equal tiny terms one by one, so its rounding depends on their scale (1e-4 of the gradient),
-// and the reference's is that of a mean. images: uint8 [I, 3, S, S]; tokens: int64 [C, T]; image_of_caption: int64 [C],
-// or undefined when caption c belongs to image c. The head runs at trained positions only.
+// and the reference's is that of a mean. images: uint8 [I, 3, S, S]; tokens: int64 [C, T], as many captions for each
+// image, image by image. The head runs at trained positions only.
 // branch_scales, recomputed_blocks: stochastic depth and gradient checkpointing of the vision encoder, see there. All
 // tensors on the weights' device.
 at::Tensor caption_loss(const Captioner& captioner, const Weights& weights, const at::Tensor& images_I3SS,
-                        const at::Tensor& tokens_CT, const at::Tensor& image_of_caption_C, const TrainedTokens& trained,
-                        double label_smoothing, DropoutMasks& dropout, const at::Tensor& branch_scales = {},
-                        int recomputed_blocks = 0);
+                        const at::Tensor& tokens_CT, const TrainedTokens& trained, double label_smoothing,
+                        DropoutMasks& dropout, const at::Tensor& branch_scales = {}, int recomputed_blocks = 0);
 
 }    // namespace blip

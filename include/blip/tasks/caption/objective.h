@@ -11,13 +11,14 @@ namespace blip {
 
 class CaptionObjective : public Objective {
   public:
-    // captioner and split must outlive it. recomputed_blocks: see VisionEncoder.
+    // captioner and split must outlive it. Of train: captions_per_picture, seed and what is recomputed.
     CaptionObjective(const Captioner& captioner, const SplitTables& split, int prompt_length,
-                     const LossOptions& options, int recomputed_blocks);
+                     const LossOptions& options, const TrainOptions& train);
 
+    const TrainingUnits& units() const override { return units_; }
     // trained tokens
     std::int64_t weight(std::int64_t caption) const override;
-    double flops(std::int64_t caption) const override;
+    double flops(const std::vector<std::int64_t>& captions) const override;
     at::Tensor loss(const Weights& weights, const FedBatch& batch, const StepShare& step) const override;
 
   private:
@@ -25,6 +26,7 @@ class CaptionObjective : public Objective {
     const SplitTables& split_;
     int prompt_length_;
     LossOptions options_;
+    TrainingUnits units_;
     int recomputed_blocks_;
 };
 
