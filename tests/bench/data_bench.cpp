@@ -87,7 +87,6 @@ void training_batches_384(benchmark::State& state) {
                 const auto row = static_cast<std::int64_t>(sample) % split.image_count();
                 request.images.push_back(row);
                 request.captions.push_back(row);
-                request.image_of_caption.push_back(k);
                 request.augment_keys.push_back(random_key(1, RandomPurpose::augmentation, {0, sample++}));
             }
             return request;

@@ -21,6 +21,7 @@ namespace blip::roofline {
 namespace {
 
 constexpr std::int64_t small_batch = 40, large_batch = 80, third_batch = 120, shown_batch = 128;
+constexpr std::int64_t captions_of_group = 5;
 
 struct Row {
     std::int64_t count = 0;
@@ -86,8 +87,8 @@ void print_table(const MicroBatch& batch) {
     std::printf("\n");
 }
 
-void print_rates(std::int64_t captions, const Cost& cost) {
-    std::printf("micro-batch %lld: %lld kernels, %.1f ms, %.0f pairs/s\n", static_cast<long long>(captions),
+void print_rates(std::int64_t captions, const char* of, const Cost& cost) {
+    std::printf("micro-batch %lld%s: %lld kernels, %.1f ms, %.0f pairs/s\n", static_cast<long long>(captions), of,
                 static_cast<long long>(cost.kernels), cost.seconds * 1e3, static_cast<double>(captions) / cost.seconds);
 }
 
@@ -142,7 +143,12 @@ int run(const char* what) {
     else
         print_table(shown);
     for (const std::int64_t captions : {std::int64_t{32}, shown_batch})
-        print_rates(captions, total_of(extrapolate(small, large, captions)));
+        print_rates(captions, "", total_of(extrapolate(small, large, captions)));
+    const Recorded small_grouped{small_batch, model.record(small_batch, captions_of_group)},
+        large_grouped{large_batch, model.record(large_batch, captions_of_group)};
+    for (const std::int64_t captions : {small_batch, 5 * small_batch})
+        print_rates(captions, ", 5 captions of each picture",
+                    total_of(extrapolate(small_grouped, large_grouped, captions)));
     return 0;
 }
 
