@@ -48,9 +48,9 @@ struct KeyedDropout : torch::autograd::Function<KeyedDropout> {
 
 }    // namespace
 
-at::Tensor DropoutMasks::apply(const at::Tensor& x) {
+at::Tensor DropoutMasks::apply(const at::Tensor& x, std::int64_t captions) {
     if (!active()) return x;
-    return KeyedDropout::apply(x, next());
+    return KeyedDropout::apply(x, next(captions));
 }
 
 }    // namespace blip

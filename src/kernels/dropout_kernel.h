@@ -21,16 +21,18 @@ struct MaskRow {
 struct DropoutSite {
     std::uint64_t key = 0;
     std::uint32_t site = 0;
-    std::uint32_t first_caption = 0;                  // position in the global batch of the micro-batch's first
-    std::uint32_t threshold = 0;                      // an element is dropped if its word is below
-    float kept = 1;                                   // factor of the others
-    std::uint32_t rows_of_caption = 1, tokens = 1;    // a caption's rows are head * tokens + token
+    std::uint32_t first_caption = 0;        // position in the global batch of the micro-batch's first
+    std::uint32_t threshold = 0;            // an element is dropped if its word is below
+    float kept = 1;                         // factor of the others
+    std::uint32_t heads = 1, tokens = 1;    // of a caption
+    std::uint32_t side_by_side = 1;         // captions: rows are [heads, side_by_side, tokens] of each so many of them
 
     BLIP_HOST_DEVICE bool drops() const { return threshold > 0; }
     // row: of the tensor. Rows of a caption are numbered token by token, so that longer neighbours change nothing.
     BLIP_HOST_DEVICE MaskRow row_of(std::int64_t row) const {
-        const auto all = static_cast<std::uint32_t>(row), own = all % rows_of_caption;
-        return {first_caption + all / rows_of_caption, own % tokens * (rows_of_caption / tokens) + own / tokens};
+        const std::uint32_t of_head = side_by_side * tokens, of_group = heads * of_head;
+        const auto all = static_cast<std::uint32_t>(row), own = all % of_group, place = own % of_head;
+        return {first_caption + all / of_group * side_by_side + place / tokens, place % tokens * heads + own / of_head};
     }
     // Factors of the columns 4 * block to 4 * block + 3.
     BLIP_HOST_DEVICE void factors(const MaskRow& row, std::int64_t block, float (&factor)[4]) const {

@@ -25,8 +25,8 @@ void run(const Body& body, const at::Tensor& of_device) {
     }
 }
 
-// For a tensor [captions, heads, tokens, width], whose rows are its last dimension; without heads, or captions, there
-// is one.
+// For a tensor [captions, heads, tokens, width], or [captions / s, heads, s * tokens, width] of s captions side by
+// side; its rows are the last dimension. Without heads, or captions, there is one.
 inline DropoutSite site_of(const DropoutDraw& draw, const at::Tensor& tensor) {
     if (draw.probability == 0) return {};
     const auto size = [&](std::int64_t d) {
@@ -38,8 +38,9 @@ inline DropoutSite site_of(const DropoutDraw& draw, const at::Tensor& tensor) {
             draw.first_caption,
             static_cast<std::uint32_t>(std::min(draw.probability * 0x1p32, 0x1p32 - 1)),
             static_cast<float>(1.0 / (1.0 - draw.probability)),
-            heads * tokens,
-            tokens};
+            heads,
+            tokens / draw.side_by_side,
+            draw.side_by_side};
 }
 
 // work(Value{}) with the type of the tensor's numbers. Throws internal for others than fp32 and bf16.

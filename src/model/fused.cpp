@@ -53,8 +53,9 @@ struct BiasGelu : Function<BiasGelu> {
 
 struct Probabilities : Function<Probabilities> {
     static at::Tensor forward(AutogradContext* context, const at::Tensor& scores, double scale, bool causal,
-                              const DropoutDraw& dropout) {
-        const AttentionProbabilities made = attention_probabilities(scores, scale, causal, dropout);
+                              const DropoutDraw& dropout, std::int64_t real_keys) {
+        const AttentionProbabilities made = attention_probabilities(scores, scale, causal, dropout, real_keys);
+        context->saved_data["real_keys"] = real_keys;
         context->save_for_backward({made.whole});
         context->saved_data["scale"] = scale;
         keep_draw(*context, dropout);
@@ -62,9 +63,10 @@ struct Probabilities : Function<Probabilities> {
     }
     static variable_list backward(AutogradContext* context, const variable_list& gradients) {
         const at::Tensor whole = context->get_saved_variables().front();
-        return {attention_probabilities_backward(gradients[0].contiguous(), whole,
-                                                 context->saved_data["scale"].toDouble(), kept_draw(*context)),
-                at::Tensor(), at::Tensor(), at::Tensor()};
+        return {
+            attention_probabilities_backward(gradients[0].contiguous(), whole, context->saved_data["scale"].toDouble(),
+                                             kept_draw(*context), context->saved_data["real_keys"].toInt()),
+            at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
     }
 };
 
@@ -85,9 +87,10 @@ at::Tensor fused_bias_gelu(const at::Tensor& x, const at::Tensor& bias) {
     return wants_gradient(bias) ? BiasGelu::apply(x, bias) : bias_gelu(x, bias);
 }
 
-at::Tensor fused_probabilities(const at::Tensor& scores, double scale, bool causal, const DropoutDraw& dropout) {
-    if (wants_gradient(scores)) return Probabilities::apply(scores, scale, causal, dropout);
-    return attention_probabilities(scores, scale, causal, dropout).dropped;
+at::Tensor fused_probabilities(const at::Tensor& scores, double scale, bool causal, const DropoutDraw& dropout,
+                               std::int64_t real_keys) {
+    if (wants_gradient(scores)) return Probabilities::apply(scores, scale, causal, dropout, real_keys);
+    return attention_probabilities(scores, scale, causal, dropout, real_keys).dropped;
 }
 
 }    // namespace blip

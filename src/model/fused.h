@@ -23,8 +23,9 @@ SumAndNorm fused_residual_norm(const at::Tensor& x, const at::Tensor& bias, cons
 // gelu(x + bias). bias is a leaf.
 at::Tensor fused_bias_gelu(const at::Tensor& x, const at::Tensor& bias);
 
-// dropout(softmax(scale * scores)), of a causal mask where asked for.
-at::Tensor fused_probabilities(const at::Tensor& scores, double scale, bool causal, const DropoutDraw& dropout);
+// dropout(softmax(scale * scores)), of a causal mask where asked for. real_keys: see kernels/attention_probabilities.h.
+at::Tensor fused_probabilities(const at::Tensor& scores, double scale, bool causal, const DropoutDraw& dropout,
+                               std::int64_t real_keys = 0);
 
 // Linear::by_head of one to three parts. weight and bias are leaves that require gradients. In linear.cpp.
 std::vector<at::Tensor> fused_by_head(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,

@@ -3,6 +3,7 @@
 #include "blip/model/text_decoder.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/ones.h>
@@ -11,6 +12,7 @@
 
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "blip/text/wordpiece.h"
 #include "src/model/fused.h"
@@ -21,6 +23,12 @@ namespace blip {
 namespace {
 constexpr double text_norm_eps = 1e-12;
 const Init weight_init = Init::normal(0.02);
+
+// Products of bf16 on a GPU are fast where rows begin at multiples of 16 bytes: more tokens behind, of zeros.
+at::Tensor with_aligned_tokens(const at::Tensor& x_INW) {
+    const std::int64_t missing = x_INW.is_cuda() ? (8 - x_INW.size(1) % 8) % 8 : 0;
+    return missing == 0 ? x_INW : at::constant_pad_nd(x_INW, {0, 0, 0, missing});
+}
 }    // namespace
 
 TextDecoder::Attention TextDecoder::make_attention(Layout& layout, const std::string& name,
@@ -87,19 +95,21 @@ at::Tensor TextDecoder::embed(const Weights& weights, const at::Tensor& tokens_C
 }
 
 at::Tensor TextDecoder::attend(const at::Tensor& q_BhTd, const at::Tensor& k_BhKd, const at::Tensor& v_BhKd,
-                               bool causal, DropoutMasks& dropout) const {
+                               bool causal, DropoutMasks& dropout, std::int64_t captions,
+                               std::int64_t real_keys) const {
     // Written out, in the reference's order: dropout needs the probabilities, captions are short, and the gradients
     // then differ least from the reference's. (The long sequences, the image's, go through SDPA in the vision encoder.)
     const double scale = 1 / std::sqrt(static_cast<double>(q_BhTd.size(3)));
     at::Tensor scores = at::matmul(q_BhTd, k_BhKd.transpose(2, 3));
-    if (scores.is_cuda()) return at::matmul(fused_probabilities(scores, scale, causal, dropout.next()), v_BhKd);
+    if (scores.is_cuda())
+        return at::matmul(fused_probabilities(scores, scale, causal, dropout.next(captions), real_keys), v_BhKd);
     scores = scores * scale;
     if (causal) {
         const std::int64_t length = scores.size(3);
         const at::Tensor later = at::ones({length, length}, scores.options().dtype(at::kBool)).triu(1);
         scores = scores.masked_fill(later, -std::numeric_limits<float>::infinity());
     }
-    return at::matmul(dropout.apply(at::softmax(scores, -1)), v_BhKd);
+    return at::matmul(dropout.apply(at::softmax(scores, -1), captions), v_BhKd);
 }
 
 at::Tensor TextDecoder::attention_output(const Weights& weights, const Attention& attention,
@@ -114,17 +124,38 @@ at::Tensor TextDecoder::feed_forward(const Weights& weights, const Layer& layer,
     return BranchEnd::dropped(weights, layer.output, inner, x_BTH, layer.norm, dropout).normed;
 }
 
+// Products of two numbers: without keys H * W + h * N * W a query, for scores and for context; with them N * H, and
+// N * W * H to make them.
+bool TextDecoder::makes_keys(std::int64_t captions, std::int64_t queries, std::int64_t image_tokens) const {
+    const std::int64_t of_query = vision_width_ * (hidden_ + heads_ * image_tokens) - image_tokens * hidden_;
+    return captions > 1 && queries * of_query > image_tokens * vision_width_ * hidden_;
+}
+
 at::Tensor TextDecoder::forward(const Weights& weights, const at::Tensor& tokens_CT, const at::Tensor& image_embeds_INW,
                                 DropoutMasks& dropout) const {
     at::Tensor x = embed(weights, tokens_CT, 0, dropout);
-    const PictureAttention pictures(image_embeds_INW, joined_.cross.weight(weights), joined_.cross.bias(weights),
-                                    static_cast<std::int64_t>(layers_.size()), heads_);
+    const std::int64_t images = image_embeds_INW.size(0), image_tokens = image_embeds_INW.size(1);
+    const std::int64_t captions = tokens_CT.size(0) / images, queries = captions * tokens_CT.size(1);
+    std::optional<PictureAttention> without_keys;
+    std::vector<at::Tensor> keys_and_values;
+    if (makes_keys(captions, queries, image_tokens))
+        keys_and_values = cross_heads(weights, with_aligned_tokens(image_embeds_INW));
+    else
+        without_keys.emplace(image_embeds_INW, joined_.cross.weight(weights), joined_.cross.bias(weights),
+                             static_cast<std::int64_t>(layers_.size()), heads_);
+    const auto attend_image = [&](std::size_t layer, const at::Tensor& query_CTH) {
+        if (without_keys) return without_keys->attend(static_cast<std::int64_t>(layer), query_CTH, dropout);
+        const at::Tensor query_IhQd = split_heads(query_CTH.view({images, queries, hidden_}), heads_);
+        return merge_heads(attend(query_IhQd, keys_and_values[2 * layer], keys_and_values[2 * layer + 1], false,
+                                  dropout, captions, image_tokens))
+            .view(query_CTH.sizes());
+    };
     for (std::size_t i = 0; i < layers_.size(); ++i) {
         const Layer& layer = layers_[i];
         const std::vector<at::Tensor> own = joined_.self[i].by_head(weights, x, 3, heads_, HeadMemory::own);
         at::Tensor context = merge_heads(attend(own[0], own[1], own[2], true, dropout));
         x = attention_output(weights, layer.self, context, x, dropout);
-        context = pictures.attend(static_cast<std::int64_t>(i), layer.cross.query(weights, x), dropout);
+        context = attend_image(i, layer.cross.query(weights, x));
         x = attention_output(weights, layer.cross, context, x, dropout);
         x = feed_forward(weights, layer, x, dropout);
     }

@@ -16,6 +16,7 @@ struct DropoutDraw {
     std::uint64_t key = 0;
     std::uint32_t site = 0;
     std::uint32_t first_caption = 0;    // position in the global batch of the micro-batch's first
+    std::uint32_t side_by_side = 1;     // captions whose tokens follow one another within each head
 };
 
 // x [captions, heads, tokens, channels], fp32 or bf16, on the CPU or a GPU, each element zeroed or divided by the
@@ -34,12 +35,14 @@ class DropoutMasks {
 
     bool active() const { return next_.probability > 0; }
     // x with each element zeroed with the probability, the others scaled by 1 / (1 - probability) in fp32: see
-    // dropped().
-    at::Tensor apply(const at::Tensor& x);
+    // dropped(). captions: so many side by side, [pictures, heads, captions * tokens, channels], with the masks that
+    // they have by themselves.
+    at::Tensor apply(const at::Tensor& x, std::int64_t captions = 1);
     // The next place's draw, for a kernel that drops along with other work.
-    DropoutDraw next() {
+    DropoutDraw next(std::int64_t captions = 1) {
         if (!active()) return {};
-        const DropoutDraw draw = next_;
+        DropoutDraw draw = next_;
+        draw.side_by_side = static_cast<std::uint32_t>(captions);
         ++next_.site;
         return draw;
     }

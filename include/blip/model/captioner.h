@@ -2,6 +2,8 @@
 // Legend as in vision_encoder.h and text_decoder.h.
 #pragma once
 
+#include <vector>
+
 #include "blip/model/text_decoder.h"
 #include "blip/model/vision_encoder.h"
 #include "blip/options/options.h"
@@ -18,10 +20,9 @@ class Captioner {
     const VisionEncoder& vision() const { return vision_; }
     const TextDecoder& text() const { return text_; }
 
-    // Floating-point operations of the matrix products of a forward pass: over one picture, and over a caption of so
-    // many tokens beside it, logits for so many of them. (A backward pass takes twice as many.)
-    double picture_flops() const;
-    double caption_flops(int tokens, int logits) const;
+    // Floating-point operations of the matrix products of a forward pass over one picture and its captions, which have
+    // so many tokens, with logits for so many in all. (A backward pass takes twice as many.)
+    double forward_flops(const std::vector<int>& tokens, int logits) const;
 
   private:
     ModelOptions options_;

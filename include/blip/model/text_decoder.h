@@ -22,6 +22,9 @@ class TextDecoder {
     // (caption c belongs to image c * I / C).
     at::Tensor forward(const Weights& weights, const at::Tensor& tokens_CT, const at::Tensor& image_embeds_INW,
                        DropoutMasks& dropout) const;
+    // Whether forward makes keys and values of an image of so many tokens for so many captions with so many tokens in
+    // all: where there are several, and that is less work than attention without (src/model/picture_attention.h).
+    bool makes_keys(std::int64_t captions, std::int64_t queries, std::int64_t image_tokens) const;
     // Vocabulary logits [..., V] of hidden states [..., H].
     at::Tensor head(const Weights& weights, const at::Tensor& hidden) const;
     // The same in fp32: what the loss needs, whatever the network computes in.
@@ -60,7 +63,7 @@ class TextDecoder {
         Linear cross;                // of pictures: key and value of the first layer, of the second, ...
     };
     static Joined join_projections(Layout& layout, const std::vector<Layer>& layers);
-    // For generation, keys and values of the pictures: [2 * layers] of [I, h, N, d], the keys of layer i at 2 * i, its
+    // Keys and values of the pictures: [2 * layers] of [I, h, N, d], the keys of layer i at 2 * i, its
     // values behind.
     std::vector<at::Tensor> cross_heads(const Weights& weights, const at::Tensor& image_embeds_INW) const;
     Attention make_attention(Layout& layout, const std::string& name, std::int64_t key_width) const;
@@ -68,8 +71,9 @@ class TextDecoder {
     at::Tensor before_head(const Weights& weights, const at::Tensor& hidden) const;
     at::Tensor embed(const Weights& weights, const at::Tensor& tokens_CT, std::int64_t first_position,
                      DropoutMasks& dropout) const;
+    // captions: so many side by side in each row of q. real_keys: the first so many are, 0: all; others on a GPU only.
     at::Tensor attend(const at::Tensor& q_BhTd, const at::Tensor& k_BhKd, const at::Tensor& v_BhKd, bool causal,
-                      DropoutMasks& dropout) const;
+                      DropoutMasks& dropout, std::int64_t captions = 1, std::int64_t real_keys = 0) const;
     at::Tensor attention_output(const Weights& weights, const Attention& attention, const at::Tensor& context_BTH,
                                 const at::Tensor& residual_BTH, DropoutMasks& dropout) const;
     at::Tensor feed_forward(const Weights& weights, const Layer& layer, const at::Tensor& x_BTH,

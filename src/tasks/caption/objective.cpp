@@ -29,13 +29,14 @@ std::int64_t CaptionObjective::weight(std::int64_t caption) const {
 }
 
 double CaptionObjective::flops(const std::vector<std::int64_t>& captions) const {
-    double forward = captioner_.picture_flops();
+    std::vector<int> tokens;
+    int trained = 0;
     for (const std::int64_t caption : captions) {
         if (caption == no_caption) continue;
-        const int tokens = std::min<int>(split_.lengths_C[static_cast<std::size_t>(caption)], max_caption_tokens);
-        forward += captioner_.caption_flops(tokens, static_cast<int>(weight(caption)));
+        tokens.push_back(std::min<int>(split_.lengths_C[static_cast<std::size_t>(caption)], max_caption_tokens));
+        trained += static_cast<int>(weight(caption));
     }
-    return 3 * forward;
+    return 3 * captioner_.forward_flops(tokens, trained);
 }
 
 at::Tensor CaptionObjective::loss(const Weights& weights, const FedBatch& fed, const StepShare& step) const {

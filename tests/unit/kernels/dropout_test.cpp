@@ -46,6 +46,16 @@ BOOST_AUTO_TEST_CASE(share_and_scale) {
     BOOST_TEST(DropoutMasks::none().apply(x).equal(x));
 }
 
+// Captions side by side in each head have the masks that they have by themselves.
+BOOST_AUTO_TEST_CASE(captions_side_by_side) {
+    constexpr std::int64_t pictures = 2, captions = 3, heads = 4, tokens = 5, width = 7;
+    DropoutMasks alone(0.4, 5, 10), together(0.4, 5, 10);
+    const at::Tensor wanted = alone.apply(at::ones({pictures * captions, heads, tokens, width}));
+    const at::Tensor got = together.apply(at::ones({pictures, heads, captions * tokens, width}), captions);
+    BOOST_TEST(
+        got.view({pictures, heads, captions, tokens, width}).transpose(1, 2).reshape(wanted.sizes()).equal(wanted));
+}
+
 BOOST_AUTO_TEST_CASE(gradient_uses_the_same_mask) {
     at::Tensor x = at::ones({50, 50}).set_requires_grad(true);
     DropoutMasks masks(0.5, 9);
@@ -73,7 +83,7 @@ void body_equals_operator(at::ScalarType type) {
                                           rows,
                                           width,
                                           {0xfedcba9876543210, site, 0, static_cast<std::uint32_t>(0.3 * 0x1p32),
-                                           static_cast<float>(1 / 0.7), all, all}};
+                                           static_cast<float>(1 / 0.7), 1, all}};
             for (std::int64_t index = body.count(); index-- > 0;) body(index);
             BOOST_TEST(y.narrow(0, 0, values).view({rows, width}).equal(expected), width << " wide, site " << site);
             BOOST_TEST(y.narrow(0, values, 4).equal(x.narrow(0, values, 4)));
