@@ -67,6 +67,8 @@ struct OptimOptions {
     double beta1 = 0.9;
     double beta2 = 0.999;
     double eps = 1e-8;
+    double clip_norm = 0;    // the gradient's global L2 norm is scaled down to this; 0 = as it is (--clip-norm)
+    int warmup_steps = 0;    // steps over which the learning rate rises linearly to the schedule's; 0 = none
 
     bool operator==(const OptimOptions&) const = default;
 };
@@ -120,6 +122,8 @@ struct TrainOptions {
     int micro_batch = 32;      // samples computed at once; must divide global_batch
     // 1: an epoch has every caption with its picture; K: every picture once, with K of its captions
     int captions_per_picture = 1;
+    std::string freeze = "none";    // what stays as it started: none, or vision = the picture encoder (--freeze)
+    int patience = 0;               // epochs without a better score after which the run ends; 0 = all epochs (--patience)
     // recompute the activations of the last vit_ckpt_layer vision blocks in backward: less memory, same bits
     bool vit_grad_ckpt = false;
     int vit_ckpt_layer = 0;
