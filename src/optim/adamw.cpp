@@ -79,6 +79,7 @@ ShardedAdamW::ShardedAdamW(Arena& arena, Collectives& collectives, const OptimOp
     }
     step_count_ = at::zeros({}, fp32);
     lr_ = at::zeros({}, fp32);
+    if (options.clip_norm > 0) all_squares_ = at::zeros({collectives.size()}, fp32.dtype(at::kDouble));
 }
 
 bool ShardedAdamW::masters_apart() const { return arena_.placement().dtype != at::kFloat; }
@@ -97,22 +98,43 @@ GatherPart ShardedAdamW::gathered(std::size_t bucket) {
     return {arena_.weight_address(arena_.buckets()[bucket].range.begin), own.length() * arena_.weight_element_bytes()};
 }
 
+// How far the gradients of all ranks must be scaled down. The squares are added in the order of the ranks, on every
+// rank alike. torch.nn.utils.clip_grad_norm_'s factor is min(1, clip_norm / (norm + 1e-6)); the kernel divides by its
+// inverse.
+ShardedAdamW::Guard ShardedAdamW::clipping_guard(const at::Tensor& squares, const at::Tensor& loss_fault) {
+    constexpr double torch_eps = 1e-6;
+    all_squares_.select(0, collectives_.rank()).copy_(squares);
+    collectives_.wait(
+        collectives_.start_all_gather(all_squares_.mutable_data_ptr(), sizeof(double), "gather the gradient's norm"));
+    const at::Tensor norm = all_squares_.sum().sqrt();
+    return {at::ne(zero_or_nan(norm), loss_fault).to(at::kFloat),
+            norm.add(torch_eps).div(options_.clip_norm).clamp_min(1).to(at::kFloat)};
+}
+
 // Returns the sum of squares. Where a shard is not finite its update does nothing, and rounding it nothing new.
 at::Tensor ShardedAdamW::step_by_bucket(GradReducer& reducer, double lr, const at::Tensor& loss_fault) {
     at::Tensor squares = at::zeros({}, at::kDouble);
     std::vector<WorkPtr> gathering;
-    for (std::size_t b = 0; b < masters_.size(); ++b) {
-        const at::Tensor gradient = reducer.reduced_shard(static_cast<int>(b));
-        const at::Tensor of_shard = square_sum(gradient);
-        squares.add_(of_shard);
-        // unequal if either is NaN
-        const at::Tensor found_inf = at::ne(zero_or_nan(of_shard), loss_fault).to(at::kFloat);
+    const auto update = [&](std::size_t b, const at::Tensor& gradient, const Guard& guard) {
         at::_fused_adamw_({masters_[b]}, {gradient}, {exp_avg_[b]}, {exp_avg_sq_[b]}, {}, {step_count_}, lr,
                           options_.beta1, options_.beta2, options_.weight_decay, options_.eps, /*amsgrad=*/false,
-                          /*maximize=*/false, {}, found_inf);
+                          /*maximize=*/false, guard.grad_scale, guard.fault);
         round_masters(b);
         const GatherPart part = gathered(b);
         gathering.push_back(collectives_.start_all_gather(part.buffer, part.bytes, gather_what));
+    };
+    const bool clip = options_.clip_norm > 0;
+    std::vector<at::Tensor> gradients;
+    for (std::size_t b = 0; b < exp_avg_.size(); ++b) {
+        gradients.push_back(reducer.reduced_shard(static_cast<int>(b)));
+        const at::Tensor of_shard = square_sum(gradients[b]);
+        squares.add_(of_shard);
+        // unequal if either is NaN
+        if (!clip) update(b, gradients[b], {at::ne(zero_or_nan(of_shard), loss_fault).to(at::kFloat), {}});
+    }
+    if (clip) {
+        const Guard guard = clipping_guard(squares, loss_fault);
+        for (std::size_t b = 0; b < gradients.size(); ++b) update(b, gradients[b], guard);
     }
     for (WorkPtr& work : gathering) collectives_.wait(std::move(work));
     return squares;
@@ -121,15 +143,19 @@ at::Tensor ShardedAdamW::step_by_bucket(GradReducer& reducer, double lr, const a
 // The same for all shards at once.
 at::Tensor ShardedAdamW::step_together(GradReducer& reducer, double lr, const at::Tensor& loss_fault) {
     lr_.fill_(lr);
+    const std::size_t trained = exp_avg_.size();
     std::vector<at::Tensor> gradients;
-    for (std::size_t b = 0; b < masters_.size(); ++b) gradients.push_back(reducer.reduced_shard(static_cast<int>(b)));
+    for (std::size_t b = 0; b < trained; ++b) gradients.push_back(reducer.reduced_shard(static_cast<int>(b)));
     const at::Tensor squares = square_sum_together(gradients);
-    const at::Tensor found_inf = at::ne(zero_or_nan(squares), loss_fault).to(at::kFloat);
-    const std::vector<at::Tensor> counts(masters_.size(), step_count_);    // only read
-    at::_fused_adamw_(masters_, gradients, exp_avg_, exp_avg_sq_, {}, counts, lr_, options_.beta1, options_.beta2,
-                      options_.weight_decay, options_.eps, /*amsgrad=*/false, /*maximize=*/false, {}, found_inf);
+    const Guard guard = options_.clip_norm > 0 ? clipping_guard(squares, loss_fault)
+                                               : Guard{at::ne(zero_or_nan(squares), loss_fault).to(at::kFloat), {}};
+    const std::vector<at::Tensor> counts(trained, step_count_);    // only read
+    const at::ArrayRef<at::Tensor> masters(masters_.data(), trained);
+    at::_fused_adamw_(masters, gradients, exp_avg_, exp_avg_sq_, {}, counts, lr_, options_.beta1, options_.beta2,
+                      options_.weight_decay, options_.eps, /*amsgrad=*/false, /*maximize=*/false, guard.grad_scale,
+                      guard.fault);
     std::vector<GatherPart> parts;
-    for (std::size_t b = 0; b < masters_.size(); ++b) {
+    for (std::size_t b = 0; b < trained; ++b) {
         round_masters(b);
         parts.push_back(gathered(b));
     }

@@ -287,11 +287,11 @@ ExitCode Trainer::Impl::run() {
         BatchFeed feed(dataset, split, options.data, options.augment, options.model.image_size,
                        options.data.loader_threads, arena.placement().device,
                        plan.requests(state.epoch, state.step_in_epoch));
-        const double lr = cosine_lr(options.optim, state.epoch, options.train.epochs);
         const int epoch = state.epoch;
         while (state.epoch == epoch) {
             enter_step(state.epoch, state.global_step);
             profile.before_step(state.global_step + 1, [this] { settle_all(); });
+            const double lr = step_lr(options.optim, state.epoch, options.train.epochs, state.global_step);
             RunningStep queued = step.run(feed, state, lr, [this] { writer.wait_for_snapshot(); });
             ++state.global_step;
             ++state.step_in_epoch;

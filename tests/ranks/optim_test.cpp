@@ -72,11 +72,13 @@ BOOST_AUTO_TEST_CASE(reduced_shards_hold_the_sum_over_all_micro_batches) {
 
 // One rank computes as if alone; all of them together must arrive at the same bits, since each gradient is summed
 // exactly.
-BOOST_AUTO_TEST_CASE(weights_equal_those_of_one_rank) {
+void check_weights_equal_those_of_one_rank(double clip_norm) {
     Communicator& comm = world();
     constexpr int kSteps = 5;
     OptimOptions options;
     options.init_lr = 1e-2;
+    options.clip_norm = clip_norm;
+    options.eps = 1e-3;
     const auto gradient = [](int step, ParamId param,
                              std::int64_t i) {    // multiples of 2^-6: sums of halves are exact
         return std::round(toy_value(100 + step, param, i) * 64) / 64;
@@ -112,6 +114,9 @@ BOOST_AUTO_TEST_CASE(weights_equal_those_of_one_rank) {
         BOOST_TEST(arena.weights()[at].equal(own.weights()[at]), own.layout().spec(id).name);
     }
 }
+BOOST_AUTO_TEST_CASE(weights_equal_those_of_one_rank) { check_weights_equal_those_of_one_rank(0); }
+// Squares of such gradients add up exactly, too: the scale is the same to the bit.
+BOOST_AUTO_TEST_CASE(clipped_weights_equal_those_of_one_rank) { check_weights_equal_those_of_one_rank(1.5); }
 
 BOOST_AUTO_TEST_SUITE_END()
 

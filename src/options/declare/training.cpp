@@ -38,6 +38,12 @@ void declare_schedule(OptionTable& table, Options& options) {
                  between(0, 1024), train.vit_ckpt_layer, same_run);
     table.number("init-lr", "X", "learning rate of the first epoch", above(0), optim.init_lr, another_run | often);
     table.number("min-lr", "X", "what the cosine over the epochs ends at", at_least(0), optim.min_lr, another_run);
+    table.number("warmup-steps", "N",
+                 "steps over which the learning rate rises linearly to the cosine's: (step + 1) / N of it; 0 = none",
+                 at_least(0), optim.warmup_steps, another_run);
+    table.number("clip-norm", "X",
+                 "scale the gradient down to this L2 norm over all parameters where it is longer; 0 = never",
+                 at_least(0), optim.clip_norm, another_run);
     table.number("weight-decay", "X", "AdamW's, on all parameters", at_least(0), optim.weight_decay, another_run);
     table.number("beta1", "X", "AdamW's decay of the mean gradient", share(), optim.beta1, another_run);
     table.number("beta2", "X", "AdamW's decay of the mean squared gradient", share(), optim.beta2, another_run);

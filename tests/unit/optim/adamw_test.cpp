@@ -2,10 +2,12 @@
 #include <ATen/ops/count_nonzero.h>
 #include <ATen/ops/scalar_tensor.h>
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <boost/test/unit_test.hpp>
 #include <limits>
+#include <tuple>
 
 #include "blip/base/error.h"
 #include "blip/optim/adamw.h"
@@ -20,11 +22,30 @@ namespace {
 constexpr int kSteps = 25;
 constexpr double kLr = 3e-3;
 
+// The L2 norm of a step's gradient over all parameters.
+double norm_in_double(int step) {
+    const Layout layout = toy_layout();
+    double squares = 0;
+    for (ParamId id = 0; id < layout.count(); ++id)
+        for (std::int64_t i = 0; i < layout.spec(id).element_count(); ++i)
+            squares += std::pow(static_cast<double>(toy_value(100 + step, id, i)), 2);
+    return std::sqrt(squares);
+}
+
+// What torch.nn.utils.clip_grad_norm_(..., clip_norm) multiplies each step's gradient by; 1 without clipping.
+std::vector<double> clip_factors(double clip_norm) {
+    std::vector<double> factors(kSteps + 1, 1);
+    for (int step = 1; clip_norm > 0 && step <= kSteps; ++step)
+        factors[static_cast<std::size_t>(step)] = std::min(1.0, clip_norm / (norm_in_double(step) + 1e-6));
+    return factors;
+}
+
 // Loshchilov & Hutter 2019, algorithm 2: gradient of step s is toy_value(100 + s, ...), summed over ranks.
-double adamw_in_double(const OptimOptions& options, ParamId param, std::int64_t element) {
+double adamw_in_double(const OptimOptions& options, ParamId param, std::int64_t element,
+                       const std::vector<double>& factors = clip_factors(0)) {
     double weight = toy_value(1, param, element), average = 0, square = 0;
     for (int step = 1; step <= kSteps; ++step) {
-        const double gradient = toy_value(100 + step, param, element);
+        const double gradient = factors[static_cast<std::size_t>(step)] * toy_value(100 + step, param, element);
         average = options.beta1 * average + (1 - options.beta1) * gradient;
         square = options.beta2 * square + (1 - options.beta2) * gradient * gradient;
         weight -= kLr * options.weight_decay * weight;
@@ -42,13 +63,13 @@ struct Outcome {
     std::int64_t updates = 0;
 };
 
-Outcome run_steps(int size, std::int64_t bucket_bytes, const OptimOptions& options) {
+Outcome run_steps(int size, std::int64_t bucket_bytes, const OptimOptions& options, bool together = false) {
     Outcome outcome;
     std::vector<std::vector<float>> of_rank(static_cast<std::size_t>(size));
     run_ranks(size, [&](Communicator& comm) {
         Arena arena(toy_layout(), size, bucket_bytes, host_allocator());
         GradReducer reducer(arena, comm);
-        ShardedAdamW optimizer(arena, comm, options);
+        ShardedAdamW optimizer(arena, comm, options, together);
         fill_toy(arena, {0, arena.length()}, arena.weight_data(), 1);
         ShardedAdamW::StepResult result;
         for (int step = 1; step <= kSteps; ++step) {
@@ -187,6 +208,73 @@ BOOST_AUTO_TEST_CASE(options_reach_the_update) {
     BOOST_TEST(worst < tolerance::adamw_against_double);
 }
 
+// Against clip_grad_norm_ and AdamW written out in double: every step clipped, and about half of them.
+BOOST_AUTO_TEST_CASE(gradients_are_clipped_to_a_norm_over_all_ranks_and_buckets) {
+    const Layout layout = toy_layout();
+    std::vector<double> norms;
+    for (int step = 1; step <= kSteps; ++step) norms.push_back(norm_in_double(step));
+    std::sort(norms.begin(), norms.end());
+    for (const double clip_norm : {0.5, norms[kSteps / 2] + 1e-3}) {
+        OptimOptions options;
+        options.clip_norm = clip_norm;
+        options.eps = 1e-2;    // AdamW forgets the gradient's scale otherwise
+        const std::vector<double> factors = clip_factors(clip_norm);
+        const auto whole = std::count(factors.begin() + 1, factors.end(), 1.0);
+        BOOST_TEST((clip_norm < 1 ? whole == 0 : whole > 2 && whole < kSteps - 2), whole << " steps are not clipped");
+        const double squares = std::pow(norm_in_double(kSteps), 2);
+        std::vector<float> of_one_rank;
+        for (const auto& [size, bucket_bytes, together] :
+             {std::tuple{1, 1 << 20, false}, {1, 512, true}, {2, 512, false}, {2, 4096, true}, {3, 512, false}}) {
+            const Outcome clipped = run_steps(size, bucket_bytes, options, together);
+            double worst = 0, apart = 0;
+            std::size_t at = 0;
+            if (of_one_rank.empty()) of_one_rank = clipped.weights;
+            for (ParamId id = 0; id < layout.count(); ++id)
+                for (std::int64_t i = 0; i < layout.spec(id).element_count(); ++i, ++at) {
+                    worst =
+                        std::max(worst, std::abs(clipped.weights.at(at) - adamw_in_double(options, id, i, factors)));
+                    apart = std::max<double>(apart, std::abs(clipped.weights[at] - of_one_rank[at]));
+                }
+            BOOST_TEST(worst < tolerance::adamw_against_double);
+            BOOST_TEST(apart <= tolerance::adamw_against_double);
+            BOOST_TEST(clipped.ranks_agree);
+            BOOST_TEST(std::abs(clipped.squares - squares) < 1e-12 * squares);    // told before clipping
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_norm_that_is_never_reached_changes_no_bit) {
+    OptimOptions far;
+    far.clip_norm = 1000;
+    for (const bool together : {false, true})
+        BOOST_TEST((run_steps(2, 512, far, together).weights == run_steps(2, 512, {}, together).weights));
+}
+
+// With clipping no rank updates anything: the scale would be NaN everywhere.
+BOOST_AUTO_TEST_CASE(clipping_applies_no_part_of_a_gradient_that_is_not_finite) {
+    for (const bool together : {false, true}) {
+        std::atomic<int> saw = 0, kept = 0;
+        run_ranks(3, [&](Communicator& comm) {
+            Arena arena(toy_layout(), 3, 512, host_allocator());
+            GradReducer reducer(arena, comm);
+            OptimOptions options;
+            options.clip_norm = 1;
+            ShardedAdamW optimizer(arena, comm, options, together);
+            fill_toy(arena, {0, arena.length()}, arena.weight_data(), 1);
+            const at::Tensor before = arena.flat_weights().clone();
+            reducer.begin_step();
+            fill_toy(arena, {0, arena.length()}, arena.gradient_data(), 2);
+            if (comm.rank() == 2)
+                arena.gradient_data()[arena.shard(1, 1).begin] = std::numeric_limits<float>::quiet_NaN();
+            reducer.finish();
+            saw += static_cast<int>(optimizer.step(reducer, 1e-3).non_finite.item<double>());
+            kept += before.equal(arena.flat_weights());
+        });
+        BOOST_TEST(saw == 1);    // told by the owner of the shard
+        BOOST_TEST(kept == 3);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(non_finite_gradients_are_seen_and_not_applied) {
     for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
         int ranks_that_saw = 0;
@@ -252,6 +340,25 @@ BOOST_AUTO_TEST_CASE(cosine_schedule_of_the_reference) {
     floor.init_lr = 1;
     floor.min_lr = 0.5;
     BOOST_TEST(std::abs(cosine_lr(floor, 1, 2) - 0.75) < 1e-15);
+}
+
+// 200 steps an epoch, the first 300 of them warm up: rates from the formula by hand.
+BOOST_AUTO_TEST_CASE(the_rate_rises_linearly_over_the_first_steps) {
+    OptimOptions options;
+    options.warmup_steps = 300;
+    const double first = 1e-5, second = 9.045084971874737e-6;    // of the epochs
+    for (const auto& [epoch, step, expected] : {std::tuple{0, 0, first / 300},
+                                                {0, 149, first / 2},
+                                                {0, 199, first * 2 / 3},
+                                                {1, 200, second * 201 / 300},
+                                                {1, 299, second},
+                                                {1, 300, second},
+                                                {1, 399, second}})
+        BOOST_TEST(std::abs(step_lr(options, epoch, 5, step) - expected) < 1e-20, "step " << step);
+    options.warmup_steps = 0;
+    BOOST_TEST(step_lr(options, 0, 5, 0) == first);
+    options.warmup_steps = 1;
+    BOOST_TEST(step_lr(options, 0, 5, 0) == first);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

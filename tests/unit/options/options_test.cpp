@@ -130,7 +130,8 @@ BOOST_AUTO_TEST_CASE(names_from_other_programs_are_answered_with_ours) {
                                                                     {"world-size", "mpirun -np N"},
                                                                     {"gpus", "mpirun -np N"},
                                                                     {"beam-size", "--num-beams"},
-                                                                    {"warmup-steps", "no warm-up"},
+                                                                    {"warmup-ratio", "--warmup-steps"},
+                                                                    {"max_grad_norm", "--clip-norm"},
                                                                     {"weight_decay", "--weight-decay"},
                                                                     {"num_beams", "--num-beams"}};
     for (const auto& [name, ours] : names) check_refused(train({std::string("--") + name, "8"}), {name, ours});

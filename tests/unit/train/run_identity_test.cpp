@@ -80,7 +80,7 @@ BOOST_AUTO_TEST_CASE(every_option_of_training_says_what_a_change_does) {
         // what ranks compare when they start
         BOOST_TEST((changed_options_of_all_ranks(run.options) == ranks_then) == spec.is(own_of_rank), spec.name);
     }
-    BOOST_TEST(walked[blip::another_run] >= 26);
+    BOOST_TEST(walked[blip::another_run] >= 28);
     BOOST_TEST(walked[blip::other_bits] >= 5);
     BOOST_TEST(walked[blip::other_scores] >= 7);
 }
