@@ -11,9 +11,10 @@
 namespace blip {
 namespace {
 
-// All kinds hold the same elements: ShardPieces.
+// Moments hold the same elements as masters, or nothing of a parameter: ShardPieces.
 void check_model(const ShardPieces& pieces, const Layout& layout, const std::filesystem::path& directory) {
     const auto& masters = pieces.of("master");
+    const auto& moments = pieces.of("exp_avg");
     const auto bad = [&](const std::string& name, const std::string& what) {
         throw Error(ExitCode::bad_data, "{}: parameter '{}' {}", directory.string(), name, what);
     };
@@ -26,6 +27,7 @@ void check_model(const ShardPieces& pieces, const Layout& layout, const std::fil
         const std::int64_t there = found == masters.end() ? 0 : found->second.back().elements.end;
         if (there != needed)
             bad(name, fmt::format("has {} of {} elements: another model, or an incomplete checkpoint", there, needed));
+        if (!layout.is_frozen(id) && !moments.contains(name)) bad(name, "has no moments: it was frozen in that run");
     }
 }
 
@@ -55,7 +57,7 @@ void load_checkpoint(const FoundCheckpoint& found, const Arena& arena, const Sha
         pieces.read(
             "master", layout.spec(id).name, {0, layout.spec(id).element_count()},
             [&](std::int64_t first, std::span<const float> values) { weights(arena.offset(id) + first, values); });
-    for (std::size_t bucket = 0; bucket < arena.buckets().size(); ++bucket) {
+    for (std::size_t bucket = 0; bucket < arena.trained_buckets(); ++bucket) {
         const Range shard = arena.shard(static_cast<int>(bucket), state.rank);
         read_owned(pieces, "exp_avg", arena, shard, state.exp_avg[bucket]);
         read_owned(pieces, "exp_avg_sq", arena, shard, state.exp_avg_sq[bucket]);

@@ -70,15 +70,19 @@ void ShardPieces::check(const std::filesystem::path& directory) {
         }
     }
     const auto& masters = pieces_["master"];
+    const auto count = [](const auto& of_kind, const std::string& param) {
+        const auto found = of_kind.find(param);
+        return found == of_kind.end() ? 0 : found->second.back().elements.end;
+    };
     for (const char* kind : {"exp_avg", "exp_avg_sq"}) {
-        const auto same = [](const auto& a, const auto& b) {
-            return a.first == b.first && a.second.back().elements.end == b.second.back().elements.end;
-        };
-        const auto& others = pieces_[kind];
-        const auto [own, other] = std::mismatch(masters.begin(), masters.end(), others.begin(), others.end(), same);
-        if (own != masters.end() || other != others.end())
-            bad(directory, fmt::format("'{}' has not as many elements of master as of {}",
-                                       own != masters.end() ? own->first : other->first, kind));
+        const auto& other_moment = pieces_[std::string_view(kind) == "exp_avg" ? "exp_avg_sq" : "exp_avg"];
+        for (const auto& [param, pieces] : pieces_[kind])
+            if (count(masters, param) != pieces.back().elements.end)
+                bad(directory, fmt::format("'{}' has not as many elements of master as of {}", param, kind));
+        // a parameter without any moment was frozen
+        for (const auto& [param, pieces] : masters)
+            if (count(pieces_[kind], param) != pieces.back().elements.end && count(other_moment, param) > 0)
+                bad(directory, fmt::format("'{}' has not as many elements of master as of {}", param, kind));
     }
     if (masters.empty()) bad(directory, "the shards hold no parameter");
 }

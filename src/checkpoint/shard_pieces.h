@@ -29,7 +29,7 @@ class ShardPieces {
     // Throws bad_data naming file and tensor if one is no piece of a checkpoint.
     void add(std::unique_ptr<WeightFile> shard);
     // After the last shard. Throws bad_data naming the parameter unless master, exp_avg and exp_avg_sq hold the same
-    // elements of the same parameters, each once, from the first on.
+    // elements of the same parameters, each once, from the first on; of a frozen parameter only master has them.
     void check(const std::filesystem::path& directory);
 
     // Of master, exp_avg or exp_avg_sq: by parameter, each one's pieces in order.

@@ -5,7 +5,6 @@
 #include <ATen/ops/narrow.h>
 #include <fmt/format.h>
 
-#include <array>
 #include <chrono>
 #include <cstring>
 #include <thread>
@@ -28,9 +27,14 @@ struct Shard {
     const char* kind;
     const at::Tensor& values;
 };
-std::array<Shard, 3> shards_of(const ShardState& state, std::size_t bucket) {
-    return {Shard{"master", state.masters[bucket]}, Shard{"exp_avg", state.exp_avg[bucket]},
-            Shard{"exp_avg_sq", state.exp_avg_sq[bucket]}};
+// Frozen buckets have no moments.
+std::vector<Shard> shards_of(const ShardState& state, std::size_t bucket) {
+    std::vector<Shard> shards = {{"master", state.masters[bucket]}};
+    if (bucket < state.exp_avg.size()) {
+        shards.push_back({"exp_avg", state.exp_avg[bucket]});
+        shards.push_back({"exp_avg_sq", state.exp_avg_sq[bucket]});
+    }
+    return shards;
 }
 
 }    // namespace
@@ -60,10 +64,12 @@ Snapshot Snapshot::of_device(const Arena& arena, const ShardState& state, Staged
     for (std::size_t bucket = 0; bucket < arena.buckets().size(); ++bucket) {
         const Range own = arena.shard(static_cast<int>(bucket), state.rank);
         at::Tensor& copies = staged.buckets[bucket];
+        const std::vector<Shard> shards = shards_of(state, bucket);
+        const auto rows = static_cast<std::int64_t>(shards.size());
         if (!copies.defined() || copies.size(1) != own.length())
-            copies = staging_tensor({3, own.length()}, at::kFloat, device);
+            copies = staging_tensor({rows, own.length()}, at::kFloat, device);
         std::int64_t row = 0;
-        for (const Shard& shard : shards_of(state, bucket)) {
+        for (const Shard& shard : shards) {
             const at::Tensor copy = copies.select(0, row++);
             copy.copy_(shard.values, /*non_blocking=*/true);
             for_each_piece(arena, own, shard.kind, [&](std::string name, Range part) {

@@ -72,8 +72,10 @@ ShardedAdamW::ShardedAdamW(Arena& arena, Collectives& collectives, const OptimOp
     const auto fp32 = at::TensorOptions().dtype(at::kFloat).device(arena.placement().device);
     for (std::size_t bucket = 0; bucket < arena.buckets().size(); ++bucket) {
         const Range own = arena.shard(static_cast<int>(bucket), collectives.rank());
-        exp_avg_.push_back(at::zeros({own.length()}, fp32));
-        exp_avg_sq_.push_back(at::zeros({own.length()}, fp32));
+        if (bucket < arena.trained_buckets()) {
+            exp_avg_.push_back(at::zeros({own.length()}, fp32));
+            exp_avg_sq_.push_back(at::zeros({own.length()}, fp32));
+        }
         masters_.push_back(masters_apart() ? at::zeros({own.length()}, fp32)
                                            : at::narrow(arena.flat_weights(), 0, own.begin, own.length()));
     }

@@ -17,8 +17,8 @@ struct GradReducer::Impl {
     Arena& arena;
     Collectives& collectives;
     bool armed = false;
-    std::vector<int> bucket_of_leaf;    // by id; -1: no leaf
-    std::vector<int> leaves;            // by bucket: how many
+    std::vector<int> bucket_of_leaf;    // by id; -1: no leaf, or frozen
+    std::vector<int> leaves;            // by trained bucket, as all below: how many
     std::vector<char> fired;            // by id: the leaf's hook ran since arm()
     std::vector<int> missing;           // by bucket: leaves whose hook has not run
     std::vector<std::string> names;     // by bucket, for messages
@@ -31,15 +31,15 @@ struct GradReducer::Impl {
         const auto& buckets = arena.buckets();
         const Layout& layout = arena.layout();
         bucket_of_leaf.resize(static_cast<std::size_t>(layout.leaf_ids()), -1);
-        leaves.resize(buckets.size());
-        for (std::size_t b = 0; b < buckets.size(); ++b) {
+        leaves.resize(arena.trained_buckets());
+        for (std::size_t b = 0; b < leaves.size(); ++b) {
             for (const ParamId id : buckets[b].params) {
                 int& bucket = bucket_of_leaf[static_cast<std::size_t>(layout.leaf_of(id))];
                 if (std::exchange(bucket, static_cast<int>(b)) < 0) ++leaves[b];
             }
-            names.push_back(fmt::format("reduce gradient bucket {} of {}", b, buckets.size()));
+            names.push_back(fmt::format("reduce gradient bucket {} of {}", b, leaves.size()));
         }
-        works.resize(buckets.size());
+        works.resize(leaves.size());
         forget();
     }
 
@@ -103,7 +103,7 @@ struct GradientHook : torch::autograd::PostAccumulateGradHook {
 
 GradReducer::GradReducer(Arena& arena, Collectives& collectives) : impl_(std::make_unique<Impl>(arena, collectives)) {
     for (ParamId id = 0; id < arena.layout().leaf_ids(); ++id) {
-        if (!arena.layout().is_leaf(id)) continue;
+        if (impl_->bucket_of_leaf[static_cast<std::size_t>(id)] < 0) continue;
         auto hook = std::make_unique<GradientHook>([impl = impl_.get(), id] { impl->on_gradient(id); });
         torch::autograd::impl::set_post_acc_grad_hooks(arena.weights()[static_cast<std::size_t>(id)], std::move(hook));
     }
@@ -111,7 +111,7 @@ GradReducer::GradReducer(Arena& arena, Collectives& collectives) : impl_(std::ma
 
 GradReducer::~GradReducer() {
     for (ParamId id = 0; id < impl_->arena.layout().leaf_ids(); ++id)
-        if (impl_->arena.layout().is_leaf(id))
+        if (impl_->bucket_of_leaf[static_cast<std::size_t>(id)] >= 0)
             torch::autograd::impl::set_post_acc_grad_hooks(impl_->arena.weights()[static_cast<std::size_t>(id)],
                                                            nullptr);
 }

@@ -65,16 +65,16 @@ Arena::Arena(const Layout& layout, int world_size, std::int64_t bucket_bytes, co
     const std::shared_ptr<void> weight_memory =
         allocator(static_cast<std::size_t>(length_) * c10::elementSize(placement.dtype));
     const std::shared_ptr<void> gradient_memory =
-        with_gradients ? allocator(static_cast<std::size_t>(length_) * sizeof(float)) : nullptr;
+        with_gradients ? allocator(static_cast<std::size_t>(trained_length()) * sizeof(float)) : nullptr;
     flat_weights_ = view_of(weight_memory, 0, {length_}, placement);
-    if (with_gradients) flat_gradients_ = view_of(gradient_memory, 0, {length_}, of_gradients);
+    if (with_gradients) flat_gradients_ = view_of(gradient_memory, 0, {trained_length()}, of_gradients);
     for (ParamId id = 0; id < layout.leaf_ids(); ++id) {
         // Each view owns the buffer on its own, so that writing through flat_weights does not touch autograd's
         // versions.
         const std::vector<std::int64_t> shape = layout.shape(id);
         const std::int64_t begin = offset(layout.members(id).front());
         at::Tensor weight = view_of(weight_memory, begin, shape, placement);
-        if (with_gradients) {
+        if (with_gradients && !layout.is_frozen(id)) {
             weight.set_requires_grad(layout.is_leaf(id));
             weight.mutable_grad() = view_of(gradient_memory, begin, shape, of_gradients);
         }
@@ -93,7 +93,14 @@ void Arena::place(std::int64_t bucket_bytes) {
         buckets_.push_back(open);
         open = Bucket{{at, at}, {}};
     };
+    bool frozen = false;
+    const auto end_of_trained = [&] {
+        if (!open.params.empty()) close_bucket();
+        trained_buckets_ = buckets_.size();
+        frozen = true;
+    };
     for (const ParamId leaf : layout_.placed_leaves()) {
+        if (!frozen && layout_.is_frozen(leaf)) end_of_trained();
         for (const ParamId id : layout_.members(leaf)) {
             offsets_[static_cast<std::size_t>(id)] = at;
             open.params.push_back(id);
@@ -102,6 +109,7 @@ void Arena::place(std::int64_t bucket_bytes) {
         at = round_up(at, alignment_bytes / element_bytes);
         if ((at - open.range.begin) * static_cast<std::int64_t>(sizeof(float)) >= bucket_bytes) close_bucket();
     }
+    if (!frozen) end_of_trained();
     if (!open.params.empty()) close_bucket();
     length_ = at;
 }

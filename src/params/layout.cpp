@@ -38,6 +38,16 @@ ParamId Layout::join(std::vector<ParamId> members) {
     return id;
 }
 
+void Layout::freeze(std::string_view prefix) {
+    for (ParamId id = 0; id < count(); ++id)
+        if (spec(id).name.starts_with(prefix)) frozen_.insert(id);
+    for (const std::vector<ParamId>& join : joins_)
+        for (const ParamId member : join)
+            if (frozen_.contains(member) != frozen_.contains(join.front()))
+                throw Error(ExitCode::internal, "'{}' and '{}' are joined: both are frozen, or neither",
+                            spec(join.front()).name, spec(member).name);
+}
+
 std::vector<ParamId> Layout::members(ParamId id) const {
     return id < count() ? std::vector<ParamId>{id} : joins_.at(static_cast<std::size_t>(id - count()));
 }
@@ -55,12 +65,19 @@ std::vector<ParamId> Layout::placed_leaves() const {
         const std::vector<ParamId> of_leaf = members(leaf_of(id));
         if (id == *std::min_element(of_leaf.begin(), of_leaf.end())) leaves.push_back(leaf_of(id));
     }
+    std::stable_partition(leaves.begin(), leaves.end(), [this](ParamId leaf) { return !is_frozen(leaf); });
     return leaves;
 }
 
 ParamId Layout::find(const std::string& name) const {
     const auto found = by_name_.find(name);
     return found == by_name_.end() ? -1 : found->second;
+}
+
+std::int64_t Layout::frozen_element_count() const {
+    std::int64_t total = 0;
+    for (const ParamId id : frozen_) total += spec(id).element_count();
+    return total;
 }
 
 std::int64_t Layout::element_count() const {

@@ -91,17 +91,19 @@ Measured most_of_all(const Measured& own, HostMessages& communicator) {
 
 }    // namespace
 
-std::vector<MemoryPart> state_memory(std::int64_t parameters, ArenaPlacement placement, int ranks) {
+std::vector<MemoryPart> state_memory(std::int64_t parameters, std::int64_t frozen, ArenaPlacement placement,
+                                     int ranks) {
     const bool bf16 = placement.dtype == at::kBFloat16;
     const double fp32 = 4.0 * static_cast<double>(parameters);
+    const double trained = 4.0 * static_cast<double>(parameters - frozen);
     std::vector<MemoryPart> parts = {{bf16 ? "weights in bf16" : "weights", bf16 ? fp32 / 2 : fp32},
-                                     {"gradients", fp32},
-                                     {"moments of this rank's part", 2 * fp32 / ranks}};
+                                     {"gradients", trained},
+                                     {"moments of this rank's part", 2 * trained / ranks}};
     if (bf16) parts.push_back({"fp32 masters of this rank's part", fp32 / ranks});
     // of every bucket, on their way; NCCL reduces without
     if (placement.device.is_cpu() && ranks > 1)
-        parts.push_back({"gradients received from other ranks", fp32 * (ranks - 1) / ranks});
-    parts.push_back({"a checkpoint's copy of this rank's weights and moments", 3 * fp32 / ranks, true});
+        parts.push_back({"gradients received from other ranks", trained * (ranks - 1) / ranks});
+    parts.push_back({"a checkpoint's copy of this rank's weights and moments", (fp32 + 2 * trained) / ranks, true});
     return parts;
 }
 

@@ -135,6 +135,9 @@ void Trainer::Impl::start_or_resume() {
     } else {
         initialise(arena, options.train.seed, optimizer.weight_sink());
         log_info("starting from random weights (no --init), seed {}", options.train.seed);
+        if (options.train.freeze != "none")
+            log_warning("--freeze {} keeps random weights as they are: give --init a model to start from",
+                        options.train.freeze);
     }
     if (communicator.rank() == 0) {
         log = std::make_unique<RunLog>(options.checkpoint.output / "log.jsonl");
@@ -274,7 +277,9 @@ bool Trainer::Impl::stop_before_first_step() {
 ExitCode Trainer::Impl::run() {
     start_or_resume();
     if (stop_before_first_step()) return stop();
-    pace.emplace(state.global_step, plan.last_step(), options.runtime.peak, arena.placement(), communicator);
+    // the operations of a step are those of training everything
+    const bool tell_share = options.runtime.peak && options.train.freeze == "none";
+    pace.emplace(state.global_step, plan.last_step(), tell_share, arena.placement(), communicator);
     while (true) {
         // The checkpoint of an epoch's end is there; its evaluation may not be.
         if (state.step_in_epoch == 0 && state.epoch > 0 && !evaluation.done(state.epoch - 1)) {

@@ -1,5 +1,6 @@
 // Starts the reduce-scatter of each gradient bucket as soon as backward has finished its parameters.
 // Buckets start once each and in index order on every rank; a bucket that is ready early waits for those before it.
+// Frozen parameters have no gradient, and their buckets no part here.
 // Used by the trainer: begin_step(), the micro-batches' backward passes with arm() before the last one, then finish().
 #pragma once
 

@@ -1,9 +1,10 @@
 // All parameters in one flat buffer, their fp32 gradients in a second one of the same layout. Modules see tensor views;
 // buckets, optimizer shards and checkpoint pieces are ranges of elements. Placement is the reverse of the declaration
-// order, which is the order in which backward finishes gradients; the members of a join lie side by side. Legend: N
-// ranks; a bucket's length is a multiple of 128 * N; padding elements stay zero. Weights enter from host memory in fp32
-// through a WeightSink, whatever the precision they end up in: an arena's own write_weights for evaluation,
-// ShardedAdamW::write_weights for training, which keeps the exact values as masters.
+// order, which is the order in which backward finishes gradients; the members of a join lie side by side. Frozen
+// parameters (layout.h) lie in buckets of their own behind those of the others, where the buffer of gradients has
+// ended. Legend: N ranks; a bucket's length is a multiple of 128 * N; padding elements stay zero. Weights enter from
+// host memory in fp32 through a WeightSink, whatever the precision they end up in: an arena's own write_weights for
+// evaluation, ShardedAdamW::write_weights for training, which keeps the exact values as masters.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -67,6 +68,10 @@ class Arena {
     const Layout& layout() const { return layout_; }
     std::int64_t length() const { return length_; }
     const std::vector<Bucket>& buckets() const { return buckets_; }
+    // The first ones of these: their parameters are trained, those of the others frozen.
+    std::size_t trained_buckets() const { return trained_buckets_; }
+    // Elements in them: as long is the buffer of gradients.
+    std::int64_t trained_length() const { return trained_buckets_ == 0 ? 0 : buckets_[trained_buckets_ - 1].range.end; }
     // rank's 1/N of a bucket
     Range shard(int bucket, int rank) const;
     // the parts of parameters inside a range (padding left out), in arena order
@@ -74,10 +79,10 @@ class Arena {
     std::int64_t offset(ParamId id) const { return offsets_.at(static_cast<std::size_t>(id)); }
 
     // Views by id: of each parameter, then of each join. Leaves require grad and their .grad is preset to the gradient
-    // view (if the arena has gradients). A bf16 weight has an fp32 gradient: backward passes add up in fp32. A member
-    // of a join is no leaf: it requires no grad, and its .grad shows its part of the join's.
+    // view (if the arena has gradients), unless they are frozen. A bf16 weight has an fp32 gradient: backward passes
+    // add up in fp32. A member of a join is no leaf: it requires no grad, and its .grad shows its part of the join's.
     const Weights& weights() const { return weights_; }
-    // Flat 1-D views: [length] in the placement's precision, [length] in fp32.
+    // Flat 1-D views: [length] in the placement's precision, [trained_length] in fp32.
     at::Tensor flat_weights() const { return flat_weights_; }
     at::Tensor flat_gradients() const { return flat_gradients_; }
     // Addresses on the arena's device. weight_address: of an element, weight_element_bytes() each.
@@ -97,6 +102,7 @@ class Arena {
     std::int64_t length_ = 0;
     std::vector<std::int64_t> offsets_;
     std::vector<Bucket> buckets_;
+    std::size_t trained_buckets_ = 0;
     at::Tensor flat_weights_, flat_gradients_;
     std::vector<at::Tensor> weights_;
     int world_size_;

@@ -6,7 +6,9 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -45,6 +47,12 @@ class Layout {
     // only. A parameter is in one join at most. The join takes the place of its member that was declared first. Returns
     // an id behind those of all parameters.
     ParamId join(std::vector<ParamId> members);
+    // Parameters whose names begin so are not trained: they keep the values they start with, and an arena gives them no
+    // gradient. Nothing may be declared or joined afterwards. Throws internal if some members of a join begin so, but
+    // not all.
+    void freeze(std::string_view prefix);
+    // Of a parameter or a join.
+    bool is_frozen(ParamId id) const { return frozen_.contains(members(id).front()); }
 
     int leaf_ids() const { return count() + static_cast<int>(joins_.size()); }
     // Whether autograd sees id: a join, or a parameter that is in none.
@@ -55,7 +63,7 @@ class Layout {
     ParamId leaf_of(ParamId id) const { return is_leaf(id) ? id : join_of_[static_cast<std::size_t>(id)]; }
     // The shape of a parameter or of a join.
     std::vector<std::int64_t> shape(ParamId id) const;
-    // All leaves in the order of places: the reverse of the order of declaration.
+    // All leaves in the order of places: the reverse of the order of declaration, the frozen ones behind the others.
     std::vector<ParamId> placed_leaves() const;
 
     int count() const { return static_cast<int>(specs_.size()); }
@@ -63,9 +71,11 @@ class Layout {
     // -1 if no parameter has this name
     ParamId find(const std::string& name) const;
     std::int64_t element_count() const;
+    std::int64_t frozen_element_count() const;
 
   private:
     std::vector<ParamSpec> specs_;
+    std::set<ParamId> frozen_;
     std::vector<ParamId> join_of_;    // by parameter: the id of its join, or -1
     std::vector<std::vector<ParamId>> joins_;
     std::unordered_map<std::string, ParamId> by_name_;

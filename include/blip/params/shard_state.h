@@ -7,7 +7,8 @@
 
 namespace blip {
 
-// Tensors are the optimizer's own. One fp32 tensor a bucket, aligned with arena.shard(bucket, rank).
+// Tensors are the optimizer's own. One fp32 tensor a bucket, aligned with arena.shard(bucket, rank); moments of the
+// trained buckets only, which come first.
 struct ShardState {
     int rank = 0;
     std::vector<at::Tensor> masters, exp_avg, exp_avg_sq;

@@ -19,8 +19,9 @@ struct MemoryPart {
     double bytes = 0;
     bool on_host = false;    // whatever computes
 };
-// Weights, gradients, moments and masters of a rank, and what a checkpoint copies of them.
-std::vector<MemoryPart> state_memory(std::int64_t parameters, ArenaPlacement placement, int ranks);
+// Weights, gradients, moments and masters of a rank, and what a checkpoint copies of them. frozen: how many of the
+// parameters have no gradient.
+std::vector<MemoryPart> state_memory(std::int64_t parameters, std::int64_t frozen, ArenaPlacement placement, int ranks);
 
 // Trains two steps of one micro-batch a rank, the longest of the first epoch, on random weights, and logs on rank 0
 // what the second took and the memory in use at most; from that, how long the run will take. Writes nothing.

@@ -85,18 +85,19 @@ void print_plan(const Options& options, const TrainingUnits& units, int ranks) {
 
 // Tells what a rank holds from the first step to the end, part by part in a dry run; warns where that alone is more
 // than its host or GPU has.
-void print_memory(const Options& options, std::int64_t parameters, ArenaPlacement placement,
-                  HostMessages& communicator) {
+void print_memory(const Options& options, const Layout& layout, ArenaPlacement placement, HostMessages& communicator) {
+    const std::int64_t parameters = layout.element_count(), frozen = layout.frozen_element_count();
     double computing = 0, host = 0;
     std::string parts;
-    for (const MemoryPart& part : state_memory(parameters, placement, communicator.size())) {
+    for (const MemoryPart& part : state_memory(parameters, frozen, placement, communicator.size())) {
         (part.on_host || placement.device.is_cpu() ? host : computing) += part.bytes;
         parts += fmt::format("\n  {:>10}  {}", format_bytes(part.bytes), part.what);
     }
     const bool on_gpu = placement.device.is_cuda();
-    log_info("model {}: {:.2f} M parameters; their state takes {}{} of a rank, before what a step computes",
+    const std::string untrained = fmt::format(", {:.2f} M of them frozen", static_cast<double>(frozen) / 1e6);
+    log_info("model {}: {:.2f} M parameters{}; their state takes {}{} of a rank, before what a step computes",
              preset_of(options.model).value_or("of its own shape"), static_cast<double>(parameters) / 1e6,
-             on_gpu ? format_bytes(computing) + " of its GPU and " : "",
+             frozen > 0 ? untrained : "", on_gpu ? format_bytes(computing) + " of its GPU and " : "",
              format_bytes(host) + (on_gpu ? " of the host" : ""));
     if (options.dry_run) log_info_text("memory of a rank:" + parts);
     const double more = communicator.node_size() * host;
@@ -201,7 +202,7 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
     Collectives& collectives = nccl ? *nccl : *communicator;
     const CaptionTask captioning(options, *dataset, *communicator);
     print_plan(options, captioning.task().objective.units(), communicator->size());
-    print_memory(options, captioning.captioner().layout().element_count(), placement, *communicator);
+    print_memory(options, captioning.task().layout, placement, *communicator);
     if (options.dry_run) {
         if (options.measure) measure_run(options, *dataset, captioning.task(), placement, *communicator, collectives);
         check_only(options, *dataset, *communicator);

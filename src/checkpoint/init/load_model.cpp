@@ -73,7 +73,7 @@ double most_values(const InitSource& source) {
     if (source.file) return static_cast<double>(source.file->stored_bytes()) / 2;    // fp16, bf16
     double bytes = 0;
     for (const ShardFile& shard : source.checkpoint->manifest.shards) bytes += static_cast<double>(shard.bytes);
-    return bytes / 12;    // masters and two moments in fp32
+    return bytes / 4;    // masters in fp32; frozen parameters have no moments
 }
 
 ModelOptions read_shape(const fs::path& init, const ModelOptions& asked,

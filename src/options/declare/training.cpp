@@ -44,6 +44,10 @@ void declare_schedule(OptionTable& table, Options& options) {
     table.number("clip-norm", "X",
                  "scale the gradient down to this L2 norm over all parameters where it is longer; 0 = never",
                  at_least(0), optim.clip_norm, another_run);
+    table.choice("freeze", {"none", "vision"},
+                 "vision: the picture encoder keeps the weights it starts with, which saves their gradients, moments "
+                 "and backward pass",
+                 train.freeze, another_run | often);
     table.number("weight-decay", "X", "AdamW's, on all parameters", at_least(0), optim.weight_decay, another_run);
     table.number("beta1", "X", "AdamW's decay of the mean gradient", share(), optim.beta1, another_run);
     table.number("beta2", "X", "AdamW's decay of the mean squared gradient", share(), optim.beta2, another_run);

@@ -75,10 +75,13 @@ CaptionTask::CaptionTask(const Options& options, const PackedDataset& dataset, H
       dataset_(dataset),
       communicator_(communicator),
       captioner_(options.model),
-      objective_(captioner_, dataset.split("train"), dataset.prompt_length(), options.loss, options.train) {}
+      layout_(captioner_.layout()),
+      objective_(captioner_, dataset.split("train"), dataset.prompt_length(), options.loss, options.train) {
+    if (options.train.freeze == "vision") layout_.freeze("visual_encoder.");
+}
 
 Task CaptionTask::task() const {
-    Task task{captioner_.layout(), objective_, {}};
+    Task task{layout_, objective_, {}};
     if (options_.train.evaluate)
         task.evaluation = [this](const Weights& weights, c10::Device device) {
             return std::make_unique<CaptionEvaluation>(options_, dataset_, captioner_, weights, device, communicator_);

@@ -112,6 +112,32 @@ BOOST_AUTO_TEST_CASE(joins_are_unknown_to_checkpoints) {
     }
 }
 
+// Frozen parameters are stored without moments; a run that trains them cannot go on from there.
+BOOST_AUTO_TEST_CASE(frozen_parameters_have_weights_alone) {
+    const TempDir dir;
+    const ArenaPlacement bf16{at::kCPU, at::kBFloat16};
+    save(dir / "frozen", 3, 700, {3}, 10, {}, frozen_toy_layout());
+    save(dir / "bf16", 2, 300, {3}, 10, bf16, frozen_toy_layout());
+    for (const int readers : {1, 2, 4})
+        for (const std::string run : {"frozen", "bf16"}) {
+            BOOST_TEST(load(dir / run, readers, 300, {}, frozen_toy_layout()) == 3, run << ", " << readers << " ranks");
+            BOOST_TEST(load(dir / run, readers, 700, bf16, frozen_toy_layout()) == 3, run << ", " << readers);
+        }
+    std::int64_t masters = 0, moments = 0;
+    for (const std::string rank : {"0", "1"}) {
+        const auto file = SafetensorsFile::open(dir / "bf16" / "checkpoints" / "step-00000300" /
+                                                ("shard-0000" + rank + "-of-00002.safetensors"));
+        for (const auto& [name, entry] : file.entries())
+            (name.starts_with("master/") ? masters : moments) += entry.shape.at(0);
+    }
+    BOOST_TEST(masters == toy_layout().element_count());
+    BOOST_TEST(moments == 2 * (toy_layout().element_count() - 1530));
+    BOOST_CHECK_EXCEPTION(load(dir / "frozen", 2, 700), Error, [](const Error& error) {
+        return error.code() == ExitCode::bad_data &&
+               std::string(error.what()).find("'first.weight' has no moments") != std::string::npos;
+    });
+}
+
 // The files do not tell: they hold fp32 masters, whatever the weights were and will be.
 BOOST_AUTO_TEST_CASE(bf16_and_fp32_weights_share_one_format) {
     const ArenaPlacement fp32, bf16{at::kCPU, at::kBFloat16};

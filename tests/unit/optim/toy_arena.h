@@ -28,6 +28,13 @@ inline Layout joined_toy_layout() {
     return layout;
 }
 
+// The same parameters, two of them frozen.
+inline Layout frozen_toy_layout() {
+    Layout layout = toy_layout();
+    layout.freeze("first.");
+    return layout;
+}
+
 // Deterministic, irregular, in (-1, 1); the same for a parameter's element in any arena.
 inline float toy_value(int what, ParamId param, std::int64_t element) {
     return std::sin(static_cast<float>(what) * 1.7F + static_cast<float>(param) * 0.71F +

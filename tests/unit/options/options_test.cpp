@@ -55,7 +55,7 @@ BOOST_AUTO_TEST_CASE(every_option_reaches_its_field) {
         // a value that is accepted and is not the default
         bool changed = false;
         for (const char* value : {"on", "off", "tiny", "cpu", "fp32", "micro-batch", "test", "some/path", "a photo of ",
-                                  "huggingface", "transformers", "bf16", "bleu", "csv", "0.25", "3", "7"}) {
+                                  "huggingface", "transformers", "bf16", "vision", "bleu", "csv", "0.25", "3", "7"}) {
             try {
                 spec.set(value);
                 changed = spec.get() != plain.specs()[i].get();
@@ -132,6 +132,7 @@ BOOST_AUTO_TEST_CASE(names_from_other_programs_are_answered_with_ours) {
                                                                     {"beam-size", "--num-beams"},
                                                                     {"warmup-ratio", "--warmup-steps"},
                                                                     {"max_grad_norm", "--clip-norm"},
+                                                                    {"freeze_vit", "--freeze"},
                                                                     {"weight_decay", "--weight-decay"},
                                                                     {"num_beams", "--num-beams"}};
     for (const auto& [name, ours] : names) check_refused(train({std::string("--") + name, "8"}), {name, ours});

@@ -100,6 +100,35 @@ BOOST_AUTO_TEST_CASE(joined_parameters_lie_side_by_side_and_are_one_leaf) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(frozen_parameters_lie_behind_the_others_and_have_no_gradient) {
+    Layout layout = joined_layout();    // join of a, c, e; b and d by themselves
+    layout.freeze("d");
+    BOOST_TEST(layout.frozen_element_count() == 33);
+    BOOST_TEST(layout.placed_leaves() == (std::vector<ParamId>{1, 5, 3}), boost::test_tools::per_element());
+    for (const std::int64_t bucket_bytes : {16, 1 << 20}) {
+        for (const int world : {1, 3}) {
+            const Arena arena(layout, world, bucket_bytes, host_allocator());
+            BOOST_TEST(arena.trained_buckets() + 1 == arena.buckets().size());
+            BOOST_TEST(arena.buckets().back().params == std::vector<ParamId>{3}, boost::test_tools::per_element());
+            BOOST_TEST(arena.trained_length() == arena.buckets().back().range.begin);
+            BOOST_TEST(arena.flat_gradients().numel() == arena.trained_length());
+            BOOST_TEST(arena.flat_weights().numel() == arena.length());
+            for (const ParamId id : {1, 3, 5}) {
+                const at::Tensor& weight = arena.weights()[static_cast<std::size_t>(id)];
+                BOOST_TEST(weight.requires_grad() == (id != 3));
+                BOOST_TEST(weight.grad().defined() == (id != 3));
+            }
+        }
+    }
+    layout = joined_layout();
+    BOOST_CHECK_THROW(layout.freeze("a"), Error);    // a part of a join
+    layout = joined_layout();
+    layout.freeze("");    // everything
+    const Arena nothing_trained(layout, 2, 16, host_allocator());
+    BOOST_TEST(nothing_trained.trained_length() == 0);
+    BOOST_TEST(nothing_trained.trained_buckets() == 0U);
+}
+
 BOOST_AUTO_TEST_CASE(what_cannot_be_joined_is_refused) {
     Layout layout = joined_layout();
     BOOST_CHECK_THROW(layout.join({1, 4}), Error);    // 4 is in a join

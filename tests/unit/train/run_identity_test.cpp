@@ -32,8 +32,8 @@ Manifest written_by(const Options& options, const std::string& digest = "d1") {
 // Sets the option to the first of these values that is accepted and is another. Returns "was A, now B".
 std::string change(const OptionSpec& spec) {
     const std::string was = spec.get();
-    for (const char* value :
-         {"on", "off", "large", "cpu", "fp32", "micro-batch", "transformers", "test", "some/path", "0.25", "3", "7"}) {
+    for (const char* value : {"on", "off", "large", "cpu", "fp32", "micro-batch", "transformers", "vision", "test",
+                              "some/path", "0.25", "3", "7"}) {
         try {
             spec.set(value);
         } catch (const std::exception&) {
@@ -80,7 +80,7 @@ BOOST_AUTO_TEST_CASE(every_option_of_training_says_what_a_change_does) {
         // what ranks compare when they start
         BOOST_TEST((changed_options_of_all_ranks(run.options) == ranks_then) == spec.is(own_of_rank), spec.name);
     }
-    BOOST_TEST(walked[blip::another_run] >= 28);
+    BOOST_TEST(walked[blip::another_run] >= 29);
     BOOST_TEST(walked[blip::other_bits] >= 5);
     BOOST_TEST(walked[blip::other_scores] >= 7);
 }

@@ -24,6 +24,7 @@ class CaptionTask {
     const PackedDataset& dataset_;
     HostMessages& communicator_;
     Captioner captioner_;
+    Layout layout_;    // the captioner's, with what is frozen
     CaptionObjective objective_;
 };
 
