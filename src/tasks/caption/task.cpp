@@ -7,6 +7,7 @@
 
 #include "blip/base/log.h"
 #include "blip/tasks/caption/evaluator.h"
+#include "blip/tasks/caption/split_loss.h"
 
 namespace blip {
 
@@ -17,6 +18,11 @@ class CaptionEvaluation : public Evaluation {
     CaptionEvaluation(const Options& options, const PackedDataset& dataset, const Captioner& captioner,
                       const Weights& weights, c10::Device device, HostMessages& communicator)
         : dataset_(dataset),
+          captioner_(captioner),
+          weights_(weights),
+          device_(device),
+          data_(options.data),
+          communicator_(communicator),
           results_(options.checkpoint.output / "result"),
           log_samples_(options.train.log_samples),
           rank_(communicator.rank()),
@@ -26,18 +32,34 @@ class CaptionEvaluation : public Evaluation {
                      options.runtime.progress, communicator) {
         for (const std::string& split : options.evaluate.splits)
             if (dataset.has_split(split)) splits_.push_back(split);
+        loss_.label_smoothing = options.loss.label_smoothing;
+        loss_.captions = options.train.micro_batch;
+        loss_.images = options.evaluate.limit;
+        loss_.loader_threads = options.data.loader_threads;
     }
 
     std::optional<nlohmann::json> run(int epoch, const std::function<bool()>& stop_requested) override {
         nlohmann::json record = {{"splits", nlohmann::json::object()}};
+        bool found_references = false;
         for (const std::string& split : splits_) {
             const SplitEvaluation evaluation = evaluator_.run(split, stop_requested);
             if (evaluation.interrupted) return std::nullopt;
+            // Of the first split with references, which decides which weights are best.
+            const bool with_loss = !found_references && dataset_.split(split).caption_count() > 0;
+            found_references = found_references || with_loss;
+            SplitLoss loss;
+            if (with_loss) loss = loss_of(dataset_.split(split), stop_requested);
+            if (loss.interrupted) return std::nullopt;
             if (rank_ != 0) continue;
             tell(epoch, evaluation);
             write_results(results_ / fmt::format("{}_epoch{}.json", split, epoch), evaluation.captions);
             record["splits"][split] = summary(evaluation);
-            // Of the first split with references.
+            if (with_loss) {
+                log_info("epoch {} {}: loss {:.4f} over {} tokens in {:.1f} s", epoch, split, loss.loss, loss.tokens,
+                         loss.seconds);
+                record["splits"][split].update(
+                    {{"loss", loss.loss}, {"loss_tokens", loss.tokens}, {"loss_s", loss.seconds}});
+            }
             if (!record.contains("selection") && evaluation.scores.contains("Bleu_4"))
                 record["selection"] = {{"split", split},
                                        {"metric", selection_metric()},
@@ -53,6 +75,12 @@ class CaptionEvaluation : public Evaluation {
     std::map<std::string, std::string> files() const override { return {{"vocab.txt", dataset_.vocabulary_text()}}; }
 
   private:
+    SplitLoss loss_of(const SplitTables& split, const std::function<bool()>& stop_requested) const {
+        SplitLossOptions options = loss_;
+        if (options.images == 0) options.images = split.image_count();
+        return split_loss(captioner_, weights_, device_, dataset_, split, data_, options, stop_requested,
+                          communicator_);
+    }
     void tell(int epoch, const SplitEvaluation& evaluation) const {
         std::string scores;
         for (const auto& [name, value] : evaluation.scores) scores += fmt::format(" {} {:.4f}", name, value);
@@ -62,6 +90,12 @@ class CaptionEvaluation : public Evaluation {
     }
 
     const PackedDataset& dataset_;
+    const Captioner& captioner_;
+    const Weights& weights_;
+    c10::Device device_;
+    DataOptions data_;
+    HostMessages& communicator_;
+    SplitLossOptions loss_;    // images 0: all
     std::filesystem::path results_;
     int log_samples_, rank_;
     std::vector<std::string> splits_;
