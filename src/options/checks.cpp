@@ -116,6 +116,9 @@ Found check_training(const Options& options, bool depth_known) {
     if (optim.min_lr > optim.init_lr)
         return Inconsistency{fmt::format("--min-lr {} is more than --init-lr {}", optim.min_lr, optim.init_lr),
                              {"min-lr", "init-lr"}};
+    if (options.train.patience > 0 && !options.train.evaluate)
+        return Inconsistency{"--patience counts evaluations, which --no-evaluate leaves out",
+                             {"patience", "no-evaluate"}};
     if (options.measure && !options.dry_run)
         return Inconsistency{"--measure goes with --dry-run: a run measures itself", {"measure", "dry-run"}};
     if (const Found found = check_captions_per_picture(options.train)) return found;

@@ -33,6 +33,7 @@ const ForeignName foreign_names[] = {
     {{"max-train-steps", "num-train-steps", "num-steps", "max-iter", "iterations"}, {"max-steps"}, ""},
     {{"warmup", "num-warmup-steps", "warmup-ratio", "warmup-lr", "warmup-iters"}, {"warmup-steps"}, ""},
     {{"grad-clip", "clip-grad", "clip-grad-norm", "max-grad-norm", "gradient-clip-val", "max-norm"}, {"clip-norm"}, ""},
+    {{"early-stopping", "early-stopping-patience", "early-stop"}, {"patience"}, ""},
     {{"freeze-vit", "freeze-vision", "freeze-encoder", "freeze-image-encoder"}, {"freeze"}, ""},
     {{"resume", "resume-from", "resume-from-checkpoint", "resume-ckpt-path", "load-checkpoint"}, {}, resumes},
     {{"checkpoint", "ckpt", "pretrained", "model-name", "model-name-or-path", "model-path", "weights", "load"},

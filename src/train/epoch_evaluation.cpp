@@ -28,13 +28,16 @@ std::string sealed(nlohmann::json record) {
     return record.dump(1) + "\n";
 }
 
-bool is_whole(const std::filesystem::path& file) {
+// nullopt if it is damaged
+std::optional<nlohmann::json> read_sealed(const std::filesystem::path& file) {
     nlohmann::json record = nlohmann::json::parse(read_file(file), nullptr, false);
-    if (!record.is_object()) return false;
+    if (!record.is_object()) return std::nullopt;
     const nlohmann::json digest = record.value("xxh3", nlohmann::json());
     record.erase("xxh3");
-    return digest == digest_of(to_line(record));
+    if (digest != digest_of(to_line(record))) return std::nullopt;
+    return record;
 }
+bool is_whole(const std::filesystem::path& file) { return read_sealed(file).has_value(); }
 
 }    // namespace
 
@@ -107,6 +110,28 @@ void EpochEvaluation::inspect(int epochs) {
         log_warning("{}: {}; the weights of these epochs are gone, they are not evaluated again",
                     file(0).parent_path().string(), fmt::join(lost, ", "));
     if (epochs > 0) best();
+}
+
+EpochEvaluation::Best EpochEvaluation::best_of_files(int epochs) const {
+    Best best;
+    for (int epoch = 0; epoch < epochs; ++epoch) {
+        if (!std::filesystem::exists(file(epoch))) continue;    // lost: inspect() names it
+        const std::optional<nlohmann::json> record = read_sealed(file(epoch));
+        const double score = record ? selection_score(*record) : -1;
+        if (score > best.score) best = {epoch, score};
+    }
+    return best;
+}
+
+bool EpochEvaluation::out_of_patience(int epochs, int patience) const {
+    if (!evaluation_ || patience == 0) return false;
+    std::string answer;
+    if (communicator_.rank() == 0) {
+        const int best = best_of_files(epochs).epoch;
+        answer = best >= 0 && epochs - 1 - best >= patience ? "yes" : "no";
+    }
+    communicator_.broadcast(answer, "whether there is patience left");
+    return answer == "yes";
 }
 
 std::string EpochEvaluation::describe_best() {

@@ -25,6 +25,10 @@ class EpochEvaluation {
     void inspect(int epochs);
     // Whether nothing is left to do: epoch-N.json is there, whole (rank 0 looks, all get the same answer). Collective.
     bool done(int epoch) const;
+    // Collective. Whether the epochs evaluated so far, of which `epochs` are done, end with `patience` or more that
+    // have no better score than one before (an equal one is none): by their files, so that a resumed run says the same.
+    // false if patience is 0, or no epoch has a score.
+    bool out_of_patience(int epochs, int patience) const;
     // "; best weights: out/best (epoch 2, CIDEr + Bleu_4 1.3201)", empty if there are none. On rank 0.
     std::string describe_best();
     // Collective. false: interrupted by a signal, nothing written.
@@ -38,6 +42,8 @@ class EpochEvaluation {
     };
     // By what the best weights say of themselves; none if there are none or they are damaged. Read once, on rank 0.
     const Best& best();
+    // Of the first `epochs`, by their files; none if none has a score.
+    Best best_of_files(int epochs) const;
     // -1 if the record has no score that the best weights are chosen by.
     double selection_score(const nlohmann::json& record) const;
 

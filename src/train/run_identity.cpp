@@ -78,6 +78,18 @@ std::optional<FoundCheckpoint> find_own_checkpoint(const Options& options, const
     for (std::string& difference : identity_differences(machine(then.world_size, then.threads),
                                                         machine(communicator.size(), options.runtime.threads)))
         other_bits.push_back(std::move(difference));
+    if (another_run.size() == 1 && another_run.front().starts_with("epochs: "))
+        throw AgreedError(
+            ExitCode::usage,
+            "{} belongs to another run ({}): its learning rate follows a cosine to the end of its epochs, and other "
+            "epochs have another; give the same --epochs to go on with it, or train on from its weights: --init {} "
+            "--output {}2",
+            found->directory.string(), another_run.front(),
+            (std::filesystem::exists(options.checkpoint.output / "best" / "model.safetensors")
+                 ? options.checkpoint.output / "best"
+                 : options.checkpoint.output)
+                .string(),
+            options.checkpoint.output.string());
     if (!another_run.empty())
         throw AgreedError(ExitCode::usage,
                           "{} belongs to another run ({}): give the same options, or another --output "

@@ -68,6 +68,7 @@ struct Trainer::Impl {
     std::optional<RunningStep> running;    // the newest step, which the device may still be at
     StepOutcome last;                      // the step before it, whose decision is in flight
     bool stop_agreed = false, save_agreed = false;
+    bool out_of_patience = false;
     std::int64_t saved_step = -1, step_in_flight = -1, resumed_step = -1;
     Clock::time_point last_save = Clock::now();
     double settled_s = 0;    // until all ranks knew that the state to be saved is good
@@ -112,6 +113,7 @@ struct Trainer::Impl {
     void save();
     void wait_for_save();
     void log_end(bool finished);
+    void tell_end();
     ExitCode stop();
     bool stop_before_first_step();
 };
@@ -274,6 +276,35 @@ bool Trainer::Impl::stop_before_first_step() {
     return std::any_of(all.begin(), all.end(), [](const std::string& own) { return !own.empty(); });
 }
 
+// What came of the run, and what can be done with it.
+void Trainer::Impl::tell_end() {
+    if (communicator.rank() != 0) return;
+    const std::string output = options.checkpoint.output.string(), best = evaluation.describe_best();
+    const bool had_ended = state.global_step == resumed_step;
+    const std::string patience = fmt::format("{} {} without a better score (--patience {})", options.train.patience,
+                                             options.train.patience == 1 ? "epoch" : "epochs", options.train.patience);
+    if (had_ended && out_of_patience)
+        log_info(
+            "nothing left to do: the run had ended after step {}, epoch {} of {}, {}{}; to go on with it: a larger "
+            "--patience, or 0; to train on from its best weights: --init {}/best --output ANOTHER",
+            state.global_step, state.epoch, options.train.epochs, patience, best, output);
+    else if (had_ended)
+        log_info("nothing left to do: the run had finished after step {}{}; to train on: --init {} --output ANOTHER",
+                 state.global_step, best, output);
+    else if (out_of_patience)
+        log_info("ended after step {}, epoch {} of {}: {}{}", state.global_step, state.epoch, options.train.epochs,
+                 patience, best);
+    else
+        log_info("finished after step {}{}", state.global_step, best);
+    if (had_ended || best.empty()) return;
+    log_info_text(
+        fmt::format("next:\n"
+                    "  blip_mpi caption --init {0}/best PICTURES    captions of your own pictures\n"
+                    "  blip_mpi report {0}    curves, scores and pictures, as a page\n"
+                    "  blip_mpi train --init {0}/best --output {0}2 ...    train on from the best weights",
+                    output));
+}
+
 ExitCode Trainer::Impl::run() {
     start_or_resume();
     if (stop_before_first_step()) return stop();
@@ -289,6 +320,8 @@ ExitCode Trainer::Impl::run() {
             if (evaluated && communicator.rank() == 0) evaluated();
         }
         if (state.epoch >= options.train.epochs || state.global_step >= plan.last_step()) break;
+        out_of_patience = state.step_in_epoch == 0 && evaluation.out_of_patience(state.epoch, options.train.patience);
+        if (out_of_patience) break;
         BatchFeed feed(dataset, split, options.data, options.augment, options.model.image_size,
                        options.data.loader_threads, arena.placement().device,
                        plan.requests(state.epoch, state.step_in_epoch));
@@ -324,11 +357,7 @@ ExitCode Trainer::Impl::run() {
                           "the last checkpoint could not be written to {}: free some space and run the "
                           "same command again",
                           options.checkpoint.output.string());
-    if (state.global_step > resumed_step)
-        log_info("finished after step {}", state.global_step);
-    else if (communicator.rank() == 0)
-        log_info("nothing left to do: the run had finished after step {}{}; to train on: --init {} --output ANOTHER",
-                 state.global_step, evaluation.describe_best(), options.checkpoint.output.string());
+    tell_end();
     return ExitCode::ok;
 }
 

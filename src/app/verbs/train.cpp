@@ -29,6 +29,7 @@
 #include "blip/report/run_log.h"
 #include "blip/tasks/caption/task.h"
 #include "blip/train/memory.h"
+#include "blip/train/plan_advice.h"
 #include "blip/train/run_identity.h"
 #include "blip/train/trainer.h"
 #include "src/app/compute.h"
@@ -81,6 +82,19 @@ void print_plan(const Options& options, const TrainingUnits& units, int ranks) {
         sampler.steps_per_epoch(), options.train.epochs, sampler.micro_batches_per_step(), options.train.micro_batch,
         sampler.micro_batches_per_step() / ranks, (sampler.micro_batches_per_step() + ranks - 1) / ranks,
         sampler.efficiency() * 100);
+    const std::string too_few = too_few_steps(options.train, options.optim, dataset.split("train").caption_count());
+    if (!too_few.empty()) log_info_text(too_few);
+}
+
+// --patience counts scores, which need captions to compare with.
+void require_references(const Options& options, const PackedDataset& dataset) {
+    if (options.train.patience == 0) return;
+    for (const std::string& name : options.evaluate.splits)
+        if (dataset.has_split(name) && dataset.split(name).caption_count() > 0) return;
+    throw Error(ExitCode::usage,
+                "--patience {}: {} has no captions of {} to score against, so that no epoch has a score; pack some, or "
+                "leave --patience out",
+                options.train.patience, dataset.path().string(), fmt::join(options.evaluate.splits, " or "));
 }
 
 // Tells what a rank holds from the first step to the end, part by part in a dry run; warns where that alone is more
@@ -185,6 +199,7 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
     run_together(*communicator, [&] {
         sampler_of(options.train, TrainingUnits(dataset->split("train"), options.train.captions_per_picture, 0),
                    communicator->size());
+        require_references(options, *dataset);
         if (communicator->rank() == 0 && !options.evaluate.meteor_data.empty())
             require_meteor_tables(options.evaluate.meteor_data);
         if (communicator->rank() == 0) prepare_output(options);

@@ -44,6 +44,11 @@ void declare_schedule(OptionTable& table, Options& options) {
     table.number("clip-norm", "X",
                  "scale the gradient down to this L2 norm over all parameters where it is longer; 0 = never",
                  at_least(0), optim.clip_norm, another_run);
+    table.number(
+        "patience", "N",
+        "end the run after so many epochs without a better score of its evaluation; 0 = all epochs. The cosine "
+        "goes on to --epochs whatever this is",
+        at_least(0), train.patience, same_run);
     table.choice("freeze", {"none", "vision"},
                  "vision: the picture encoder keeps the weights it starts with, which saves their gradients, moments "
                  "and backward pass",

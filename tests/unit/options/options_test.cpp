@@ -132,6 +132,7 @@ BOOST_AUTO_TEST_CASE(names_from_other_programs_are_answered_with_ours) {
                                                                     {"beam-size", "--num-beams"},
                                                                     {"warmup-ratio", "--warmup-steps"},
                                                                     {"max_grad_norm", "--clip-norm"},
+                                                                    {"early_stopping_patience", "--patience"},
                                                                     {"freeze_vit", "--freeze"},
                                                                     {"weight_decay", "--weight-decay"},
                                                                     {"num_beams", "--num-beams"}};
