@@ -51,9 +51,10 @@ std::string too_few_steps(const TrainOptions& train, const OptimOptions& optim, 
     if (train.max_steps > 0 || reach >= least_reach) return "";
     TrainOptions better = train;
     OptimOptions faster = optim;
-    better.global_batch = fitting_batch(train.global_batch, captions);
+    const int each = train.captions_per_picture;    // whole pictures
+    better.global_batch = std::max(fitting_batch(train.global_batch, captions) / each, 1) * each;
     better.micro_batch = std::min(train.micro_batch, better.global_batch);
-    while (better.global_batch % better.micro_batch != 0) --better.micro_batch;
+    while (better.global_batch % better.micro_batch != 0 || better.micro_batch % each != 0) --better.micro_batch;
     const std::int64_t more_steps = captions / better.global_batch;
     const auto short_of = [&] { return learning_reach(better, faster, more_steps) < good_reach; };
     better.epochs = std::max(train.epochs, 10);

@@ -82,7 +82,7 @@ void print_plan(const Options& options, const TrainingUnits& units, int ranks) {
         sampler.steps_per_epoch(), options.train.epochs, sampler.micro_batches_per_step(), options.train.micro_batch,
         sampler.micro_batches_per_step() / ranks, (sampler.micro_batches_per_step() + ranks - 1) / ranks,
         sampler.efficiency() * 100);
-    const std::string too_few = too_few_steps(options.train, options.optim, dataset.split("train").caption_count());
+    const std::string too_few = too_few_steps(options.train, options.optim, units.count() * places);
     if (!too_few.empty()) log_info_text(too_few);
 }
 

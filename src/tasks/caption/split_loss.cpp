@@ -18,18 +18,25 @@ namespace blip {
 
 std::vector<BatchRequest> loss_requests(const SplitTables& split, std::int64_t images, int captions, int rank,
                                         int size) {
+    const std::int64_t end_of_images = std::min(images, split.image_count());
+    std::int64_t all = 0, with_captions = 0;
+    for (std::int64_t image = 0; image < end_of_images; ++image) {
+        const auto [first, end] = caption_rows(split, image);
+        all += end - first;
+        with_captions += end > first ? 1 : 0;
+    }
+    const std::int64_t mean = with_captions > 0 ? (all + with_captions / 2) / with_captions : 1;
+    const std::int64_t places = std::clamp<std::int64_t>(mean, 1, captions);
     std::vector<BatchRequest> requests;
     BatchRequest open;
-    const auto full = [&] { return static_cast<int>(open.captions.size()) >= captions; };
-    for (std::int64_t image = rank; image < std::min(images, split.image_count()); image += size) {
+    for (std::int64_t image = rank; image < end_of_images; image += size) {
         const auto [first, end] = caption_rows(split, image);
-        const auto more_than_left = static_cast<std::int64_t>(open.captions.size()) + end - first > captions;
-        if (!open.captions.empty() && more_than_left) requests.push_back(std::exchange(open, {}));
-        for (std::int64_t caption = first; caption < end; ++caption) {
-            if (full()) requests.push_back(std::exchange(open, {}));
-            if (open.images.empty() || open.images.back() != image) open.images.push_back(image);
-            open.captions.push_back(caption);
-            open.image_of_caption.push_back(static_cast<std::int64_t>(open.images.size()) - 1);
+        for (std::int64_t caption = first; caption < end; caption += places) {
+            if (static_cast<std::int64_t>(open.captions.size()) + places > captions)
+                requests.push_back(std::exchange(open, {}));
+            open.images.push_back(image);
+            for (std::int64_t row = caption; row < caption + places; ++row)
+                open.captions.push_back(row < end ? row : no_caption);
         }
     }
     if (!open.captions.empty()) requests.push_back(std::move(open));
@@ -70,7 +77,7 @@ SplitLoss split_loss(const Captioner& captioner, const Weights& weights, c10::De
             trained_tokens(fed->batch.tokens_CT, fed->batch.lengths_C, dataset.prompt_length());
         DropoutMasks none = DropoutMasks::none();
         const at::Tensor mean = caption_loss(captioner, weights, fed->images_I3SS, fed->tokens_CT,
-                                             fed->image_of_caption_C, trained, options.label_smoothing, none);
+                                             trained, options.label_smoothing, none);
         feed.look_ahead();
         const auto tokens = static_cast<std::int64_t>(trained.targets.size());
         sum.add_(mean.to(at::kDouble), static_cast<double>(tokens));
