@@ -98,18 +98,41 @@ Found check_caption_files(const Options& options, const std::set<std::string>& f
 }
 
 // Both batches count captions, and hold whole pictures.
-Found check_captions_per_picture(const TrainOptions& train) {
-    const int each = train.captions_per_picture;
+Found check_captions_per_picture(const char* name, int each, const TrainOptions& train) {
     if (train.micro_batch % each == 0 && train.global_batch % each == 0) return std::nullopt;
     const int micro = std::max(train.micro_batch / each, 1) * each;
     const int global = std::max(train.global_batch / micro, 1) * micro;
-    return Inconsistency{fmt::format("--captions-per-picture {} needs batches of whole pictures: --global-batch {} and "
+    return Inconsistency{fmt::format("--{} {} needs batches of whole pictures: --global-batch {} and "
                                      "--micro-batch {} count captions; --global-batch {} --micro-batch {} would do",
-                                     each, train.global_batch, train.micro_batch, global, micro),
-                         {"captions-per-picture", "micro-batch", "global-batch"}};
+                                     name, each, train.global_batch, train.micro_batch, global, micro),
+                         {name, "micro-batch", "global-batch"}};
 }
 
-Found check_training(const Options& options, bool depth_known) {
+Found check_objective(const Options& options, const std::set<std::string>& flags) {
+    const SelfCriticalOptions& own = options.self_critical;
+    const bool self_critical = options.is_self_critical();
+    const std::vector<std::string> without_effect =
+        self_critical ? std::vector<std::string>{"label-smoothing", "loss-average"}
+                      : std::vector<std::string>{"samples-per-picture", "baseline", "reward"};
+    for (const std::string& name : without_effect)
+        if (flags.contains(name))
+            return Inconsistency{fmt::format("--{} has no effect with --objective {}", name, options.loss.objective),
+                                 {name, "objective"}};
+    if (!self_critical) return std::nullopt;
+    if (own.samples_per_picture == 1 && own.baseline == "others")
+        return Inconsistency{
+            "--samples-per-picture 1 leaves --baseline others nothing to compare a sample with; take "
+            "two samples or more, or --baseline greedy",
+            {"samples-per-picture", "baseline"}};
+    if (options.train.captions_per_picture > 1)
+        return Inconsistency{fmt::format("--captions-per-picture {} is of --objective cross-entropy: self-critical "
+                                         "training draws its captions, --samples-per-picture of each picture",
+                                         options.train.captions_per_picture),
+                             {"captions-per-picture", "objective", "samples-per-picture"}};
+    return std::nullopt;
+}
+
+Found check_training(const Options& options, const std::set<std::string>& flags, bool depth_known) {
     if (const Found found = check_recomputation(options.train, depth_known ? options.model.vision_depth : 0))
         return found;
     const OptimOptions& optim = options.optim;
@@ -121,7 +144,9 @@ Found check_training(const Options& options, bool depth_known) {
                              {"patience", "no-evaluate"}};
     if (options.measure && !options.dry_run)
         return Inconsistency{"--measure goes with --dry-run: a run measures itself", {"measure", "dry-run"}};
-    if (const Found found = check_captions_per_picture(options.train)) return found;
+    if (const Found found = check_objective(options, flags)) return found;
+    const char* each = options.is_self_critical() ? "samples-per-picture" : "captions-per-picture";
+    if (const Found found = check_captions_per_picture(each, options.captions_per_unit(), options.train)) return found;
     return check_divides("micro-batch", options.train.micro_batch, "global-batch", options.train.global_batch);
 }
 
@@ -155,7 +180,7 @@ std::optional<Inconsistency> find_inconsistency(const Options& options, const st
                               {"max-length", "model", "text-positions"}};
     if (!found) found = check_sampling(options.generate, flags);
     if (!found && options.verb == Verb::caption) found = check_caption_files(options, flags);
-    if (!found && options.verb == Verb::train) found = check_training(options, known("vision-depth"));
+    if (!found && options.verb == Verb::train) found = check_training(options, flags, known("vision-depth"));
     return found;
 }
 

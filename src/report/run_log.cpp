@@ -105,22 +105,24 @@ void RunLog::write_waiting() {
 }
 
 void RunLog::step(const StepRecord& record) {
-    append(line_of(Json{{"kind", "step"},
-                        {"time", utc_now()},
-                        {"step", record.step},
-                        {"epoch", record.epoch},
-                        {"step_in_epoch", record.step_in_epoch},
-                        {"loss", record.loss},
-                        {"lr", record.lr},
-                        {"gradient_norm", record.gradient_norm},
-                        {"tokens", record.tokens},
-                        {"samples", record.samples},
-                        {"data_ms", record.data_ms},
-                        {"forward_ms", record.forward_ms},
-                        {"backward_ms", record.backward_ms},
-                        {"reduce_ms", record.reduce_ms},
-                        {"update_ms", record.update_ms},
-                        {"step_ms", record.step_ms}}));
+    Json line = {{"kind", "step"},
+                 {"time", utc_now()},
+                 {"step", record.step},
+                 {"epoch", record.epoch},
+                 {"step_in_epoch", record.step_in_epoch},
+                 {"loss", record.loss},
+                 {"lr", record.lr},
+                 {"gradient_norm", record.gradient_norm},
+                 {"tokens", record.tokens},
+                 {"samples", record.samples},
+                 {"data_ms", record.data_ms},
+                 {"forward_ms", record.forward_ms},
+                 {"backward_ms", record.backward_ms},
+                 {"reduce_ms", record.reduce_ms},
+                 {"update_ms", record.update_ms},
+                 {"step_ms", record.step_ms}};
+    for (const auto& [name, value] : record.told) line[name] = value;
+    append(line_of(line));
 }
 
 void RunLog::event(const std::string& kind, const nlohmann::json& members) {

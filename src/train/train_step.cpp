@@ -74,8 +74,9 @@ RunningStep TrainStep::run(BatchFeed& feed, const TrainState& state, double lr,
     record.step = state.global_step + 1;
     record.step_in_epoch = state.step_in_epoch + 1;
 
+    running.outcome_.own.told.assign(objective_.sum_count(), 0);
     const StepShare share{options_.seed, state.global_step, static_cast<double>(record.tokens),
-                          plan_.sampler().micro_batches_per_step()};
+                          plan_.sampler().micro_batches_per_step(), running.outcome_.own.told};
     const at::Tensor loss_sum = at::zeros({}, at::TensorOptions().dtype(at::kDouble).device(device));
     reducer_.begin_step();
     for (int left = plan_.sampler().micro_batch_count(); left > 0; --left) {

@@ -143,12 +143,14 @@ void Trainer::Impl::start_or_resume() {
     }
     if (communicator.rank() == 0) {
         log = std::make_unique<RunLog>(options.checkpoint.output / "log.jsonl");
-        log->event(found ? "resume" : "run", {{"step", state.global_step},
-                                              {"ranks", communicator.size()},
-                                              {"threads", options.runtime.threads},
-                                              {"last_step", plan.last_step()},
-                                              {"data", std::filesystem::absolute(dataset.path()).string()},
-                                              {"identity", run_identity(options, dataset.data_digest())}});
+        nlohmann::json members = {{"step", state.global_step},
+                                  {"ranks", communicator.size()},
+                                  {"threads", options.runtime.threads},
+                                  {"last_step", plan.last_step()},
+                                  {"data", std::filesystem::absolute(dataset.path()).string()},
+                                  {"identity", run_identity(options, dataset.data_digest())}};
+        if (const std::string signature = objective.signature(); !signature.empty()) members["signature"] = signature;
+        log->event(found ? "resume" : "run", members);
     }
     progress =
         std::make_unique<Progress>("train", plan.last_step(), communicator.rank() == 0 && options.runtime.progress);
@@ -185,6 +187,7 @@ void Trainer::Impl::settle() {
     StepRecord& record = last.record;
     record.loss = all.loss;
     record.gradient_norm = std::sqrt(all.gradient_square_sum);
+    record.told = objective.told(all.told);
     log->step(record);
     pace->step_done(
         record.step, [this] { return mean_step_flops(); }, record.samples, *log);

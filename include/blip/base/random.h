@@ -20,6 +20,7 @@ enum class RandomPurpose : std::uint64_t {
     drop_path = 8,
     caption_choice = 9,
     picture_augmentation = 10,
+    self_critical_sampling = 11,
 };
 
 // 64-bit key of a stream: mixes the seed, the purpose and any further numbers (epoch, sample, step, micro-batch, ...).

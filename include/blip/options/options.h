@@ -51,6 +51,7 @@ struct ModelOptions {
 };
 
 struct LossOptions {
+    std::string objective = "cross-entropy";    // or self-critical: captions learn from the score of samples
     double label_smoothing = 0.1;
     double dropout = 0.1;    // everywhere in the decoder
     double drop_path = 0;    // stochastic depth: the last vision block's probability, rising from 0 at the first
@@ -58,6 +59,17 @@ struct LossOptions {
         "tokens";    // tokens: one mean over the global batch; micro-batch: mean of per-micro-batch means
 
     bool operator==(const LossOptions&) const = default;
+};
+
+// Training on the score that captions are judged by (--objective self-critical).
+struct SelfCriticalOptions {
+    int samples_per_picture = 5;    // drawn captions of each picture; batches count them
+    std::string baseline =
+        "others";        // what a sample must beat: others (the mean of the picture's other ones) or greedy
+    double cider = 1;    // weights of the scores that make the reward (--reward)
+    double bleu4 = 0;
+
+    bool operator==(const SelfCriticalOptions&) const = default;
 };
 
 struct OptimOptions {
@@ -224,6 +236,7 @@ struct Options {
     AugmentOptions augment;
     ModelOptions model;
     LossOptions loss;
+    SelfCriticalOptions self_critical;
     OptimOptions optim;
     CommOptions comm;
     CheckpointOptions checkpoint;
@@ -247,6 +260,12 @@ struct Options {
     // names of model options the user set, "model" among them (the others come from the preset or from the weights
     // read); a checkpoint's shape must agree with these: model_conflicts in options/parse.h tells
     std::vector<std::string> explicit_model_options;
+
+    bool is_self_critical() const { return loss.objective == "self-critical"; }
+    // places for captions that a picture of a training batch has
+    int captions_per_unit() const {
+        return is_self_critical() ? self_critical.samples_per_picture : train.captions_per_picture;
+    }
 
     bool operator==(const Options&) const = default;
 };

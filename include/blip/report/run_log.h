@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
@@ -22,6 +23,7 @@ struct StepRecord {
     double gradient_norm = 0;
     std::int64_t tokens = 0;    // trained tokens of the global batch
     std::int64_t samples = 0;
+    std::map<std::string, double> told{};    // what the objective tells beside its loss
     double data_ms = 0, forward_ms = 0, backward_ms = 0, reduce_ms = 0, update_ms = 0, step_ms = 0;
 };
 

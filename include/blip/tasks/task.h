@@ -11,6 +11,7 @@
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,8 @@ struct StepShare {
     std::int64_t step = 0;     // steps done before it
     double weight = 1;         // of the global batch: the sum of its captions' weights, at least 1
     int micro_batches = 1;     // of the global batch
+    // Objective::sum_count() of them, of this rank: loss() adds what it tells of the step beside the loss.
+    std::span<double> sums{};
 };
 
 class Objective {
@@ -44,6 +47,12 @@ class Objective {
     // micro-batches, and their gradients, are added. batch.request.tag: position of its first caption in the global
     // batch. What is drawn depends on seed, step and position in the global batch alone.
     virtual at::Tensor loss(const Weights& weights, const FedBatch& batch, const StepShare& step) const = 0;
+    // How many sums loss() fills. They are added up over micro-batches and ranks, a step late, with the loss.
+    virtual std::size_t sum_count() const { return 0; }
+    // Members of the log's record of a step, made of those sums.
+    virtual std::map<std::string, double> told(std::span<const double>) const { return {}; }
+    // What figures of this objective depend on, in one line for logs; empty: nothing beyond the options.
+    virtual std::string signature() const { return {}; }
 };
 
 class Evaluation {

@@ -1,6 +1,8 @@
 // Declares the options of training, checkpoints and the model.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "src/options/declared.h"
 #include "src/options/value.h"
 
@@ -87,6 +89,57 @@ void declare_objective(OptionTable& table, Options& options) {
         });
 }
 
+// "cider=1,bleu4=0.5": names that are not there weigh nothing.
+void set_reward(std::string_view text, SelfCriticalOptions& options) {
+    SelfCriticalOptions read;
+    read.cider = read.bleu4 = 0;
+    std::vector<std::string> seen;
+    while (true) {
+        const std::string_view item = text.substr(0, text.find(','));
+        const std::size_t equals = item.find('=');
+        const std::string name = read_choice(item.substr(0, equals), {"cider", "bleu4"});
+        if (equals == std::string_view::npos)
+            throw BadValue(fmt::format("'{}' has no weight; '{}=1' would do", name, name));
+        if (std::find(seen.begin(), seen.end(), name) != seen.end())
+            throw BadValue(fmt::format("'{}' is listed twice", name));
+        seen.push_back(name);
+        read_number(item.substr(equals + 1), at_least(0), name == "cider" ? read.cider : read.bleu4);
+        if (item.size() == text.size()) break;
+        text.remove_prefix(item.size() + 1);
+    }
+    if (read.cider == 0 && read.bleu4 == 0) throw BadValue("all weights are 0: nothing is rewarded");
+    options.cider = read.cider;
+    options.bleu4 = read.bleu4;
+}
+
+void declare_self_critical(OptionTable& table, Options& options) {
+    SelfCriticalOptions& own = options.self_critical;
+    table
+        .choice("objective", {"cross-entropy", "self-critical"},
+                "cross-entropy: of the captions people wrote; self-critical: captions that the model draws learn from "
+                "their own score, from --init of a trained run (jobs/self_critical.cfg has rate, epochs and dropout "
+                "for it)",
+                options.loss.objective, another_run | often)
+        .comes_to([&options] {
+            return options.is_self_critical()
+                       ? fmt::format("self-critical with at most {} tokens", options.generate.max_length)
+                       : options.loss.objective;
+        });
+    table.number("samples-per-picture", "N",
+                 "self-critical: captions drawn of each picture; must divide micro-batch, which then counts them",
+                 between(1, 64), own.samples_per_picture, another_run);
+    table.choice("baseline", {"others", "greedy"},
+                 "self-critical: what a sample's reward is compared with: the mean of the picture's other samples, or "
+                 "the reward of its greedy caption",
+                 own.baseline, another_run);
+    table.own(
+        "reward", "NAME=X,...",
+        "self-critical: what a sample is rewarded for, with weights: cider (CIDEr-D with the end token as a word, "
+        "document frequencies of the training split) and bleu4",
+        [&own](std::string_view text) { set_reward(text, own); },
+        [&own] { return fmt::format("cider={},bleu4={}", own.cider, own.bleu4); }, another_run);
+}
+
 void declare_checkpoints(OptionTable& table, CheckpointOptions& checkpoint) {
     table.group("Checkpoints", for_train);
     table.number("checkpoint-every", "N", "steps between checkpoints, besides one at each epoch's end; 0 = off",
@@ -104,6 +157,7 @@ void declare_checkpoints(OptionTable& table, CheckpointOptions& checkpoint) {
 void declare_training(OptionTable& table, Options& options) {
     declare_schedule(table, options);
     declare_objective(table, options);
+    declare_self_critical(table, options);
     declare_checkpoints(table, options.checkpoint);
 }
 

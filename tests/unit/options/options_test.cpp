@@ -54,8 +54,10 @@ BOOST_AUTO_TEST_CASE(every_option_reaches_its_field) {
         if (spec.name == "config" || spec.name == "version") continue;    // have no field of their own
         // a value that is accepted and is not the default
         bool changed = false;
-        for (const char* value : {"on", "off", "tiny", "cpu", "fp32", "micro-batch", "test", "some/path", "a photo of ",
-                                  "huggingface", "transformers", "bf16", "vision", "bleu", "csv", "0.25", "3", "7"}) {
+        for (const char* value :
+             {"on",        "off",         "tiny",        "cpu",          "fp32",   "micro-batch",   "test",
+              "some/path", "a photo of ", "huggingface", "transformers", "bf16",   "vision",        "bleu",
+              "csv",       "0.25",        "3",           "7",            "self-critical", "greedy", "cider=2"}) {
             try {
                 spec.set(value);
                 changed = spec.get() != plain.specs()[i].get();
