@@ -68,31 +68,50 @@ std::vector<std::int64_t> count_images(const CountedCaptions& captions) {
     return images_with;
 }
 
+double rarity_of(double documents, std::int64_t with) {
+    return std::log(documents) - std::log(std::max(1.0, static_cast<double>(with)));
+}
+
 // By n-gram: the logarithm of one over the part of the documents that have it.
-std::vector<double> rarities(const CountedCaptions& captions, const DocumentFrequencies* frequencies) {
-    std::vector<std::int64_t> images_with;
-    double documents = static_cast<double>(captions.images());
-    if (frequencies == nullptr) {
-        images_with = count_images(captions);
-    } else {
-        documents = static_cast<double>(frequencies->documents);
-        images_with.assign(captions.grams().size(), 0);
-        for (const auto& [gram, count] : frequencies->counts)
-            if (const std::uint32_t number = captions.grams().find(gram); number != GramTable::npos)
-                images_with[number] = count;
-    }
-    const double log_documents = std::log(documents);
+std::vector<double> rarities(const std::vector<std::int64_t>& images_with, double documents) {
     std::vector<double> rarity(images_with.size());
-    std::transform(images_with.begin(), images_with.end(), rarity.begin(), [&](std::int64_t count) {
-        return log_documents - std::log(std::max(1.0, static_cast<double>(count)));
-    });
+    std::transform(images_with.begin(), images_with.end(), rarity.begin(),
+                   [&](std::int64_t count) { return rarity_of(documents, count); });
     return rarity;
 }
 
 }    // namespace
 
-CaptionScores cider(const CountedCaptions& captions, const DocumentFrequencies* frequencies) {
-    const std::vector<double> rarity = rarities(captions, frequencies);
+struct CiderScorer::Prepared {
+    GramTable grams;
+    std::vector<double> rarity;    // by n-gram of the table
+    double unknown_rarity = 0;     // of all others
+
+    // By n-gram of another table.
+    std::vector<double> rarities_of(const GramTable& others) const {
+        std::vector<double> found;
+        for (const std::uint32_t number : others.numbers_in(grams))
+            found.push_back(number == GramTable::npos ? unknown_rarity : rarity[number]);
+        return found;
+    }
+};
+
+CiderScorer::CiderScorer(const DocumentFrequencies& frequencies) {
+    const auto made = std::make_shared<Prepared>();
+    const auto documents = static_cast<double>(frequencies.documents);
+    made->unknown_rarity = rarity_of(documents, 0);
+    for (const auto& [gram, count] : frequencies.counts) {
+        const std::uint32_t number = made->grams.add(gram);
+        made->rarity.resize(made->grams.size(), made->unknown_rarity);
+        made->rarity[number] = rarity_of(documents, count);
+    }
+    prepared_ = made;
+}
+
+CaptionScores cider(const CountedCaptions& captions, const CiderScorer* scorer) {
+    const std::vector<double> rarity = scorer != nullptr
+                                           ? scorer->prepared().rarities_of(captions.grams())
+                                           : rarities(count_images(captions), static_cast<double>(captions.images()));
     const GramTable& grams = captions.grams();
     CaptionScores scores;
     Weighted guess, other;
@@ -112,8 +131,49 @@ CaptionScores cider(const CountedCaptions& captions, const DocumentFrequencies* 
 }
 
 CaptionScores cider(const std::vector<Tokens>& hypotheses, const std::vector<std::vector<Tokens>>& references,
-                    const DocumentFrequencies* frequencies) {
-    return cider(CountedCaptions("CIDEr", hypotheses, references), frequencies);
+                    const CiderScorer* scorer) {
+    return cider(CountedCaptions("CIDEr", hypotheses, references), scorer);
+}
+
+struct CiderReferences::Impl {
+    CountedCaptions captions;    // hypotheses are empty
+    std::vector<double> rarity;
+    double unknown_rarity;
+
+    explicit Impl(const std::vector<std::vector<Tokens>>& references)
+        : captions("CIDEr", std::vector<Tokens>(references.size()), references),
+          rarity(rarities(count_images(captions), static_cast<double>(captions.images()))),
+          unknown_rarity(rarity_of(static_cast<double>(captions.images()), 0)) {}
+};
+
+CiderReferences::CiderReferences(const std::vector<std::vector<Tokens>>& references)
+    : impl_(std::make_unique<Impl>(references)) {}
+CiderReferences::~CiderReferences() = default;
+CiderReferences::CiderReferences(CiderReferences&&) noexcept = default;
+
+double CiderReferences::score(const Tokens& hypothesis, std::size_t image) const {
+    const CountedCaptions& captions = impl_->captions;
+    const GramTable& grams = captions.grams();
+    FoundGrams found = grams.find_all(hypothesis);
+    const CountedCaption caption{{}, found.known, found.words};
+    Weighted guess, other;
+    weigh(caption, grams, impl_->rarity, guess);
+    // What no reference has only makes the caption longer.
+    for (std::size_t n = 0; n < longest_gram; ++n) {
+        double squares = guess.norms[n] * guess.norms[n];
+        for (const std::uint32_t count : found.unknown_counts[n]) {
+            const double weight = count * impl_->unknown_rarity;
+            squares += weight * weight;
+        }
+        if (!found.unknown_counts[n].empty()) guess.norms[n] = std::sqrt(squares);
+    }
+    double sum = 0;
+    for (std::size_t k = 0; k < captions.reference_count(image); ++k) {
+        const CountedCaption reference = captions.reference(image, k);
+        weigh(reference, grams, impl_->rarity, other);
+        sum += similarity(caption, guess, reference, other, grams);
+    }
+    return 10 * sum / static_cast<double>(captions.reference_count(image));
 }
 
 DocumentFrequencies document_frequencies(const CountedCaptions& captions) {

@@ -65,7 +65,7 @@ CocoScores coco_scores(const std::vector<ScoredCaption>& captions, const CocoEva
         const CountedCaptions counted("the evaluation", tokens.hypotheses, tokens.references);
         if (options.bleu) add_bleu(counted, scores);
         if (options.rouge_l) scores["ROUGE_L"] = rouge_l(counted);
-        if (options.cider) scores["CIDEr"] = cider(counted, options.frequencies.get());
+        if (options.cider) scores["CIDEr"] = cider(counted, options.cider_scorer.get());
     }
     if (options.meteor != nullptr)
         scores["METEOR"] = meteor(tokens.hypotheses, tokens.references, *options.meteor, options.threads);

@@ -9,6 +9,34 @@
 
 namespace blip {
 
+namespace {
+
+// Bytes of the character at `at` if Python's str.split() splits there, 0 otherwise.
+std::size_t space_bytes(std::string_view text, std::size_t at) {
+    const auto size = static_cast<std::int32_t>(std::min<std::size_t>(text.size() - at, U8_MAX_LENGTH));
+    std::int32_t length = 0;
+    UChar32 c = 0;
+    if (size > 0) U8_NEXT_OR_FFFD(text.data() + at, length, size, c);
+    return is_python_space(static_cast<char32_t>(c)) ? static_cast<std::size_t>(length) : 0;
+}
+
+std::size_t word_end(std::string_view text, std::size_t at) {
+    while (at < text.size() && space_bytes(text, at) == 0) ++at;
+    return at;
+}
+
+// BLEU and CIDEr split the joined tokens at whatever Python takes for white space, which tokens may hold.
+template <class Take>
+void split_words(const std::string& token, const Take& take) {
+    for (std::size_t at = 0; at < token.size();) {
+        const std::size_t stop = word_end(token, at);
+        if (stop > at) take(std::string_view(token).substr(at, stop - at));
+        at = stop + space_bytes(token, stop);
+    }
+}
+
+}    // namespace
+
 std::uint32_t GramTable::word(std::string_view text) {
     if (const auto found = words_.find(text); found != words_.end()) return found->second;
     const auto number = static_cast<std::uint32_t>(words_.size() + 1);
@@ -65,18 +93,78 @@ void GramTable::count(std::span<const std::uint32_t> words, std::vector<GramCoun
     }
 }
 
-std::uint32_t GramTable::find(std::string_view gram) const {
-    std::uint32_t beginning = npos;
-    if (slots_.empty()) return npos;
-    for (std::size_t at = 0; at <= gram.size();) {
-        const std::size_t end = std::min(gram.find(' ', at), gram.size());
-        const auto word = words_.find(gram.substr(at, end - at));
-        if (word == words_.end()) return npos;
-        beginning = slots_[slot_of(beginning, word->second)];
-        if (beginning == npos) return npos;
+std::uint32_t GramTable::add(std::string_view text) {
+    std::uint32_t number = npos;
+    for (std::size_t at = 0; at <= text.size();) {
+        const std::size_t end = std::min(text.find(' ', at), text.size());
+        number = gram(number, word(text.substr(at, end - at)));
         at = end + 1;
     }
-    return beginning;
+    return number;
+}
+
+std::vector<std::uint32_t> GramTable::numbers_in(const GramTable& other) const {
+    std::vector<std::uint32_t> words(word_texts_.size() + 1, 0), numbers(grams_.size(), npos);
+    for (std::size_t w = 0; w < word_texts_.size(); ++w)
+        if (const auto found = other.words_.find(*word_texts_[w]); found != other.words_.end())
+            words[w + 1] = found->second;
+    for (std::size_t g = 0; g < grams_.size(); ++g) {    // what a gram begins with stands before it
+        const GramEntry& entry = grams_[g];
+        const std::uint32_t beginning = entry.beginning == npos ? npos : numbers[entry.beginning];
+        const bool known = words[entry.last_word] != 0 && (entry.beginning == npos || beginning != npos);
+        if (known) numbers[g] = other.find(beginning, words[entry.last_word]);
+    }
+    return numbers;
+}
+
+FoundGrams GramTable::find_all(const Tokens& caption) const {
+    FoundGrams found;
+    std::vector<std::uint32_t> words;
+    std::vector<std::string_view> unknown_words;
+    for (const std::string& token : caption)
+        split_words(token, [&](std::string_view text) {
+            if (const auto known = words_.find(text); known != words_.end()) {
+                words.push_back(known->second);
+                return;
+            }
+            const auto same = std::find(unknown_words.begin(), unknown_words.end(), text);
+            words.push_back(static_cast<std::uint32_t>(words_.size() + 1) +
+                            static_cast<std::uint32_t>(same - unknown_words.begin()));
+            if (same == unknown_words.end()) unknown_words.push_back(text);
+        });
+    found.words = static_cast<std::uint32_t>(words.size());
+    std::vector<std::uint32_t> known;
+    std::array<std::vector<std::array<std::uint32_t, longest_gram>>, longest_gram> unknown;
+    for (std::size_t start = 0; start < words.size(); ++start) {
+        std::uint32_t beginning = npos;
+        std::array<std::uint32_t, longest_gram> gram{};
+        for (std::size_t n = 0; n < longest_gram && start + n < words.size(); ++n) {
+            gram[n] = words[start + n];
+            // the empty beginning is npos, too
+            beginning = n == 0 || beginning != npos ? find(beginning, gram[n]) : npos;
+            if (beginning != npos)
+                known.push_back(beginning);
+            else
+                unknown[n].push_back(gram);
+        }
+    }
+    std::sort(known.begin(), known.end());
+    for (std::size_t i = 0; i < known.size(); ++i) {
+        if (i > 0 && known[i] == known[i - 1])
+            ++found.known.back().count;
+        else
+            found.known.push_back({known[i], 1});
+    }
+    for (std::size_t n = 0; n < longest_gram; ++n) {
+        std::sort(unknown[n].begin(), unknown[n].end());
+        for (std::size_t i = 0; i < unknown[n].size(); ++i) {
+            if (i > 0 && unknown[n][i] == unknown[n][i - 1])
+                ++found.unknown_counts[n].back();
+            else
+                found.unknown_counts[n].push_back(1);
+        }
+    }
+    return found;
 }
 
 std::string GramTable::text(std::uint32_t gram) const {
@@ -103,40 +191,14 @@ CountedCaptions::CountedCaptions(const char* metric, const std::vector<Tokens>& 
     places_.push_back({tokens_.size(), counts_.size(), 0});
 }
 
-namespace {
-
-// Bytes of the character at `at` if Python's str.split() splits there, 0 otherwise.
-std::size_t space_bytes(std::string_view text, std::size_t at) {
-    const auto size = static_cast<std::int32_t>(std::min<std::size_t>(text.size() - at, U8_MAX_LENGTH));
-    std::int32_t length = 0;
-    UChar32 c = 0;
-    if (size > 0) U8_NEXT_OR_FFFD(text.data() + at, length, size, c);
-    return is_python_space(static_cast<char32_t>(c)) ? static_cast<std::size_t>(length) : 0;
-}
-
-std::size_t word_end(std::string_view text, std::size_t at) {
-    while (at < text.size() && space_bytes(text, at) == 0) ++at;
-    return at;
-}
-
-}    // namespace
-
 void CountedCaptions::add(const Tokens& tokens) {
     const std::size_t begin = tokens_.size(), gram = counts_.size();
     scratch_.clear();
-    // BLEU and CIDEr split the joined tokens at whatever Python takes for white space, which tokens may hold
     for (const std::string& token : tokens) {
         tokens_.push_back(table_.word(token));
-        const std::size_t end = word_end(token, 0);
-        if (end == token.size()) {
-            if (!token.empty()) scratch_.push_back(tokens_.back());
-            continue;
-        }
-        for (std::size_t at = 0; at < token.size();) {
-            const std::size_t stop = word_end(token, at);
-            if (stop > at) scratch_.push_back(table_.word(std::string_view(token).substr(at, stop - at)));
-            at = stop + space_bytes(token, stop);
-        }
+        split_words(token, [&](std::string_view word) {
+            scratch_.push_back(word.size() == token.size() ? tokens_.back() : table_.word(word));
+        });
     }
     table_.count(scratch_, counts_);
     places_.push_back({begin, gram, static_cast<std::uint32_t>(scratch_.size())});

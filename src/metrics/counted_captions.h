@@ -2,6 +2,7 @@
 // layer.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -24,14 +25,26 @@ struct GramCount {
     std::uint32_t count = 0;
 };
 
+// A caption's n-grams as a table that does not grow knows them.
+struct FoundGrams {
+    std::vector<GramCount> known;    // ordered by number
+    // of the others, by n - 1: how often each occurs
+    std::array<std::vector<std::uint32_t>, longest_gram> unknown_counts;
+    std::uint32_t words = 0;
+};
+
 // Words as numbers from 1, n-grams of 1 to 4 words as numbers from 0, equal ones equal numbers, in order of appearance.
 class GramTable {
   public:
     std::uint32_t word(std::string_view text);
     // Appends the caption's n-grams, ordered by number.
     void count(std::span<const std::uint32_t> words, std::vector<GramCount>& counts);
-    // The number of an n-gram, words with single spaces between; npos if no caption had it.
-    std::uint32_t find(std::string_view gram) const;
+    // The number of an n-gram, words with single spaces between; new ones are added.
+    std::uint32_t add(std::string_view gram);
+    // By n-gram of this table: its number in the other one, npos if that has it not.
+    std::vector<std::uint32_t> numbers_in(const GramTable& other) const;
+    // Of a caption, as CountedCaptions counts them.
+    FoundGrams find_all(const Tokens& caption) const;
     std::string text(std::uint32_t gram) const;
     // How many n-grams there are, and of how many words one is.
     std::size_t size() const { return grams_.size(); }
@@ -50,6 +63,9 @@ class GramTable {
     };
     std::size_t slot_of(std::uint32_t beginning, std::uint32_t last_word) const;
     std::uint32_t gram(std::uint32_t beginning, std::uint32_t last_word);
+    std::uint32_t find(std::uint32_t beginning, std::uint32_t last_word) const {
+        return slots_.empty() ? npos : slots_[slot_of(beginning, last_word)];
+    }
     void grow();
 
     std::unordered_map<std::string, std::uint32_t, TextHash, std::equal_to<>> words_;
@@ -102,7 +118,7 @@ void check_references(const char* metric, std::size_t hypotheses, const std::vec
 
 BleuScores bleu(const CountedCaptions& captions);
 CaptionScores rouge_l(const CountedCaptions& captions);
-CaptionScores cider(const CountedCaptions& captions, const DocumentFrequencies* frequencies);
+CaptionScores cider(const CountedCaptions& captions, const CiderScorer* scorer);
 // Of the references.
 DocumentFrequencies document_frequencies(const CountedCaptions& captions);
 

@@ -2,6 +2,8 @@
 // over images, counts clipped, a Gaussian penalty on the difference in length.
 #pragma once
 
+#include <cstddef>
+#include <memory>
 #include <vector>
 
 #include "blip/metrics/caption_scores.h"
@@ -9,11 +11,42 @@
 
 namespace blip {
 
+// Document frequencies, prepared once for any number of scores. Cheap to copy; may be used by several threads at once.
+class CiderScorer {
+  public:
+    // The frequencies need not outlive the call.
+    explicit CiderScorer(const DocumentFrequencies& frequencies);
+
+    struct Prepared;
+    const Prepared& prepared() const { return *prepared_; }
+
+  private:
+    std::shared_ptr<const Prepared> prepared_;
+};
+
 // The corpus score is the mean over images. hypotheses[i] against references[i] (at least one each). Document
-// frequencies are those given (they need not outlive the call), without any those of the references: then a score
-// depends on which images are scored together. 10 is the score of a caption equal to its only reference (where its
-// n-grams are rarer than one in every image). Throws bad_data on different sizes or no references.
+// frequencies are the scorer's, without one those of the references: then a score depends on which images are scored
+// together. 10 is the score of a caption equal to its only reference (where its n-grams are rarer than one in every
+// image). Throws bad_data on different sizes or no references.
 CaptionScores cider(const std::vector<Tokens>& hypotheses, const std::vector<std::vector<Tokens>>& references,
-                    const DocumentFrequencies* frequencies = nullptr);
+                    const CiderScorer* scorer = nullptr);
+
+// Images whose captions are scored one at a time, again and again: references are counted once, and document
+// frequencies are theirs. Memory: about 8 bytes for each n-gram of each reference. May be used by several threads at
+// once.
+class CiderReferences {
+  public:
+    // references[i] are image i's. Throws bad_data if an image has none. They need not outlive the call.
+    explicit CiderReferences(const std::vector<std::vector<Tokens>>& references);
+    ~CiderReferences();
+    CiderReferences(CiderReferences&&) noexcept;
+
+    // Of a caption of that image, in the time of its own n-grams and its references'.
+    double score(const Tokens& hypothesis, std::size_t image) const;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
 
 }    // namespace blip

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "blip/metrics/caption_scores.h"
-#include "blip/metrics/document_frequencies.h"
+#include "blip/metrics/cider.h"
 
 namespace blip {
 
@@ -28,8 +28,8 @@ struct CocoEvalOptions {
     bool bleu = true, rouge_l = true, cider = true;
     const MeteorData* meteor = nullptr;    // its tables; METEOR is left out without them
     int threads = 1;                       // that tokenise and compute METEOR; the scores do not depend on it
-    // of CIDEr; null: those of the references that are scored
-    std::shared_ptr<const DocumentFrequencies> frequencies{};
+    // of CIDEr; null: document frequencies are those of the references that are scored
+    std::shared_ptr<const CiderScorer> cider_scorer{};
 };
 
 // By metric, as pycocoevalcap names them: "Bleu_1" .. "Bleu_4", "METEOR", "ROUGE_L", "CIDEr".

@@ -127,8 +127,7 @@ ExitCode run_score(const Options& all) {
     if (meteor.data) chosen.meteor = &*meteor.data;
     chosen.threads = threads;
     if (!all.evaluate.cider_df.empty())
-        chosen.frequencies =
-            std::make_shared<const DocumentFrequencies>(read_document_frequencies(all.evaluate.cider_df));
+        chosen.cider_scorer = std::make_shared<const CiderScorer>(read_document_frequencies(all.evaluate.cider_df));
     const ScoreReport report = {coco_scores(scored, chosen), domain_scores(references, scored, chosen), scored.size(),
                                 all_images - scored.size(), meteor.problem};
     if (all.json && !meteor.problem.empty()) log_warning("METEOR not computed: {}", meteor.problem);

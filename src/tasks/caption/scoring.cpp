@@ -17,7 +17,7 @@ namespace blip {
 ScoringFiles read_scoring_files(const EvaluateOptions& options) {
     ScoringFiles files;
     if (!options.cider_df.empty())
-        files.frequencies = std::make_shared<const DocumentFrequencies>(read_document_frequencies(options.cider_df));
+        files.cider_scorer = std::make_shared<const CiderScorer>(read_document_frequencies(options.cider_df));
     if (options.nocaps.empty()) return files;
     files.nocaps = true;
     const JsonFile file =
@@ -98,7 +98,7 @@ void score_split(SplitEvaluation& evaluation, std::vector<std::vector<Tokens>> r
             by_domain[found->second].push_back(scored.back());
     }
     CocoEvalOptions with_files = options;
-    with_files.frequencies = files.frequencies;
+    with_files.cider_scorer = files.cider_scorer;
     if (!scored.empty()) evaluation.scores = corpus_scores(coco_scores(scored, with_files));
     for (const auto& [domain, captions] : by_domain)
         evaluation.domains[domain] = {captions.size(), corpus_scores(coco_scores(captions, with_files))};

@@ -20,7 +20,7 @@ struct SplitEvaluation;
 
 // What scores need beside captions and the packed references.
 struct ScoringFiles {
-    std::shared_ptr<const DocumentFrequencies> frequencies{};    // --cider-df
+    std::shared_ptr<const CiderScorer> cider_scorer{};    // --cider-df
     // --nocaps: the keys of its file's images, and those it names a domain for.
     bool nocaps = false;
     std::unordered_set<std::string> nocaps_images{};
