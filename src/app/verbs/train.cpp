@@ -216,6 +216,12 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
                                      *communicator);
     Collectives& collectives = nccl ? *nccl : *communicator;
     const CaptionTask captioning(options, *dataset, *communicator);
+    if (const std::string signature = captioning.task().objective.signature(); !signature.empty())
+        log_info("{}", signature);
+    if (options.is_self_critical() && options.init.empty())
+        log_warning(
+            "--objective self-critical without --init: captions that random weights draw earn nothing, so that "
+            "there is nothing to learn from; start from weights that were trained with cross-entropy");
     print_plan(options, captioning.task().objective.units(), communicator->size());
     print_memory(options, captioning.task().layout, placement, *communicator);
     if (options.dry_run) {

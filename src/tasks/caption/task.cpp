@@ -7,6 +7,8 @@
 
 #include "blip/base/log.h"
 #include "blip/tasks/caption/evaluator.h"
+#include "blip/tasks/caption/objective.h"
+#include "blip/tasks/caption/self_critical.h"
 #include "blip/tasks/caption/split_loss.h"
 
 namespace blip {
@@ -16,13 +18,14 @@ namespace {
 class CaptionEvaluation : public Evaluation {
   public:
     CaptionEvaluation(const Options& options, const PackedDataset& dataset, const Captioner& captioner,
-                      const Weights& weights, c10::Device device, HostMessages& communicator)
+                      const Weights& weights, c10::Device device, HostMessages& communicator, std::string signature)
         : dataset_(dataset),
           captioner_(captioner),
           weights_(weights),
           device_(device),
           data_(options.data),
           communicator_(communicator),
+          signature_(std::move(signature)),
           results_(options.checkpoint.output / "result"),
           log_samples_(options.train.log_samples),
           rank_(communicator.rank()),
@@ -41,6 +44,7 @@ class CaptionEvaluation : public Evaluation {
     std::optional<nlohmann::json> run(int epoch, const std::function<bool()>& stop_requested) override {
         nlohmann::json record = {{"splits", nlohmann::json::object()}};
         bool found_references = false;
+        if (!signature_.empty()) record["signature"] = signature_;
         for (const std::string& split : splits_) {
             const SplitEvaluation evaluation = evaluator_.run(split, stop_requested);
             if (evaluation.interrupted) return std::nullopt;
@@ -96,11 +100,19 @@ class CaptionEvaluation : public Evaluation {
     DataOptions data_;
     HostMessages& communicator_;
     SplitLossOptions loss_;    // images 0: all
+    std::string signature_;    // of the objective that trained the weights
     std::filesystem::path results_;
     int log_samples_, rank_;
     std::vector<std::string> splits_;
     Evaluator evaluator_;
 };
+
+std::unique_ptr<Objective> make_objective(const Options& options, const PackedDataset& dataset,
+                                          const Captioner& captioner) {
+    if (options.is_self_critical()) return std::make_unique<SelfCriticalObjective>(captioner, dataset, options);
+    return std::make_unique<CaptionObjective>(captioner, dataset.split("train"), dataset.prompt_length(), options.loss,
+                                              options.train);
+}
 
 }    // namespace
 
@@ -110,15 +122,16 @@ CaptionTask::CaptionTask(const Options& options, const PackedDataset& dataset, H
       communicator_(communicator),
       captioner_(options.model),
       layout_(captioner_.layout()),
-      objective_(captioner_, dataset.split("train"), dataset.prompt_length(), options.loss, options.train) {
+      objective_(make_objective(options, dataset, captioner_)) {
     if (options.train.freeze == "vision") layout_.freeze("visual_encoder.");
 }
 
 Task CaptionTask::task() const {
-    Task task{layout_, objective_, {}};
+    Task task{layout_, *objective_, {}};
     if (options_.train.evaluate)
         task.evaluation = [this](const Weights& weights, c10::Device device) {
-            return std::make_unique<CaptionEvaluation>(options_, dataset_, captioner_, weights, device, communicator_);
+            return std::make_unique<CaptionEvaluation>(options_, dataset_, captioner_, weights, device, communicator_,
+                                                       objective_->signature());
         };
     return task;
 }

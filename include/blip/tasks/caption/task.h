@@ -1,12 +1,13 @@
-// Captioning as a task (tasks/task.h): the captioner's parameters, cross-entropy of captions, captions of the
-// evaluation's splits and CIDEr + Bleu_4 to choose the best weights by. Made by the train verb.
+// Captioning as a task (tasks/task.h): the captioner's parameters, cross-entropy or self-critical training, captions of
+// the evaluation's splits and CIDEr + Bleu_4 to choose the best weights by. Made by the train verb.
 #pragma once
+
+#include <memory>
 
 #include "blip/comm/communicator.h"
 #include "blip/data/packed/dataset.h"
 #include "blip/model/captioner.h"
 #include "blip/options/options.h"
-#include "blip/tasks/caption/objective.h"
 #include "blip/tasks/task.h"
 
 namespace blip {
@@ -25,7 +26,7 @@ class CaptionTask {
     HostMessages& communicator_;
     Captioner captioner_;
     Layout layout_;    // the captioner's, with what is frozen
-    CaptionObjective objective_;
+    std::unique_ptr<const Objective> objective_;
 };
 
 }    // namespace blip
