@@ -46,6 +46,13 @@ inline constexpr double adamw_against_double = 4e-6;
 
 // BLEU, ROUGE-L and CIDEr from the same tokens: sums in double, in another order.
 inline constexpr double scores = 1e-11;
+// CIDEr-D of one caption, at most 10, against Python's sums in another order.
+inline constexpr double rewards = 1e-9;
+// Gradients of a toy policy in fp32 against their closed form, of order 1.
+inline constexpr double policy_gradient = 1e-6;
+// Self-critical loss and gradients of micro-batches of other sizes, or of a plain pass: fp32 sums in another order, of
+// the largest. The draws are the same unless a number falls within rounding of a token's share.
+inline constexpr double self_critical_parts = 1e-4;
 // The same from raw captions that were not seen before: room for two in 12,305 whose tokens differ.
 inline constexpr double scores_of_raw_captions = 1e-4;
 // Shares of lines whose PTB tokens are the oracle's, where lines were not seen before. Seen: 12,305 of 12,305 captions
