@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# test: quick
+# Self-critical training (--objective self-critical): the same run on any number of ranks, killed and resumed to the bit,
+# what its log tells, and settings that cannot work.
+# shellcheck source=tests/support/run_lib.sh
+. "$(dirname "$0")/../support/run_lib.sh"
+draw_sample 24
+limit=$(tolerance self_critical_over_ranks)
+export micro=12
+train 1 "$scratch/start" --epochs 20 --no-evaluate --init-lr 3e-3 # captions with words that earn something
+[ "$status" -eq 0 ] || { cat "$output"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
+export micro=3
+learn=(--objective self-critical --samples-per-picture 3 --init "$(last_checkpoint "$scratch/start")" --dropout 0
+    --min-lr 1e-4 --init-lr 1e-4 --epochs 2)
+
+new_case "an epoch has every picture once, and the log tells of its samples"
+train 1 "$scratch/np1" "${learn[@]}" --limit 2
+exits 0; says "6 steps an epoch"; says "self-critical, 3 multinomial samples"
+log_query "assert sorted(logs[0]) == list(range(1, 13)), sorted(logs[0])
+for r in logs[0].values():
+    assert 0 < r['reward'] < 10 and r['reward_spread'] > 0 and r['advantage_spread'] > 0, r
+    assert 0 <= r['without_end'] <= 1 and 0 <= r['bad_endings'] <= 1 and 1/3 <= r['distinct_captions'] <= 1, r
+    assert 1 <= r['sample_length'] <= 16 and 0 < r['reward_ms'] < r['step_ms'], r
+assert 'mean of the others' in events[0][1]['signature'], events[0][:2]" "$scratch/np1"
+grep -q '"signature"' "$scratch/np1/evaluations/epoch-0.json" || fail "the evaluation lacks the signature"
+for np in 2 3; do
+    new_case "$np ranks: the same rewards and losses"
+    train $np "$scratch/np$np" "${learn[@]}" --no-evaluate
+    exits 0
+    log_query "for step, r in logs[0].items():
+    other = logs[1][step]
+    for name in ('loss', 'reward', 'reward_spread', 'advantage_spread', 'sample_length', 'without_end', 'distinct_captions'):
+        assert abs(r[name] - other[name]) <= $limit * max(1, abs(other[name])), (step, name, r[name], other[name])" \
+        "$scratch/np$np" "$scratch/np1"
+done
+
+new_case "killed within an epoch and resumed: the same bytes"
+start_train 2 "$scratch/killed" "${learn[@]}" --no-evaluate --checkpoint-every 2
+wait_for 120 whole_checkpoint "$scratch/killed" 8
+# shellcheck disable=SC2046
+kill -9 $(ranks_of "$job") "$job" 2>/dev/null
+finish_job
+train 2 "$scratch/killed" "${learn[@]}" --no-evaluate --checkpoint-every 2
+exits 0; says "resuming after step"
+same_weights "$scratch/killed" "$scratch/np2"
+
+new_case "another reward, baseline or number of samples is another run"
+train 2 "$scratch/np2" "${learn[@]}" --no-evaluate --reward cider=1,bleu4=1 --baseline greedy --max-length 12
+exits 64; said_once "reward: was cider=1,bleu4=0, now cider=1,bleu4=1"; says "baseline: was others, now greedy"
+says "now self-critical with at most 12 tokens"
+
+new_case "the greedy caption as baseline, BLEU in the reward"
+train 2 "$scratch/greedy" "${learn[@]}" --no-evaluate --baseline greedy --reward bleu4=1 --max-steps 2
+exits 0; says "baseline greedy, reward cider=0,bleu4=1"
+
+new_case "settings that cannot work are refused, with what would"
+refused() { train 1 "$scratch/refused" "${learn[@]}" "$@"; exits 64; }
+micro=2 refused; says "--samples-per-picture 3 needs batches of whole pictures"
+refused --samples-per-picture 1; says "nothing to compare a sample with"
+refused --reward meteor=1; says "'meteor' is none of cider, bleu4"
+refused --reward cider; says "'cider' has no weight"
+refused --reward cider=0; says "nothing is rewarded"
+refused --captions-per-picture 3; says "is of --objective cross-entropy"
+refused --label-smoothing 0.2; says "has no effect with --objective self-critical"
+refused --max-length 4 --min-length 1; says "leaves no"
+train 1 "$scratch/refused" --baseline greedy
+exits 64; says "--baseline has no effect with --objective cross-entropy"
+leaves_nothing_like "$scratch/refused*"
+
+new_case "without --init it wants a trained start"
+train 1 "$scratch/random" --objective self-critical --samples-per-picture 3 --no-evaluate --max-steps 1
+exits 0; says "start from weights that were trained with cross-entropy"
+summary
