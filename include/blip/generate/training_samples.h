@@ -21,9 +21,8 @@ struct SamplePlan {
 
 // int64 [R, L] on the logits' device: prompt, drawn tokens, after the first end token pads. A row without an end token
 // reached the longest length. L: on the CPU that of the longest row, elsewhere plan.longest, so that the host need not
-// wait. Position t of a row takes the t-th uniform number of its key's stream: the token whose share of [0, 1), in the
-// order of token ids, holds it. Shares are whole multiples of 2^-40, whose sums do not depend on their order.
-// Without a gradient.
+// wait. A row's tokens depend on its key and the logits alone; logits that differ by rounding give other tokens about
+// as seldom as the rounding is small. Without a gradient.
 at::Tensor draw_samples(NextTokenModel& model, const at::Tensor& prompts_BP, const SamplePlan& plan,
                         const SearchTokens& tokens = {});
 
