@@ -9,8 +9,12 @@
 
 namespace blip {
 
-TrainingUnits::TrainingUnits(const SplitTables& split, int captions_per_picture, std::uint64_t seed)
-    : split_(&split), places_(captions_per_picture), seed_(seed) {
+TrainingUnits::TrainingUnits(const SplitTables& split, int captions_per_picture, std::uint64_t seed,
+                             bool whole_pictures)
+    : split_(&split),
+      places_(captions_per_picture),
+      by_caption_(captions_per_picture == 1 && !whole_pictures),
+      seed_(seed) {
     // captions of a picture are contiguous
     for (std::int64_t c = 0; c < split.caption_count(); ++c) {
         const std::int64_t image = split.image_index_C[static_cast<std::size_t>(c)];
@@ -19,10 +23,10 @@ TrainingUnits::TrainingUnits(const SplitTables& split, int captions_per_picture,
     }
 }
 
-std::int64_t TrainingUnits::count() const { return places_ == 1 ? split_->caption_count() : pictures(); }
+std::int64_t TrainingUnits::count() const { return by_caption_ ? split_->caption_count() : pictures(); }
 
 std::int64_t TrainingUnits::captions_of_epoch() const {
-    if (places_ == 1) return split_->caption_count();
+    if (by_caption_) return split_->caption_count();
     std::int64_t all = 0;
     for (const Picture& picture : pictures_) all += std::min<std::int64_t>(picture.captions, places_);
     return all;
@@ -36,11 +40,11 @@ std::int64_t TrainingUnits::most_captions() const {
 
 std::int64_t TrainingUnits::image(std::int64_t unit) const {
     const auto u = static_cast<std::size_t>(unit);
-    return places_ == 1 ? split_->image_index_C[u] : pictures_[u].image;
+    return by_caption_ ? split_->image_index_C[u] : pictures_[u].image;
 }
 
 std::vector<std::int64_t> TrainingUnits::captions(std::int64_t epoch, std::int64_t unit) const {
-    if (places_ == 1) return {unit};
+    if (by_caption_) return {unit};
     const Picture& picture = pictures_[static_cast<std::size_t>(unit)];
     std::vector<std::int64_t> rows(static_cast<std::size_t>(picture.captions));
     std::iota(rows.begin(), rows.end(), picture.first_caption);
@@ -63,9 +67,9 @@ BatchRequest TrainingUnits::request(const MicroBatch& micro, std::int64_t epoch)
         const std::vector<std::int64_t> rows = captions(epoch, unit);
         request.captions.insert(request.captions.end(), rows.begin(), rows.end());
         request.augment_keys.push_back(
-            random_key(seed_, places_ == 1 ? RandomPurpose::augmentation : RandomPurpose::picture_augmentation,
+            random_key(seed_, by_caption_ ? RandomPurpose::augmentation : RandomPurpose::picture_augmentation,
                        {static_cast<std::uint64_t>(epoch),
-                        static_cast<std::uint64_t>(places_ == 1 ? unit : request.images.back())}));
+                        static_cast<std::uint64_t>(by_caption_ ? unit : request.images.back())}));
     }
     return request;
 }

@@ -15,7 +15,8 @@ class TrainingUnits {
   public:
     // captions_per_picture 1: every caption is a unit. More: every picture that has captions is one, and has places for
     // so many, whether it has them or not. The split must outlive it.
-    TrainingUnits(const SplitTables& split, int captions_per_picture, std::uint64_t seed);
+    // whole_pictures: with 1 too, every picture is one unit.
+    TrainingUnits(const SplitTables& split, int captions_per_picture, std::uint64_t seed, bool whole_pictures = false);
 
     std::int64_t count() const;
     int captions_per_unit() const { return places_; }
@@ -40,6 +41,7 @@ class TrainingUnits {
 
     const SplitTables* split_;
     int places_;
+    bool by_caption_;
     std::uint64_t seed_;
     std::vector<Picture> pictures_;
 };

@@ -197,7 +197,8 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
     check_same_options(options, *communicator);
     adopt_model_shape(options, communicator.get());
     run_together(*communicator, [&] {
-        sampler_of(options.train, TrainingUnits(dataset->split("train"), options.captions_per_unit(), 0),
+        sampler_of(options.train,
+                   TrainingUnits(dataset->split("train"), options.captions_per_unit(), 0, options.is_self_critical()),
                    communicator->size());
         require_references(options, *dataset);
         if (communicator->rank() == 0 && !options.evaluate.meteor_data.empty())

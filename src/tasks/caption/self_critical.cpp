@@ -140,7 +140,7 @@ SelfCriticalObjective::SelfCriticalObjective(const Captioner& captioner, const P
       split_(dataset.split("train")),
       loss_(options.loss),
       options_(options.self_critical),
-      units_(split_, options.self_critical.samples_per_picture, options.train.seed),
+      units_(split_, options.self_critical.samples_per_picture, options.train.seed, /*whole_pictures=*/true),
       recomputed_blocks_(options.train.recomputed_blocks()),
       longest_(options.generate.max_length),
       vocabulary_(Vocabulary::from_text(dataset.vocabulary_text(), dataset.path().string())),
