@@ -53,8 +53,8 @@ inline constexpr double policy_gradient = 1e-6;
 // Self-critical loss and gradients of micro-batches of other sizes, or of a plain pass: fp32 sums in another order, of
 // the largest. The draws are the same unless a number falls within rounding of a token's share.
 inline constexpr double self_critical_parts = 1e-4;
-// What the log tells of self-critical steps on other numbers of ranks: sums in another order, and weights that differ in
-// their last bits after the first step.
+// What the log tells of self-critical steps on other numbers of ranks: sums in another order, and weights that differ
+// in their last bits after the first step.
 inline constexpr double self_critical_over_ranks = 1e-4;
 // The same from raw captions that were not seen before: room for two in 12,305 whose tokens differ.
 inline constexpr double scores_of_raw_captions = 1e-4;

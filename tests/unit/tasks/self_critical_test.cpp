@@ -323,7 +323,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_trained_so) {
     Options one = run.options;
     one.self_critical.samples_per_picture = 1;
     BOOST_TEST(SelfCriticalObjective(run.captioner, run.dataset, one).units().count() == 4);    // not the 8 captions
-    run.options.generate.max_length = 4;    // the prompt's
+    run.options.generate.max_length = 4;                                                        // the prompt's
     BOOST_CHECK_THROW(SelfCriticalObjective(run.captioner, run.dataset, run.options), Error);
 }
 

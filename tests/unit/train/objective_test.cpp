@@ -62,9 +62,16 @@ struct Brightness : Objective {
     at::Tensor loss(const Weights& weights, const FedBatch& batch, const StepShare& step) const override {
         const at::Tensor wanted = batch.images_I3SS.to(at::kFloat).mean({1, 2, 3}) / 255;
         const at::Tensor pooled_IW = vision.forward(weights, batch.images_I3SS).mean(1);
+        step.sums[0] += static_cast<double>(batch.images_I3SS.size(0));
+        step.sums[1] += 1;
         const at::Tensor off = line(weights, pooled_IW).squeeze(1) - wanted;
         return (off * off).sum() * (2 / step.weight);
     }
+    std::size_t sum_count() const override { return 2; }
+    std::map<std::string, double> told(std::span<const double> sums) const override {
+        return {{"pictures", sums[0]}, {"mean_part", sums[0] / sums[1]}};
+    }
+    std::string signature() const override { return "brightness, squared"; }
 };
 
 // Its score is worst at the end: which epoch is the best must come from here.
@@ -97,6 +104,15 @@ std::vector<double> losses(const std::filesystem::path& output) {
     return found;
 }
 
+// What the log has under this name, of each record that has it.
+std::vector<nlohmann::json> logged(const std::filesystem::path& output, const char* name) {
+    std::ifstream log(output / "log.jsonl");
+    std::vector<nlohmann::json> found;
+    for (std::string line; std::getline(log, line);)
+        if (auto record = nlohmann::json::parse(line); record.contains(name)) found.push_back(record.at(name));
+    return found;
+}
+
 std::string newest_weights(const std::filesystem::path& output) {
     std::vector<std::filesystem::path> steps;
     for (const auto& entry : std::filesystem::directory_iterator(output / "checkpoints")) steps.push_back(entry.path());
@@ -117,6 +133,10 @@ BOOST_AUTO_TEST_CASE(another_objective_trains_evaluates_and_resumes) {
 
     const std::vector<double> of_whole = losses(whole.checkpoint.output);
     BOOST_TEST_REQUIRE(of_whole.size() == 30U);    // 60 captions, 6 a step, 3 epochs
+    BOOST_TEST((logged(whole.checkpoint.output, "pictures") == std::vector<nlohmann::json>(30, 6)));
+    BOOST_TEST(
+        (logged(whole.checkpoint.output, "mean_part") == std::vector<nlohmann::json>(30, whole.train.micro_batch)));
+    BOOST_TEST((logged(whole.checkpoint.output, "signature") == std::vector<nlohmann::json>{"brightness, squared"}));
     // The weight of a step is 12, each of its six counts 2: a mean of squares, which a guess of 0 has at 0.25.
     BOOST_TEST(std::abs(of_whole.front() - 0.25) < 0.2);
     BOOST_TEST(of_whole.back() < 0.1 * of_whole.front());
