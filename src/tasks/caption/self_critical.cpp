@@ -160,9 +160,10 @@ double SelfCriticalObjective::flops(const std::vector<std::int64_t>& captions) c
     }
     const int length = static_cast<int>(std::lround(tokens / std::max(known, 1.0)));
     const int drawn = std::max(1, length - static_cast<int>(prompt_tokens_.size()));
-    const double of_caption = captioner_.caption_flops(length, drawn);
-    // forward and backward, and once more to draw it
-    return 3 * captioner_.picture_flops() + static_cast<double>(captions.size()) * 4 * of_caption;
+    const auto count = static_cast<int>(captions.size());
+    const double forward = captioner_.forward_flops(std::vector<int>(captions.size(), length), count * drawn);
+    // forward and backward, and the captions once more to draw them
+    return 4 * forward - captioner_.forward_flops({}, 0);
 }
 
 at::Tensor SelfCriticalObjective::draw(const Weights& weights, const at::Tensor& image_embeds_INW,
