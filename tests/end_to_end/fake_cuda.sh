@@ -72,6 +72,19 @@ exits 0; says "resuming after step 4"
 same_weights "$scratch/parts" "$scratch/whole"
 same_losses 0 "$scratch/parts" "$scratch/whole"
 
+new_case "a frozen encoder, clipped gradients, a rate that warms up, the loss on val: the CPU's numbers, and no wait in a step"
+options=(--epochs 1 --freeze vision --clip-norm 0.5 --warmup-steps 6 --limit 2 --split val --precision fp32)
+train 2 "$scratch/frozen_cpu" "${options[@]}" --device cpu
+exits 0
+rm -f "$FAKE_CUDA_COUNTS"
+train 2 "$scratch/frozen" "${options[@]}" --device cuda
+exits 0; counted
+same_losses "$(tolerance loss_on_pretended_gpu)" "$scratch/frozen" "$scratch/frozen_cpu"
+log_query "
+one, other = [[e['splits']['val']['loss'] for e in run if e['kind'] == 'evaluation'] for run in events]
+assert len(one) == 1 and abs(one[0] / other[0] - 1) < $(tolerance loss_on_pretended_gpu), (one, other)
+assert max(r['gradient_norm'] for r in logs[0].values()) > 0.5, 'nothing was clipped'" "$scratch/frozen" "$scratch/frozen_cpu"
+
 new_case "evaluate and caption, searched and sampled: the CPU's captions"
 run "$blip" export --from random "${shape[@]}" --to "$scratch/random.safetensors"
 exits 0
