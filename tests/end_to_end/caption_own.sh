@@ -1,5 +1,4 @@
 #!/usr/bin/env bash
-# test: limit=600
 # jobs/caption_own.cfg, as somebody with own pictures uses it: from a Hugging Face folder and 160 pictures to weights that
 # caption them better. Also that the recipe explains each of its lines.
 # shellcheck source=tests/support/run_lib.sh

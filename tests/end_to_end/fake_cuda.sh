@@ -44,8 +44,8 @@ train 2 "$scratch/bf16" "${options[@]}" --device cuda
 exits 0; is "$(wc -l <"$FAKE_CUDA_COUNTS")" 2 "devices that counted"; counted
 same_losses "$(tolerance bf16_loss_on_pretended_gpu)" "$scratch/bf16" "$scratch/bf16_cpu"
 
-new_case "pictures with several captions, a bounded gradient, a rising rate: the CPU's losses"
-options=(--epochs 1 --no-evaluate --captions-per-picture 3 --clip-norm 0.5 --warmup-steps 4 --precision fp32)
+new_case "pictures with several captions: the CPU's losses"
+options=(--epochs 1 --no-evaluate --captions-per-picture 3 --precision fp32)
 train 2 "$scratch/grouped_cpu" "${options[@]}" --device cpu
 exits 0
 rm -f "$FAKE_CUDA_COUNTS"
@@ -53,10 +53,8 @@ train 2 "$scratch/grouped" "${options[@]}" --device cuda
 exits 0; counted
 same_losses "$(tolerance loss_on_pretended_gpu)" "$scratch/grouped" "$scratch/grouped_cpu"
 
-new_case "the decoder alone, and captions that learn from their score: no wait but for the rewards"
+new_case "captions that learn from their score: the device refuses nothing"
 rm -f "$FAKE_CUDA_COUNTS"
-train 1 "$scratch/frozen" --epochs 1 --no-evaluate --freeze vision --device cuda --precision bf16
-exits 0; counted
 train 1 "$scratch/rewarded" --epochs 1 --no-evaluate --objective self-critical --samples-per-picture 3 --max-steps 3 \
     --device cuda --precision bf16
 exits 0; counted

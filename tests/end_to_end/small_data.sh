@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# test: quick limit=400
+# test: quick
 # What small data need: a frozen picture encoder, a rate that warms up, clipped gradients, the loss on val after each
 # epoch, an end when nothing gets better, and lines that say what cannot work and what comes next.
 # shellcheck source=tests/support/run_lib.sh
