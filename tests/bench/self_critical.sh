@@ -16,7 +16,7 @@ trap 'rm -rf "$scratch"' EXIT
 seeds=${SEEDS:-1 2 3}
 for seed in $seeds; do
     mpirun -np 2 "$build/bin/blip_mpi" train --config jobs/self_critical.cfg --data "$demo/sample.h5" --init "$demo/out/best" \
-        --output "$scratch/$seed" --global-batch 80 --epochs "${EPOCHS:-4}" --init-lr "${RATE:-1e-4}" --min-lr "${RATE_END:-1e-6}" \
+        --output "$scratch/$seed" --global-batch 80 --epochs "${EPOCHS:-3}" --init-lr "${RATE:-1e-4}" --min-lr "${RATE_END:-1e-6}" \
         --augment off --threads 1 --seed "$seed" --no-progress --no-report --no-peak >"$scratch/log" 2>&1 || { cat "$scratch/log" && exit 1; }
 done
 mpirun -np 2 "$build/bin/blip_mpi" evaluate --config jobs/demo.cfg --data "$demo/sample.h5" --init "$demo/out/best" --split test \
