@@ -28,7 +28,7 @@ StepPlan::Global StepPlan::global(std::int64_t epoch, std::int64_t step) const {
         for (const std::int64_t caption : units_.captions(epoch, unit)) {
             const bool none = caption == no_caption;
             all.weight += none ? weight_of_none_ : weights_C_[static_cast<std::size_t>(caption)];
-            all.captions += none ? 0 : 1;
+            all.captions += none && weight_of_none_ == 0 ? 0 : 1;
         }
     }
     all.weight = std::max<std::int64_t>(all.weight, 1);

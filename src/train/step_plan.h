@@ -26,7 +26,7 @@ class StepPlan {
     // of a step over all ranks
     struct Global {
         std::int64_t weight = 0;      // at least 1
-        std::int64_t captions = 0;    // that there are: a picture may have fewer than places
+        std::int64_t captions = 0;    // written or drawn ones: a picture may have fewer than places
     };
     Global global(std::int64_t epoch, std::int64_t step) const;
     // this rank's requests from a step of an epoch to the epoch's end; owns what it uses

@@ -135,7 +135,7 @@ struct TrainOptions {
     // 1: an epoch has every caption with its picture; K: every picture once, with K of its captions
     int captions_per_picture = 1;
     std::string freeze = "none";    // what stays as it started: none, or vision = the picture encoder (--freeze)
-    int patience = 0;               // epochs without a better score after which the run ends; 0 = all epochs (--patience)
+    int patience = 0;    // epochs without a better score after which the run ends; 0 = all epochs (--patience)
     // recompute the activations of the last vit_ckpt_layer vision blocks in backward: less memory, same bits
     bool vit_grad_ckpt = false;
     int vit_ckpt_layer = 0;

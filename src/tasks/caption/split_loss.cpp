@@ -76,8 +76,8 @@ SplitLoss split_loss(const Captioner& captioner, const Weights& weights, c10::De
         const TrainedTokens trained =
             trained_tokens(fed->batch.tokens_CT, fed->batch.lengths_C, dataset.prompt_length());
         DropoutMasks none = DropoutMasks::none();
-        const at::Tensor mean = caption_loss(captioner, weights, fed->images_I3SS, fed->tokens_CT,
-                                             trained, options.label_smoothing, none);
+        const at::Tensor mean =
+            caption_loss(captioner, weights, fed->images_I3SS, fed->tokens_CT, trained, options.label_smoothing, none);
         feed.look_ahead();
         const auto tokens = static_cast<std::int64_t>(trained.targets.size());
         sum.add_(mean.to(at::kDouble), static_cast<double>(tokens));

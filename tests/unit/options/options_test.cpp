@@ -55,9 +55,9 @@ BOOST_AUTO_TEST_CASE(every_option_reaches_its_field) {
         // a value that is accepted and is not the default
         bool changed = false;
         for (const char* value :
-             {"on",        "off",         "tiny",        "cpu",          "fp32",   "micro-batch",   "test",
-              "some/path", "a photo of ", "huggingface", "transformers", "bf16",   "vision",        "bleu",
-              "csv",       "0.25",        "3",           "7",            "self-critical", "greedy", "cider=2"}) {
+             {"on",          "off",         "tiny",          "cpu",    "fp32",   "micro-batch", "test", "some/path",
+              "a photo of ", "huggingface", "transformers",  "bf16",   "vision", "bleu",        "csv",  "0.25",
+              "3",           "7",           "self-critical", "greedy", "cider=2"}) {
             try {
                 spec.set(value);
                 changed = spec.get() != plain.specs()[i].get();

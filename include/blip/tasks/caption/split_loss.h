@@ -31,8 +31,8 @@ struct SplitLoss {
 };
 
 // What `rank` of `size` computes: each of the first `images` images of the split once, dealt by stride, with all of its
-// captions. Images have places for as many captions as they have on average, if so many fit into a batch; one with more is
-// computed again for the rest. In the order of the computation.
+// captions. Images have places for as many captions as they have on average, if so many fit into a batch; one with more
+// is computed again for the rest. In the order of the computation.
 std::vector<BatchRequest> loss_requests(const SplitTables& split, std::int64_t images, int captions, int rank,
                                         int size);
 
