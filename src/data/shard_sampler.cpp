@@ -28,6 +28,8 @@ ShardSampler::ShardSampler(std::int64_t unit_count, int global_batch, int micro_
     if (captions_per_unit < 1 || micro_batch % captions_per_unit != 0)
         throw Error(ExitCode::usage, "--micro-batch {} is no multiple of the {} captions of a picture", micro_batch,
                     captions_per_unit);
+    if (unit_count == 0)
+        throw Error(ExitCode::usage, "there are no captions to train on: pack pictures of the split train with some");
     if (unit_count < global_units_) {
         const std::int64_t captions = unit_count * captions_per_unit, fitting = captions / micro_batch * micro_batch;
         throw Error(ExitCode::usage, "--global-batch {} is larger than the {} captions there are{}; {}", global_batch,

@@ -6,7 +6,6 @@
 #include "blip/generate/training_samples.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/arange.h>
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/constant_pad_nd.h>
@@ -17,6 +16,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "blip/base/error.h"
 #include "blip/base/random.h"
@@ -98,7 +98,9 @@ at::Tensor draw_samples(NextTokenModel& model, const at::Tensor& prompts_BP, con
     const c10::Device device = logits_RV.device();
     const WordGroups sizes(logits_RV.size(1));
     Races races(plan, sizes.numbers());
-    const at::Tensor rows_R = at::arange(prompts * of_one, at::device(device).dtype(at::kLong));
+    std::vector<std::int64_t> rows(static_cast<std::size_t>(prompts * of_one));
+    std::iota(rows.begin(), rows.end(), 0);
+    const at::Tensor rows_R = to_device(rows, {prompts * of_one}, device);
     const at::Tensor greedy_R = rows_R.remainder(of_one) == plan.samples;
     at::Tensor done_R = at::zeros({prompts * of_one}, at::device(device).dtype(at::kBool));
     std::vector<at::Tensor> columns = {prompts_BP.to(device).repeat_interleave(of_one, 0)};
@@ -108,7 +110,7 @@ at::Tensor draw_samples(NextTokenModel& model, const at::Tensor& prompts_BP, con
         if (plan.greedy) next_R = at::where(greedy_R, at::argmax(logits_RV, -1), next_R);
         next_R = next_R.masked_fill(done_R, special.pad);
         columns.push_back(next_R.unsqueeze(1));
-        done_R = done_R.logical_or(next_R == special.end);
+        done_R = done_R.bitwise_or(next_R == special.end);
         if (device.is_cpu() && *static_cast<const bool*>(done_R.all().const_data_ptr())) break;
     }
     return at::cat(columns, 1);

@@ -53,11 +53,22 @@ train 2 "$scratch/grouped" "${options[@]}" --device cuda
 exits 0; counted
 same_losses "$(tolerance loss_on_pretended_gpu)" "$scratch/grouped" "$scratch/grouped_cpu"
 
-new_case "captions that learn from their score: the device refuses nothing"
+new_case "captions that learn from their score: the CPU's draws, rewards and losses, and no wait in a step"
+micro=12 train 1 "$scratch/start" --epochs 20 --no-evaluate --init-lr 3e-3 --device cpu # words that earn something
+exits 0
+options=(--objective self-critical --samples-per-picture 3 --init "$(last_checkpoint "$scratch/start")" --dropout 0 --epochs 1
+    --no-evaluate --precision fp32)
+train 1 "$scratch/rewarded_cpu" "${options[@]}" --device cpu
+exits 0
 rm -f "$FAKE_CUDA_COUNTS"
-train 1 "$scratch/rewarded" --epochs 1 --no-evaluate --objective self-critical --samples-per-picture 3 --max-steps 3 \
-    --device cuda --precision bf16
+train 1 "$scratch/rewarded" "${options[@]}" --device cuda
 exits 0; counted
+log_query "
+for step, r in logs[0].items():
+    other = logs[1][step]
+    for name in ('loss', 'reward', 'reward_spread', 'sample_length', 'without_end', 'distinct_captions'):
+        assert abs(r[name] - other[name]) <= $(tolerance self_critical_over_ranks) * max(1, abs(other[name])), (step, name, r[name], other[name])
+assert all(r['reward'] > 0 for r in logs[0].values())" "$scratch/rewarded" "$scratch/rewarded_cpu"
 
 new_case "--deterministic: stopped after 4 of 10 steps and resumed, the same bits"
 options=(--epochs 1 --no-evaluate --device cuda --deterministic --precision bf16)

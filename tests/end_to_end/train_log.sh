@@ -88,7 +88,7 @@ refused 66 "--init $scratch/absent: no such file" --data "$data" --output "$scra
 refused 66 "holds no weights" --data "$data" --output "$scratch/no" --init "$scratch/coco"
 refused 65 "sample.h5" --data "$data" --output "$scratch/no" --init "$data"
 refused 64 "text-hidden: 96 was asked for, the weights have 32" --data "$data" --output "$scratch/no" --init "$out" --text-hidden 96
-refused 64 "--global-batch 256 is larger than the 120 samples" --data "$data" --output "$scratch/no" --model tiny
+refused 64 "--global-batch 256 is larger than the 120 captions" --data "$data" --output "$scratch/no" --model tiny
 leaves_nothing_like "$scratch/no*"
 refused 74 "/proc/nowhere" --data "$data" "${shape[@]}" --global-batch 12 --micro-batch 2 --output /proc/nowhere
 refused 74 "sample.h5/out" --data "$data" "${shape[@]}" --global-batch 12 --micro-batch 2 --output "$data/out"

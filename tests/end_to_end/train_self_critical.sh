@@ -15,7 +15,7 @@ learn=(--objective self-critical --samples-per-picture 3 --init "$(last_checkpoi
 
 new_case "an epoch has every picture once, and the log tells of its samples"
 train 1 "$scratch/np1" "${learn[@]}" --limit 2
-exits 0; says "6 steps an epoch"; says "self-critical, 3 multinomial samples"
+exits 0; says "6 steps an epoch"; says "self-critical, 3 multinomial samples"; says "24 pictures, 3 captions drawn of each; 4 pictures a step"
 log_query "assert sorted(logs[0]) == list(range(1, 13)), sorted(logs[0])
 for r in logs[0].values():
     assert 0 < r['reward'] < 10 and r['reward_spread'] > 0 and r['advantage_spread'] > 0, r

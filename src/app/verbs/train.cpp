@@ -70,10 +70,13 @@ ShardSampler sampler_of(const TrainOptions& train, const TrainingUnits& units, i
 void print_plan(const Options& options, const TrainingUnits& units, int ranks) {
     const ShardSampler sampler = sampler_of(options.train, units, ranks);
     const int places = units.captions_per_unit();
-    if (places > 1)
+    if (options.is_self_critical())
+        log_info("an epoch: {} pictures, {} captions drawn of each; {} pictures a step", units.pictures(), places,
+                 options.train.global_batch / places);
+    else if (places > 1)
         log_info("an epoch: {} pictures with {} captions, {} at most of each; {} pictures a step", units.pictures(),
                  units.captions_of_epoch(), places, options.train.global_batch / places);
-    if (places > units.most_captions())
+    if (!options.is_self_critical() && places > units.most_captions())
         log_warning("--captions-per-picture {}: no picture has more than {} captions, the other places stay empty",
                     places, units.most_captions());
     log_info(
@@ -82,6 +85,8 @@ void print_plan(const Options& options, const TrainingUnits& units, int ranks) {
         sampler.steps_per_epoch(), options.train.epochs, sampler.micro_batches_per_step(), options.train.micro_batch,
         sampler.micro_batches_per_step() / ranks, (sampler.micro_batches_per_step() + ranks - 1) / ranks,
         sampler.efficiency() * 100);
+    // small rates and few steps are what captions that learn from their score need
+    if (options.is_self_critical()) return;
     const std::string too_few = too_few_steps(options.train, options.optim, units.count() * places);
     if (!too_few.empty()) log_info_text(too_few);
 }

@@ -119,7 +119,7 @@ void declare_self_critical(OptionTable& table, Options& options) {
                 "cross-entropy: of the captions people wrote; self-critical: captions that the model draws learn from "
                 "their own score, from --init of a trained run (jobs/self_critical.cfg has rate, epochs and dropout "
                 "for it)",
-                options.loss.objective, another_run | often)
+                options.loss.objective, another_run)
         .comes_to([&options] {
             return options.is_self_critical()
                        ? fmt::format("self-critical with at most {} tokens", options.generate.max_length)

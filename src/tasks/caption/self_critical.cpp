@@ -3,7 +3,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Reduction.h>
-#include <ATen/ops/arange.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/nonzero.h>
@@ -253,10 +252,9 @@ at::Tensor SelfCriticalObjective::loss(const Weights& weights, const FedBatch& f
     const at::Tensor hidden_CTH =
         captioner_.text().forward(weights, own_CL.narrow(1, 0, width - 1).contiguous(), embeds_INW, dropout);
     // On a GPU the host does not know which tokens count before they are drawn: all are computed there.
-    const at::Tensor places = device.is_cpu() ? at::nonzero(counted_CG.flatten()).flatten()
-                                              : at::arange(counted_CG.numel(), at::device(device).dtype(at::kLong));
-    const at::Tensor hidden_at =
-        hidden_CTH.narrow(1, prompt - 1, drawn).reshape({-1, hidden_CTH.size(2)}).index_select(0, places);
+    const at::Tensor places = device.is_cpu() ? at::nonzero(counted_CG.flatten()).flatten() : at::Tensor();
+    const auto counted = [&](const at::Tensor& rows) { return places.defined() ? rows.index_select(0, places) : rows; };
+    const at::Tensor hidden_at = counted(hidden_CTH.narrow(1, prompt - 1, drawn).reshape({-1, hidden_CTH.size(2)}));
     const at::Tensor logits = captioner_.text().head_in_fp32(weights, hidden_at);
 
     const Judged judged = judging.get();
@@ -266,8 +264,7 @@ at::Tensor SelfCriticalObjective::loss(const Weights& weights, const FedBatch& f
                    static_cast<float*>(advantages_C.mutable_data_ptr()),
                    [&](double advantage) { return static_cast<float>(advantage / step.weight); });
     const at::Tensor factors_CG = counted_CG.to(at::kFloat) * to_device(advantages_C, device).unsqueeze(1);
-    return policy_loss(logits, drawn_CG.flatten().index_select(0, places),
-                       factors_CG.flatten().index_select(0, places));
+    return policy_loss(logits, counted(drawn_CG.flatten()), counted(factors_CG.flatten()));
 }
 
 std::size_t SelfCriticalObjective::sum_count() const { return sum_kinds; }

@@ -110,6 +110,7 @@ BOOST_AUTO_TEST_CASE(wrong_settings_name_the_option) {
     BOOST_CHECK_EXCEPTION(ShardSampler(100, 10, 3, 0, 0, 1), Error, usage("--micro-batch 3"));
     BOOST_CHECK_EXCEPTION(ShardSampler(9, 10, 5, 0, 0, 1), Error, usage("--global-batch 5 would fit"));
     BOOST_CHECK_EXCEPTION(ShardSampler(3, 10, 5, 0, 0, 1), Error, usage("--global-batch 3 --micro-batch 3 would fit"));
+    BOOST_CHECK_EXCEPTION(ShardSampler(0, 10, 5, 0, 0, 1), Error, usage("no captions to train on"));
     BOOST_CHECK_EXCEPTION(ShardSampler(9, 10, 6, 0, 0, 1), Error, usage("--micro-batch 6"));
     BOOST_CHECK_EXCEPTION(ShardSampler(9, 12, 6, 0, 0, 1, 4), Error, usage("no multiple of the 4 captions"));
     BOOST_CHECK_EXCEPTION(ShardSampler(5, 24, 8, 0, 0, 1, 4), Error, usage("--global-batch 16 would fit"));
