@@ -22,16 +22,15 @@
 
 namespace blip {
 
-using torch::autograd::AutogradContext;
-using torch::autograd::variable_list;
-
-namespace {
-
-// Products of bf16 on a GPU are fast where rows begin at multiples of 16 bytes.
 std::int64_t padded(std::int64_t size, const at::Tensor& x) {
     const std::int64_t multiple = x.is_cuda() ? 8 : 1;
     return (size + multiple - 1) / multiple * multiple;
 }
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+namespace {
 
 // [..., W] with a one behind, then zeros.
 at::Tensor with_one(const at::Tensor& x_INW) {

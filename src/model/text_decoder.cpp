@@ -24,9 +24,9 @@ namespace {
 constexpr double text_norm_eps = 1e-12;
 const Init weight_init = Init::normal(0.02);
 
-// Products of bf16 on a GPU are fast where rows begin at multiples of 16 bytes: more tokens behind, of zeros.
-at::Tensor with_aligned_tokens(const at::Tensor& x_INW) {
-    const std::int64_t missing = x_INW.is_cuda() ? (8 - x_INW.size(1) % 8) % 8 : 0;
+// As many tokens as padded() says, those behind of zeros.
+at::Tensor with_padding(const at::Tensor& x_INW) {
+    const std::int64_t missing = padded(x_INW.size(1), x_INW) - x_INW.size(1);
     return missing == 0 ? x_INW : at::constant_pad_nd(x_INW, {0, 0, 0, missing});
 }
 }    // namespace
@@ -139,7 +139,7 @@ at::Tensor TextDecoder::forward(const Weights& weights, const at::Tensor& tokens
     std::optional<PictureAttention> without_keys;
     std::vector<at::Tensor> keys_and_values;
     if (makes_keys(captions, queries, image_tokens))
-        keys_and_values = cross_heads(weights, with_aligned_tokens(image_embeds_INW));
+        keys_and_values = cross_heads(weights, with_padding(image_embeds_INW));
     else
         without_keys.emplace(image_embeds_INW, joined_.cross.weight(weights), joined_.cross.bias(weights),
                              static_cast<std::int64_t>(layers_.size()), heads_);
