@@ -7,10 +7,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
 
 #include "blip/base/phase.h"
+#include "blip/comm/run_together.h"
 #include "blip/feed/batch_feed.h"
 #include "blip/tasks/caption/loss.h"
 
@@ -50,14 +52,13 @@ SplitLoss split_loss(const Captioner& captioner, const Weights& weights, c10::De
     const PhaseScope scoring(Phase::scoring);
     const auto start = std::chrono::steady_clock::now();
     const c10::AutoGradMode no_graph(false);
-    const int ranks = communicator.size();
     // In each round every rank says whether it was told to stop, and reads what all said a round before: none is far
     // ahead of another. All have as many rounds as the one with most batches.
-    std::size_t rounds = 0;
-    for (int rank = 0; rank < ranks; ++rank)
-        rounds = std::max(rounds, loss_requests(split, options.images, options.captions, rank, ranks).size());
     std::vector<BatchRequest> requests =
-        loss_requests(split, options.images, options.captions, communicator.rank(), ranks);
+        loss_requests(split, options.images, options.captions, communicator.rank(), communicator.size());
+    std::size_t rounds = 0;
+    for (const nlohmann::json& own : all_gather_json(communicator, requests.size(), "batches of a split"))
+        rounds = std::max(rounds, own.get<std::size_t>());
     BatchFeed feed(dataset, split, data, AugmentOptions{}, captioner.options().image_size, options.loader_threads,
                    device, [requests = std::move(requests), at = std::size_t{0}]() mutable {
                        return at < requests.size() ? std::optional(std::move(requests[at++])) : std::nullopt;
