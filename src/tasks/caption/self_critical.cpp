@@ -52,23 +52,21 @@ bool is_bad_ending(const Tokens& words) {
 }
 
 // Of the images that have captions, in their order.
-std::vector<std::vector<std::string_view>> references_of(const SplitTables& split) {
+std::vector<std::vector<std::string_view>> references_of(const SplitTables& split, const TrainingUnits& units) {
     std::vector<std::vector<std::string_view>> references;
-    for (std::int64_t c = 0; c < split.caption_count(); ++c) {
-        const auto row = static_cast<std::size_t>(c);
-        if (c == 0 || split.image_index_C[row] != split.image_index_C[row - 1]) references.emplace_back();
-        references.back().push_back(split.text(c));
+    for (std::int64_t unit = 0; unit < units.count(); ++unit) {
+        const auto [first, end] = caption_rows(split, units.image(unit));
+        auto& own = references.emplace_back();
+        for (std::int64_t caption = first; caption < end; ++caption) own.push_back(split.text(caption));
     }
     return references;
 }
 
-std::vector<std::size_t> places_of_images(const SplitTables& split) {
+// By image: its place among those.
+std::vector<std::size_t> places_of_images(const SplitTables& split, const TrainingUnits& units) {
     std::vector<std::size_t> places(static_cast<std::size_t>(split.image_count()), 0);
-    std::size_t place = 0;
-    for (std::size_t c = 0; c < split.image_index_C.size(); ++c) {
-        if (c > 0 && split.image_index_C[c] != split.image_index_C[c - 1]) ++place;
-        places[static_cast<std::size_t>(split.image_index_C[c])] = place;
-    }
+    for (std::int64_t unit = 0; unit < units.count(); ++unit)
+        places[static_cast<std::size_t>(units.image(unit))] = static_cast<std::size_t>(unit);
     return places;
 }
 
@@ -146,8 +144,8 @@ SelfCriticalObjective::SelfCriticalObjective(const Captioner& captioner, const P
       tokenizer_(vocabulary_),
       prompt_(dataset.prompt()),
       prompt_tokens_(prompt_of(tokenizer_, prompt_, longest_)),
-      place_of_image_(places_of_images(split_)),
-      reward_(references_of(split_), {options.self_critical.cider, options.self_critical.bleu4},
+      place_of_image_(places_of_images(split_, units_)),
+      reward_(references_of(split_, units_), {options.self_critical.cider, options.self_critical.bleu4},
               std::max(1, options.runtime.threads)) {}
 
 double SelfCriticalObjective::flops(const std::vector<std::int64_t>& captions) const {
