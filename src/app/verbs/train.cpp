@@ -70,15 +70,16 @@ ShardSampler sampler_of(const TrainOptions& train, const TrainingUnits& units, i
 void print_plan(const Options& options, const TrainingUnits& units, int ranks) {
     const ShardSampler sampler = sampler_of(options.train, units, ranks);
     const int places = units.captions_per_unit();
-    if (options.is_self_critical())
+    if (options.is_self_critical()) {
         log_info("an epoch: {} pictures, {} captions drawn of each; {} pictures a step", units.pictures(), places,
                  options.train.global_batch / places);
-    else if (places > 1)
+    } else if (places > 1) {
         log_info("an epoch: {} pictures with {} captions, {} at most of each; {} pictures a step", units.pictures(),
                  units.captions_of_epoch(), places, options.train.global_batch / places);
-    if (!options.is_self_critical() && places > units.most_captions())
-        log_warning("--captions-per-picture {}: no picture has more than {} captions, the other places stay empty",
-                    places, units.most_captions());
+        if (places > units.most_captions())
+            log_warning("--captions-per-picture {}: no picture has more than {} captions, the other places stay empty",
+                        places, units.most_captions());
+    }
     log_info(
         "{} steps an epoch, {} epochs; {} micro-batches of {} a step: {} to {} a rank, {:.0f} % of the ranks' time "
         "used",
