@@ -26,31 +26,29 @@ counted() {
     rm -f "$FAKE_CUDA_COUNTS"
 }
 
+# beside_cpu RANKS NAME: trained with $options on the CPU, then on as many devices, all of which worked without a wait
+beside_cpu() {
+    train "$1" "$scratch/$2_cpu" "${options[@]}" --device cpu
+    exits 0
+    rm -f "$FAKE_CUDA_COUNTS"
+    train "$1" "$scratch/$2" "${options[@]}" --device cuda
+    exits 0; is "$(wc -l <"$FAKE_CUDA_COUNTS")" "$1" "devices that counted"; counted
+}
+
 new_case "fp32: 10 steps with the CPU's losses, and no wait for the device in any of them"
-options=(--epochs 1 --no-evaluate --drop-path 0.1 --bucket-mb 0.5)
-train 1 "$scratch/cpu" "${options[@]}" --device cpu
-exits 0
-rm -f "$FAKE_CUDA_COUNTS"
-train 1 "$scratch/fp32" "${options[@]}" --device cuda --precision fp32
-exits 0; says "on a pretended GPU 0"; counted
-same_losses "$(tolerance loss_on_pretended_gpu)" "$scratch/fp32" "$scratch/cpu"
+options=(--epochs 1 --no-evaluate --drop-path 0.1 --bucket-mb 0.5 --precision fp32)
+beside_cpu 1 fp32; says "on a pretended GPU 0"
+same_losses "$(tolerance loss_on_pretended_gpu)" "$scratch/fp32" "$scratch/fp32_cpu"
 
 new_case "bf16, two ranks on two devices, drop path, recomputed blocks, checkpoints meanwhile: the CPU's losses"
-options+=(--precision bf16 --vit-grad-ckpt --vit-ckpt-layer 1 --checkpoint-every 4)
-train 2 "$scratch/bf16_cpu" "${options[@]}" --device cpu
-exits 0
-rm -f "$FAKE_CUDA_COUNTS"
-train 2 "$scratch/bf16" "${options[@]}" --device cuda
-exits 0; is "$(wc -l <"$FAKE_CUDA_COUNTS")" 2 "devices that counted"; counted
+options=(--epochs 1 --no-evaluate --drop-path 0.1 --bucket-mb 0.5 --precision bf16 --vit-grad-ckpt --vit-ckpt-layer 1
+    --checkpoint-every 4)
+beside_cpu 2 bf16
 same_losses "$(tolerance bf16_loss_on_pretended_gpu)" "$scratch/bf16" "$scratch/bf16_cpu"
 
 new_case "pictures with several captions: the CPU's losses"
 options=(--epochs 1 --no-evaluate --captions-per-picture 3 --precision fp32)
-train 2 "$scratch/grouped_cpu" "${options[@]}" --device cpu
-exits 0
-rm -f "$FAKE_CUDA_COUNTS"
-train 2 "$scratch/grouped" "${options[@]}" --device cuda
-exits 0; counted
+beside_cpu 2 grouped
 same_losses "$(tolerance loss_on_pretended_gpu)" "$scratch/grouped" "$scratch/grouped_cpu"
 
 new_case "captions that learn from their score: the CPU's draws, rewards and losses, and no wait in a step"
@@ -58,11 +56,7 @@ micro=12 train 1 "$scratch/start" --epochs 20 --no-evaluate --init-lr 3e-3 --dev
 exits 0
 options=(--objective self-critical --samples-per-picture 3 --init "$(last_checkpoint "$scratch/start")" --dropout 0 --epochs 1
     --no-evaluate --precision fp32)
-train 1 "$scratch/rewarded_cpu" "${options[@]}" --device cpu
-exits 0
-rm -f "$FAKE_CUDA_COUNTS"
-train 1 "$scratch/rewarded" "${options[@]}" --device cuda
-exits 0; counted
+beside_cpu 1 rewarded
 log_query "
 for step, r in logs[0].items():
     other = logs[1][step]
@@ -83,11 +77,7 @@ same_losses 0 "$scratch/parts" "$scratch/whole"
 
 new_case "a frozen encoder, clipped gradients, a rate that warms up, the loss on val: the CPU's numbers, and no wait in a step"
 options=(--epochs 1 --freeze vision --clip-norm 0.5 --warmup-steps 6 --limit 2 --split val --precision fp32)
-train 2 "$scratch/frozen_cpu" "${options[@]}" --device cpu
-exits 0
-rm -f "$FAKE_CUDA_COUNTS"
-train 2 "$scratch/frozen" "${options[@]}" --device cuda
-exits 0; counted
+beside_cpu 2 frozen
 same_losses "$(tolerance loss_on_pretended_gpu)" "$scratch/frozen" "$scratch/frozen_cpu"
 log_query "
 one, other = [[e['splits']['val']['loss'] for e in run if e['kind'] == 'evaluation'] for run in events]

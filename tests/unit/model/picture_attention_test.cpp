@@ -33,6 +33,13 @@ void check_close(const at::Tensor& got, const at::Tensor& wanted, const char* wh
     BOOST_TEST((got - wanted).abs().max().item<double>() <= tolerance::fused_gradients * largest, what);
 }
 
+void check_gradients(const Inputs& got, const Inputs& wanted) {
+    check_close(got.query.grad(), wanted.query.grad(), "query");
+    check_close(got.pictures.grad(), wanted.pictures.grad(), "pictures");
+    check_close(got.weight.grad(), wanted.weight.grad(), "weight");
+    check_close(got.bias.grad(), wanted.bias.grad(), "bias");
+}
+
 at::Tensor without_keys(const Inputs& in, DropoutMasks dropout) {
     const PictureAttention attention(in.pictures, in.weight, in.bias, layers, heads);
     return attention.attend(1, attention.attend(0, in.query, dropout).sin(), dropout);
@@ -71,10 +78,7 @@ BOOST_AUTO_TEST_CASE(equals_attention_with_keys_and_values) {
             (got * factor).sum().backward();
             (wanted * factor).sum().backward();
         }
-        check_close(ours.query.grad(), plain.query.grad(), "query");
-        check_close(ours.pictures.grad(), plain.pictures.grad(), "pictures");
-        check_close(ours.weight.grad(), plain.weight.grad(), "weight");
-        check_close(ours.bias.grad(), plain.bias.grad(), "bias");
+        check_gradients(ours, plain);
     }
 }
 
@@ -92,10 +96,7 @@ BOOST_AUTO_TEST_CASE(captions_of_a_picture_share_it) {
     check_close(got.detach(), wanted.detach(), "context");
     (got * factor).sum().backward();
     (wanted * factor).sum().backward();
-    check_close(ours.query.grad(), alone.query.grad(), "query");
-    check_close(ours.pictures.grad(), alone.pictures.grad(), "pictures");
-    check_close(ours.weight.grad(), alone.weight.grad(), "weight");
-    check_close(ours.bias.grad(), alone.bias.grad(), "bias");
+    check_gradients(ours, alone);
 }
 
 BOOST_AUTO_TEST_CASE(the_same_without_a_graph) {
