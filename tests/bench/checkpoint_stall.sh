@@ -2,14 +2,9 @@
 # What a checkpoint costs training: the stall of each save, as a share of a step and of a minute, and how much slower the
 # steps are meanwhile. Called by `make bench` for the tiny preset; the base preset takes some minutes and 8 GiB:
 #   tests/bench/checkpoint_stall.sh base
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-. env/mpi.sh
-build=${BLIP_BUILD:-build}
-scratch=$(mktemp -d -p "${STALL_DIR:-${TMPDIR:-/tmp}}")    # STALL_DIR: on the file system that is to be measured
-trap 'rm -rf "$scratch"' EXIT
-"$build/bin/make_sample" --out "$scratch/coco" --train 80 --val 2 --test 2 >/dev/null
-"$build/bin/coco_pack" --coco "$scratch/coco" --out "$scratch/data.h5" >/dev/null 2>&1
+# shellcheck source=tests/support/bench_lib.sh
+. "$(dirname "$0")/../support/bench_lib.sh"
+draw_pictures 80 "${STALL_DIR:-}"    # STALL_DIR: on the file system that is to be measured
 
 # run NAME PRESET RANKS GLOBAL MICRO STEPS EVERY
 run() {

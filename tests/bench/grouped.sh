@@ -1,14 +1,9 @@
 #!/usr/bin/env bash
 # What --captions-per-picture saves: the base preset with 4 pictures of 5 captions a step against 20 captions with a
 # picture each, in turn, and the ratio of their pairs/s. Called by `make bench`.
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-. env/mpi.sh
-build=${BLIP_BUILD:-build}
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-"$build/bin/make_sample" --out "$scratch/coco" --train 40 --val 2 --test 2 >/dev/null
-"$build/bin/coco_pack" --coco "$scratch/coco" --out "$scratch/data.h5" >/dev/null 2>&1
+# shellcheck source=tests/support/bench_lib.sh
+. "$(dirname "$0")/../support/bench_lib.sh"
+draw_pictures 40
 
 # steps NAME CAPTIONS_PER_PICTURE
 steps() {

@@ -1,14 +1,9 @@
 #!/usr/bin/env bash
 # Training steps of the real program on one and two ranks: pairs/s, memory and where the time goes. Called by `make bench`.
 # The base preset (ViT-B/16 at 384, BERT-base) with 4 captions a step, and the tiny preset with 32.
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-. env/mpi.sh
-build=${BLIP_BUILD:-build}
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-"$build/bin/make_sample" --out "$scratch/coco" --train 40 --val 2 --test 2 >/dev/null
-"$build/bin/coco_pack" --coco "$scratch/coco" --out "$scratch/data.h5" >/dev/null 2>&1
+# shellcheck source=tests/support/bench_lib.sh
+. "$(dirname "$0")/../support/bench_lib.sh"
+draw_pictures 40
 
 # row PRESET RANKS GLOBAL MICRO STEPS
 row() {
