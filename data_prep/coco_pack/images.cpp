@@ -26,7 +26,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::span<const std::uint8_t> as_bytes(const std::string& text) {
+std::span<const std::uint8_t> as_bytes(std::string_view text) {
     return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
@@ -52,15 +52,27 @@ std::vector<Place> all_places(const Source& source) {
     return places;
 }
 
+// Large EXIF blocks may stand before it.
+bool has_header(std::string_view first_bytes) {
+    try {
+        picture_size(as_bytes(first_bytes), "");
+        return true;
+    } catch (const Error&) {
+        return false;
+    }
+}
+
 // Gives the bytes of each picture, to any thread, once.
 class PictureFiles {
   public:
-    PictureFiles(const Source& source, const std::vector<Place>& places) : source_(source), places_(places) {
+    // headers: of pictures in tars the first bytes are read until they have the header.
+    PictureFiles(const Source& source, const std::vector<Place>& places, bool headers)
+        : source_(source), places_(places) {
         if (source.tars.empty()) return;
         std::vector<TarPictures::Place> in_tars;
         for (const Place& place : places)
             in_tars.emplace_back(image_at(source, place).tar, image_at(source, place).member);
-        tars_.emplace(source.tars, std::move(in_tars));
+        tars_.emplace(source.tars, std::move(in_tars), headers ? has_header : Tar::Enough());
     }
     bool in_tars() const { return tars_.has_value(); }
     // for messages; of a file, where it is
@@ -68,8 +80,11 @@ class PictureFiles {
         const SourceImage& image = image_at(source_, places_[n]);
         return (in_tars() ? source_.tars[image.tar] : source_.folder) / image.file;
     }
-    std::string read(std::size_t n) {
-        return tars_ ? tars_->read(n) : read_regular_file(path(n), max_picture_file_bytes);
+    TarPictures::Picture read(std::size_t n) {
+        if (tars_) return tars_->read(n);
+        std::string bytes = read_regular_file(path(n), max_picture_file_bytes);
+        const std::uint64_t file_bytes = bytes.size();
+        return {std::move(bytes), file_bytes};
     }
 
   private:
@@ -174,7 +189,7 @@ Tables make_tables(Source& source, const PictureOptions& options, const WordPiec
     std::vector<Look> looks(places.size());
     PictureProblems problems;
     {
-        PictureFiles files(source, places);
+        PictureFiles files(source, places, !options.skip_bad);
         Progress progress(options.skip_bad ? "looking at" : "reading headers of",
                           static_cast<std::int64_t>(places.size()));
         const auto look_at = [&](std::int64_t number) {
@@ -183,10 +198,10 @@ Tables make_tables(Source& source, const PictureOptions& options, const WordPiec
             const fs::path path = files.path(n);
             try {
                 if (options.skip_bad || files.in_tars() || !look_at_header(path, looks[n])) {
-                    const std::string bytes = files.read(n);
+                    const auto [bytes, file_bytes] = files.read(n);
                     looks[n].size =
                         options.skip_bad ? decoded_size(bytes, path) : picture_size(as_bytes(bytes), path.string());
-                    looks[n].file_bytes = bytes.size();
+                    looks[n].file_bytes = file_bytes;
                 }
             } catch (const Error& error) {
                 if (error.code() == ExitCode::internal) throw;
@@ -231,7 +246,7 @@ Tables make_tables(Source& source, const PictureOptions& options, const WordPiec
 
 void write_images(PackedWriter& writer, const Source& source, const PictureOptions& options) {
     const std::vector<Place> places = all_places(source);
-    PictureFiles files(source, places);
+    PictureFiles files(source, places, false);
     PictureProblems problems;
     std::vector<std::uint64_t> digests(places.size());    // of size and pixels
     Progress progress("packing", static_cast<std::int64_t>(places.size()));
@@ -240,7 +255,7 @@ void write_images(PackedWriter& writer, const Source& source, const PictureOptio
         const auto row = static_cast<std::int64_t>(places[n].row);
         const fs::path path = files.path(n);
         try {
-            const std::string bytes = files.read(n);
+            const std::string bytes = files.read(n).bytes;
             // once one is bad nothing will be kept: the rest is decoded to list all that are
             if (options.encoding == PackedEncoding::jpeg && !problems.found()) {
                 digests[n] = writer.write_jpeg(places[n].split, row, as_bytes(bytes), path.string());

@@ -30,8 +30,9 @@ void check_signal() {
     if (const int number = caught_signal; number != 0) throw Interrupted{number};
 }
 
-Progress::Progress(std::string label, std::int64_t total)
+Progress::Progress(std::string label, std::int64_t total, std::string unit)
     : label_(std::move(label)),
+      unit_(std::move(unit)),
       total_(total),
       terminal_(isatty(STDERR_FILENO) == 1),
       start_(std::chrono::steady_clock::now()),
@@ -55,8 +56,8 @@ void Progress::update(std::int64_t done) {
     last_ = now;
     const double rate = static_cast<double>(done) / seconds();
     const auto left = static_cast<std::int64_t>(static_cast<double>(total_ - done) / rate);
-    const std::string line = fmt::format("{} {}/{} images, {:.0f} images/s, {}:{:02d}:{:02d} left", label_, done,
-                                         total_, rate, left / 3600, left / 60 % 60, left % 60);
+    const std::string line = fmt::format("{} {}/{} {}, {:.0f} {}/s, {}:{:02d}:{:02d} left", label_, done, total_, unit_,
+                                         rate, unit_, left / 3600, left / 60 % 60, left % 60);
     fmt::print(stderr, "{}{}{}", terminal_ ? "\r" : "", line, terminal_ ? "\033[K" : "\n");
     std::fflush(stderr);
     drawn_ = terminal_;
@@ -65,7 +66,8 @@ void Progress::update(std::int64_t done) {
 std::string Progress::finish() {
     clear();
     const double taken = seconds();
-    return fmt::format("{} images in {:.1f} s, {:.0f} images/s", done_, taken, static_cast<double>(done_) / taken);
+    return fmt::format("{} {} in {:.1f} s, {:.0f} {}/s", done_, unit_, taken, static_cast<double>(done_) / taken,
+                       unit_);
 }
 
 std::string human_bytes(std::uint64_t bytes) {

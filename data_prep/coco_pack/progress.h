@@ -17,10 +17,11 @@ void catch_signals();
 // Throws Interrupted once a signal came.
 void check_signal();
 
-// "packing  1200/5000 images, 340 images/s, 12 s left": one line redrawn on a terminal, else a line every ten seconds.
+// "packing 1200/5000 images, 340 images/s, 0:00:12 left": one line redrawn on a terminal, else a line every ten
+// seconds.
 class Progress {
   public:
-    Progress(std::string label, std::int64_t total);
+    Progress(std::string label, std::int64_t total, std::string unit = "images");
     ~Progress();    // ends the terminal's line
     // From one thread at a time. Throws Interrupted.
     void update(std::int64_t done);
@@ -31,7 +32,7 @@ class Progress {
   private:
     void clear();
 
-    std::string label_;
+    std::string label_, unit_;
     std::int64_t total_, done_ = 0;
     bool terminal_, drawn_ = false;
     std::chrono::steady_clock::time_point start_, last_;

@@ -2,7 +2,8 @@
 #include "blip/base/digest.h"
 
 #include <fmt/format.h>
-#include <xxhash.h>
+
+#include "blip/base/xxh3.h"
 
 namespace blip {
 

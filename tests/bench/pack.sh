@@ -29,7 +29,8 @@ rate() { # COMMAND...: pictures a second of its processor time, "-" where it fai
     awk -v pictures=$((25 * ${#files[@]})) '{printf "%.0f\n", pictures / ($1 + $2)}' <<<"$times"
 }
 packed() { # FOLDER-OR-TAR
-    rate "$build/bin/coco_pack" "$1" --out "$scratch/out.h5" --overwrite --encoding file --threads 1
+    rm -f "$scratch/out.h5" # removing an old one is no packing
+    rate "$build/bin/coco_pack" "$1" --out "$scratch/out.h5" --encoding file --threads 1
 }
 cat >"$scratch/pack.py" <<'END'
 import glob, sys

@@ -45,8 +45,18 @@ def tars(folder):
             got, _ = pack(folder / 'y.tar')
             del os.environ['LC_ALL']
             assert captions_of(got) == {k.removeprefix('./'): [c] for k, c in named.items()}, got
-    # ids, columns, splits in JSON; the text is what counts beside it
+    # the header behind a long block of EXIF data, which the first look at a picture does not reach
     picture = PICTURES[0].read_bytes()
+    long_block = b'\xff\xe1' + (60002).to_bytes(2, 'big') + b'Exif\0\0' + bytes(59994)
+    with tarfile.open(folder / 'y.tar', 'w') as tar:
+        add_to_tar(tar, 'far.jpg', picture[:2] + long_block + picture[2:])
+        add_to_tar(tar, 'far.txt', b'far')
+        add_to_tar(tar, 'near.jpg', picture)
+        add_to_tar(tar, 'near.txt', b'near')
+    got, said = pack(folder / 'y.tar', '--encoding', 'file')
+    assert sorted(r['captions'] for r in got) == [['far'], ['near']], got
+    assert 'have the pixels of one under another key' in said, said
+    # ids, columns, splits in JSON; the text is what counts beside it
     with tarfile.open(folder / 'y.tar', 'w') as tar:
         for n, more in enumerate([{'image_id': 7, 'said': 'a'}, {'id': 'u', 'said': ['b', 'c']}, {'said': 'no', 'uid': float('nan')}]):
             add_to_tar(tar, f'{n}.json', json.dumps({**more, 'split': 'val' if n else 'train'}).encode())

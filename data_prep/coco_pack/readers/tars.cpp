@@ -39,7 +39,7 @@ Tar::Tar(const fs::path& path) : path_(path), archive_(archive_read_new()) {
     if (!fs::exists(path)) throw Error(ExitCode::missing_input, "{}: no such file", path.string());
     archive_read_support_filter_gzip(archive_.get());
     archive_read_support_format_tar(archive_.get());
-    if (archive_read_open_filename(archive_.get(), path.c_str(), 1 << 16) != ARCHIVE_OK) fail();
+    if (archive_read_open_filename(archive_.get(), path.c_str(), 1 << 14) != ARCHIVE_OK) fail();
 }
 
 void Tar::fail() const {
@@ -75,7 +75,12 @@ bool Tar::next() {
     return false;
 }
 
-std::string Tar::read(std::size_t max_bytes) {
+std::int64_t Tar::bytes_read() const { return archive_filter_bytes(archive_.get(), -1); }
+
+std::int64_t Tar::file_bytes() const { return std::max<std::int64_t>(archive_entry_size(entry_), 0); }
+
+std::string Tar::read(std::size_t max_bytes, const Enough& enough) {
+    constexpr std::size_t first_part_bytes = 1 << 15, part_bytes = 1 << 20;
     std::string bytes;
     // a short tar could ask for any number of zeros
     if (archive_entry_sparse_count(entry_) > 0)
@@ -84,12 +89,13 @@ std::string Tar::read(std::size_t max_bytes) {
     for (;;) {
         const std::size_t begin = bytes.size();
         // what the header says is not believed before the bytes are there
-        const auto rest = static_cast<std::size_t>(std::max<std::int64_t>(archive_entry_size(entry_), 0)) - begin;
-        bytes.resize(begin + std::min<std::size_t>(rest + 1, 1 << 20));    // so that the end is met in place
+        const auto rest = static_cast<std::size_t>(file_bytes()) - begin;
+        // one more than the rest, so that the end is met in place
+        bytes.resize(begin + std::min(rest + 1, enough && begin == 0 ? first_part_bytes : part_bytes));
         const la_ssize_t count = archive_read_data(archive_.get(), bytes.data() + begin, bytes.size() - begin);
         if (count < 0) fail();
         bytes.resize(begin + static_cast<std::size_t>(count));
-        if (count == 0) return bytes;
+        if (count == 0 || (enough && enough(bytes))) return bytes;
         if (bytes.size() > max_bytes)
             throw Error(ExitCode::bad_data,
                         "{}: larger than {} bytes, which is more than is read of such "
@@ -194,8 +200,11 @@ void read_samples(const fs::path& path, const std::string& caption_column, std::
                   const std::function<void(const json&, const std::string&, std::int64_t)>& take) {
     SampleReader reader(path, caption_column);
     Tar tar(path);
+    constexpr std::int64_t megabyte = 1'000'000;
+    Progress progress("reading captions of " + printable_line(path.string()),
+                      static_cast<std::int64_t>(fs::file_size(path)) / megabyte, "MB");
     while (tar.next()) {
-        check_signal();
+        progress.update(tar.bytes_read() / megabyte);
         reader.take(tar);
     }
     if (!tar.has_end_mark())
@@ -204,23 +213,24 @@ void read_samples(const fs::path& path, const std::string& caption_column, std::
     reader.give(notes, take);
 }
 
-TarPictures::TarPictures(const std::vector<fs::path>& tars, std::vector<Place> places)
-    : tars_(tars), places_(std::move(places)) {}
+TarPictures::TarPictures(const std::vector<fs::path>& tars, std::vector<Place> places, Tar::Enough enough)
+    : tars_(tars), places_(std::move(places)), enough_(std::move(enough)) {}
 
-std::string TarPictures::read_next() {
+TarPictures::Picture TarPictures::read_next() {
     const auto [tar, member] = places_.at(next_++);
     if (!tar_ || places_[std::max<std::size_t>(next_, 2) - 2].first != tar) tar_.emplace(tars_.at(tar));
     do
         if (!tar_->next())
             throw Error(ExitCode::bad_data, "{}: has changed since it was looked at; pack again", tars_[tar].string());
     while (tar_->number() < member);
-    return tar_->read(max_picture_file_bytes);
+    std::string bytes = tar_->read(max_picture_file_bytes, enough_);
+    return {std::move(bytes), static_cast<std::uint64_t>(tar_->file_bytes())};
 }
 
-std::string TarPictures::read(std::size_t n) {
+TarPictures::Picture TarPictures::read(std::size_t n) {
     const std::lock_guard lock(mutex_);
     while (next_ <= n) {
-        std::promise<std::string> result;
+        std::promise<Picture> result;
         passed_[next_] = result.get_future();
         try {
             result.set_value(read_next());

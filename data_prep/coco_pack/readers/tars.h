@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -33,8 +34,12 @@ class Tar {
     bool next();
     const std::string& name() const { return name_; }
     std::int64_t number() const { return number_; }    // among all members, from 0
-    // The file's bytes, once. Throws bad_data too if there are more than max_bytes.
-    std::string read(std::size_t max_bytes);
+    // The file's bytes, once, or the first of them that are enough. Throws bad_data too if there are more than
+    // max_bytes.
+    using Enough = std::function<bool(std::string_view first_bytes)>;
+    std::string read(std::size_t max_bytes, const Enough& enough = {});
+    std::int64_t file_bytes() const;                       // of the file, as its header has it
+    std::int64_t bytes_read() const;                       // of the tar, as it is stored
     bool has_end_mark() const { return has_end_mark_; }    // told at the end
 
   private:
@@ -64,20 +69,25 @@ void read_samples(
 class TarPictures {
   public:
     using Place = std::pair<std::size_t, std::int64_t>;    // which tar, which of its members
-    // places: ascending.
-    TarPictures(const std::vector<std::filesystem::path>& tars, std::vector<Place> places);
-    // The bytes at places[n], or what Tar throws. Those passed on the way are kept for the threads that will ask.
-    std::string read(std::size_t n);
+    struct Picture {
+        std::string bytes;    // all, or the first that are enough
+        std::uint64_t file_bytes = 0;
+    };
+    // places: ascending. enough: see Tar::read.
+    TarPictures(const std::vector<std::filesystem::path>& tars, std::vector<Place> places, Tar::Enough enough);
+    // What is at places[n], or what Tar throws. Those passed on the way are kept for the threads that will ask.
+    Picture read(std::size_t n);
 
   private:
-    std::string read_next();
+    Picture read_next();
 
     const std::vector<std::filesystem::path>& tars_;
     const std::vector<Place> places_;
+    const Tar::Enough enough_;
     std::mutex mutex_;
     std::optional<Tar> tar_;
-    std::size_t next_ = 0;                                      // place to read
-    std::map<std::size_t, std::future<std::string>> passed_;    // bytes or exceptions, all there
+    std::size_t next_ = 0;                                  // place to read
+    std::map<std::size_t, std::future<Picture>> passed_;    // pictures or exceptions, all there
 };
 
 }    // namespace blip

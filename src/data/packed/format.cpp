@@ -2,7 +2,6 @@
 #include "blip/data/packed/format.h"
 
 #include <fmt/format.h>
-#include <xxhash.h>
 
 #include <bit>
 #include <cstring>
@@ -11,6 +10,7 @@
 #include <stdexcept>
 
 #include "blip/base/handle.h"
+#include "blip/base/xxh3.h"
 
 namespace blip {
 

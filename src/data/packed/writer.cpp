@@ -264,14 +264,16 @@ std::uint64_t PackedWriter::write_jpeg(std::size_t split_index, std::int64_t ima
     auto& split = impl_->splits.at(split_index);
     const auto i = static_cast<std::size_t>(image_row);
     if (!impl_->is_jpeg()) throw Error(ExitCode::internal, "a JPEG was given for a file of pixels");
-    const Image image = decode_picture(jpeg, origin);
-    impl_->check_size(split, image_row, image.height, image.width);
     if (jpeg.size() != split.jpeg_lengths_I.at(i))
         throw Error(ExitCode::bad_data,
                     "{} has {} bytes now, but had {} before: its file changed while it "
                     "was being packed; pack again",
                     describe_image(split, image_row), jpeg.size(), split.jpeg_lengths_I[i]);
+    // while the caches hold what was just read; of a picture that does not decode nothing stays, as nothing is
+    // committed
     impl_->write_bytes(split, image_row, jpeg);
+    const Image image = decode_picture(jpeg, origin);
+    impl_->check_size(split, image_row, image.height, image.width);
     split.jpeg_digests_I[i] = jpeg_digest(split.keys_I[i], image.height, image.width, jpeg);
     split.image_digests_I[i] = image_digest(split.keys_I[i], image);
     impl_->missing[split_index].fetch_sub(1);

@@ -19,7 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 fuzz::require(places.empty() || places.back().second < image.member);
                 places.emplace_back(image.tar, image.member);
             }
-            TarPictures pictures(tars, places);
+            TarPictures pictures(tars, places, {});
             // as threads may ask: the last first
             for (std::size_t n = places.size(); n > 0; --n) pictures.read(n - 1);
         }
