@@ -51,19 +51,16 @@ class CaptionEvaluation : public Evaluation {
             // Of the first split with references, which decides which weights are best.
             const bool with_loss = !found_references && dataset_.split(split).caption_count() > 0;
             found_references = found_references || with_loss;
-            SplitLoss loss;
+            std::optional<SplitLoss> loss;
             if (with_loss) loss = loss_of(dataset_.split(split), stop_requested);
-            if (loss.interrupted) return std::nullopt;
+            if (loss && loss->interrupted) return std::nullopt;
             if (rank_ != 0) continue;
-            tell(epoch, evaluation);
+            tell(epoch, evaluation, loss);
             write_results(results_ / fmt::format("{}_epoch{}.json", split, epoch), evaluation.captions);
             record["splits"][split] = summary(evaluation);
-            if (with_loss) {
-                log_info("epoch {} {}: loss {:.4f} over {} tokens in {:.1f} s", epoch, split, loss.loss, loss.tokens,
-                         loss.seconds);
+            if (loss)
                 record["splits"][split].update(
-                    {{"loss", loss.loss}, {"loss_tokens", loss.tokens}, {"loss_s", loss.seconds}});
-            }
+                    {{"loss", loss->loss}, {"loss_tokens", loss->tokens}, {"loss_s", loss->seconds}});
             if (!record.contains("selection") && evaluation.scores.contains("Bleu_4"))
                 record["selection"] = {{"split", split},
                                        {"metric", selection_metric()},
@@ -85,11 +82,12 @@ class CaptionEvaluation : public Evaluation {
         return split_loss(captioner_, weights_, device_, dataset_, split, data_, options, stop_requested,
                           communicator_);
     }
-    void tell(int epoch, const SplitEvaluation& evaluation) const {
+    void tell(int epoch, const SplitEvaluation& evaluation, const std::optional<SplitLoss>& loss) const {
         std::string scores;
+        if (loss) scores = fmt::format(" loss {:.4f} in {:.1f} s,", loss->loss, loss->seconds);
         for (const auto& [name, value] : evaluation.scores) scores += fmt::format(" {} {:.4f}", name, value);
         log_info("epoch {} {}: {} captions in {:.1f} s,{}", epoch, evaluation.split, evaluation.captions.size(),
-                 evaluation.generate_s, scores.empty() ? " no references to score against" : scores);
+                 evaluation.generate_s, evaluation.scores.empty() ? " no references to score against" : scores);
         for (const std::string& line : sample_lines(dataset_, evaluation, log_samples_)) log_info_text(line);
     }
 
