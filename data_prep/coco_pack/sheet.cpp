@@ -30,7 +30,7 @@ std::string escaped(std::string_view text) {
 
 std::string picture(const Image& image) {
     const Thumbnail small = thumbnail(image, longest_side);
-    return fmt::format("<img width=\"{}\" height=\"{}\" src=\"{}\">", small.width, small.height, small.uri);
+    return fmt::format("<img width=\"{}\" height=\"{}\" src=\"{}\">", small.width, small.height, small.uri());
 }
 
 }    // namespace

@@ -278,7 +278,7 @@ json pictures_of(const std::vector<Run>& runs, const PackedDataset& dataset, int
                             {"split", name},
                             {"key", split.keys_I[i].text},
                             {"file", split.files_I[i]},
-                            {"src", small.uri},
+                            {"src", small.uri()},
                             {"width", small.width},
                             {"height", small.height},
                             {"references", json::array()},

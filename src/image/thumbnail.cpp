@@ -16,9 +16,9 @@ namespace {
 
 constexpr int quality = 80;
 
-std::string base64(std::vector<std::uint8_t> bytes) {
+std::string base64(std::string bytes) {
     using namespace boost::archive::iterators;
-    using Digits = base64_from_binary<transform_width<std::vector<std::uint8_t>::const_iterator, 6, 8>>;
+    using Digits = base64_from_binary<transform_width<std::string::const_iterator, 6, 8>>;
     const std::size_t padding = (3 - bytes.size() % 3) % 3;
     bytes.resize(bytes.size() + padding);
     std::string text(Digits(bytes.cbegin()), Digits(bytes.cend()));
@@ -32,7 +32,10 @@ Thumbnail thumbnail(const Image& image, int longest_side) {
     const int longest = std::max(image.height, image.width), side = std::min(longest, longest_side);
     const Image small =
         resize_bicubic(image, std::max(1, image.height * side / longest), std::max(1, image.width * side / longest));
-    return {small.height, small.width, "data:image/jpeg;base64," + base64(encode_jpeg(small, quality))};
+    const std::vector<std::uint8_t> jpeg = encode_jpeg(small, quality);
+    return {small.height, small.width, {jpeg.begin(), jpeg.end()}};
 }
+
+std::string Thumbnail::uri() const { return "data:image/jpeg;base64," + base64(jpeg); }
 
 }    // namespace blip

@@ -70,4 +70,21 @@ RunRecords read_run(const std::filesystem::path& folder) {
     return records;
 }
 
+std::vector<json> LogTail::poll() {
+    std::vector<json> records;
+    std::ifstream file(file_, std::ios::binary);
+    if (!file.seekg(read_bytes_)) return records;
+    begun_.append(std::istreambuf_iterator<char>(file), {});
+    if (file.bad()) throw Error(ExitCode::io, "{}: cannot be read: {}", file_.string(), std::strerror(errno));
+    read_bytes_ = std::max<std::int64_t>(file.tellg(), read_bytes_);
+    std::size_t begin = 0;
+    for (std::size_t end = 0; (end = begun_.find('\n', begin)) != std::string::npos; begin = end + 1) {
+        json record = json::parse(begun_.begin() + static_cast<std::ptrdiff_t>(begin),
+                                  begun_.begin() + static_cast<std::ptrdiff_t>(end), nullptr, false);
+        if (is_record(record)) records.push_back(std::move(record));
+    }
+    begun_.erase(0, begin);
+    return records;
+}
+
 }    // namespace blip

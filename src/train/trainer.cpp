@@ -47,7 +47,6 @@ struct Trainer::Impl {
     HostMessages& communicator;
     Collectives& collectives;
     std::function<bool()> stop_requested;
-    std::function<void()> evaluated = {};
     const Objective& objective;
 
     Arena arena;
@@ -320,7 +319,6 @@ ExitCode Trainer::Impl::run() {
             if (writer.in_flight()) wait_for_save();
             progress->clear();
             if (!evaluation.run(state.epoch - 1, state.global_step, log.get(), stop_requested)) return stop();
-            if (evaluated && communicator.rank() == 0) evaluated();
         }
         if (state.epoch >= options.train.epochs || state.global_step >= plan.last_step()) break;
         out_of_patience = state.step_in_epoch == 0 && evaluation.out_of_patience(state.epoch, options.train.patience);
@@ -366,12 +364,10 @@ ExitCode Trainer::Impl::run() {
 
 Trainer::Trainer(const Options& options, const std::string& config, const PackedDataset& dataset, const Task& task,
                  ArenaPlacement placement, HostMessages& communicator, Collectives& collectives,
-                 std::function<bool()> stop_requested, std::function<void()> before_publishing,
-                 std::function<void()> evaluated)
+                 std::function<bool()> stop_requested, std::function<void()> before_publishing)
     : impl_(std::make_unique<Impl>(options, config, dataset, task, placement, communicator, collectives,
                                    std::move(stop_requested))) {
     impl_->writer.before_publishing(std::move(before_publishing));
-    impl_->evaluated = std::move(evaluated);
 }
 
 Trainer::~Trainer() = default;

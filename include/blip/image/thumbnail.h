@@ -1,4 +1,4 @@
-// Small pictures within pages of HTML. Used by the verb report and pack's sheet.
+// Small pictures for pages of HTML and TensorBoard. Used by the verb report, training and pack's sheet.
 #pragma once
 
 #include <string>
@@ -9,7 +9,8 @@ namespace blip {
 
 struct Thumbnail {
     int height = 0, width = 0;
-    std::string uri;    // "data:image/jpeg;base64,...", what <img> takes as its source
+    std::string jpeg;           // the file's bytes
+    std::string uri() const;    // "data:image/jpeg;base64,...", what <img> takes as its source
 };
 
 // The picture, shrunk until no side is longer (never enlarged), as a JPEG of good quality.

@@ -141,9 +141,11 @@ struct TrainOptions {
     int vit_ckpt_layer = 0;
     // vision blocks, counted from the last, that are computed again
     int recomputed_blocks() const { return vit_grad_ckpt ? vit_ckpt_layer : 0; }
-    bool evaluate = true;    // after each epoch, on val and test (--no-evaluate)
-    bool report = true;      // report.html after each evaluation (--no-report)
-    int log_samples = 3;     // captions printed after each evaluation
+    bool evaluate = true;                  // after each epoch, on val and test (--no-evaluate)
+    bool report = true;                    // report.html after each evaluation (--no-report)
+    bool tensorboard = true;               // event files in OUTPUT/tensorboard (--no-tensorboard)
+    std::filesystem::path metrics_file;    // Prometheus' text format, rewritten as the run goes; empty: none
+    int log_samples = 3;                   // captions printed after each evaluation
     // log.jsonl gets the caption rows that each step trained on (--log-sample-ids); one more message a step
     bool log_sample_ids = false;
     int profile_steps = 0;    // a Chrome trace of so many steps (--profile-steps); 0 = none

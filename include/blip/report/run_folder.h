@@ -2,9 +2,11 @@
 // was killed, resumed or torn between.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace blip {
@@ -20,5 +22,18 @@ struct RunRecords {
 // Reads FOLDER/log.jsonl. A last line without its end is one that is being written, and left out. Throws missing_input
 // where there is no log, io.
 RunRecords read_run(const std::filesystem::path& folder);
+
+// A log.jsonl that is being written, read from its beginning as it grows.
+class LogTail {
+  public:
+    explicit LogTail(std::filesystem::path file) : file_(std::move(file)) {}
+    // The records that were added since the last call; none as long as there is no such file. Throws io.
+    std::vector<nlohmann::json> poll();
+
+  private:
+    std::filesystem::path file_;
+    std::int64_t read_bytes_ = 0;
+    std::string begun_;    // a line whose end is not there yet
+};
 
 }    // namespace blip

@@ -20,11 +20,10 @@ class Trainer {
     // options: checked and complete (threads, device and precision resolved). stop_requested: set by a signal, asked
     // once a step. config: what --print-config shows, kept in checkpoints. task: what is trained; of options.model's
     // shape. placement: where and in which precision to compute; collectives allocate there. All must outlive it.
-    // before_publishing: see CheckpointWriter. evaluated: called on rank 0 when an evaluation is in the log.
+    // before_publishing: see CheckpointWriter.
     Trainer(const Options& options, const std::string& config, const PackedDataset& dataset, const Task& task,
             ArenaPlacement placement, HostMessages& communicator, Collectives& collectives,
-            std::function<bool()> stop_requested, std::function<void()> before_publishing = {},
-            std::function<void()> evaluated = {});
+            std::function<bool()> stop_requested, std::function<void()> before_publishing = {});
     ~Trainer();
 
     // Trains from where the output directory stands to the end. Collective.

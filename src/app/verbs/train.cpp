@@ -1,12 +1,8 @@
 // blip_mpi train: checks everything that can be checked before the first step, then trains.
 #include <fmt/format.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
-#include <future>
 #include <optional>
 #include <sstream>
 
@@ -33,7 +29,7 @@
 #include "blip/train/run_identity.h"
 #include "blip/train/trainer.h"
 #include "src/app/compute.h"
-#include "src/app/report_page.h"
+#include "src/app/run_follower.h"
 #include "src/app/startup.h"
 #include "src/app/verbs/verbs.h"
 
@@ -155,37 +151,6 @@ void note_build(const std::filesystem::path& output, const char* build) {
     RunLog(output / "log.jsonl").event("build", facts);
 }
 
-// OUTPUT/report.html, made by a thread that only takes time that nobody else wants.
-class ReportInBackground {
-  public:
-    ReportInBackground(const std::filesystem::path& output, const PackedDataset& dataset)
-        : output_(output), dataset_(dataset) {}
-    // Begins a new page, unless the last is still being made.
-    void make() {
-        if (made_.valid() && made_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return;
-        made_ = std::async(std::launch::async, [this] {
-            ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), 19);
-            const std::filesystem::path page = output_ / "report.html";
-            try {
-                write_file_durably(page, report_page({output_}, &dataset_, ShowOptions().pictures));
-            } catch (const std::exception& problem) {
-                log_warning("{} could not be made: {}", page.string(), problem.what());
-            }
-        });
-    }
-    // The page of the whole run.
-    void finish() {
-        if (made_.valid()) made_.wait();
-        make();
-        made_.wait();
-    }
-
-  private:
-    std::filesystem::path output_;
-    const PackedDataset& dataset_;
-    std::future<void> made_;
-};
-
 }    // namespace
 
 ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<Communicator> communicator,
@@ -238,19 +203,16 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
         return ExitCode::ok;
     }
     const std::string config = print_config(options);
-    std::optional<ReportInBackground> report;
-    if (communicator->rank() == 0) {
+    std::optional<RunFollower> follower;    // rank 0's
+    run_together(*communicator, [&] {
+        if (communicator->rank() != 0) return;
         note_build(options.checkpoint.output, build);
-        if (options.train.report) report.emplace(options.checkpoint.output, *dataset);
-    }
-    Trainer trainer(
-        options, config, *dataset, captioning.task(), placement, *communicator, collectives, stop_requested,
-        [&] {
-            if (lock) lock->check();
-        },
-        [&] {
-            if (report) report->make();
-        });
+        follower.emplace(options, *dataset);
+    });
+    Trainer trainer(options, config, *dataset, captioning.task(), placement, *communicator, collectives, stop_requested,
+                    [&] {
+                        if (lock) lock->check();
+                    });
     ExitCode code = ExitCode::ok;
     try {
         code = trainer.run();
@@ -259,7 +221,7 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
     } catch (...) {    // before the trainer goes, which waits for a checkpoint that is being written
         abort_job(session);
     }
-    if (report && code == ExitCode::ok) report->finish();
+    if (follower && code == ExitCode::ok) follower->finish();
     collectives.finish();
     return code;
 }

@@ -142,6 +142,12 @@ void declare_logging(OptionTable& table, Options& options) {
     table.flag("no-evaluate", "no evaluation after each epoch", train.evaluate, same_run, false);
     table.flag("no-report", "no OUTPUT/report.html, which is made in the background after each evaluation",
                train.report, same_run, false);
+    table.flag("no-tensorboard", "no event files in OUTPUT/tensorboard, which are written in the background",
+               train.tensorboard, same_run, false);
+    table.path("metrics-file", "FILE",
+               "Prometheus' text format for a collector of such files (FILE.prom): step, loss, pairs/s, ETA, scores, "
+               "time of the last checkpoint; replaced every ten seconds",
+               train.metrics_file, same_run);
 }
 
 }    // namespace

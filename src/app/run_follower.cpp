@@ -1,0 +1,167 @@
+// See run_follower.h.
+#include "src/app/run_follower.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "blip/base/durable_file.h"
+#include "blip/base/error.h"
+#include "blip/base/json.h"
+#include "blip/base/log.h"
+#include "blip/image/thumbnail.h"
+#include "blip/report/event_file.h"
+#include "blip/report/run_folder.h"
+#include "blip/report/run_views.h"
+#include "src/app/report_page.h"
+
+namespace blip {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr auto between_looks = std::chrono::seconds(10);
+constexpr std::size_t pictures_of_an_evaluation = 8;
+constexpr int tensorboard_side = 224;
+
+enum class Page { none, of_evaluations, always };
+
+double seconds_now() {
+    return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+}    // namespace
+
+struct RunFollower::Views {
+    const PackedDataset& dataset;
+    std::filesystem::path output, metrics_file;
+    bool wants_page, wants_events;
+    LogTail log;
+    std::optional<EventFile> events{};
+    ResultTable table{};
+    RunGauges gauges;
+    std::set<std::string> failed{};    // what is not written any more
+
+    Views(const Options& options, const PackedDataset& data)
+        : dataset(data),
+          output(options.checkpoint.output),
+          metrics_file(options.train.metrics_file),
+          wants_page(options.train.report),
+          wants_events(options.train.tensorboard),
+          log(output / "log.jsonl"),
+          gauges(output.string()) {
+        if (!metrics_file.empty()) write_file_durably(metrics_file, gauges.text(seconds_now()));
+    }
+
+    // One that fails is given up: a full disk would be warned of at each look.
+    void keep(const std::filesystem::path& what, const auto& write) {
+        if (failed.contains(what)) return;
+        try {
+            write();
+        } catch (const std::exception& problem) {
+            failed.insert(what);
+            log_warning("{} is no longer written: {}", what.string(), problem.what());
+        }
+    }
+
+    void look(Page page) {
+        std::vector<json> records;
+        keep(output / "log.jsonl", [&] { records = log.poll(); });
+        bool evaluated = false, table_changed = false;
+        for (const json& record : records) {
+            gauges.add(record);
+            table_changed = table.add(record) || table_changed;
+            evaluated = evaluated || record.value("kind", "") == "evaluation";
+        }
+        if (wants_events)
+            keep(output / "tensorboard", [&] {
+                if (!events) events.emplace(output / "tensorboard");
+                for (const json& record : records) {
+                    add_record(*events, record);
+                    if (record.value("kind", "") == "evaluation") add_pictures(record);
+                }
+                events->flush();
+            });
+        if (!metrics_file.empty())
+            keep(metrics_file, [&] { write_file_durably(metrics_file, gauges.text(seconds_now())); });
+        if (table_changed)
+            keep(output / "results.csv", [&] { write_file_durably(output / "results.csv", table.csv()); });
+        if (wants_page && (page == Page::always || (page == Page::of_evaluations && evaluated)))
+            keep(output / "report.html", [&] {
+                write_file_durably(output / "report.html", report_page({output}, &dataset, ShowOptions().pictures));
+            });
+    }
+
+    // The first pictures of each split with what the model says of them.
+    void add_pictures(const json& evaluation) {
+        const int epoch = evaluation.value("epoch", 0);
+        const auto step = evaluation.value("step", std::int64_t{0});
+        const double time = seconds_of(evaluation.value("time", ""));
+        for (const auto& [name, of_split] : evaluation.at("splits").items()) {
+            const std::filesystem::path file = output / "result" / fmt::format("{}_epoch{}.json", name, epoch);
+            if (!dataset.has_split(name) || !std::filesystem::exists(file)) continue;
+            const SplitTables& split = dataset.split(name);
+            const json rows = json::parse(read_file(file), nullptr, false);
+            std::string text = "| picture | caption |\n|---|---|\n";
+            std::size_t shown = 0;
+            for (const json& row : rows) {
+                const json id = row.value("image_id", json());
+                const std::string key = id.is_string() ? id.get<std::string>() : id.dump();
+                const auto same = [&](const ImageKey& one) { return one.text == key; };
+                const auto at = std::find_if(split.keys_I.begin(), split.keys_I.end(), same);
+                if (at == split.keys_I.end()) continue;
+                text += fmt::format("| {} | {} |\n", key, row.value("caption", ""));
+                const Thumbnail small =
+                    thumbnail(dataset.read_image(split, at - split.keys_I.begin()), tensorboard_side);
+                events->picture(step, time, name + "/" + key, small.height, small.width, small.jpeg);
+                if (++shown == pictures_of_an_evaluation) break;
+            }
+            events->text(step, time, name + "/captions", text);
+        }
+    }
+};
+
+RunFollower::RunFollower(const Options& options, const PackedDataset& dataset)
+    : views_(std::make_unique<Views>(options, dataset)), thread_([this] { follow(); }) {}
+
+RunFollower::~RunFollower() {
+    {
+        const std::lock_guard lock(mutex_);
+        end_ = true;
+    }
+    told_.notify_one();
+    if (thread_.joinable()) thread_.join();
+}
+
+void RunFollower::finish() {
+    {
+        const std::lock_guard lock(mutex_);
+        end_ = finish_ = true;
+    }
+    told_.notify_one();
+    thread_.join();
+}
+
+void RunFollower::follow() {
+    ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), 19);
+    std::unique_lock lock(mutex_);
+    while (!told_.wait_for(lock, between_looks, [this] { return end_; })) {
+        lock.unlock();
+        views_->look(Page::of_evaluations);
+        lock.lock();
+    }
+    lock.unlock();
+    // who was told to stop has no time for a page
+    views_->look(finish_ ? Page::always : Page::none);
+}
+
+}    // namespace blip
