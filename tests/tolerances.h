@@ -46,6 +46,16 @@ inline constexpr double adamw_against_double = 4e-6;
 
 // BLEU, ROUGE-L and CIDEr from the same tokens: sums in double, in another order.
 inline constexpr double scores = 1e-11;
+// Percentiles 2.5 and 97.5 of 20,000 resamples, in standard errors: each is drawn with an error of 0.02 of them. An
+// interval of 90 % would be off by 0.3.
+inline constexpr double resampled_quantile = 0.08;
+// Shares of 20,000 draws on both sides, four errors of 0.0035 and of 0.0035.
+inline constexpr double resampled_p = 0.02;
+// The same of 2,000 resamples against 4,000 of another generator, in standard errors: the ends are drawn with errors of
+// 0.06 and 0.04. Read by tests/end_to_end/score_intervals.sh.
+inline constexpr double resampled_ends = 0.27;
+// Shares of 2,000 draws against 4,000: an error of 0.014, three times that.
+inline constexpr double resampled_p_values = 0.042;
 // CIDEr-D of one caption, at most 10, against Python's sums in another order.
 inline constexpr double rewards = 1e-9;
 // Gradients of a toy policy in fp32 against their closed form, of order 1.

@@ -19,6 +19,8 @@ int main(int argc, char** argv) {
         const blip::ParsedCommandLine command = blip::parse_command_line(words);
         if (blip::answer(command)) return blip::ExitCode::ok;
         for (const std::string& note : command.notes) blip::log_info_text(note);
-        return blip::run_score(command.options);
+        return blip::run_score(command.options, [&](const blip::ScoreOptions&) -> std::vector<blip::ImageReferences> {
+            blip::become(blip::cpu_program, words);    // which reads packed data sets
+        });
     });
 }

@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -46,20 +47,30 @@ struct stat status_of(const FileDescriptor& fd, const fs::path& path) {
     return status;
 }
 
-// Pipes and /proc tell no size: until the end, whatever status says.
-std::string read_all(const FileDescriptor& fd, const fs::path& path, const struct stat& status) {
-    std::string content(S_ISREG(status.st_mode) ? static_cast<std::size_t>(status.st_size) + 1 : std::size_t{65536},
-                        '\0');
-    std::size_t used = 0;
-    for (;;) {
+// Reads on behind `used` bytes until all of content is filled or the file ends. Returns how much is used then.
+std::size_t fill(const FileDescriptor& fd, const fs::path& path, std::string& content, std::size_t used) {
+    while (used < content.size()) {
         const ssize_t count = ::read(fd.get(), content.data() + used, content.size() - used);
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) throw_io("read", path, errno);
         if (count == 0) break;
         used += static_cast<std::size_t>(count);
-        if (used == content.size()) content.resize(content.size() * 2);
     }
+    return used;
+}
+
+// Pipes and /proc tell no size: until the end, whatever status says. What content holds was read before.
+void read_rest(const FileDescriptor& fd, const fs::path& path, const struct stat& status, std::string& content) {
+    std::size_t used = content.size();
+    const auto told = S_ISREG(status.st_mode) ? static_cast<std::size_t>(status.st_size) + 1 : std::size_t{65536};
+    content.resize(std::max(told, used + 1));
+    while ((used = fill(fd, path, content, used)) == content.size()) content.resize(content.size() * 2);
     content.resize(used);
+}
+
+std::string read_all(const FileDescriptor& fd, const fs::path& path, const struct stat& status) {
+    std::string content;
+    read_rest(fd, path, status, content);
     return content;
 }
 
@@ -164,6 +175,16 @@ void publish_file(const fs::path& temporary, const fs::path& path) {
 std::string read_file(const fs::path& path) {
     const FileDescriptor fd = open_to_read(path, 0);
     return read_all(fd, path, status_of(fd, path));
+}
+
+std::string read_file(const fs::path& path, const std::function<void(std::string_view)>& look) {
+    constexpr std::size_t looked_at = 4096;
+    const FileDescriptor fd = open_to_read(path, 0);
+    std::string content(looked_at, '\0');
+    content.resize(fill(fd, path, content, 0));
+    look(content);
+    if (content.size() == looked_at) read_rest(fd, path, status_of(fd, path), content);
+    return content;
 }
 
 std::string read_regular_file(const fs::path& path, std::size_t max_bytes) {

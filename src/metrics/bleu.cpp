@@ -55,6 +55,15 @@ Statistics measure(const CountedCaptions& captions, std::size_t image, std::vect
     return result;
 }
 
+constexpr std::size_t statistics_width = 2 * longest_gram + 2;
+
+void append(const Statistics& s, std::vector<double>& values) {
+    values.insert(values.end(), s.guesses.begin(), s.guesses.end());
+    values.insert(values.end(), s.correct.begin(), s.correct.end());
+    values.push_back(s.hypothesis_length);
+    values.push_back(s.reference_length);
+}
+
 // The constants keep empty hypotheses finite.
 std::array<double, 4> score(const Statistics& s) {
     constexpr double tiny = 1e-15, small = 1e-9;
@@ -69,16 +78,29 @@ std::array<double, 4> score(const Statistics& s) {
     return result;
 }
 
+void score_of_sums(const double* sums, double, double* result) {
+    Statistics s;
+    std::copy_n(sums, longest_gram, s.guesses.begin());
+    std::copy_n(sums + longest_gram, longest_gram, s.correct.begin());
+    s.hypothesis_length = sums[2 * longest_gram];
+    s.reference_length = sums[2 * longest_gram + 1];
+    const std::array<double, 4> scores = score(s);
+    std::copy(scores.begin(), scores.end(), result);
+}
+
 }    // namespace
 
 BleuScores bleu(const CountedCaptions& captions) {
     Statistics corpus;
     BleuScores scores;
     scores.per_image.reserve(captions.images());
+    scores.statistics = {{"Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4"}, statistics_width, {}, score_of_sums};
+    scores.statistics.values.reserve(statistics_width * captions.images());
     std::vector<std::uint32_t> most;
     for (std::size_t i = 0; i < captions.images(); ++i) {
         const Statistics one = measure(captions, i, most);
         scores.per_image.push_back(score(one));
+        append(one, scores.statistics.values);
         corpus += one;
     }
     if (captions.images() > 0) scores.corpus = score(corpus);

@@ -11,14 +11,13 @@
 
 #include "blip/base/error.h"
 #include "blip/text/json_file.h"
+#include "src/metrics/caption_text.h"
 
 namespace blip {
 namespace {
 
 using nlohmann::json;
 namespace fs = std::filesystem;
-
-constexpr const char* remedy = "see blip_mpi score --help for the forms that are read";
 
 std::string caption_of(const JsonFile& file, const json& object, const char* key, const std::string& where) {
     std::string text = json_text(file, object, key, where);
@@ -43,7 +42,7 @@ class ReferenceTable {
 
     ImageReferences& image(const ImageKey& id) {
         const auto [place, is_new] = rows_.try_emplace(id.text, images_.size());
-        if (is_new) images_.push_back({id, {}, {}});
+        if (is_new) images_.push_back({id, {}});
         return images_[place->second];
     }
     ImageReferences& add_image(const ImageKey& id, std::vector<std::string> captions, const std::string& where) {
@@ -77,7 +76,9 @@ void read_coco(const JsonFile& file, ReferenceTable& table) {
         std::size_t row = 0;
         for (const json& image : json_list(file, file.root, "images", "the file")) {
             const std::string where = fmt::format("images[{}]", row++);
-            take_domain(image, table.image(json_key(file, image, "id", where)));
+            ImageReferences& own = table.image(json_key(file, image, "id", where));
+            take_domain(image, own);
+            if (const auto name = image.find("file_name"); name != image.end() && name->is_string()) own.file = *name;
         }
     }
     std::size_t row = 0;
@@ -120,11 +121,22 @@ void read_reference_job(const JsonFile& file, ReferenceTable& table) {
     for (std::size_t row = 0; row < file.root.size(); ++row) {
         const std::string where = fmt::format("row {}", row);
         const json& entry = file.root[row];
-        const ImageKey id = key_of_row(file, entry, json_text(file, entry, "image", where), where);
+        const std::string picture = json_text(file, entry, "image", where);
+        const ImageKey id = key_of_row(file, entry, picture, where);
         ImageReferences& image =
             table.add_image(id, captions_of(file, json_list(file, entry, "caption", where), where), where);
         take_domain(entry, image);
+        image.file = picture;
     }
+}
+
+// The rows of one image belong together.
+void read_rows(const CaptionText& text, const CaptionColumns& columns, ReferenceTable& table) {
+    for_each_caption_row(text, columns, CaptionSide::references, [&](CaptionRow row) {
+        ImageReferences& image = table.image(row.id ? *row.id : ImageKey(row.file));
+        for (std::string& caption : row.captions) image.captions.push_back(std::move(caption));
+        if (image.file.empty()) image.file = row.file;
+    });
 }
 
 void read_plain(const JsonFile& file, ReferenceTable& table) {
@@ -137,40 +149,39 @@ void read_plain(const JsonFile& file, ReferenceTable& table) {
     }
 }
 
-}    // namespace
-
-std::vector<ImageReferences> read_references(const fs::path& path, const std::vector<std::string>& splits) {
-    // the root's own names may be ids
-    const JsonFile file = load_json(path, {"tokens", "sentids"}, remedy, IgnoredIn::all_but_root);
-    ReferenceTable table(file);
-    const json& root = file.root;
-    const bool karpathy = root.is_object() && root.contains("images") && !root.contains("annotations");
-    if (!karpathy && !splits.empty())
-        throw Error(ExitCode::usage, "--split is for dataset_coco.json; {} does not tell splits apart", path.string());
-    if (karpathy)
-        read_karpathy(file, splits, table);
-    else if (root.is_object() && root.contains("annotations"))
-        read_coco(file, table);
-    else if (root.is_array())
-        read_reference_job(file, table);
-    else if (root.is_object())
-        read_plain(file, table);
-    else
-        bad_json(file, "the whole file", "is no file of reference captions");
-    return table.finish();
+// Its rows have the picture's path and a list of captions, and may have an id.
+bool is_reference_job(const CaptionText& text, const CaptionColumns& columns) {
+    const json& root = text.json.root;
+    return text.form == CaptionForm::json && root.is_array() && !root.empty() && columns.id.empty() &&
+           columns.caption.empty() && root[0].is_object() && root[0].contains("image") && root[0].contains("caption") &&
+           root[0]["caption"].is_array();
 }
 
-std::vector<ImageResult> read_results(const fs::path& path) {
-    const JsonFile file = load_json(path, {}, "results are [{\"image_id\": ..., \"caption\": ...}, ...]");
-    if (!file.root.is_array()) bad_json(file, "the whole file", "is no list");
-    std::vector<ImageResult> results;
-    for (std::size_t row = 0; row < file.root.size(); ++row) {
-        const std::string where = fmt::format("row {}", row);
-        results.push_back({json_key(file, file.root[row], "image_id", where).text,
-                           caption_of(file, file.root[row], "caption", where)});
-    }
-    check_all_text_was_seen(file);
-    return results;
+}    // namespace
+
+std::vector<ImageReferences> read_references(const fs::path& path, const std::vector<std::string>& splits,
+                                             const CaptionColumns& columns) {
+    const CaptionText text = read_caption_text(path);
+    const JsonFile& file = text.json;
+    ReferenceTable table(file);
+    const json& root = file.root;
+    const bool whole = text.form == CaptionForm::json;
+    const bool karpathy = whole && root.is_object() && root.contains("images") && !root.contains("annotations");
+    if (!karpathy && !splits.empty())
+        throw Error(ExitCode::usage,
+                    "--split is for dataset_coco.json and packed data sets; {} does not tell splits apart",
+                    path.string());
+    if (karpathy)
+        read_karpathy(file, splits, table);
+    else if (whole && root.is_object() && root.contains("annotations"))
+        read_coco(file, table);
+    else if (is_reference_job(text, columns))
+        read_reference_job(file, table);
+    else if (whole && root.is_object())
+        read_plain(file, table);
+    else
+        read_rows(text, columns, table);
+    return table.finish();
 }
 
 bool is_nocaps_domain(std::string_view name) {

@@ -43,32 +43,52 @@ Tokenised tokenise(const std::vector<ScoredCaption>& captions, int threads) {
     return result;
 }
 
-void add_bleu(const CountedCaptions& captions, CocoScores& scores) {
-    const BleuScores found = bleu(captions);
+void add_bleu(const CountedCaptions& captions, CocoScores& scores, CocoDetails* details) {
+    BleuScores found = bleu(captions);
     for (std::size_t n = 0; n < found.corpus.size(); ++n) {
         CaptionScores& of_n = scores[fmt::format("Bleu_{}", n + 1)];
         of_n.corpus = found.corpus[n];
         for (const auto& of_image : found.per_image) of_n.per_image.push_back(of_image[n]);
     }
+    if (details != nullptr) details->statistics.push_back(std::move(found.statistics));
+}
+
+// A metric whose corpus score is the mean of its images'.
+void add_mean(const char* name, CaptionScores found, CocoScores& scores, CocoDetails* details) {
+    if (details != nullptr)
+        details->statistics.push_back(
+            {{name}, 1, found.per_image, [](const double* sums, double images, double* result) {
+                 *result = *sums / images;
+             }});
+    scores[name] = std::move(found);
 }
 
 }    // namespace
 
-CocoScores coco_scores(const std::vector<ScoredCaption>& captions, const CocoEvalOptions& options) {
+CocoScores coco_scores(const std::vector<ScoredCaption>& captions, const CocoEvalOptions& options,
+                       CocoDetails* details) {
     if (captions.empty()) throw Error(ExitCode::bad_data, "there are no captions to score");
     for (const ScoredCaption& scored : captions)
         if (scored.references.empty() && scored.reference_tokens.empty())
             throw Error(ExitCode::bad_data, "image {} has no reference captions to score against", scored.image);
-    const Tokenised tokens = tokenise(captions, options.threads);
+    Tokenised tokens = tokenise(captions, options.threads);
     CocoScores scores;
     if (options.bleu || options.rouge_l || options.cider) {
         const CountedCaptions counted("the evaluation", tokens.hypotheses, tokens.references);
-        if (options.bleu) add_bleu(counted, scores);
-        if (options.rouge_l) scores["ROUGE_L"] = rouge_l(counted);
-        if (options.cider) scores["CIDEr"] = cider(counted, options.cider_scorer.get());
+        if (options.bleu) add_bleu(counted, scores, details);
+        if (options.rouge_l) add_mean("ROUGE_L", rouge_l(counted), scores, details);
+        if (options.cider) add_mean("CIDEr", cider(counted, options.cider_scorer.get()), scores, details);
     }
-    if (options.meteor != nullptr)
-        scores["METEOR"] = meteor(tokens.hypotheses, tokens.references, *options.meteor, options.threads);
+    if (options.meteor != nullptr) {
+        SummedStatistics statistics;
+        scores["METEOR"] = meteor(tokens.hypotheses, tokens.references, *options.meteor, options.threads,
+                                  details == nullptr ? nullptr : &statistics);
+        if (details != nullptr) details->statistics.push_back(std::move(statistics));
+    }
+    if (details != nullptr) {
+        details->hypotheses = std::move(tokens.hypotheses);
+        details->reference_tokens = std::move(tokens.references);
+    }
     return scores;
 }
 

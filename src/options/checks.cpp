@@ -97,6 +97,18 @@ Found check_caption_files(const Options& options, const std::set<std::string>& f
     return std::nullopt;
 }
 
+Found check_score(const ScoreOptions& score, bool json, const std::set<std::string>& flags) {
+    if (json && (score.percent || score.table != "text"))
+        return Inconsistency{fmt::format("--json has the plain numbers: leave out it or --{}",
+                                         score.percent ? "percent" : "table " + score.table),
+                             {"json", score.percent ? "percent" : "table"}};
+    if (!score.spice.empty() && !score.compare.empty())
+        return Inconsistency{"--spice is of one system: leave out it or --compare", {"spice", "compare"}};
+    if (flags.contains("seed") && !score.intervals && score.compare.empty())
+        return Inconsistency{"--seed draws resamples: it goes with --intervals or --compare", {"seed", "intervals"}};
+    return std::nullopt;
+}
+
 // Both batches count captions, and hold whole pictures.
 Found check_captions_per_picture(const char* name, int each, const TrainOptions& train) {
     if (train.micro_batch % each == 0 && train.global_batch % each == 0) return std::nullopt;
@@ -180,6 +192,7 @@ std::optional<Inconsistency> find_inconsistency(const Options& options, const st
                               {"max-length", "model", "text-positions"}};
     if (!found) found = check_sampling(options.generate, flags);
     if (!found && options.verb == Verb::caption) found = check_caption_files(options, flags);
+    if (!found && options.verb == Verb::score) found = check_score(options.score, options.json, flags);
     if (!found && options.verb == Verb::train) found = check_training(options, flags, known("vision-depth"));
     return found;
 }

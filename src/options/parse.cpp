@@ -138,8 +138,9 @@ void check_required(const Options& options) {
         case Verb::score:
             if (!options.score.compile_meteor.empty()) break;
             require(!options.score.references.empty(), "--references", score_example);
-            require(!options.score.results.empty() || !options.score.write_cider_df.empty(), "--results",
-                    score_example);
+            require(!options.score.results.empty() ||
+                        (!options.score.write_cider_df.empty() && options.score.compare.empty()),
+                    "--results", score_example);
             break;
         case Verb::verify:
             require(!options.verify.path.empty(), "a folder or file", "verify output --deep");
@@ -171,11 +172,18 @@ std::optional<Verb> take_verb(std::vector<std::string>& arguments) {
     return verb;
 }
 
-// What is neither an option nor a value: pictures of caption, what verify, report and status look at.
+// What is neither an option nor a value: pictures of caption, what verify, report and status look at, and score's
+// references, results and what is compared with these.
 void take_loose_words(const std::vector<std::string>& words, Options& options) {
     for (const std::string& word : words) {
         if (options.verb == Verb::caption)
             options.images.emplace_back(word);
+        else if (options.verb == Verb::score && options.score.references.empty())
+            options.score.references = word;
+        else if (options.verb == Verb::score && options.score.results.empty())
+            options.score.results = word;
+        else if (options.verb == Verb::score)
+            options.score.compare.emplace_back(word);
         else if (options.verb == Verb::report || (options.verb == Verb::status && options.show.runs.empty()))
             options.show.runs.emplace_back(word);
         else if (options.verb == Verb::verify && options.verify.path.empty())
@@ -224,8 +232,6 @@ ParsedCommandLine parse_command_line(const std::vector<std::string>& given_argum
             refuse(fmt::format("{} is not for {}, only for {}", flag.where, text_of(options.verb).name,
                                verb_names(flag.spec->verbs)));
     }
-    take_loose_words(words.loose, options);
-
     std::vector<Given> config;
     if (config_flag != nullptr) {
         apply(*config_flag);    // refuses an empty name
@@ -234,6 +240,7 @@ ParsedCommandLine parse_command_line(const std::vector<std::string>& given_argum
                      : read_config(config_flag->value, table);
     }
     const std::vector<Given> given = apply_all(config, words.flags, table, options);
+    take_loose_words(words.loose, options);    // behind the options, which name some of what words may be
     take_caption_file(options);
     settings.help |= settings.help_all;
     if (settings.help) return settings;

@@ -43,7 +43,7 @@ po::options_description known_options(const OptionTable& table) {
 void add_flag(Words& words, Given flag) {
     const auto earlier = std::find_if(words.flags.begin(), words.flags.end(),
                                       [&](const Given& given) { return given.spec == flag.spec; });
-    if (earlier == words.flags.end()) return words.flags.push_back(std::move(flag));
+    if (earlier == words.flags.end() || flag.spec->is(repeatable)) return words.flags.push_back(std::move(flag));
     if (earlier->value != flag.value)
         words.notes.push_back(fmt::format("{} is given more than once; the last counts: {} instead of {}", flag.where,
                                           flag.value, earlier->value));

@@ -5,6 +5,8 @@
 # shellcheck source=tests/support/lib.sh
 . "$(dirname "$0")/../support/lib.sh"
 score() { run "$bin/blip_mpi" score "$@"; }
+# the metrics of one JSON object, which is all that the file holds
+metrics_of() { python3 -c 'import json, sys; print(*(k for k, v in json.load(open(sys.argv[1])).items() if isinstance(v, float)))' "$1"; }
 cd "$scratch" || exit 70
 tables=${BLIP_DEPS:-${HOME:-}/.cache/blip_mpi}/meteor-1.5
 export BLIP_DEPS=$scratch/nothing XDG_CACHE_HOME=$scratch/cache # without METEOR's tables, but where a case has some
@@ -69,7 +71,7 @@ says "METEOR    0.3595"; says_not "METEOR not"; says "SPICE     not computed"
 run "$bin/blip_mpi_score" --compile-meteor tables
 exits 0
 score --references coco.json --results short.json --meteor-data tables --json --metrics meteor --per-image per.json
-exits 0; is "$(tr -d '0-9.' <"$output")" '{"METEOR":}' "with an index there is nothing to compile and nothing to say"
+exits 0; is "$(metrics_of "$output")" METEOR "with an index there is nothing to compile and nothing to say"
 cp "$output" meteor.json
 run python3 -c "
 import json
@@ -110,7 +112,7 @@ assert file == {'documents': 2, 'df': df}, (file, df)
 PYTHON
 exits 0
 score --references coco.json --results results.json --json --cider-df df.json --write-cider-df again.json
-exits 0; is "$(tail -1 "$output")" "$(cat first)" "scores with the references' own frequencies"
+exits 0; is "$(tail -1 "$output" | sed 's/df-[0-9a-f]*/df-references/')" "$(cat first)" "scores with the references' own frequencies"
 cmp -s again.json df.json || fail "the frequencies differ when written twice"
 
 new_case "CIDEr with the frequencies of another collection, as a few lines of Python have it"
@@ -179,11 +181,14 @@ exits 0
 
 new_case "--metrics and --per-image"
 score --references coco.json --results results.json --metrics rouge_l --per-image per.json --json
-exits 0; is "$(tr -d '0-9.' <"$output")" '{"ROUGE_L":}' "metrics"
+exits 0; is "$(metrics_of "$output")" ROUGE_L "metrics"
 run python3 -c "
 import json
 rows = json.load(open('per.json'))
-assert [row['image_id'] for row in rows] == [7, 42] and all(set(row) == {'image_id', 'ROUGE_L'} for row in rows), rows
+assert rows == [
+    {'image_id': 7, 'caption': 'a dog', 'references': ['Two cats\\nsleep.', 'cats asleep'], 'length': 2, 'reference_lengths': [3, 2], 'ROUGE_L': 0},
+    {'image_id': 42, 'caption': 'a red dog runs', 'references': ['A red dog runs.', 'The dog is red and it runs.'], 'length': 4,
+     'reference_lengths': [4, 7], 'ROUGE_L': 1}], rows
 "
 exits 0
 
@@ -256,10 +261,12 @@ import gzip, json, sys
 golden, scores, per = json.load(gzip.open(sys.argv[1])), json.load(open(sys.argv[2])), json.load(open('per.json'))
 compared = 0
 for name, value in scores.items():
+    if not isinstance(value, float): continue
     assert abs(value - golden['scores'][name]) < 1e-4, (name, value)    # tolerances.h: scores_of_raw_captions
     compared += sum(abs(row[name] - wanted) < 1e-9 for row, wanted in zip(per, golden['per_image'][name]))
-assert compared >= 0.999 * len(per) * len(scores) and len(per) == len(golden['image_ids']), compared
-print(compared, 'of', len(per) * len(scores), 'scores of images')
+metrics = sum(isinstance(value, float) for value in scores.values())
+assert metrics == 6 and compared >= 0.999 * len(per) * metrics and len(per) == len(golden['image_ids']), compared
+print(compared, 'of', len(per) * metrics, 'scores of images')
 PYTHON
     exits 0
 else
@@ -279,7 +286,7 @@ else
 import gzip, json, sys
 golden, (corpus, image, share) = json.load(gzip.open(sys.argv[1])), map(float, sys.argv[2:])
 scores, per = json.load(open('scores.json')), json.load(open('per.json'))
-assert list(scores) == ['METEOR'] and abs(scores['METEOR'] - golden['scores']['METEOR']) <= corpus, scores
+assert abs(scores['METEOR'] - golden['scores']['METEOR']) <= corpus, scores
 assert [row['image_id'] for row in per] == golden['image_ids']
 near = sum(abs(row['METEOR'] - wanted) <= image for row, wanted in zip(per, golden['per_image']['METEOR']))
 assert near >= share * len(per), near

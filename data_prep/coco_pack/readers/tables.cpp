@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "blip/image/picture.h"
+#include "blip/text/caption_rows.h"
 #include "blip/text/text_file.h"
 #include "data_prep/coco_pack/readers/coco.h"
 #include "data_prep/coco_pack/readers/split_builder.h"
@@ -24,20 +25,7 @@ namespace {
 
 using Names = std::vector<std::string>;
 
-const Names caption_columns = {"caption",  "captions",  "text",        "texts",   "prompt",
-                               "sentence", "sentences", "description", "comment", "raw"};
 const Names key_columns(std::begin(key_names), std::end(key_names));
-
-std::string trimmed(std::string text) {
-    text.erase(0, text.find_first_not_of(" \t"));
-    text.erase(text.find_last_not_of(" \t") + 1);
-    return text;
-}
-
-std::string lower(std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-    return text;
-}
 
 struct Row {
     std::string where;
@@ -62,11 +50,8 @@ class TableReader {
     std::vector<Row> rows;
 
   private:
-    void read_csv(const std::string& text);
-    void read_lines(const std::string& text);
     void read_tokens(const std::string& text);
     void take(const json& object, const std::string& where);
-    const json* member(const json& object, const Names& names) const;
     std::string path_of(const json& object, const std::string& where) const;
     Names captions_of(const json& object, const std::string& where) const;
     [[noreturn]] void lacks_column(const json& object, const char* what, const char* option,
@@ -96,56 +81,12 @@ void TableReader::read(std::vector<std::string>& notes) {
         return;
     }
     const std::string text = read_text(table_.path);
-    if (table_.form == TableForm::csv) read_csv(text);
-    if (table_.form == TableForm::json_lines) read_lines(text);
+    const TakeRow take_row = [&](const json& object, const std::string& where) { take(object, where); };
+    if (table_.form == TableForm::csv)
+        for_each_table_row(
+            file_, text, [](const std::string& cell) { return has_picture_name(cell); }, take_row);
+    if (table_.form == TableForm::json_lines) for_each_json_line(file_, text, take_row);
     if (table_.form == TableForm::flickr_tokens) read_tokens(text);
-}
-
-void TableReader::read_csv(const std::string& text) {
-    Names columns;
-    const char delimiter = find_delimiter(text);
-    for_each_row(file_, text, delimiter, [&](std::int64_t line, Names cells) {
-        const std::string where = fmt::format("line {}", line);
-        if (columns.empty()) {
-            // without a heading: paths and captions
-            if (has_picture_name(cells[0]) && cells.size() >= 2)
-                columns = {"image", "caption"};
-            else
-                for (const std::string& cell : cells) columns.push_back(lower(trimmed(cell)));
-            if (!has_picture_name(cells[0])) return;
-        }
-        if (cells.size() != columns.size())
-            bad_json(file_, where,
-                     fmt::format("has {} cells, the heading {}: a cell with the delimiter '{}' in it stands in quotes",
-                                 cells.size(), columns.size(), delimiter == '\t' ? "tab" : std::string(1, delimiter)));
-        json object = json::object();
-        for (std::size_t i = 0; i < cells.size(); ++i) {
-            if (delimiter == '|') cells[i] = trimmed(cells[i]);
-            const bool is_key = std::find(key_columns.begin(), key_columns.end(), columns[i]) != key_columns.end();
-            object[columns[i]] = is_key && cells[i].empty() ? json(nullptr)
-                                 : is_key                   ? key_in_text(cells[i]).to_json()
-                                                            : json(std::move(cells[i]));
-        }
-        take(object, where);
-    });
-    if (columns.empty()) bad_json(file_, "the whole file", "is empty");
-}
-
-void TableReader::read_lines(const std::string& text) {
-    for_each_line(text, [&](std::int64_t line, std::string_view one) {
-        if (one.find_first_not_of(" \t") == std::string_view::npos) return;
-        const std::string where = fmt::format("line {}", line);
-        json object;
-        try {
-            object = json::parse(one);
-        } catch (const json::parse_error& problem) {
-            bad_json(file_, where,
-                     fmt::format("malformed JSON at column {}: a line is one whole object", problem.byte));
-        } catch (const json::exception&) {    // its only other error here: a number above any double
-            bad_json(file_, where, "holds a number that is too large");
-        }
-        take(object, where);
-    });
 }
 
 void TableReader::read_tokens(const std::string& text) {
@@ -157,12 +98,6 @@ void TableReader::read_tokens(const std::string& text) {
             bad_json(file_, where, "is not NAME.jpg#NUMBER, a tab and a caption");
         take({{"image", one.substr(0, number)}, {"caption", one.substr(tab + 1)}}, where);
     });
-}
-
-const json* TableReader::member(const json& object, const Names& names) const {
-    for (const std::string& name : names)
-        if (const auto found = object.find(name); found != object.end() && !found->is_null()) return &*found;
-    return nullptr;
 }
 
 void TableReader::lacks_column(const json& object, const char* what, const char* option,
@@ -177,11 +112,12 @@ void TableReader::lacks_column(const json& object, const char* what, const char*
 
 // Below the pictures' folder, whether the row gives it so or as an absolute path.
 std::string TableReader::path_of(const json& object, const std::string& where) const {
-    const json* value = member(object, options_.image_column.empty() ? image_columns() : Names{options_.image_column});
+    const json* value =
+        first_member(object, options_.image_column.empty() ? image_columns() : Names{options_.image_column});
     if (value == nullptr) lacks_column(object, "the picture", "image-column", where);
     if (value->is_object() && value->contains("path")) value = &(*value)["path"];
     if (!value->is_string()) bad_json(file_, where, "the picture's path is not a text");
-    std::string path = trimmed(value->get<std::string>());
+    std::string path = trim_blanks(value->get<std::string>());
     if (path.starts_with("http://") || path.starts_with("https://"))
         bad_json(file_, where, fmt::format("'{}' is an address: download the pictures first", path));
     if (!fs::path(path).is_absolute()) return path;
@@ -202,8 +138,8 @@ Names TableReader::captions_of(const json& object, const std::string& where) con
                 return {json_text(file_, turn, "value", where)};
         bad_json(file_, where, "its conversation has no answer from 'gpt'");
     }
-    const Names columns = options_.caption_column.empty() ? caption_columns : Names{options_.caption_column};
-    const json* value = member(object, columns);
+    const Names columns = options_.caption_column.empty() ? caption_columns() : Names{options_.caption_column};
+    const json* value = first_member(object, columns);
     if (value == nullptr) {
         // there, but null: no caption
         for (const std::string& name : columns)
@@ -223,18 +159,18 @@ Names TableReader::captions_of(const json& object, const std::string& where) con
 void TableReader::take(const json& object, const std::string& where) {
     if (!object.is_object()) bad_json(file_, where, "is not an object");
     // rows of LLaVA's that are about no picture
-    if (object.contains("conversations") && member(object, image_columns()) == nullptr) return;
+    if (object.contains("conversations") && first_member(object, image_columns()) == nullptr) return;
     Row row;
     row.where = where;
     const std::string path = checked_path(file_, path_of(object, where), where).string();
     row.file = (table_.prefix / path).string();
     row.key = key_of_row(file_, object, table_.keys_have_prefix ? row.file : path, where);
-    row.bare_id = member(object, {key_columns.begin(), key_columns.end() - 1}) == nullptr &&
-                  member(object, {key_columns.back()}) != nullptr;
+    row.bare_id = first_member(object, {key_columns.begin(), key_columns.end() - 1}) == nullptr &&
+                  first_member(object, {key_columns.back()}) != nullptr;
     row.captions = captions_of(object, where);
     row.split = table_.split;
-    if (const json* split = member(object, {"split"}); split != nullptr && *split != "" && row.split.empty()) {
-        row.split = split->is_string() ? split_from_word(trimmed(split->get<std::string>())) : "";
+    if (const json* split = first_member(object, {"split"}); split != nullptr && *split != "" && row.split.empty()) {
+        row.split = split->is_string() ? split_from_word(trim_blanks(split->get<std::string>())) : "";
         if (row.split.empty())
             bad_json(file_, where, fmt::format("split {} is none of train, val, test", split->dump()));
     }
@@ -271,14 +207,8 @@ std::string split_from_word(const std::string& word) {
     static const std::map<std::string, std::string> words = {
         {"train", "train"},    {"training", "train"}, {"restval", "train"}, {"val", "val"},   {"valid", "val"},
         {"validation", "val"}, {"dev", "val"},        {"eval", "val"},      {"test", "test"}, {"testing", "test"}};
-    const auto found = words.find(lower(word));
+    const auto found = words.find(lower_ascii(word));
     return found == words.end() ? "" : found->second;
-}
-
-const Names& image_columns() {
-    static const Names names = {"file_name", "image",      "filename", "image_path", "filepath", "file_path", "path",
-                                "img_path",  "image_name", "img",      "image_file", "picture",  "file"};
-    return names;
 }
 
 std::vector<SourceSplit> read_tables(const std::vector<TableFile>& files, const fs::path& pictures,

@@ -30,7 +30,5 @@ std::vector<SourceSplit> read_tables(const std::vector<TableFile>& files, const 
 
 // "train", "val", "test" of the words that people use ("validation", "dev"); "" for others.
 std::string split_from_word(const std::string& word);
-// The columns that are taken for a picture's path.
-const std::vector<std::string>& image_columns();
 
 }    // namespace blip

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <source_location>
 #include <span>
 #include <string>
@@ -61,6 +62,9 @@ void make_folders(const std::filesystem::path& folder);
 void publish_file(const std::filesystem::path& temporary, const std::filesystem::path& path);
 // The whole file. Errors: missing_input if absent, io otherwise, naming the file.
 std::string read_file(const std::filesystem::path& path);
+// The same; look is called with the first bytes (at most 4096, all of a shorter file), and what it throws spares
+// reading the rest.
+std::string read_file(const std::filesystem::path& path, const std::function<void(std::string_view)>& look);
 // The same where a pipe or a device would be a mistake, or somebody's trap. Errors: bad_data too, if it is not regular
 // or longer than max_bytes.
 std::string read_regular_file(const std::filesystem::path& path, std::size_t max_bytes);

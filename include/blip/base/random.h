@@ -21,6 +21,8 @@ enum class RandomPurpose : std::uint64_t {
     caption_choice = 9,
     picture_augmentation = 10,
     self_critical_sampling = 11,
+    bootstrap = 12,
+    randomisation = 13,
 };
 
 // 64-bit key of a stream: mixes the seed, the purpose and any further numbers (epoch, sample, step, micro-batch, ...).

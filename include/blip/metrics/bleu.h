@@ -12,6 +12,7 @@ namespace blip {
 struct BleuScores {
     std::array<double, 4> corpus{};                  // Bleu_1 .. Bleu_4
     std::vector<std::array<double, 4>> per_image;    // same order as the input
+    SummedStatistics statistics;                     // n-grams, right ones, both lengths
 };
 
 // hypotheses[i] against references[i] (at least one each). Throws bad_data on different sizes or no references.

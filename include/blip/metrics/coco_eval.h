@@ -35,9 +35,17 @@ struct CocoEvalOptions {
 // By metric, as pycocoevalcap names them: "Bleu_1" .. "Bleu_4", "METEOR", "ROUGE_L", "CIDEr".
 using CocoScores = std::map<std::string, CaptionScores>;
 
+// What the scores were made of.
+struct CocoDetails {
+    std::vector<SummedStatistics> statistics;    // of all metrics, for resampling
+    std::vector<Tokens> hypotheses;              // in the order of the captions
+    std::vector<std::vector<Tokens>> reference_tokens;
+};
+
 // captions: in the order in which the evaluation would read them (sentence context crosses captions). Throws bad_data
-// for an image without references, and if there are no captions.
-CocoScores coco_scores(const std::vector<ScoredCaption>& captions, const CocoEvalOptions& options = {});
+// for an image without references, and if there are no captions. details: filled where it is asked for.
+CocoScores coco_scores(const std::vector<ScoredCaption>& captions, const CocoEvalOptions& options = {},
+                       CocoDetails* details = nullptr);
 
 // metric -> corpus score
 std::map<std::string, double> corpus_scores(const CocoScores& scores);

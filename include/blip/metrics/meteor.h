@@ -51,9 +51,9 @@ std::filesystem::path default_meteor_dir();
 
 // hypotheses[i] against references[i] (at least one each): per image the best over its references, the corpus score
 // from these references' summed counts. Of each caption the first 512 words are aligned (the others count in its
-// length), so that work stays in bounds. threads: the scores do not depend on it. Throws bad_data on different sizes or
-// no references.
+// length), so that work stays in bounds. threads: the scores do not depend on it. statistics: of these counts, where
+// they are asked for. Throws bad_data on different sizes or no references.
 CaptionScores meteor(const std::vector<Tokens>& hypotheses, const std::vector<std::vector<Tokens>>& references,
-                     const MeteorData& data, int threads = 1);
+                     const MeteorData& data, int threads = 1, SummedStatistics* statistics = nullptr);
 
 }    // namespace blip

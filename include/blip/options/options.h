@@ -200,13 +200,23 @@ struct CaptionFileOptions {
 
 // Captions of any origin against references (the verb score, which also takes some of EvaluateOptions).
 struct ScoreOptions {
-    std::filesystem::path references, results;
-    std::filesystem::path per_image;         // write each image's scores there
-    std::filesystem::path write_cider_df;    // write the references' document frequencies there
-    std::filesystem::path compile_meteor;    // write the index of METEOR's tables beside them, there
-    std::vector<std::string> splits;         // of dataset_coco.json; empty: all
-    std::vector<std::string> metrics;        // bleu, meteor, rouge_l, cider; empty: all
-    bool allow_missing = false;              // score the images there are results for
+    std::filesystem::path references;
+    std::filesystem::path results;                 // of a system; several files, its seeds, with commas between them
+    std::vector<std::filesystem::path> compare;    // likewise of further systems
+    bool intervals = false;                        // tell how far each score is known
+    std::uint64_t seed = 1;                        // of the resamples of intervals and comparisons
+    std::filesystem::path per_image;               // write each image's scores there
+    std::filesystem::path output;                  // write each caption's scores there, as capevalkit does
+    std::filesystem::path write_cider_df;          // write the references' document frequencies there
+    std::filesystem::path compile_meteor;          // write the index of METEOR's tables beside them, there
+    std::filesystem::path spice;                   // SPICE scores that another program computed
+    std::vector<std::string> splits;               // of data that tell splits apart; empty: all
+    std::vector<std::string> metrics;              // bleu, meteor, rouge_l, cider; empty: all
+    std::string id_column, caption_column;         // of tables; empty: by the names that people use
+    std::string table = "text";                    // how scores are printed: text, markdown or latex
+    int worst = 0;                                 // images with the lowest scores that are shown
+    bool percent = false;                          // print scores times 100
+    bool allow_missing = false;                    // score the images there are results for
 
     bool operator==(const ScoreOptions&) const = default;
 };

@@ -23,7 +23,8 @@ enum Traits : unsigned {
     // others
     often = 16,                // people set it: the short help shows it
     command_line_only = 32,    // not for a config file
-    own_of_rank = 64           // may differ between the ranks of a run
+    own_of_rank = 64,          // may differ between the ranks of a run
+    repeatable = 128           // each time that it is given counts
 };
 
 // Numbers that an option accepts.

@@ -1,9 +1,11 @@
 // blip_mpi score: the COCO metrics of any captions, without model, data set or MPI. Called by main.
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "blip/base/error.h"
 #include "blip/base/log.h"
@@ -12,8 +14,12 @@
 #include "blip/metrics/caption_files.h"
 #include "blip/metrics/coco_eval.h"
 #include "blip/metrics/meteor.h"
+#include "blip/metrics/resampling.h"
+#include "blip/metrics/signature.h"
 #include "blip/options/options.h"
-#include "src/app/score_output.h"
+#include "src/app/score/matching.h"
+#include "src/app/score/per_image.h"
+#include "src/app/score/report.h"
 #include "src/app/verbs/verbs.h"
 
 namespace blip {
@@ -21,52 +27,74 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::unordered_map<std::string, std::string> by_image(const std::vector<ImageResult>& results,
-                                                      const std::vector<ImageReferences>& references,
-                                                      const ScoreOptions& options) {
-    std::unordered_set<std::string> known;
-    for (const ImageReferences& image : references) known.insert(image.id.text);
-    std::unordered_map<std::string, std::string> captions;
-    std::vector<std::string> repeated, unknown;
-    for (const ImageResult& result : results) {
-        if (!captions.emplace(result.id, result.caption).second) repeated.push_back(result.id);
-        if (!known.contains(result.id)) unknown.push_back(result.id);
+// One run of a system: a file of results.
+struct RunOfSystem {
+    std::vector<std::optional<std::string>> captions;    // by image of the references
+    std::vector<ScoredCaption> scored;
+    CocoScores scores;
+    CocoDetails details;
+};
+struct SystemRuns {
+    std::string name;
+    std::vector<RunOfSystem> runs;
+};
+
+SystemRuns read_system(const fs::path& path, const std::vector<ImageReferences>& references,
+                       const ScoreOptions& options) {
+    SystemRuns system{path.string(), {}};
+    for (const fs::path& file : files_of_runs(path)) {
+        RunOfSystem run;
+        run.captions =
+            match_captions(read_results(file, {options.id_column, options.caption_column}), references, file, options);
+        std::vector<std::string> missing;
+        for (std::size_t i = 0; i < references.size(); ++i)
+            if (!run.captions[i]) missing.push_back(references[i].id.text);
+        if (!missing.empty() && !options.allow_missing)
+            throw Error(ExitCode::bad_data, "{} lacks {} of the {} images in {}: {}; --allow-missing scores the others",
+                        file.string(), missing.size(), references.size(), options.references.string(),
+                        name_ids(missing));
+        system.runs.push_back(std::move(run));
     }
-    if (!repeated.empty())
-        throw Error(ExitCode::bad_data, "{} has more than one caption for some images ({}): {}",
-                    options.results.string(), repeated.size(), name_ids(repeated));
-    if (!unknown.empty())
-        throw Error(ExitCode::bad_data, "{} has captions for images ({}) without references in {}: {}{}",
-                    options.results.string(), unknown.size(), options.references.string(), name_ids(unknown),
-                    options.splits.empty() ? "" : " (is it the right --split?)");
-    return captions;
+    return system;
 }
 
-// Images with a result, in the references' order; references keeps those alone. Says of a part which it is.
-std::vector<ScoredCaption> match(std::vector<ImageReferences>& references,
-                                 std::unordered_map<std::string, std::string>& captions, const ScoreOptions& options) {
-    std::vector<ScoredCaption> scored;
-    std::vector<std::string> matched, missing;
-    for (ImageReferences& image : references) {
-        const auto found = captions.find(image.id.text);
-        if (found == captions.end()) {
-            missing.push_back(image.id.text);
-            continue;
+// Leaves the images that all runs have a caption of, in the references' order. Says of a part which it is.
+void keep_complete(std::vector<ImageReferences>& references, std::vector<SystemRuns>& systems) {
+    std::vector<std::string> kept, missing;
+    std::vector<ImageReferences> images;
+    for (std::size_t i = 0; i < references.size(); ++i) {
+        const bool complete = std::all_of(systems.begin(), systems.end(), [&](const SystemRuns& system) {
+            return std::all_of(system.runs.begin(), system.runs.end(),
+                               [&](const RunOfSystem& run) { return run.captions[i].has_value(); });
+        });
+        (complete ? kept : missing).push_back(references[i].id.text);
+        if (!complete) continue;
+        for (SystemRuns& system : systems)
+            for (RunOfSystem& run : system.runs)
+                run.scored.push_back({references[i].id.text, std::move(*run.captions[i]), {}});
+        images.push_back(std::move(references[i]));
+    }
+    references = std::move(images);
+    if (!missing.empty())
+        log_warning("scored {} of {} images{}{}", kept.size(), kept.size() + missing.size(),
+                    kept.size() < missing.size() ? ": " : "; without a result: ",
+                    name_ids(kept.size() < missing.size() ? kept : missing));
+}
+
+// References are tokenised once.
+void score_runs(std::vector<SystemRuns>& systems, const std::vector<ImageReferences>& references,
+                const CocoEvalOptions& chosen) {
+    const std::vector<std::vector<Tokens>>* tokens = nullptr;
+    for (SystemRuns& system : systems)
+        for (RunOfSystem& run : system.runs) {
+            for (std::size_t i = 0; i < references.size(); ++i)
+                if (tokens == nullptr)
+                    run.scored[i].references = references[i].captions;
+                else
+                    run.scored[i].reference_tokens = (*tokens)[i];
+            run.scores = coco_scores(run.scored, chosen, &run.details);
+            tokens = &systems.front().runs.front().details.reference_tokens;
         }
-        matched.push_back(image.id.text);
-        scored.push_back({image.id.text, std::move(found->second), std::move(image.captions)});
-    }
-    if (!missing.empty() && !options.allow_missing)
-        throw Error(ExitCode::bad_data, "{} lacks {} of the {} images in {}: {}; --allow-missing scores the others",
-                    options.results.string(), missing.size(), references.size(), options.references.string(),
-                    name_ids(missing));
-    if (!missing.empty()) {
-        std::erase_if(references, [&](const ImageReferences& image) { return !captions.contains(image.id.text); });
-        log_warning("scored {} of {} images{}{}", matched.size(), matched.size() + missing.size(),
-                    matched.size() < missing.size() ? ": " : "; without a result: ",
-                    name_ids(matched.size() < missing.size() ? matched : missing));
-    }
-    return scored;
 }
 
 void write_frequencies(const fs::path& file, const std::vector<ImageReferences>& images, int threads) {
@@ -83,15 +111,16 @@ bool wanted(const ScoreOptions& options, const char* metric) {
 }
 
 // Scores of NoCaps' domains, each by itself as its server computes them; nothing for other data.
-std::map<std::string, CocoScores> domain_scores(const std::vector<ImageReferences>& images,
-                                                const std::vector<ScoredCaption>& scored,
-                                                const CocoEvalOptions& chosen) {
+std::map<std::string, DomainReport> domain_scores(const std::vector<ImageReferences>& images,
+                                                  const std::vector<ScoredCaption>& scored,
+                                                  const CocoEvalOptions& chosen) {
     std::map<std::string, std::vector<ScoredCaption>> by_domain;
     for (std::size_t i = 0; i < images.size(); ++i)
         if (!images[i].domain.empty()) by_domain[images[i].domain].push_back(scored[i]);
-    std::map<std::string, CocoScores> scores;
-    for (const auto& [domain, captions] : by_domain) scores.emplace(domain, coco_scores(captions, chosen));
-    return scores;
+    std::map<std::string, DomainReport> domains;
+    for (const auto& [domain, captions] : by_domain)
+        domains[domain] = {captions.size(), corpus_scores(coco_scores(captions, chosen))};
+    return domains;
 }
 
 // Whoever asks for METEOR by an option gets an error where it cannot be computed, others its reason.
@@ -101,24 +130,107 @@ MeteorTables meteor_tables(const ScoreOptions& options, const fs::path& folder) 
     return find_meteor({});
 }
 
+// What a reader has to know of CIDEr whose frequencies are those of few references.
+std::string about_cider(std::size_t images) {
+    constexpr std::size_t few = 100;
+    if (images >= few) return "";
+    if (images == 1)
+        return "CIDEr of one image is 0: each n-gram of its references is in all images that there are, and weighs "
+               "nothing; --cider-df FILE has the frequencies of others";
+    return fmt::format(
+        "CIDEr depends on which images are scored together, and these are few ({}): compare it with no "
+        "other set's, or give --cider-df FILE",
+        images);
+}
+
+double mean_spice(const ScoreOptions& options, const std::vector<ImageReferences>& images) {
+    std::unordered_map<std::string, double> by_image;
+    for (const auto& [id, score] : read_spice(options.spice, {options.id_column, ""})) by_image[plain_id(id)] = score;
+    double sum = 0;
+    std::vector<std::string> missing;
+    for (const ImageReferences& image : images)
+        if (const auto found = by_image.find(plain_id(image.id.text)); found != by_image.end())
+            sum += found->second;
+        else
+            missing.push_back(image.id.text);
+    if (!missing.empty())
+        throw Error(ExitCode::bad_data, "--spice {} lacks {} of the {} images that are scored: {}",
+                    options.spice.string(), missing.size(), images.size(), name_ids(missing));
+    return sum / static_cast<double>(images.size());
+}
+
+std::vector<WorstImage> worst_images(const RunOfSystem& run, const std::vector<ImageReferences>& images,
+                                     const std::string& metric, int count) {
+    const std::vector<double>& scores = run.scores.at(metric).per_image;
+    std::vector<std::size_t> order(images.size());
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return scores[a] < scores[b]; });
+    order.resize(std::min(order.size(), static_cast<std::size_t>(count)));
+    std::vector<WorstImage> worst;
+    for (const std::size_t i : order)
+        worst.push_back({images[i].id, scores[i], run.scored[i].caption, images[i].captions});
+    return worst;
+}
+
+ReferenceSet set_of(const std::vector<ImageReferences>& images) {
+    std::vector<ReferenceCaptions> all;
+    for (const ImageReferences& image : images)
+        all.push_back({image.id.text, {image.captions.begin(), image.captions.end()}});
+    return reference_set(std::move(all));
+}
+
+// Scores of systems, and how far they are known.
+void report_systems(ScoreReport& report, const std::vector<SystemRuns>& systems, const ScoreOptions& options,
+                    int threads) {
+    std::vector<ImageStatistics> statistics;
+    for (const SystemRuns& system : systems) {
+        const RunOfSystem& first = system.runs.front();
+        SystemReport& own = report.systems.emplace_back();
+        own.name = system.name;
+        own.captions = analyse_captions(first.details.hypotheses, first.details.reference_tokens);
+        own.scores = corpus_scores(first.scores);
+        std::vector<std::vector<SummedStatistics>> runs;
+        for (const RunOfSystem& run : system.runs) runs.push_back(run.details.statistics);
+        statistics.emplace_back(runs);
+        if (system.runs.size() > 1) {
+            const std::vector<double> corpus = statistics.back().corpus();
+            for (std::size_t k = 0; k < corpus.size(); ++k) own.scores[statistics.back().scores()[k]] = corpus[k];
+        }
+    }
+    if (!options.intervals && systems.size() == 1) return;
+    report.resampling.seed = options.seed;
+    report.resampling.threads = threads;
+    report.compared = statistics.front().scores();
+    ResampledScores resampled = resample_scores(statistics, report.resampling);
+    for (std::size_t s = 0; s < systems.size(); ++s)
+        for (std::size_t k = 0; k < report.compared.size(); ++k)
+            report.systems[s].intervals[report.compared[k]] = resampled.intervals[s][k];
+    report.pairs = std::move(resampled.pairs);
+}
+
 }    // namespace
 
-ExitCode run_score(const Options& all) {
+ExitCode run_score(const Options& all, const PackedReader& packed) {
     const ScoreOptions& options = all.score;
     if (!options.compile_meteor.empty()) {
         compile_meteor_index(options.compile_meteor);
         return ExitCode::ok;
     }
-    if (!options.per_image.empty()) check_can_be_written(options.per_image);
-    std::vector<ImageReferences> references = read_references(options.references, options.splits);
+    const bool of_images = !options.per_image.empty() || !options.output.empty() || options.worst > 0;
+    if (of_images && files_of_runs(options.results).size() > 1)
+        throw Error(ExitCode::usage, "--per-image, --output and --worst are of one run: give --results one file");
+    for (const fs::path& file : {options.per_image, options.output})
+        if (!file.empty()) check_can_be_written(file);
+    std::vector<ImageReferences> references = read_any_references(options, packed);
     const std::size_t all_images = references.size();
     const int threads = thread_count(all.runtime.threads);
     if (!options.write_cider_df.empty()) {
         write_frequencies(options.write_cider_df, references, threads);
         if (options.results.empty()) return ExitCode::ok;
     }
-    auto captions = by_image(read_results(options.results), references, options);
-    const std::vector<ScoredCaption> scored = match(references, captions, options);
+    std::vector<SystemRuns> systems = {read_system(options.results, references, options)};
+    for (const fs::path& path : options.compare) systems.push_back(read_system(path, references, options));
+    keep_complete(references, systems);
     CocoEvalOptions chosen;
     chosen.bleu = wanted(options, "bleu");
     chosen.rouge_l = wanted(options, "rouge_l");
@@ -126,14 +238,37 @@ ExitCode run_score(const Options& all) {
     const MeteorTables meteor = meteor_tables(options, all.evaluate.meteor_data);
     if (meteor.data) chosen.meteor = &*meteor.data;
     chosen.threads = threads;
-    if (!all.evaluate.cider_df.empty())
-        chosen.cider_scorer = std::make_shared<const CiderScorer>(read_document_frequencies(all.evaluate.cider_df));
-    const ScoreReport report = {coco_scores(scored, chosen), domain_scores(references, scored, chosen), scored.size(),
-                                all_images - scored.size(), meteor.problem};
+    std::string frequencies;
+    if (!all.evaluate.cider_df.empty()) {
+        const DocumentFrequencies given = read_document_frequencies(all.evaluate.cider_df);
+        frequencies = frequencies_digest(given);
+        chosen.cider_scorer = std::make_shared<const CiderScorer>(given);
+    }
+    score_runs(systems, references, chosen);
+
+    ScoreReport report;
+    report_systems(report, systems, options, threads);
+    const RunOfSystem& first = systems.front().runs.front();
+    if (systems.size() == 1) report.domains = domain_scores(references, first.scored, chosen);
+    report.images = references.size();
+    report.missing = all_images - references.size();
+    report.without_meteor = meteor.problem;
+    if (chosen.cider && frequencies.empty()) report.about_cider = about_cider(report.images);
+    std::vector<std::string> metrics;
+    for (const auto& [name, scores] : first.scores) metrics.push_back(name);
+    report.signature = score_signature(set_of(references), metrics, frequencies);
+    if (!options.spice.empty()) report.spice = mean_spice(options, references);
+    if (options.worst > 0) {
+        report.worst_metric = chosen.cider ? "CIDEr" : metrics.back();
+        report.worst = worst_images(first, references, report.worst_metric, options.worst);
+    }
     if (all.json && !meteor.problem.empty()) log_warning("METEOR not computed: {}", meteor.problem);
+    if (all.json && !report.about_cider.empty()) log_warning("{}", report.about_cider);
     // first, so that a disk that is full by now costs the file alone
-    write_standard_output(all.json ? score_json(report) : score_table(report), "scores");
-    if (!options.per_image.empty()) write_per_image(options.per_image, references, report.scores);
+    write_standard_output(all.json ? score_json(report, options) : score_text(report, options), "scores");
+    const PerImage rows = {references, first.scored, first.details, first.scores};
+    if (!options.per_image.empty()) write_per_image(options.per_image, rows, "image_id");
+    if (!options.output.empty()) write_caption_scores(options.output, rows);
     return ExitCode::ok;
 }
 

@@ -7,6 +7,7 @@
 #include "blip/comm/communicator.h"
 #include "blip/comm/mpi/session.h"
 #include "blip/options/options.h"
+#include "src/app/score/packed_references.h"
 
 namespace blip {
 
@@ -19,7 +20,8 @@ ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_pt
 ExitCode run_caption(Options options, const MpiSession* session, HostMessages* ranks);
 // These need no MPI.
 ExitCode run_export(const Options& options);
-ExitCode run_score(const Options& options);
+// packed: reads references of a packed data set.
+ExitCode run_score(const Options& options, const PackedReader& packed);
 // json: one JSON object in place of lines.
 ExitCode run_verify(const VerifyOptions& options, bool json);
 ExitCode run_report(const Options& options);

@@ -87,23 +87,45 @@ double meteor_penalised_chunks(const MeteorCounts& counts) {
     return whole ? 0 : counts.chunks;
 }
 
+// What the score is computed from; of a corpus the sum.
+struct MeteorStatistics {
+    double hypothesis = 0, reference = 0;                    // weighted words
+    double hypothesis_matched = 0, reference_matched = 0;    // weighted words that are matched
+    double matched = 0, chunks = 0;                          // words, of both sides; pieces that count
+
+    static constexpr std::size_t width = 6;
+    std::array<double, width> values() const {
+        return {hypothesis, reference, hypothesis_matched, reference_matched, matched, chunks};
+    }
+    static MeteorStatistics of(const double* v) { return {v[0], v[1], v[2], v[3], v[4], v[5]}; }
+};
+
+MeteorStatistics meteor_statistics(const MeteorCounts& counts, double chunks) {
+    return {weigh(counts.hypothesis.words, counts.hypothesis.functions),
+            weigh(counts.reference.words, counts.reference.functions),
+            matched(counts.hypothesis),
+            matched(counts.reference),
+            counts.hypothesis.matched + counts.reference.matched,
+            chunks};
+}
+
 // Denkowski and Lavie 2014, section 2.2: weighted precision and recall, their harmonic mean, less the penalty
 // gamma (chunks / matched words) ^ beta.
-double meteor_score(const MeteorCounts& counts, double chunks) {
-    const double all_h = weigh(counts.hypothesis.words, counts.hypothesis.functions);
-    const double all_r = weigh(counts.reference.words, counts.reference.functions);
-    const double precision = all_h > 0 ? matched(counts.hypothesis) / all_h : 0;
-    const double recall = all_r > 0 ? matched(counts.reference) / all_r : 0;
+double meteor_score(const MeteorStatistics& s) {
+    const double precision = s.hypothesis > 0 ? s.hypothesis_matched / s.hypothesis : 0;
+    const double recall = s.reference > 0 ? s.reference_matched / s.reference : 0;
     if (precision <= 0 || recall <= 0) return 0;
     const double mean = precision * recall / (alpha * precision + (1 - alpha) * recall);
-    const double fragments = chunks / ((counts.hypothesis.matched + counts.reference.matched) / 2);
+    const double fragments = s.chunks / (s.matched / 2);
     return mean * (1 - gamma * std::pow(fragments, beta));
 }
+
+void meteor_of_sums(const double* sums, double, double* result) { *result = meteor_score(MeteorStatistics::of(sums)); }
 
 }    // namespace
 
 CaptionScores meteor(const std::vector<Tokens>& hypotheses, const std::vector<std::vector<Tokens>>& references,
-                     const MeteorData& data, int threads) {
+                     const MeteorData& data, int threads, SummedStatistics* statistics) {
     check_references("METEOR", hypotheses.size(), references);
     const auto images = static_cast<std::int64_t>(hypotheses.size());
     // of each image: the hypothesis, then the references; nothing where the tokens are the words
@@ -142,7 +164,8 @@ CaptionScores meteor(const std::vector<Tokens>& hypotheses, const std::vector<st
         aligner.caption(numbered(i, 0));
         for (std::size_t k = 1; k <= references[i].size(); ++k) {
             const MeteorCounts counts = meteor_counts(aligner, numbered(i, k), lexicon);
-            const double penalised = meteor_penalised_chunks(counts), score = meteor_score(counts, penalised);
+            const double penalised = meteor_penalised_chunks(counts),
+                         score = meteor_score(meteor_statistics(counts, penalised));
             if (k > 1 && score <= scores.per_image[i]) continue;
             scores.per_image[i] = score;
             best[i] = counts;
@@ -161,7 +184,14 @@ CaptionScores meteor(const std::vector<Tokens>& hypotheses, const std::vector<st
         sum += best[i];
         all_chunks += chunks[i];
     }
-    scores.corpus = meteor_score(sum, all_chunks);
+    scores.corpus = meteor_score(meteor_statistics(sum, all_chunks));
+    if (statistics != nullptr) {
+        *statistics = {{"METEOR"}, MeteorStatistics::width, {}, meteor_of_sums};
+        for (std::size_t i = 0; i < best.size(); ++i) {
+            const auto values = meteor_statistics(best[i], chunks[i]).values();
+            statistics->values.insert(statistics->values.end(), values.begin(), values.end());
+        }
+    }
     return scores;
 }
 

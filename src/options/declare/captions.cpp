@@ -150,6 +150,55 @@ void declare_logging(OptionTable& table, Options& options) {
                train.metrics_file, same_run);
 }
 
+// A file more each time that it is given.
+void declare_compared(OptionTable& table, ScoreOptions& score) {
+    table.own(
+        "compare", "FILE",
+        "captions of another system, scored beside --results: intervals, and for every pair of systems the difference "
+        "with p-values of a paired bootstrap and a paired randomisation; may be given several times",
+        [&score](std::string_view text) {
+            if (text.empty()) throw BadValue("needs a value");
+            score.compare.emplace_back(text);
+        },
+        [&score] {
+            std::string all;
+            for (const auto& file : score.compare) all += (all.empty() ? "" : " ") + file.string();
+            return all;
+        },
+        command_line_only | often | repeatable);
+}
+
+void declare_score_output(OptionTable& table, Options& options) {
+    ScoreOptions& score = options.score;
+    table.path("per-image", "FILE",
+               "write each image's file, caption, references, lengths and scores, in the form that the name's ending "
+               "says: .json, .jsonl, .csv or .tsv",
+               score.per_image, command_line_only | often);
+    table.path("output", "FILE", "write each caption's scores: lines of {\"id\", \"caption\", \"Bleu_1\", ...}",
+               score.output, command_line_only);
+    table.path(
+        "write-cider-df", "FILE",
+        "write document frequencies of all images of --references, for --cider-df; --results may be left out then",
+        score.write_cider_df, command_line_only | often);
+    table.path(
+        "spice", "FILE",
+        "SPICE that another program computed, to be told beside the scores: {\"ID\": score, ...}, or rows with an "
+        "id and a score",
+        score.spice, command_line_only);
+    table.path("compile-meteor", "DIR",
+               "write the index of METEOR's tables in DIR beside them, and end: without it each start compiles them",
+               score.compile_meteor, command_line_only);
+    table.choice("table", {"text", "markdown", "latex"}, "how the scores are printed", score.table,
+                 command_line_only | often);
+    table.flag("percent", "print scores times 100, as papers do; not with --json", score.percent, command_line_only);
+    table.number("worst", "N", "show the N images with the lowest CIDEr (or the first of --metrics)", at_least(0),
+                 score.worst, command_line_only);
+    table.flag("json",
+               "print one JSON object with the keys of pycocoevalcap and a \"signature\"; of a part (--allow-missing) "
+               "also \"images\", the number scored, and \"images_missing\"",
+               options.json, command_line_only | often);
+}
+
 }    // namespace
 
 void declare_captions(OptionTable& table, Options& options) {
@@ -181,32 +230,34 @@ void declare_score(OptionTable& table, Options& options) {
     table.path(
         "references", "FILE",
         "captions that people wrote: COCO's or NoCaps' caption file, Karpathy's dataset_coco.json, the reference "
-        "job's coco_karpathy_{val,test}.json, or {\"ID\": [\"caption\", ...]}",
+        "job's coco_karpathy_{val,test}.json, a packed data set, {\"ID\": [\"caption\", ...]}, JSON lines, CSV or "
+        "TSV with a heading, a folder of ID.txt; - is standard input",
         score.references, command_line_only | often);
-    table.path("results", "FILE", "captions to score: [{\"image_id\": ID, \"caption\": TEXT}, ...]", score.results,
+    table.path(
+        "results", "FILE",
+        "captions to score: [{\"image_id\": ID, \"caption\": TEXT}, ...], what caption --json or --write wrote, JSON "
+        "lines, CSV or TSV with a heading, a folder of ID.txt; several files with commas between them are runs of "
+        "one system, whose mean is compared",
+        score.results, command_line_only | often);
+    table.path("predictions", "FILE", "another name of --results", score.results, command_line_only);
+    declare_compared(table, score);
+    table.flag("intervals", "tell 95 % intervals of the scores: percentiles of 2,000 bootstrap resamples of the images",
+               score.intervals, command_line_only | often);
+    table.number("seed", "N", "of the resamples", at_least(0), score.seed, command_line_only);
+    table.list("split", "A,B", {"train", "val", "test"},
+               "of dataset_coco.json or a packed data set, one or several; all if left out", score.splits,
                command_line_only | often);
-    table.list("split", "A,B", {"train", "val", "test"}, "of dataset_coco.json, one or several; all if left out",
-               score.splits, command_line_only | often);
+    table.text("id-column", "NAME", "of tables and JSON lines, where it is none of the usual names", score.id_column,
+               command_line_only);
+    table.text("caption-column", "NAME", "likewise", score.caption_column, command_line_only);
     table.list("metrics", "A,B", {"bleu", "meteor", "rouge_l", "cider"},
                "which of bleu,meteor,rouge_l,cider; all if left out, but METEOR where its tables are not installed",
                score.metrics, command_line_only | often);
-    table.path("per-image", "FILE", "write each image's scores: [{\"image_id\", \"Bleu_1\", ...}, ...]",
-               score.per_image, command_line_only | often);
-    table.path(
-        "write-cider-df", "FILE",
-        "write document frequencies of all images of --references, for --cider-df; --results may be left out then",
-        score.write_cider_df, command_line_only | often);
-    table.path("compile-meteor", "DIR",
-               "write the index of METEOR's tables in DIR beside them, and end: without it each start compiles them",
-               score.compile_meteor, command_line_only);
-    table.flag("json",
-               "print one JSON object with the keys of pycocoevalcap; of a part (--allow-missing) also \"images\", the "
-               "number scored, and \"images_missing\"",
-               options.json, command_line_only | often);
     table.flag("allow-missing",
                "score the images there are results for; without it a missing one is an error, as scores of a part are "
                "other numbers",
                score.allow_missing, command_line_only | often);
+    declare_score_output(table, options);
 
     table.group("Verification", for_verify);
     table.flag("deep", "read every byte and compare digests", options.verify.deep, command_line_only | often);

@@ -1,0 +1,138 @@
+// See matching.h.
+#include "src/app/score/matching.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <unordered_map>
+
+#include "blip/base/error.h"
+
+namespace blip {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_packed(const fs::path& path) {
+    std::error_code absent;
+    if (!fs::is_regular_file(path, absent)) return false;    // a pipe can be read once
+    constexpr std::string_view signature = "\x89HDF\r\n\x1a\n";
+    std::array<char, signature.size()> start{};
+    std::ifstream(path, std::ios::binary).read(start.data(), start.size());
+    return std::string_view(start.data(), start.size()) == signature;
+}
+
+bool may_be_file(const std::string& name) { return name.find_first_of("./\\") != std::string::npos; }
+
+// Images by what results may call them. The names of files are looked through where an id is none of the references'.
+class ImageNames {
+  public:
+    explicit ImageNames(const std::vector<ImageReferences>& references) : references_(references) {
+        for (std::size_t i = 0; i < references.size(); ++i) ids_.emplace(plain_id(references[i].id.text), i);
+    }
+    std::optional<std::size_t> find(const ImageResult& result) {
+        if (const auto found = ids_.find(plain_id(result.id)); !result.id.empty() && found != ids_.end())
+            return found->second;
+        if (files_.empty()) add_files();
+        for (const std::string& name : {result.file, result.id})
+            for (const std::string& one : names_of_file(name)) {
+                if (const auto found = ids_.find(one); found != ids_.end()) return found->second;
+                if (const auto found = files_.find(one); found != files_.end() && found->second != several)
+                    return found->second;
+            }
+        return std::nullopt;
+    }
+
+  private:
+    static constexpr std::size_t several = SIZE_MAX;
+    void add_files() {
+        for (std::size_t i = 0; i < references_.size(); ++i)
+            for (const std::string& name : {references_[i].file, references_[i].id.text})
+                for (const std::string& one : names_of_file(name)) {
+                    const auto [place, is_new] = files_.try_emplace(one, i);
+                    if (!is_new && place->second != i) place->second = several;
+                }
+    }
+    // from what tells most to what tells least
+    static std::vector<std::string> names_of_file(const std::string& name) {
+        if (name.empty()) return {};
+        const fs::path path(name);
+        std::vector<std::string> names = {name};
+        if (const auto number = coco_number(path)) names.push_back(std::to_string(*number));
+        if (may_be_file(name)) {
+            names.push_back(key_of_path(path).text);
+            names.push_back(path.filename().string());
+            names.push_back(path.stem().string());
+        }
+        return names;
+    }
+
+    const std::vector<ImageReferences>& references_;
+    std::unordered_map<std::string, std::size_t> ids_, files_;
+};
+
+}    // namespace
+
+std::string plain_id(const std::string& id) {
+    const std::size_t point = id.find('.');
+    if (point == std::string::npos || point == 0 || id.find_first_not_of('0', point + 1) != std::string::npos)
+        return id;
+    const ImageKey whole = key_in_text(id.substr(0, point));
+    return whole.is_number ? whole.text : id;
+}
+
+std::string name_ids(const std::vector<std::string>& ids) {
+    constexpr std::size_t shown = 20;
+    const std::size_t count = std::min(shown, ids.size());
+    return fmt::format("{}{}", fmt::join(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(count), ", "),
+                       count < ids.size() ? fmt::format(" and {} more", ids.size() - count) : "");
+}
+
+std::vector<ImageReferences> read_any_references(const ScoreOptions& options, const PackedReader& packed) {
+    if (is_packed(options.references)) return packed(options);
+    return read_references(options.references, options.splits, {options.id_column, options.caption_column});
+}
+
+std::vector<fs::path> files_of_runs(const fs::path& path) {
+    const std::string text = path.string();
+    std::error_code absent;
+    if (text.find(',') == std::string::npos || fs::exists(path, absent)) return {path};
+    std::vector<fs::path> files;
+    for (std::size_t begin = 0; begin <= text.size();) {
+        const std::size_t end = std::min(text.find(',', begin), text.size());
+        if (end > begin) files.emplace_back(text.substr(begin, end - begin));
+        begin = end + 1;
+    }
+    return files;
+}
+
+std::vector<std::optional<std::string>> match_captions(const std::vector<ImageResult>& results,
+                                                       const std::vector<ImageReferences>& references,
+                                                       const fs::path& results_file, const ScoreOptions& options) {
+    ImageNames names(references);
+    std::vector<std::optional<std::string>> captions(references.size());
+    std::vector<std::string> repeated, unknown;
+    for (const ImageResult& result : results) {
+        const std::string& name = result.id.empty() ? result.file : result.id;
+        const auto image = names.find(result);
+        if (!image)
+            unknown.push_back(name);
+        else if (captions[*image])
+            repeated.push_back(name);
+        else
+            captions[*image] = result.caption;
+    }
+    if (!repeated.empty())
+        throw Error(ExitCode::bad_data, "{} has more than one caption for some images ({}): {}", results_file.string(),
+                    repeated.size(), name_ids(repeated));
+    if (!unknown.empty())
+        throw Error(ExitCode::bad_data, "{} has captions for images ({}) without references in {}: {}{}",
+                    results_file.string(), unknown.size(), options.references.string(), name_ids(unknown),
+                    options.splits.empty() ? "" : " (is it the right --split?)");
+    return captions;
+}
+
+}    // namespace blip

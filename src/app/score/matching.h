@@ -1,0 +1,36 @@
+// Which caption is which image's. Called by the verb score.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "blip/metrics/caption_files.h"
+#include "blip/options/options.h"
+#include "src/app/score/packed_references.h"
+
+namespace blip {
+
+// References of any form; a packed data set, told by its first bytes, is read by `packed`. Errors as read_references.
+std::vector<ImageReferences> read_any_references(const ScoreOptions& options, const PackedReader& packed);
+
+// The files of a system's runs: the path itself, or what stands between its commas.
+std::vector<std::filesystem::path> files_of_runs(const std::filesystem::path& path);
+
+// By image of the references its caption in the results, if there is one. An id is the same as a number, as a text and
+// with ".0" behind it (42, "42", 42.0); results without ids, and ids that are names of files, go by the picture's file:
+// its whole path, COCO's number, or a base name that one image alone has. Throws bad_data naming images with several
+// captions, and those that are unknown.
+std::vector<std::optional<std::string>> match_captions(const std::vector<ImageResult>& results,
+                                                       const std::vector<ImageReferences>& references,
+                                                       const std::filesystem::path& results_file,
+                                                       const ScoreOptions& options);
+
+// "1, 2, 3", of many the first 20 "and 7 more".
+std::string name_ids(const std::vector<std::string>& ids);
+
+// An id as it is compared.
+std::string plain_id(const std::string& id);
+
+}    // namespace blip

@@ -1,0 +1,189 @@
+// See report.h.
+#include "src/app/score/report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "blip/base/json.h"
+#include "blip/base/printable.h"
+#include "src/app/score/sheet.h"
+
+namespace blip {
+namespace {
+
+using nlohmann::ordered_json;
+
+ordered_json json_of(const Interval& interval) { return {interval.low, interval.high}; }
+
+ordered_json json_of(const CaptionAnalysis& captions) {
+    return {{"mean_length", captions.mean_length},   {"vocabulary", captions.vocabulary},
+            {"unseen_words", captions.unseen_words}, {"distinct_1", captions.distinct_1},
+            {"distinct_2", captions.distinct_2},     {"bad_endings", captions.bad_endings}};
+}
+
+ordered_json intervals_of(const SystemReport& system) {
+    ordered_json object = ordered_json::object();
+    for (const auto& [name, interval] : system.intervals) object[name] = json_of(interval);
+    return object;
+}
+
+ordered_json json_of(const ScoreReport& report, const ComparedPair& pair) {
+    ordered_json object = {{"first", report.systems[pair.first].name}, {"second", report.systems[pair.second].name}};
+    for (std::size_t k = 0; k < report.compared.size(); ++k) {
+        const Comparison& compared = pair.by_score[k];
+        object[report.compared[k]] = {{"difference", compared.difference},
+                                      {"interval", json_of(compared.interval)},
+                                      {"p_bootstrap", compared.p_bootstrap},
+                                      {"p_randomisation", compared.p_randomisation}};
+    }
+    return object;
+}
+
+// Scores as they are printed.
+class ScoreFormat {
+  public:
+    explicit ScoreFormat(const ScoreOptions& options)
+        : factor_(options.percent ? 100 : 1), places_(options.percent ? 2 : 4) {}
+    std::string score(double value) const { return fmt::format("{:.{}f}", value * factor_, places_); }
+    std::string difference(double value) const { return fmt::format("{:+.{}f}", value * factor_, places_); }
+    std::string interval(const Interval& range) const {
+        return fmt::format("[{}, {}]", score(range.low), score(range.high));
+    }
+
+  private:
+    double factor_;
+    int places_;
+};
+
+ScoreSheet scores_sheet(const ScoreReport& report, const ScoreFormat& format, bool name_system) {
+    ScoreSheet sheet;
+    sheet.heading = {""};
+    std::vector<std::string> images = {"images"};
+    for (const SystemReport& system : report.systems) {
+        sheet.heading.push_back(report.systems.size() > 1 || (name_system && report.domains.empty()) ? system.name
+                                                                                                     : "all");
+        images.push_back(std::to_string(report.images));
+    }
+    for (const auto& [domain, of_domain] : report.domains) {
+        sheet.heading.push_back(domain);
+        images.push_back(std::to_string(of_domain.images));
+    }
+    sheet.rows.push_back(std::move(images));
+    for (const auto& [name, value] : report.systems.front().scores) {
+        std::vector<std::string> row = {name};
+        for (const SystemReport& system : report.systems) {
+            const auto interval = system.intervals.find(name);
+            row.push_back(format.score(system.scores.at(name)) +
+                          (interval == system.intervals.end() ? "" : " " + format.interval(interval->second)));
+        }
+        for (const auto& [domain, of_domain] : report.domains) row.push_back(format.score(of_domain.scores.at(name)));
+        sheet.rows.push_back(std::move(row));
+    }
+    if (report.spice) sheet.rows.push_back({"SPICE", format.score(*report.spice)});
+    return sheet;
+}
+
+ScoreSheet pair_sheet(const ScoreReport& report, const ComparedPair& pair, const ScoreFormat& format) {
+    const auto p_value = [](double p) { return fmt::format("{:.4f}", p); };
+    ScoreSheet sheet;
+    sheet.heading = {"", "difference", "95 % interval", "p, bootstrap", "p, randomisation"};
+    for (const auto& [name, value] : report.systems.front().scores) {
+        const auto found = std::find(report.compared.begin(), report.compared.end(), name);
+        const Comparison& compared = pair.by_score[static_cast<std::size_t>(found - report.compared.begin())];
+        sheet.rows.push_back({name, format.difference(compared.difference), format.interval(compared.interval),
+                              p_value(compared.p_bootstrap), p_value(compared.p_randomisation)});
+    }
+    return sheet;
+}
+
+std::string captions_line(const CaptionAnalysis& captions) {
+    return fmt::format(
+        "{:.1f} words, {} different ones ({:.1f} % in no reference), distinct-1 {:.3f}, distinct-2 "
+        "{:.3f}, {:.1f} % end badly",
+        captions.mean_length, captions.vocabulary, 100 * captions.unseen_words, captions.distinct_1,
+        captions.distinct_2, 100 * captions.bad_endings);
+}
+
+std::string worst_text(const ScoreReport& report, const ScoreFormat& format) {
+    std::string text = fmt::format("\nlowest {}\n", report.worst_metric);
+    for (const WorstImage& image : report.worst) {
+        text += fmt::format("{}  {}: {}\n", format.score(image.score), printable_line(image.id.text),
+                            printable_line(image.caption));
+        for (const std::string& reference : image.references)
+            text += fmt::format("    {}\n", printable_line(reference));
+    }
+    return text;
+}
+
+}    // namespace
+
+std::string score_json(const ScoreReport& report, const ScoreOptions& options) {
+    const SystemReport& first = report.systems.front();
+    ordered_json object;
+    for (const auto& [name, value] : first.scores) object[name] = value;
+    for (const auto& [domain, of_domain] : report.domains) object[domain] = of_domain.scores;
+    if (report.missing > 0) {
+        object["images"] = report.images;
+        object["images_missing"] = report.missing;
+    }
+    if (report.spice) {
+        object["SPICE"] = *report.spice;
+        object["SPICE_from"] = options.spice.string();
+    }
+    if (!first.intervals.empty()) object["intervals"] = intervals_of(first);
+    object["captions"] = json_of(first.captions);
+    object["signature"] = report.signature;
+    if (report.systems.size() > 1)
+        for (const SystemReport& system : report.systems) {
+            ordered_json row = {{"name", system.name}};
+            for (const auto& [name, value] : system.scores) row[name] = value;
+            row["intervals"] = intervals_of(system);
+            row["captions"] = json_of(system.captions);
+            object["systems"].push_back(std::move(row));
+        }
+    for (const ComparedPair& pair : report.pairs) object["comparisons"].push_back(json_of(report, pair));
+    for (const WorstImage& image : report.worst)
+        object["worst"].push_back({{"image_id", image.id.to_json()},
+                                   {report.worst_metric, image.score},
+                                   {"caption", image.caption},
+                                   {"references", image.references}});
+    return to_line(object) + "\n";
+}
+
+std::string score_text(const ScoreReport& report, const ScoreOptions& options) {
+    const ScoreFormat format(options);
+    const bool plain = options.table == "text";
+    const auto render = [&](const ScoreSheet& sheet) {
+        return plain ? plain_table(sheet) : options.table == "markdown" ? markdown_table(sheet) : latex_table(sheet);
+    };
+    const auto remark = [&](const std::string& line) {
+        return options.table == "latex" ? "% " + line + "\n" : line + "\n";
+    };
+    std::string text;
+    ScoreSheet scores = scores_sheet(report, format, !plain);
+    if (plain && report.systems.size() == 1 && report.domains.empty()) scores.heading.clear();
+    text += render(plain ? scores : scores.transposed());
+    if (!plain) text += "\n";
+    if (!report.without_meteor.empty()) text += remark("METEOR not computed: " + printable_line(report.without_meteor));
+    text += remark(report.spice ? "SPICE     is of " + printable_line(options.spice.string()) + ", not computed here"
+                                : "SPICE     not computed");
+    if (!report.about_cider.empty()) text += remark(report.about_cider);
+    for (const SystemReport& system : report.systems)
+        text += remark("captions  " + (report.systems.size() > 1 ? printable_line(system.name) + ": " : "") +
+                       captions_line(system.captions));
+    text += remark("signature " + report.signature);
+    for (const ComparedPair& pair : report.pairs) {
+        text += "\n" + remark(fmt::format("{} less {}: paired bootstrap of {} resamples, paired randomisation of {} "
+                                          "exchanges, seed {}",
+                                          printable_line(report.systems[pair.second].name),
+                                          printable_line(report.systems[pair.first].name), report.resampling.resamples,
+                                          report.resampling.exchanges, report.resampling.seed));
+        text += (plain ? "" : "\n") + render(pair_sheet(report, pair, format));
+    }
+    if (!report.worst.empty()) text += worst_text(report, format);
+    return text;
+}
+
+}    // namespace blip
