@@ -4,7 +4,7 @@ FUZZ_FLAGS  := -std=c++20 -O1 -g1 -fsanitize=address,undefined -fno-sanitize-rec
 FUZZED      := $(wildcard src/base/*.cpp src/options/*.cpp src/options/*/*.cpp src/text/*.cpp src/metrics/ptb/*.cpp) src/image/picture.cpp $(wildcard src/image/formats/*.cpp) \
   $(addprefix src/weights/,element_type.cpp safetensors/header.cpp safetensors/weights.cpp pickle/machine.cpp pickle/steps.cpp \
   pickle/calls.cpp tensor_view.cpp pth/zip_archive.cpp pth/pth_file.cpp weight_file.cpp shard_index.cpp open.cpp without_prefix.cpp mapped_file.cpp) \
-  $(addprefix src/metrics/,caption_files.cpp caption_rows.cpp meteor/tables.cpp meteor/index.cpp document_frequencies.cpp counted_captions.cpp cider.cpp coco_tokens.cpp) \
+  $(addprefix src/metrics/,caption_files.cpp row_files.cpp meteor/tables.cpp meteor/index.cpp document_frequencies.cpp counted_captions.cpp cider.cpp coco_tokens.cpp) \
   $(addprefix src/data/,hdf5_file.cpp packed/dataset.cpp packed/tables.cpp packed/format.cpp) \
   $(addprefix src/checkpoint/,manifest.cpp model_json.cpp) $(addprefix data_prep/coco_pack/,source.cpp trees.cpp forms.cpp splits.cpp progress.cpp) $(wildcard data_prep/coco_pack/readers/*.cpp)
 FUZZED      := $(filter-out %_cuda.cpp,$(FUZZED))

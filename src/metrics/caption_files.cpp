@@ -11,7 +11,7 @@
 
 #include "blip/base/error.h"
 #include "blip/text/json_file.h"
-#include "src/metrics/caption_text.h"
+#include "src/metrics/row_files.h"
 
 namespace blip {
 namespace {

@@ -70,7 +70,7 @@ const ForeignName foreign_names[] = {
     {{"num-return-sequences", "num-samples", "n"}, {"num-captions"}, ""},
     {{"do-sample", "nucleus", "use-nucleus-sampling"}, {"sample"}, ""},
     {{"refs", "ref", "reference", "gt", "gts", "ground-truth", "annotations"}, {"references", "coco"}, ""},
-    {{"hyps", "hyp", "hypotheses", "res", "preds", "candidates"}, {"results"}, ""},
+    {{"hyps", "hyp", "hypotheses", "res", "predictions", "preds", "candidates"}, {"results"}, ""},
 };
 
 bool holds(std::initializer_list<std::string_view> names, std::string_view name) {

@@ -214,6 +214,10 @@ ParsedCommandLine parse_command_line(const std::vector<std::string>& given_argum
     std::vector<std::string> arguments = given_arguments;
     const auto verb = take_verb(arguments);
     std::replace(arguments.begin(), arguments.end(), std::string("-h"), std::string("--help"));
+    if (verb == Verb::score)
+        for (std::string& word : arguments)    // capevalkit's name
+            if (word == "--predictions" || word.starts_with("--predictions="))
+                word.replace(0, std::string_view("--predictions").size(), "--results");
     ParsedCommandLine settings;
     Options& options = settings.options;
     const bool evaluates = std::find(arguments.begin(), arguments.end(), "--evaluate") != arguments.end();

@@ -43,9 +43,11 @@ const VerbText verb_texts[8] = {
      "Scores captions as pycocoevalcap does: Bleu_1..4, METEOR, ROUGE_L and CIDEr, without Java. Exit codes: 0 done, "
      "64 "
      "wrong options, 65 bad data, 66 missing files, 74 I/O.",
+     "blip_mpi score [options] REFERENCES RESULTS [RESULTS ...]\n"
      "blip_mpi score --references FILE --results FILE [options]",
      "blip_mpi score --references refs.json --results results.json\n"
-     "blip_mpi score --references refs.json --results r.json --json\n"
+     "blip_mpi score refs.json results.json --intervals --json\n"
+     "blip_mpi score refs.json mine.json theirs.json --table latex\n"
      "blip_mpi score --references refs.json --write-cider-df df.json"},
     {Verb::verify, "verify", "tell whether checkpoints and data are whole",
      "Tells of each checkpoint of a run, and of its best weights, whether it is good or bad and why. DIR: --output of "

@@ -26,7 +26,7 @@ struct ImageResult {
 
 // What is asked of files.
 struct CaptionColumns {
-    std::string id, caption;    // names of the columns of tables; empty: those that people use (text/caption_rows.h)
+    std::string id, caption;    // columns that are looked for before those that people use (text/caption_rows.h)
 };
 
 // References, recognised by content:

@@ -36,6 +36,10 @@ class ImageNames {
     std::optional<std::size_t> find(const ImageResult& result) {
         if (const auto found = ids_.find(plain_id(result.id)); !result.id.empty() && found != ids_.end())
             return found->second;
+        // COCO's twelve digits
+        if (const std::size_t first = result.id.find_first_not_of('0'); first != 0 && first != std::string::npos)
+            if (const auto found = ids_.find(plain_id(result.id.substr(first))); found != ids_.end())
+                return found->second;
         if (files_.empty()) add_files();
         for (const std::string& name : {result.file, result.id})
             for (const std::string& one : names_of_file(name)) {

@@ -19,9 +19,9 @@ std::vector<ImageReferences> read_any_references(const ScoreOptions& options, co
 std::vector<std::filesystem::path> files_of_runs(const std::filesystem::path& path);
 
 // By image of the references its caption in the results, if there is one. An id is the same as a number, as a text and
-// with ".0" behind it (42, "42", 42.0); results without ids, and ids that are names of files, go by the picture's file:
-// its whole path, COCO's number, or a base name that one image alone has. Throws bad_data naming images with several
-// captions, and those that are unknown.
+// with ".0" behind it (42, "42", 42.0), and with zeros before it where no image is called so; results without ids, and
+// ids that are names of files, go by the picture's file: its whole path, COCO's number, or a base name that one image
+// alone has. Throws bad_data naming images with several captions, and those that are unknown.
 std::vector<std::optional<std::string>> match_captions(const std::vector<ImageResult>& results,
                                                        const std::vector<ImageReferences>& references,
                                                        const std::filesystem::path& results_file,

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "blip/metrics/caption_analysis.h"
+#include "blip/metrics/analysis.h"
 #include "blip/metrics/coco_eval.h"
 #include "blip/metrics/resampling.h"
 #include "blip/options/options.h"

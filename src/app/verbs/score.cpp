@@ -159,6 +159,13 @@ double mean_spice(const ScoreOptions& options, const std::vector<ImageReferences
     return sum / static_cast<double>(images.size());
 }
 
+// CIDEr, or the first of --metrics.
+std::string metric_of_worst(const ScoreOptions& options) {
+    const std::map<std::string, std::string> names = {
+        {"bleu", "Bleu_4"}, {"meteor", "METEOR"}, {"rouge_l", "ROUGE_L"}, {"cider", "CIDEr"}};
+    return wanted(options, "cider") ? "CIDEr" : names.at(options.metrics.front());
+}
+
 std::vector<WorstImage> worst_images(const RunOfSystem& run, const std::vector<ImageReferences>& images,
                                      const std::string& metric, int count) {
     const std::vector<double>& scores = run.scores.at(metric).per_image;
@@ -175,7 +182,7 @@ std::vector<WorstImage> worst_images(const RunOfSystem& run, const std::vector<I
 ReferenceSet set_of(const std::vector<ImageReferences>& images) {
     std::vector<ReferenceCaptions> all;
     for (const ImageReferences& image : images)
-        all.push_back({image.id.text, {image.captions.begin(), image.captions.end()}});
+        all.push_back({plain_id(image.id.text), {image.captions.begin(), image.captions.end()}});
     return reference_set(std::move(all));
 }
 
@@ -259,7 +266,7 @@ ExitCode run_score(const Options& all, const PackedReader& packed) {
     report.signature = score_signature(set_of(references), metrics, frequencies);
     if (!options.spice.empty()) report.spice = mean_spice(options, references);
     if (options.worst > 0) {
-        report.worst_metric = chosen.cider ? "CIDEr" : metrics.back();
+        report.worst_metric = metric_of_worst(options);
         report.worst = worst_images(first, references, report.worst_metric, options.worst);
     }
     if (all.json && !meteor.problem.empty()) log_warning("METEOR not computed: {}", meteor.problem);

@@ -237,9 +237,8 @@ void declare_score(OptionTable& table, Options& options) {
         "results", "FILE",
         "captions to score: [{\"image_id\": ID, \"caption\": TEXT}, ...], what caption --json or --write wrote, JSON "
         "lines, CSV or TSV with a heading, a folder of ID.txt; several files with commas between them are runs of "
-        "one system, whose mean is compared",
+        "one system, whose mean is compared; --predictions is the same",
         score.results, command_line_only | often);
-    table.path("predictions", "FILE", "another name of --results", score.results, command_line_only);
     declare_compared(table, score);
     table.flag("intervals", "tell 95 % intervals of the scores: percentiles of 2,000 bootstrap resamples of the images",
                score.intervals, command_line_only | often);
@@ -247,9 +246,10 @@ void declare_score(OptionTable& table, Options& options) {
     table.list("split", "A,B", {"train", "val", "test"},
                "of dataset_coco.json or a packed data set, one or several; all if left out", score.splits,
                command_line_only | often);
-    table.text("id-column", "NAME", "of tables and JSON lines, where it is none of the usual names", score.id_column,
+    table.text("id-column", "NAME",
+               "column that has the id, in tables and JSON lines; looked for before the usual names", score.id_column,
                command_line_only);
-    table.text("caption-column", "NAME", "likewise", score.caption_column, command_line_only);
+    table.text("caption-column", "NAME", "likewise the caption", score.caption_column, command_line_only);
     table.list("metrics", "A,B", {"bleu", "meteor", "rouge_l", "cider"},
                "which of bleu,meteor,rouge_l,cider; all if left out, but METEOR where its tables are not installed",
                score.metrics, command_line_only | often);

@@ -55,9 +55,9 @@ BOOST_AUTO_TEST_CASE(every_option_reaches_its_field) {
         // a value that is accepted and is not the default
         bool changed = false;
         for (const char* value :
-             {"on",          "off",         "tiny",          "cpu",    "fp32",   "micro-batch", "test", "some/path",
-              "a photo of ", "huggingface", "transformers",  "bf16",   "vision", "bleu",        "csv",  "0.25",
-              "3",           "7",           "self-critical", "greedy", "cider=2"}) {
+             {"on",          "off",         "tiny",          "cpu",    "fp32",    "micro-batch", "test", "some/path",
+              "a photo of ", "huggingface", "transformers",  "bf16",   "vision",  "bleu",        "csv",  "0.25",
+              "3",           "7",           "self-critical", "greedy", "cider=2", "markdown"}) {
             try {
                 spec.set(value);
                 changed = spec.get() != plain.specs()[i].get();
@@ -220,10 +220,26 @@ BOOST_AUTO_TEST_CASE(options_must_fit_each_other) {
     check_refused(train({"--min-lr", "1"}), {"--min-lr", "--init-lr"});
 }
 
+BOOST_AUTO_TEST_CASE(score_takes_references_and_results_as_words) {
+    const ScoreOptions words = parse({"score", "r", "a", "b", "--compare", "c", "--compare", "d"}).score;
+    BOOST_TEST(words.references == "r");
+    BOOST_TEST(words.results == "a");
+    BOOST_TEST((words.compare == std::vector<std::filesystem::path>{"c", "d", "b"}));
+    const ScoreOptions mixed = parse({"score", "-", "--references", "r"}).score;
+    BOOST_TEST(mixed.references == "r");
+    BOOST_TEST(mixed.results == "-");
+    BOOST_TEST(parse({"score", "r", "--predictions", "p"}).score.results == "p");
+    BOOST_TEST(parse({"score", "r", "--predictions=p"}).score.results == "p");
+    check_refused({"score", "r", "a", "--seed", "2"}, {"--seed", "--intervals"});
+    check_refused({"score", "r", "a", "--json", "--table", "latex"}, {"--json", "--table latex"});
+    check_refused({"score", "r", "a", "b", "--spice", "s"}, {"--spice", "--compare"});
+}
+
 BOOST_AUTO_TEST_CASE(missing_options_come_with_an_example) {
     check_refused({"train"}, {"--data", "blip_mpi train --data"});
     check_refused({"score", "--results", "r"}, {"score needs --references"});
     check_refused({"score", "--references", "r"}, {"score needs --results"});
+    check_refused({"score", "r", "--compare", "b"}, {"score needs --results"});
     BOOST_TEST(parse({"score", "--references", "r", "--write-cider-df", "d"}).score.references == "r");
     check_refused({"verify"}, {"a folder or file"});
     check_refused({"verify", "a", "b"}, {"'b'"});

@@ -1,4 +1,4 @@
-// Files of captions as rows. See caption_text.h and caption_files.h.
+// Files of captions as rows. See row_files.h and caption_files.h.
 #include "blip/text/caption_rows.h"
 
 #include <fmt/format.h>
@@ -12,7 +12,7 @@
 #include "blip/base/error.h"
 #include "blip/base/number.h"
 #include "blip/text/text_file.h"
-#include "src/metrics/caption_text.h"
+#include "src/metrics/row_files.h"
 
 namespace blip {
 namespace {
@@ -118,7 +118,11 @@ Names captions_in(const CaptionText& text, const json& value, const std::string&
 Names captions_of_row(const CaptionText& text, const json& object, const CaptionColumns& columns, CaptionSide side,
                       const std::string& where) {
     const std::string asked = text.form == CaptionForm::table ? lower_ascii(columns.caption) : columns.caption;
-    const json* value = first_member(object, asked.empty() ? names_of_captions(side) : Names{asked});
+    Names names = names_of_captions(side);
+    if (!asked.empty()) names.insert(names.begin(), asked);
+    const json* value = first_member(object, names);
+    for (const std::string& name : names)
+        if (value == nullptr && object.contains(name)) bad_json(text.json, where, fmt::format("'{}' is null", name));
     if (value == nullptr) lacks(text, object, "the caption", "caption-column", where);
     Names captions = captions_in(text, *value, where);
     if (side == CaptionSide::results && captions.size() != 1)
@@ -178,9 +182,13 @@ void for_each_object(const CaptionText& text, const char* value_name, const Take
             break;
     }
     const json& root = text.json.root;
+    const json* list = root.is_array() ? &root : nullptr;
+    if (root.is_object())
+        if (const json* wrapped = first_member(root, {"annotations", "results", "predictions"}))
+            if (wrapped->is_array() && !wrapped->empty() && wrapped->front().is_object()) list = wrapped;
     std::size_t row = 0;
-    if (root.is_array())
-        for (const json& object : root) take(object, fmt::format("row {}", row++));
+    if (list != nullptr)
+        for (const json& object : *list) take(object, fmt::format("row {}", row++));
     else
         for (const std::string& id : text.json.root_names) {
             check_text(text.json, id, "'" + id + "'");
@@ -192,14 +200,13 @@ std::optional<ImageKey> id_of_row(const CaptionText& text, const json& object, c
                                   const std::string& where) {
     const bool table = text.form == CaptionForm::table;
     Names names(std::begin(key_names), std::end(key_names));
-    if (!columns.id.empty()) names = {table ? lower_ascii(columns.id) : columns.id};
+    if (!columns.id.empty()) names.insert(names.begin(), table ? lower_ascii(columns.id) : columns.id);
     for (const std::string& name : names) {
         const auto found = object.find(name);
         if (found == object.end() || found->is_null()) continue;
         ImageKey key = json_key(text.json, object, name.c_str(), where);
         return table && !key.is_number ? key_in_text(key.text) : key;
     }
-    if (!columns.id.empty()) lacks(text, object, "the id", "id-column", where);
     return std::nullopt;
 }
 

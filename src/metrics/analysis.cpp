@@ -1,5 +1,5 @@
-// See caption_analysis.h.
-#include "blip/metrics/caption_analysis.h"
+// See analysis.h.
+#include "blip/metrics/analysis.h"
 
 #include <algorithm>
 #include <iterator>

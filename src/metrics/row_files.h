@@ -1,5 +1,5 @@
 // Files of captions as rows, whatever form they have. Internal to the metrics layer: read by caption_files.cpp and
-// caption_rows.cpp.
+// row_files.cpp.
 #pragma once
 
 #include <filesystem>
