@@ -40,7 +40,7 @@ say = $(if $(V),,@printf '%-5s %s\n' '$(1)' '$(2)')
 
 include $(addprefix env/make/,$(addsuffix .mk,layers found compile programs tests gpu_tests fuzz))
 
-.PHONY: help found build tests demo lint format tidy install bundle gpu-first clean
+.PHONY: help found build tests demo lint format tidy install bundle wheel gpu-first clean
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(filter %Makefile %.mk,$(MAKEFILE_LIST)) | expand -t 24
 	@printf '%s\n' 'Paths: LIBTORCH= (a LibTorch, or the directory a torch wheel is in)  MPICXX=  CUDA_HOME=  BLIP_DEPS= (shared cache)' \
@@ -80,6 +80,9 @@ bundle: build ## a folder and archive in build/bundle that run on other x86-64 L
 	@env/bundle.sh $(BUILD) $(BUILD)/bundle
 gpu-first: build $(filter %/gpu %/nccl_gpu,$(GPU_TESTS)) ## the same, archive below 64 MiB, with gpu_first.sh and all GPU tests: for a machine with a GPU and no compiler
 	@env/bundle.sh $(BUILD) $(BUILD)/bundle gpu-tests
+
+wheel: $(BUILD)/bin/blip_mpi_score ## the Python package blip_score, pycocoevalcap's names without Java, in build/wheel
+	@python3 python/make_wheel.py --program $< --licence LICENSE --out $(BUILD)/wheel
 
 clean: ## remove the build folder
 	rm -rf $(BUILD)

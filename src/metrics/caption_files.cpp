@@ -184,6 +184,14 @@ std::vector<ImageReferences> read_references(const fs::path& path, const std::ve
     return table.finish();
 }
 
+std::string plain_id(const std::string& id) {
+    const std::size_t point = id.find('.');
+    if (point == std::string::npos || point == 0 || id.find_first_not_of('0', point + 1) != std::string::npos)
+        return id;
+    const ImageKey whole = key_in_text(id.substr(0, point));
+    return whole.is_number ? whole.text : id;
+}
+
 bool is_nocaps_domain(std::string_view name) {
     return name == "in-domain" || name == "near-domain" || name == "out-domain";
 }

@@ -8,6 +8,7 @@
 
 #include "blip/base/digest.h"
 #include "blip/base/version.h"
+#include "blip/metrics/caption_files.h"
 
 namespace blip {
 namespace {
@@ -25,6 +26,7 @@ ReferenceSet reference_set(std::vector<ReferenceCaptions> images) {
     for (ReferenceCaptions& image : images) {
         set.captions += image.captions.size();
         std::sort(image.captions.begin(), image.captions.end());
+        image.id = plain_id(image.id);
     }
     std::sort(images.begin(), images.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
     Digest digest;

@@ -9,6 +9,7 @@
 #include "blip/metrics/coco_eval.h"
 #include "blip/metrics/coco_tokens.h"
 #include "blip/metrics/ptb_tokenizer.h"
+#include "blip/metrics/resampling.h"
 #include "src/metrics/counted_captions.h"
 
 namespace blip::test {
@@ -92,6 +93,20 @@ void tokens_bleu_rouge_l_cider(benchmark::State& state) {
     for (auto _ : state) benchmark::DoNotOptimize(coco_scores(captions));
 }
 
+// 2,000 resamples and 10,000 exchanges of two systems' BLEU, ROUGE-L and CIDEr.
+void intervals_and_comparison(benchmark::State& state) {
+    std::vector<ScoredCaption> captions = scored(static_cast<std::size_t>(state.range(0)));
+    std::vector<ImageStatistics> systems;
+    for (int system = 0; system < 2; ++system) {
+        CocoDetails details;
+        coco_scores(captions, {}, &details);
+        systems.emplace_back(std::vector<std::vector<SummedStatistics>>{details.statistics});
+        for (std::size_t i = 0; i < captions.size(); i += 3) captions[i].caption = captions[i].references.front();
+    }
+    for (auto _ : state) benchmark::DoNotOptimize(resample_scores(systems, {}));
+}
+
+BENCHMARK(intervals_and_comparison)->ArgName("images")->Arg(5000)->Unit(benchmark::kMillisecond);
 BENCHMARK(ptb_tokens)->Unit(benchmark::kMillisecond);
 BENCHMARK(numbers_of_tokens)->ArgName("images")->Arg(5000)->Unit(benchmark::kMillisecond);
 BENCHMARK(metric_alone<bleu_alone>)->Name("bleu")->ArgName("images")->Arg(5000)->Unit(benchmark::kMillisecond);

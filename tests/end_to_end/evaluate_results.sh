@@ -87,7 +87,9 @@ for df in "" "--cider-df $scratch/df.json"; do
     exits 0
     run python3 - "$scratch/score.json" "$scratch/df/evaluate.json" <<'PYTHON'
 import json, sys
-score, evaluate = json.load(open(sys.argv[1])), json.load(open(sys.argv[2]))['splits']['val']['scores']
+score, split = json.load(open(sys.argv[1])), json.load(open(sys.argv[2]))['splits']['val']
+evaluate = split['scores']
+assert score['signature'] == split['signature'], (score, split)
 assert len(evaluate) >= 6 and all(score[name] == value for name, value in evaluate.items()), (score, evaluate)
 PYTHON
     exits 0

@@ -69,9 +69,9 @@ def run_comparison(build, scratch, seed):
     return 1 if counts["failed"] else 0
 
 
-def best_of_three(build, scratch, metrics, threads):
+def best_of_three(build, scratch, metrics, threads, more=()):
     """The first one may read the program from disk."""
-    return min(sides.seconds_of_ours(build, scratch, metrics, threads) for _ in range(3))
+    return min(sides.seconds_of_ours(build, scratch, metrics, threads, more) for _ in range(3))
 
 
 def run_times(build, scratch, sizes, alone):
@@ -90,6 +90,11 @@ def run_times(build, scratch, sizes, alone):
                 parts = ", ".join(f"{step} {theirs.seconds[step]:.1f}" for step in ("tokens", *metrics))
                 line += f", pycocoevalcap {other:7.1f} s ({parts}): {other / own:.0f} and {other / on_all:.0f} times"
             print(line, flush=True)
+        resampled = (("all metrics, --intervals", ["--intervals"]),
+                     ("all metrics of two systems, --compare", ["--compare", str(scratch / "results.json")]))
+        for title, more in resampled:
+            own, on_all = (best_of_three(build, scratch, (), threads, more) for threads in (1, 0))
+            print(f"{captions.name:12} {title}: {own:.2f} s on one thread, {on_all:.2f} s on all", flush=True)
     return 0
 
 

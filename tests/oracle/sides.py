@@ -77,10 +77,10 @@ def score_command(build, scratch, metrics=(), threads=1):
     return [str(word) for word in command]
 
 
-def seconds_of_ours(build, scratch, metrics, threads):
-    """From its start to its end, on captions that were written to scratch."""
+def seconds_of_ours(build, scratch, metrics, threads, more=()):
+    """From its start to its end, on captions that were written to scratch. more: further options."""
     start = time.perf_counter()
-    subprocess.run(score_command(build, scratch, metrics, threads), check=True, capture_output=True)
+    subprocess.run(score_command(build, scratch, metrics, threads) + list(more), check=True, capture_output=True)
     return time.perf_counter() - start
 
 

@@ -59,6 +59,9 @@ std::vector<ImageResult> read_results(const std::filesystem::path& file, const C
 std::vector<std::pair<std::string, double>> read_spice(const std::filesystem::path& file,
                                                        const CaptionColumns& columns = {});
 
+// An image's id as it is compared: "42.0" is "42".
+std::string plain_id(const std::string& id);
+
 // Whether it is "in-domain", "near-domain" or "out-domain".
 bool is_nocaps_domain(std::string_view name);
 

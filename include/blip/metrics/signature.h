@@ -17,7 +17,7 @@ struct ReferenceSet {
     std::string digest;    // of ids and captions, whatever their order and the form of the file; 16 hex digits
 };
 struct ReferenceCaptions {
-    std::string id;
+    std::string id;    // compared by plain_id
     std::vector<std::string_view> captions;
 };
 ReferenceSet reference_set(std::vector<ReferenceCaptions> images);

@@ -80,14 +80,6 @@ class ImageNames {
 
 }    // namespace
 
-std::string plain_id(const std::string& id) {
-    const std::size_t point = id.find('.');
-    if (point == std::string::npos || point == 0 || id.find_first_not_of('0', point + 1) != std::string::npos)
-        return id;
-    const ImageKey whole = key_in_text(id.substr(0, point));
-    return whole.is_number ? whole.text : id;
-}
-
 std::string name_ids(const std::vector<std::string>& ids) {
     constexpr std::size_t shown = 20;
     const std::size_t count = std::min(shown, ids.size());

@@ -30,7 +30,4 @@ std::vector<std::optional<std::string>> match_captions(const std::vector<ImageRe
 // "1, 2, 3", of many the first 20 "and 7 more".
 std::string name_ids(const std::vector<std::string>& ids);
 
-// An id as it is compared.
-std::string plain_id(const std::string& id);
-
 }    // namespace blip

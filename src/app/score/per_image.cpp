@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "blip/base/durable_file.h"
@@ -79,16 +80,19 @@ void write_per_image(const fs::path& file, const PerImage& rows, const char* id_
     write_file_durably(file, ending == ".jsonl" ? text : to_line(list, 1) + "\n");
 }
 
-void write_caption_scores(const fs::path& file, const PerImage& rows) {
-    std::string text;
-    for (std::size_t i = 0; i < rows.images.size(); ++i) {
-        ordered_json row;
-        row["id"] = rows.images[i].id.to_json();
-        row["caption"] = rows.captions[i].caption;
-        for (const auto& [name, values] : rows.scores) row[name] = values.per_image[i];
-        text += to_line(row) + "\n";
+void write_metrics_by_item(const fs::path& file, const PerImage& rows) {
+    // where its names are others
+    static const std::map<std::string, std::string> names = {
+        {"Bleu_1", "BLEU-1"}, {"Bleu_2", "BLEU-2"}, {"Bleu_3", "BLEU-3"}, {"Bleu_4", "BLEU-4"}, {"ROUGE_L", "ROUGE-L"}};
+    ordered_json metrics;
+    for (const auto& [name, values] : rows.scores) {
+        const auto other = names.find(name);
+        ordered_json& metric = metrics[other == names.end() ? name : other->second];
+        metric["score"] = values.corpus;
+        for (std::size_t i = 0; i < rows.images.size(); ++i)
+            metric["per_item"][rows.images[i].id.text] = values.per_image[i];
     }
-    write_file_durably(file, text);
+    write_file_durably(file, to_line(metrics, 1) + "\n");
 }
 
 void check_can_be_written(const fs::path& file) {

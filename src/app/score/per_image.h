@@ -22,8 +22,9 @@ struct PerImage {
 // (in PTB tokens), each metric. By the name's ending .csv or .tsv: cells, lists with " | " between; .jsonl: an object a
 // line; others: a JSON list. Durably. Error(io).
 void write_per_image(const std::filesystem::path& file, const PerImage& rows, const char* id_name);
-// {"id": ID, "caption": TEXT, metric: score, ...}, a line each.
-void write_caption_scores(const std::filesystem::path& file, const PerImage& rows);
+// {"BLEU-1": {"score": X, "per_item": {"ID": X, ...}}, ..., "CIDEr": ...}: what capevalkit 0.1.3 asks of a metric's
+// runner.
+void write_metrics_by_item(const std::filesystem::path& file, const PerImage& rows);
 // Throws Error(io) where a file could not be written, before there is something to lose. Leaves nothing behind.
 void check_can_be_written(const std::filesystem::path& file);
 

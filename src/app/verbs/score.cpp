@@ -182,7 +182,7 @@ std::vector<WorstImage> worst_images(const RunOfSystem& run, const std::vector<I
 ReferenceSet set_of(const std::vector<ImageReferences>& images) {
     std::vector<ReferenceCaptions> all;
     for (const ImageReferences& image : images)
-        all.push_back({plain_id(image.id.text), {image.captions.begin(), image.captions.end()}});
+        all.push_back({image.id.text, {image.captions.begin(), image.captions.end()}});
     return reference_set(std::move(all));
 }
 
@@ -275,7 +275,7 @@ ExitCode run_score(const Options& all, const PackedReader& packed) {
     write_standard_output(all.json ? score_json(report, options) : score_text(report, options), "scores");
     const PerImage rows = {references, first.scored, first.details, first.scores};
     if (!options.per_image.empty()) write_per_image(options.per_image, rows, "image_id");
-    if (!options.output.empty()) write_caption_scores(options.output, rows);
+    if (!options.output.empty()) write_metrics_by_item(options.output, rows);
     return ExitCode::ok;
 }
 

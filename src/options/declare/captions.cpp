@@ -174,7 +174,8 @@ void declare_score_output(OptionTable& table, Options& options) {
                "write each image's file, caption, references, lengths and scores, in the form that the name's ending "
                "says: .json, .jsonl, .csv or .tsv",
                score.per_image, command_line_only | often);
-    table.path("output", "FILE", "write each caption's scores: lines of {\"id\", \"caption\", \"Bleu_1\", ...}",
+    table.path("output", "FILE",
+               "write {\"CIDEr\": {\"score\": X, \"per_item\": {\"ID\": X}}, ...}, as capevalkit's metrics do",
                score.output, command_line_only);
     table.path(
         "write-cider-df", "FILE",

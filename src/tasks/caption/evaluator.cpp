@@ -159,7 +159,7 @@ SplitEvaluation Evaluator::run(const std::string& split_name, const std::functio
             if (!meteor_->data) log_info("METEOR not computed: {}", meteor_->problem);
         }
         if (meteor_ && meteor_->data) options.meteor = &*meteor_->data;
-        score_split(evaluation, references.by_image(tokens), files_, options);
+        score_split(evaluation, references.by_image(tokens), references.set(split), files_, options);
         evaluation.score_s = seconds_since(score_start);
     });
     return evaluation;

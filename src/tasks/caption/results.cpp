@@ -13,6 +13,7 @@ nlohmann::json summary(const SplitEvaluation& evaluation) {
                              {"images", evaluation.captions.size()},
                              {"generate_s", evaluation.generate_s},
                              {"score_s", evaluation.score_s}};
+    if (!evaluation.signature.empty()) result["signature"] = evaluation.signature;
     for (const auto& [domain, of_domain] : evaluation.domains)
         result["domains"][domain] = {{"images", of_domain.images}, {"scores", of_domain.scores}};
     return result;

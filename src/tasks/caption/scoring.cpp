@@ -16,8 +16,11 @@ namespace blip {
 
 ScoringFiles read_scoring_files(const EvaluateOptions& options) {
     ScoringFiles files;
-    if (!options.cider_df.empty())
-        files.cider_scorer = std::make_shared<const CiderScorer>(read_document_frequencies(options.cider_df));
+    if (!options.cider_df.empty()) {
+        const DocumentFrequencies frequencies = read_document_frequencies(options.cider_df);
+        files.cider_scorer = std::make_shared<const CiderScorer>(frequencies);
+        files.frequencies = frequencies_digest(frequencies);
+    }
     if (options.nocaps.empty()) return files;
     files.nocaps = true;
     const JsonFile file =
@@ -86,8 +89,18 @@ std::vector<std::vector<Tokens>> ReferenceLines::by_image(const std::vector<std:
     return result;
 }
 
-void score_split(SplitEvaluation& evaluation, std::vector<std::vector<Tokens>> references, const ScoringFiles& files,
-                 const CocoEvalOptions& options) {
+ReferenceSet ReferenceLines::set(const SplitTables& split) const {
+    std::vector<ReferenceCaptions> images;
+    for (std::size_t i = 0; i + 1 < first_.size(); ++i)
+        if (first_[i] < first_[i + 1])
+            images.push_back({split.keys_I[i].text,
+                              {lines_.begin() + static_cast<std::ptrdiff_t>(first_[i]),
+                               lines_.begin() + static_cast<std::ptrdiff_t>(first_[i + 1])}});
+    return reference_set(std::move(images));
+}
+
+void score_split(SplitEvaluation& evaluation, std::vector<std::vector<Tokens>> references, const ReferenceSet& set,
+                 const ScoringFiles& files, const CocoEvalOptions& options) {
     std::vector<ScoredCaption> scored;
     std::map<std::string, std::vector<ScoredCaption>> by_domain;
     for (const CaptionResult& result : evaluation.captions) {
@@ -99,7 +112,12 @@ void score_split(SplitEvaluation& evaluation, std::vector<std::vector<Tokens>> r
     }
     CocoEvalOptions with_files = options;
     with_files.cider_scorer = files.cider_scorer;
-    if (!scored.empty()) evaluation.scores = corpus_scores(coco_scores(scored, with_files));
+    if (!scored.empty()) {
+        evaluation.scores = corpus_scores(coco_scores(scored, with_files));
+        std::vector<std::string> metrics;
+        for (const auto& [name, score] : evaluation.scores) metrics.push_back(name);
+        evaluation.signature = score_signature(set, metrics, files.frequencies);
+    }
     for (const auto& [domain, captions] : by_domain)
         evaluation.domains[domain] = {captions.size(), corpus_scores(coco_scores(captions, with_files))};
 }

@@ -76,7 +76,8 @@ BOOST_AUTO_TEST_CASE(domains_are_scored_each_by_itself) {
     SplitEvaluation evaluation;
     for (std::int64_t row = 0; row < 4; ++row)
         evaluation.captions.push_back({row, 11 + row, "", row == 0 ? "vitamin A" : "zebra", 0});
-    score_split(evaluation, lines.by_image({lines.tokens_of_share(0, 1, 1)}), files, {});
+    score_split(evaluation, lines.by_image({lines.tokens_of_share(0, 1, 1)}), lines.set(drawn.split), files, {});
+    BOOST_TEST(evaluation.signature.starts_with("images:3|references:"));
     BOOST_REQUIRE_EQUAL(evaluation.domains.size(), 2);
     BOOST_TEST(evaluation.domains.at("in-domain").images == 1);
     BOOST_TEST(evaluation.domains.at("out-domain").images == 2);

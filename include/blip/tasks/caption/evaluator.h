@@ -43,6 +43,7 @@ struct SplitEvaluation {
     std::vector<CaptionResult> captions;            // in the file's order of images, each image once
     std::map<std::string, double> scores;           // "Bleu_1" ...; empty if the split has no references
     std::map<std::string, DomainScores> domains;    // NoCaps' "in-domain", ...; empty for other data
+    std::string signature;                          // of the scores (metrics/signature.h); empty without them
     double generate_s = 0;                          // wall time of the slowest rank
     double score_s = 0;
     bool interrupted = false;    // stop_requested said so on some rank: nothing else is valid

@@ -12,6 +12,7 @@
 
 #include "blip/data/packed/dataset.h"
 #include "blip/metrics/coco_eval.h"
+#include "blip/metrics/signature.h"
 #include "blip/options/options.h"
 
 namespace blip {
@@ -21,6 +22,7 @@ struct SplitEvaluation;
 // What scores need beside captions and the packed references.
 struct ScoringFiles {
     std::shared_ptr<const CiderScorer> cider_scorer{};    // --cider-df
+    std::string frequencies{};                            // its digest
     // --nocaps: the keys of its file's images, and those it names a domain for.
     bool nocaps = false;
     std::unordered_set<std::string> nocaps_images{};
@@ -41,15 +43,17 @@ class ReferenceLines {
     std::string tokens_of_share(int rank, int ranks, int threads) const;
     // By image, from the shares of all ranks in order. Empty for an image without references.
     std::vector<std::vector<Tokens>> by_image(const std::vector<std::string>& shares) const;
+    // Of the images that have references.
+    ReferenceSet set(const SplitTables& split) const;
 
   private:
     std::vector<std::string_view> lines_;
     std::vector<std::size_t> first_;    // line of each image, and the end
 };
 
-// Fills the evaluation's scores from its captions. references: by image row.
-void score_split(SplitEvaluation& evaluation, std::vector<std::vector<Tokens>> references, const ScoringFiles& files,
-                 const CocoEvalOptions& options);
+// Fills the evaluation's scores and their signature from its captions. references: by image row; set: of these.
+void score_split(SplitEvaluation& evaluation, std::vector<std::vector<Tokens>> references, const ReferenceSet& set,
+                 const ScoringFiles& files, const CocoEvalOptions& options);
 
 // A table of the evaluation's scores beside published runs of the reference, a line each; empty unless the split is
 // val or test of the Karpathy split, in full.

@@ -1,0 +1,1 @@
+from blip_score.bleu.bleu import Bleu  # noqa: F401

@@ -1,0 +1,1 @@
+from blip_score.cider.cider import Cider  # noqa: F401

@@ -1,0 +1,1 @@
+from blip_score.meteor.meteor import Meteor  # noqa: F401

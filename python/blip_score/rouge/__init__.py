@@ -1,0 +1,1 @@
+from blip_score.rouge.rouge import Rouge  # noqa: F401

@@ -1,0 +1,1 @@
+from blip_score.tokenizer.ptbtokenizer import PTBTokenizer  # noqa: F401
