@@ -15,7 +15,7 @@ int main(int argc, char** argv) {
     return blip::run_alone([&] {
         std::vector<std::string> words(argv + 1, argv + argc);
         if (blip::print_version(blip::score_program, words)) return blip::ExitCode::ok;
-        if (!words.empty() && words.front() == "requests") return blip::answer_requests();
+        if (words.size() == 1 && words.front() == "requests") return blip::answer_requests();
         if (words.empty() || (words.front() != "score" && words.front() != "help"))
             words.insert(words.begin(), "score");    // called by itself
         const blip::ParsedCommandLine command = blip::parse_command_line(words);

@@ -29,7 +29,7 @@ struct BinaryStart {
     const char* what;
 };
 constexpr BinaryStart binary_starts[] = {
-    {"\x89HDF\r\n\x1a\n", "HDF5: a packed data set goes with --references and is a file, no pipe"},
+    {"\x89HDF\r\n\x1a\n", "HDF5: a packed data set goes with --references, as a file, not a pipe"},
     {"\x1f\x8b", "compressed: unpack it by gunzip, or give <(zcat FILE)"},
     {"PK\x03\x04", "a zip archive: unpack it"},
     {"\x80\x02", "a pickle of Python's: write JSON"},
@@ -41,12 +41,12 @@ constexpr BinaryStart binary_starts[] = {
 void refuse_binary(const fs::path& path, std::string_view start) {
     for (const BinaryStart& known : binary_starts)
         if (start.starts_with(known.bytes))
-            throw Error(ExitCode::bad_data, "{}: holds no text but is {}", path.string(), known.what);
+            throw Error(ExitCode::bad_data, "{} is not text but {}", path.string(), known.what);
     // UTF-16, which has zeros, is told by its reader
     if (!start.starts_with("\xff\xfe") && !start.starts_with("\xfe\xff") && start.size() > 4 &&
         std::count(start.begin(), start.end(), '\0') > 0 && start[0] != '\0' && start[1] != '\0')
-        throw Error(ExitCode::bad_data, "{}: holds no text: a zero byte is among the first {}; {}", path.string(),
-                    start.size(), remedy);
+        throw Error(ExitCode::bad_data, "{} is not text: there is a zero byte among the first {} bytes; {}",
+                    path.string(), start.size(), remedy);
 }
 
 // More than one line of which the first is a whole object, or one object that is a row and not {"ID": [...]}.

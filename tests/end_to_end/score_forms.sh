@@ -119,13 +119,13 @@ new_case "what is no text is named from its first bytes: a gigabyte costs no mem
 printf '\x89HDF\r\n\x1a\n' >hole.h5
 truncate -s 1G hole.h5
 run bash -c "ulimit -v 400000; '$bin/blip_mpi_score' references.json hole.h5"
-exits 65; says "hole.h5: holds no text but is HDF5: a packed data set goes with --references"
+exits 65; says "hole.h5 is not text but HDF5: a packed data set goes with --references"
 gzip -c results.json >results.json.gz
 score references.json results.json.gz
-exits 65; says "results.json.gz: holds no text but is compressed: unpack it by gunzip"
+exits 65; says "results.json.gz is not text but compressed: unpack it by gunzip"
 printf 'abcdefgh\0\0\0ijkl' >zeros.bin
 score zeros.bin results.json
-exits 65; says "zeros.bin: holds no text: a zero byte is among the first 15"
+exits 65; says "zeros.bin is not text: there is a zero byte among the first 15 bytes"
 python3 -c "open('utf16.json', 'w', encoding='utf-16').write('[]')"
 score references.json utf16.json
 exits 65; says "UTF-16"

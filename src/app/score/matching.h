@@ -12,7 +12,8 @@
 
 namespace blip {
 
-// References of any form; a packed data set, told by its first bytes, is read by `packed`. Errors as read_references.
+// References of any form; a packed data set, recognised by its first bytes, is read by `packed`. Errors as
+// read_references.
 std::vector<ImageReferences> read_any_references(const ScoreOptions& options, const PackedReader& packed);
 
 // The files of a system's runs: the path itself, or what stands between its commas.

@@ -57,6 +57,32 @@ BOOST_AUTO_TEST_CASE(ids_stay_numbers_or_texts_as_the_file_has_them) {
         {"image": "99999999999999999999.jpg", "caption": ["x"]}])")) == "42 '99999999999999999999'");
 }
 
+BOOST_AUTO_TEST_CASE(ids_are_compared_by_what_they_mean) {
+    const std::pair<const char*, const char*> cases[] = {
+        {"42", "42"},       {"42.0", "42"},   {"42.000", "42"}, {"-5.0", "-5"},
+        {"042.0", "042.0"}, {"42.5", "42.5"}, {"42.", "42"},    {".0", ".0"},
+        {"1.0.0", "1.0.0"}, {"a.0", "a.0"},   {"", ""}};
+    for (const auto& [id, plain] : cases) BOOST_TEST(plain_id(id) == plain);
+}
+
+BOOST_AUTO_TEST_CASE(results_are_read_from_each_form_of_rows) {
+    const auto results = [](const std::string& text) {
+        std::string all;
+        for (const ImageResult& result : read_results(file_of(text)))
+            all += "[" + result.id + "|" + result.file + "|" + result.caption + "]";
+        return all;
+    };
+    BOOST_TEST(results(R"([{"image_id": 7, "caption": "x"}])") == "[7||x]");
+    BOOST_TEST(results(R"({"7": "x", "b": ["y"]})") == "[7||x][b||y]");
+    BOOST_TEST(
+        results("{\"id\": \"7\", \"caption\": \"x\", \"image\": \"7.jpg\"}\n\n{\"id\": 8, \"caption\": \"y\"}\n") ==
+        "[7|7.jpg|x][8||y]");
+    BOOST_TEST(
+        results("{\"file\": \"a.jpg\", \"error\": \"no\"}\n{\"file\": \"b.jpg\", \"caption\": \"y\", \"index\": 0}\n"
+                "{\"file\": \"b.jpg\", \"caption\": \"z\", \"index\": 1}\n") == "[|b.jpg|y]");
+    BOOST_TEST(results(R"({"id": 7, "caption": "x"})") == "[7||x]");
+}
+
 BOOST_AUTO_TEST_CASE(keys_that_read_like_numbers_are_numbers) {
     BOOST_TEST(
         ids(references(
