@@ -119,6 +119,22 @@ BOOST_AUTO_TEST_CASE(full_disk_is_reported, *boost::unit_test::precondition(has_
     BOOST_TEST(entries(folder.path()) == 0u);
 }
 
+BOOST_AUTO_TEST_CASE(a_look_at_the_first_bytes_loses_none_and_may_end_the_reading) {
+    const TempDir folder;
+    for (const std::size_t size : {0, 1, 4095, 4096, 4097, 8192, 100000}) {
+        std::string content(size, '\0');
+        for (std::size_t i = 0; i < size; ++i) content[i] = static_cast<char>(i * 7 + i / 256);
+        write_bytes(folder / "file", content);
+        std::string seen = "not called";
+        BOOST_TEST((read_file(folder / "file", [&](std::string_view start) { seen = start; }) == content));
+        BOOST_TEST((seen == content.substr(0, 4096)));
+    }
+    expect_error(ExitCode::bad_data, "seen enough", [&] {
+        read_file(folder / "file", [](std::string_view) { throw Error(ExitCode::bad_data, "seen enough"); });
+    });
+    expect_error(ExitCode::missing_input, "absent", [&] { read_file(folder / "absent", [](std::string_view) {}); });
+}
+
 BOOST_AUTO_TEST_CASE(free_space_of_a_folder_to_come) {
     const TempDir folder;
     BOOST_TEST(free_bytes(folder.path()) > 0u);
