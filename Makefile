@@ -11,6 +11,7 @@ CUDA_HOME ?= $(firstword $(patsubst %/bin/nvcc,%,$(shell command -v nvcc 2>/dev/
   $(wildcard /usr/local/cuda/bin/nvcc $(BLIP_DEPS)/nvcc-13.0.88/nvidia/cu13/bin/nvcc)))
 MPICXX    ?= mpicxx
 PREFIX    ?= /usr/local
+VERSION   ?= $(shell sed -n 's/.*program_version = "\(.*\)".*/\1/p' include/blip/base/version.h)
 # 1: ASan and UBSan; thread: TSan. A build folder of its own, without CUDA; tests/sanitize says what runs in it.
 SANITIZE  ?=
 SANITIZER := $(if $(SANITIZE),$(or $(patsubst 1,address$(,)undefined,$(filter 1 thread,$(SANITIZE))),$(error SANITIZE=$(SANITIZE) is neither 1 nor thread)))
@@ -40,10 +41,11 @@ say = $(if $(V),,@printf '%-5s %s\n' '$(1)' '$(2)')
 
 include $(addprefix env/make/,$(addsuffix .mk,layers found compile programs tests gpu_tests fuzz))
 
-.PHONY: help found build tests demo lint format tidy install bundle wheel gpu-first clean
+.PHONY: help found build tests demo lint format tidy install uninstall dist bundle wheel gpu-first clean
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(filter %Makefile %.mk,$(MAKEFILE_LIST)) | expand -t 24
 	@printf '%s\n' 'Paths: LIBTORCH= (a LibTorch, or the directory a torch wheel is in)  MPICXX=  CUDA_HOME=  BLIP_DEPS= (shared cache)' \
+	  'Install: PREFIX=  DESTDIR= (for packages)  COPY_LIBTORCH=1 (a copy of LibTorch under PREFIX)  VERSION= (of uninstall)' \
 	  'CUDA:  CUDA=0 without, CUDA=1 an error where it cannot be, CUDA_ARCHS="80 90 100"; make test-all REQUIRE_GPU=1 fails without a GPU' \
 	  'Tests: make test-all SANITIZE=1 under ASan and UBSan, SANITIZE=thread under TSan (a build of their own)' \
 	  'Also:  V=1 shows commands, ONLY=pattern picks tests, OPT="-O0 -g" for debugging, BUILD=dir for another build folder'
@@ -68,13 +70,12 @@ tidy: ## clang-tidy over the program's sources, if it is installed (minutes)
 	@printf '%s\n' $(or $(ONLY),$(filter-out %_cuda.cpp,$(wildcard src/*/*.cpp src/*/*/*.cpp data_prep/*/*.cpp data_prep/*/*/*.cpp))) | xargs -P $(shell nproc) -n 1 sh -c \
 	  '$(CLANG_TIDY) --quiet --config-file=env/clang-tidy "$$0" -- $(CPPFLAGS) -std=c++20 $(TORCH_FLAGS) $(MPI_FLAGS) $(IMAGE_FLAGS) 2>/dev/null'
 
-install: build ## programs, job files and vocabulary into PREFIX= (default /usr/local)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/blip_mpi/jobs
-	install $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 $(wildcard data_prep/*.txt) $(DESTDIR)$(PREFIX)/share/blip_mpi
-	install -m 644 $(wildcard jobs/*) $(DESTDIR)$(PREFIX)/share/blip_mpi/jobs
-	sed -i 's|$$BLIP_HOME/build/bin/|$(PREFIX)/bin/|' $(foreach e,sbatch flux pbs,$(DESTDIR)$(PREFIX)/share/blip_mpi/jobs/*.$(e))
-	chmod 755 $(DESTDIR)$(PREFIX)/share/blip_mpi/jobs/chain.sh
+install: build ## programs, job files, man pages and completions into PREFIX= (default /usr/local), for all users
+	@env/install.sh install '$(BUILD)' '$(PREFIX)' '$(DESTDIR)' '$(TORCH_ROOT)'
+uninstall: ## take that away again; VERSION= another one than this
+	@env/install.sh uninstall '$(VERSION)' '$(PREFIX)' '$(DESTDIR)'
+dist: ## an archive of the sources in build/dist, with its SHA-256
+	@env/release/dist.sh '$(BUILD)/dist'
 
 bundle: build ## a folder and archive in build/bundle that run on other x86-64 Linux machines with LibTorch 2.11
 	@env/bundle.sh $(BUILD) $(BUILD)/bundle

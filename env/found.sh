@@ -22,7 +22,7 @@ if [ -n "$facts" ]; then
     echo '#include "blip/base/version.h"'
     echo 'const char* const blip::build_facts ='
     # a folder above a source archive may be another project's clone
-    line commit "$([ ! -e .git ] || git describe --always --dirty 2>/dev/null)"
+    line commit "$(if [ -e .git ]; then git describe --always --dirty 2>/dev/null; else cat env/release/commit 2>/dev/null; fi)"
 fi
 line compiler "$($cxx --version 2>/dev/null | head -n 1)"
 mpi_path=$(command -v "$mpicxx" || true)

@@ -49,6 +49,17 @@ set_launch() {
             ;;
     esac
 }
+# Wrong settings are named here, not when the job's turn comes. Sets `launch`.
+check_settings() {
+    local name
+    for name in NODES RANKS_PER_NODE; do
+        [[ ${!name} =~ ^[1-9][0-9]*$ ]] || { echo "$name=${!name}: a whole number from 1 is needed" >&2; return 64; }
+    done
+    set_launch || return
+    command -v "${launch[0]}" >/dev/null && return
+    echo "${launch[0]}: no such program; LAUNCH= and MPIRUN= say what starts the ranks, MODULES= what brings it" >&2
+    return 66
+}
 load_modules() {
     local profile
     [ -n "${MODULES:-}" ] || return 0
@@ -223,7 +234,9 @@ run_job() {
         previous=$argument
     done
     if [ -n "$trial" ] && [ -z "$job" ]; then
-        # A login node: no GPUs, and no place for many ranks.
+        check_settings || return
+        # A login node: no GPUs, and no place for many ranks, but what each of them will do can be told.
+        [ "$verb" != train ] || set -- "$@" --ranks $((NODES * RANKS_PER_NODE))
         for argument in "$@"; do
             shift
             [ "$argument" != "${DEVICE:-cuda}" ] || argument=auto
@@ -232,7 +245,7 @@ run_job() {
         "$BLIP" "$verb" "$@"
         return
     fi
-    set_launch || return
+    check_settings || return
     # Wrong paths, shapes and numbers end the job here, in seconds.
     if [ -n "$trial" ]; then
         "${launch[@]}" "$BLIP" "$verb" "$@"

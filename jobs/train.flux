@@ -10,7 +10,8 @@
 
 # ---- the site and the run: edit, or set in the environment; see also the lines above ----
 : "${MODULES:=}"                                      # e.g. "gcc/12 openmpi/4.1 hdf5 cuda/13.0"
-: "${BLIP_HOME:=$PWD}"                                # the folder that holds jobs/ and build/
+# the folder that holds jobs/: this script's, or where it was submitted, as queues run a copy of it
+: "${BLIP_HOME:=$([ -e "$(dirname "$0")/run_job.sh" ] && cd "$(dirname "$0")/.." && pwd || echo "$PWD")}"
 : "${BLIP:=$BLIP_HOME/build/bin/blip_mpi}"
 : "${LAUNCH:=flux}"
 : "${FLUX_OPTIONS:=}"

@@ -22,6 +22,7 @@
 #include "blip/base/version.h"
 #include "blip/data/packed/format.h"
 #include "blip/data/packed/writer.h"
+#include "blip/options/describe.h"
 #include "blip/options/table.h"
 #include "blip/text/caption_text.h"
 #include "data_prep/coco_pack/images.h"
@@ -188,16 +189,20 @@ int run(const std::vector<std::string>& arguments) {
     PackOptions options;
     OptionTable table = declare_options(options);
     std::vector<std::string> loose;
+    const std::string intro = fmt::format(
+        "Packs pictures and captions into one HDF5 file for blip_mpi: COCO, Flickr, a CSV, a folder ... "
+        "(data_prep/README.md).\n"
+        "  {0} PATH --out my.h5\n"
+        "  {0} --coco DIR [--karpathy FILE|DIR] --out coco.h5\n"
+        "  {0} --info FILE | --check FILE\n"
+        "Exit codes: 0 done, 64 wrong options or --out exists, 65 bad data, 66 missing files, 74 I/O or no space, "
+        "130 and 143 stopped by SIGINT or SIGTERM (nothing is left behind).",
+        program_name());
+    if (arguments == std::vector<std::string>{describe_option}) {
+        write_standard_output(describe_program("coco_pack", intro, table), "the options");
+        return 0;
+    }
     if (!table.read_words(arguments, &loose)) {
-        const std::string intro = fmt::format(
-            "Packs pictures and captions into one HDF5 file for blip_mpi: COCO, Flickr, a CSV, a folder ... "
-            "(data_prep/README.md).\n"
-            "  {0} PATH --out my.h5\n"
-            "  {0} --coco DIR [--karpathy FILE|DIR] --out coco.h5\n"
-            "  {0} --info FILE | --check FILE\n"
-            "Exit codes: 0 done, 64 wrong options or --out exists, 65 bad data, 66 missing files, 74 I/O or no space, "
-            "130 and 143 stopped by SIGINT or SIGTERM (nothing is left behind).",
-            program_name());
         write_standard_output(table.help(intro), "help");
         return 0;
     }

@@ -16,12 +16,15 @@ NVCC_FLAGS := -std=c++20 -O3 -lineinfo -fmad=false -ccbin $(lastword $(CXX)) -Ii
 
 # A file that changes only when its text does: flags and file lists are prerequisites like any other.
 track = $(if $(BUILDING),$(if $(subst <$(strip $(file <$(1)))>,,<$(strip $(2))>),$(shell mkdir -p $(dir $(1)))$(file >$(1),$(strip $(2)))))
-BUILDING := $(filter-out help clean demo lint format,$(or $(MAKECMDGOALS),help))
+BUILDING := $(filter-out help clean demo lint format uninstall dist,$(or $(MAKECMDGOALS),help))
 $(call track,$(BUILD)/lists/flags,$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(TORCH_FLAGS) $(MPI_FLAGS))
 $(call track,$(BUILD)/lists/flags_image,$(IMAGE_FLAGS))
 $(call track,$(BUILD)/lists/flags_cuda,$(NVCC) $(NVCC_FLAGS) $(CUDA_FLAGS))
 $(call track,$(BUILD)/lists/link,$(LDFLAGS) $(TORCH_LIBS) $(MPI_LIBS) $(SYS_LIBS))
 $(call track,$(BUILD)/lists/link_cuda,$(TORCH_CUDA_LIBS))
+
+# By which programs find LibTorch (BESIDE).
+$(if $(and $(BUILDING),$(TORCH_ROOT)),$(shell [ $(BUILD)/torch -ef '$(TORCH_ROOT)' ] || { mkdir -p $(BUILD) && ln -sfn '$(abspath $(TORCH_ROOT))' $(BUILD)/torch; }))
 
 # Files named *.cu and *_cuda.cpp are in programs with CUDA only, *_nocuda.cpp in those without.
 obj      = $(sort $(foreach s,$(1),$(or $(OBJECT_OF_$(s)),$(patsubst %.cu,$(BUILD)/obj/%.cu.o,$(s:%.cpp=$(BUILD)/obj/%.o)))))

@@ -12,7 +12,10 @@ MPI_FLAGS   := -DOMPI_SKIP_MPICXX $(patsubst -I%,-isystem %,$(shell $(MPICXX) --
 MPI_LIBS    := $(filter-out -lmpi_cxx,$(shell $(MPICXX) --showme:link 2>/dev/null))
 # After the system: LibTorch brings its own nlohmann and fmt headers, of other versions.
 TORCH_FLAGS := -DAT_PER_OPERATOR_HEADERS -idirafter $(TORCH_ROOT)/include
-TORCH_LIBS  := -L$(TORCH_ROOT)/lib -Wl,-rpath,$(TORCH_ROOT)/lib -ltorch_cpu -lc10
+# Programs look for it by the link `torch` beside their folder, so that nothing in them names a place of this machine: the
+# build has such a link, and an installation its own (env/install.sh). $LIBTORCH comes first (src/app/libtorch.cpp).
+BESIDE      := $$$$ORIGIN/../torch
+TORCH_LIBS  := -L$(TORCH_ROOT)/lib -Wl,-rpath,'$(BESIDE)/lib' -ltorch_cpu -lc10
 
 # NCCL and the CUDA runtime are those that LibTorch itself loads: a second copy of either in one process breaks both.
 first_of    = $(firstword $(wildcard $(1)))
@@ -33,9 +36,9 @@ endif
 WITH_CUDA   := $(if $(SANITIZE)$(filter 0,$(CUDA)),,$(if $(CUDA_LACKS),,1))
 # NCCL's first: a CUDA folder may hold an nccl.h of another version.
 CUDA_FLAGS  := $(addprefix -isystem ,$(filter-out /usr/include,$(NCCL_INCLUDE) $(CUDA_HOME)/include $(wildcard $(SITE)/cu13/include)))
-# DT_RPATH: a CUDA module's LD_LIBRARY_PATH must not put its own NCCL or CUDA runtime beside LibTorch's.
-TORCH_CUDA_LIBS := -Wl,--disable-new-dtags -L$(TORCH_ROOT)/lib $(addprefix -Wl$(,)-rpath$(,),$(TORCH_ROOT)/lib \
-  $(sort $(patsubst %/,%,$(dir $(NCCL_LIB) $(CUDART_LIB))))) -Wl,--no-as-needed -ltorch_cpu -ltorch_cuda -ltorch -lc10_cuda \
+# A CUDA module's LD_LIBRARY_PATH must not put its own NCCL or CUDA runtime beside LibTorch's: DT_RPATH goes before it.
+TORCH_CUDA_LIBS := -Wl,--disable-new-dtags -L$(TORCH_ROOT)/lib $(patsubst %,-Wl$(,)-rpath$(,)'%',$(BESIDE)/lib \
+  $(patsubst $(SITE)/%,$(BESIDE)/../nvidia/%,$(sort $(patsubst %/,%,$(dir $(NCCL_LIB) $(CUDART_LIB)))))) -Wl,--no-as-needed -ltorch_cpu -ltorch_cuda -ltorch -lc10_cuda \
   -lc10 $(NCCL_LIB) $(CUDART_LIB) -Wl,--as-needed
 
 # For env/found.sh

@@ -12,8 +12,11 @@
 
 #include "blip/base/durable_file.h"
 #include "blip/base/gpu_presence.h"
+#include "blip/base/standard_output.h"
 #include "blip/base/version.h"
+#include "blip/options/describe.h"
 #include "src/app/error_text.h"
+#include "src/app/libtorch.h"
 #include "src/app/standalone.h"
 
 namespace blip {
@@ -39,6 +42,10 @@ ExitCode run(std::vector<std::string> words) {
     if (!words.empty() && words[0] == "pack") become(pack_program, {words.begin() + 1, words.end()});
     if (words.size() > 1 && words[0] == "help" && words[1] == "pack") become(pack_program, {"--help"});
     if (print_version("blip_mpi", words)) return ExitCode::ok;
+    if (words == std::vector<std::string>{describe_option}) {
+        write_standard_output(describe_verbs(), "the options");
+        return ExitCode::ok;
+    }
     // LibTorch ends the process in a way of its own where it is gone.
     if (std::error_code gone; fs::current_path(gone).empty() && gone == std::errc::no_such_file_or_directory)
         throw Error(ExitCode::missing_input, "the working directory is gone: cd to one that exists");
@@ -48,18 +55,25 @@ ExitCode run(std::vector<std::string> words) {
         command = parse_command_line(words);
     } catch (const Error&) {
         // The command lines of other ranks may be in order, and would wait: they are told by MPI.
-        if (launcher_size() > 1) become(cpu_program, words);
+        if (launcher_size() > 1) {
+            choose_libtorch(false);
+            become(cpu_program, words);
+        }
         throw;
     }
     if (answer(command)) return ExitCode::ok;
     const Verb verb = command.options.verb;
     if (verb == Verb::score) become(score_program, words);
     const RuntimeOptions& runtime = command.options.runtime;
-    const bool may_use_gpu = verb == Verb::train || verb == Verb::evaluate || verb == Verb::caption;
+    const bool may_use_gpu = verb == Verb::train || verb == Verb::evaluate || verb == Verb::caption || verb == Verb::check;
     if (may_use_gpu && runtime.device != "cpu" && find_gpus().reason.empty()) {
         if (runtime.deterministic) set_deterministic_environment();
-        if (::access(program_beside(cuda_program).c_str(), X_OK) == 0) become(cuda_program, words);
+        if (::access(program_beside(cuda_program).c_str(), X_OK) == 0) {
+            choose_libtorch(true);
+            become(cuda_program, words);
+        }
     }
+    choose_libtorch(false);
     become(cpu_program, words);    // which says so where it ought to be the other
 }
 

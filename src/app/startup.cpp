@@ -6,9 +6,13 @@
 #include <fmt/format.h>
 #include <malloc.h>
 #include <torch/headeronly/version.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <functional>
 #include <map>
@@ -34,11 +38,21 @@ namespace {
 
 volatile std::sig_atomic_t stop_flag = 0;
 
+// What a signal is answered with; empty until say_at_stop. Written before the handler may look, and never again.
+std::string stop_answer, terminate_answer;
+std::atomic<bool> answers_stop{false};
+
 void on_stop_signal(int signal) {
     // A second Ctrl-C means it.
     if (signal == SIGINT && stop_flag != 0) {
         std::signal(SIGINT, SIG_DFL);
         std::raise(SIGINT);
+    }
+    if (stop_flag == 0 && answers_stop.load()) {
+        const std::string& answer = signal == SIGTERM ? terminate_answer : stop_answer;
+        const int before = errno;
+        (void)!::write(STDERR_FILENO, answer.data(), answer.size());
+        errno = before;
     }
     stop_flag = 1;
 }
@@ -119,6 +133,19 @@ void install_stop_signals() {
     sigaddset(&held_back, SIGUSR1);
     sigprocmask(SIG_UNBLOCK, &held_back, nullptr);
     std::signal(SIGXFSZ, SIG_IGN);    // ulimit -f: the write fails, as on a full disk
+}
+
+void say_at_stop(const std::string& answer) {
+    const std::string before = ::isatty(STDERR_FILENO) != 0 ? "\n" : "";    // behind the progress line
+    stop_answer = before + "blip_mpi: stopping: " + answer + "\n";
+    // Open MPI's mpirun makes a TERM of Ctrl-C, and a second later KILL.
+    const bool by_mpirun = std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr && launcher_size() > 1;
+    terminate_answer = before + "blip_mpi: stopping: " + answer +
+                       (by_mpirun ? ", if mpirun lets it: after Ctrl-C it kills the ranks in a second; jobs/local.sh, or "
+                                    "kill -USR1 on mpirun, leaves them the time"
+                                  : "") +
+                       "\n";
+    answers_stop = true;
 }
 
 void abort_job(const MpiSession& session) {

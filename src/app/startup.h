@@ -32,6 +32,9 @@ void set_loader_threads(Options& options, int own_cores, bool decodes);
 // USR1, TERM and INT ask for a checkpoint and an orderly end; a second INT ends the process at once.
 void install_stop_signals();
 bool stop_requested();
+// What this process prints as soon as the first of them arrives, so that nobody thinks it was lost. Once, before what
+// takes long.
+void say_at_stop(const std::string& answer);
 
 // Inside a catch block: tells of the exception as this rank's and ends all ranks.
 [[noreturn]] void abort_job(const MpiSession& session);

@@ -156,6 +156,9 @@ Found check_training(const Options& options, const std::set<std::string>& flags,
                              {"patience", "no-evaluate"}};
     if (options.measure && !options.dry_run)
         return Inconsistency{"--measure goes with --dry-run: a run measures itself", {"measure", "dry-run"}};
+    if (options.ranks > 0 && !options.dry_run)
+        return Inconsistency{"--ranks goes with --dry-run: a run has the ranks that mpirun -np gives it",
+                             {"ranks", "dry-run"}};
     if (const Found found = check_objective(options, flags)) return found;
     const char* each = options.is_self_critical() ? "samples-per-picture" : "captions-per-picture";
     if (const Found found = check_captions_per_picture(each, options.captions_per_unit(), options.train)) return found;

@@ -21,11 +21,12 @@ enum Verbs : unsigned {
     for_verify = 32,
     for_report = 64,
     for_status = 128,
+    for_check = 256,
     for_data = for_train | for_evaluate,
     for_generating = for_evaluate | for_caption,
     for_computing = for_train | for_evaluate | for_caption,
     for_model = for_computing | for_export,
-    for_all = for_model | for_score | for_verify | for_report | for_status
+    for_all = for_model | for_score | for_verify | for_report | for_status | for_check
 };
 inline unsigned verb_bit(Verb verb) { return 1U << static_cast<unsigned>(verb); }
 

@@ -148,6 +148,8 @@ void check_required(const Options& options) {
         case Verb::report:
             require(!options.show.runs.empty(), "the folder of a run", "report out");
             break;
+        case Verb::check:
+            break;
         case Verb::status:
             require(!options.show.runs.empty(), "the folder of a run", "status out");
             break;

@@ -239,7 +239,7 @@ struct ShowOptions {
     bool operator==(const ShowOptions&) const = default;
 };
 
-enum class Verb { train, evaluate, caption, export_weights, score, verify, report, status };
+enum class Verb { train, evaluate, caption, export_weights, score, verify, report, status, check };
 
 // One run of the program.
 struct Options {
@@ -268,6 +268,7 @@ struct Options {
     bool json = false;                            // caption: one JSON object a line; score, verify: one in all
     bool dry_run = false;                         // check everything, train nothing
     bool measure = false;                         // with dry_run: time and memory of the longest micro-batch
+    int ranks = 0;                                // with dry_run: plan for so many; 0 = those that there are
     bool print_config = false;                    // print what the run would use, and end
     // names of model options the user set, "model" among them (the others come from the preset or from the weights
     // read); a checkpoint's shape must agree with these: model_conflicts in options/parse.h tells

@@ -16,6 +16,7 @@
 #include "blip/tasks/caption/evaluator.h"
 #include "blip/train/run_identity.h"
 #include "src/app/compute.h"
+#include "src/app/output_folder.h"
 #include "src/app/startup.h"
 #include "src/app/verbs/verbs.h"
 
@@ -105,7 +106,11 @@ ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_pt
         *communicator);
     load_model(options.init, *arena, communicator.get());
     run_together(*communicator, [&] {
-        if (communicator->rank() == 0 && !options.dry_run) make_folders(options.checkpoint.output / "result");
+        if (communicator->rank() != 0) return;
+        if (options.dry_run)
+            try_output(options.checkpoint.output / "result");
+        else
+            make_folders(options.checkpoint.output / "result");
     });
     print_run(options, changed, describe_device(placement), *dataset, *communicator);
     if (of_nocaps)

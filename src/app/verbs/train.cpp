@@ -29,6 +29,7 @@
 #include "blip/train/run_identity.h"
 #include "blip/train/trainer.h"
 #include "src/app/compute.h"
+#include "src/app/output_folder.h"
 #include "src/app/run_follower.h"
 #include "src/app/startup.h"
 #include "src/app/verbs/verbs.h"
@@ -44,7 +45,10 @@ void prepare_output(const Options& options) {
         !std::filesystem::is_empty(output, problem))
         throw Error(ExitCode::usage, "--fresh: {} is not empty; give another --output, or remove it yourself",
                     output.string());
-    if (options.dry_run) return;
+    if (options.dry_run) {
+        try_output(output);
+        return;
+    }
     try {
         make_folders(output);
     } catch (const Error& failure) {
@@ -61,6 +65,25 @@ void end_at_once(const std::string& reason) {
 // Throws usage if the batches do not fit the data.
 ShardSampler sampler_of(const TrainOptions& train, const TrainingUnits& units, int ranks) {
     return {units.count(), train.global_batch, train.micro_batch, train.seed, 0, ranks, units.captions_per_unit()};
+}
+
+// Those that a dry run plans for, else those that there are.
+int ranks_of(const Options& options, const HostMessages& communicator) {
+    return options.ranks > 0 ? options.ranks : communicator.size();
+}
+
+void warn_of_idle_ranks(const ShardSampler& sampler, int ranks) {
+    const int count = sampler.micro_batches_per_step(), idle = (ranks - count % ranks) % ranks;
+    if (count < ranks)
+        log_warning(
+            "{} of {} ranks have nothing to do: a step has {} micro-batches. Give a smaller --micro-batch or fewer "
+            "ranks",
+            ranks - count, ranks, count);
+    else if (idle > 0)
+        log_warning(
+            "{} of {} ranks wait in every step while the others compute one micro-batch more: {} are dealt to them. "
+            "Give a number of ranks that divides {}, or a smaller --micro-batch",
+            idle, ranks, count, count);
 }
 
 void print_plan(const Options& options, const TrainingUnits& units, int ranks) {
@@ -82,6 +105,7 @@ void print_plan(const Options& options, const TrainingUnits& units, int ranks) {
         sampler.steps_per_epoch(), options.train.epochs, sampler.micro_batches_per_step(), options.train.micro_batch,
         sampler.micro_batches_per_step() / ranks, (sampler.micro_batches_per_step() + ranks - 1) / ranks,
         sampler.efficiency() * 100);
+    warn_of_idle_ranks(sampler, ranks);
     // small rates and few steps are what captions that learn from their score need
     if (options.is_self_critical()) return;
     const std::string too_few = too_few_steps(options.train, options.optim, units.count() * places);
@@ -105,7 +129,8 @@ void print_memory(const Options& options, const Layout& layout, ArenaPlacement p
     const std::int64_t parameters = layout.element_count(), frozen = layout.frozen_element_count();
     double computing = 0, host = 0;
     std::string parts;
-    for (const MemoryPart& part : state_memory(parameters, frozen, placement, communicator.size())) {
+    const int ranks = ranks_of(options, communicator);
+    for (const MemoryPart& part : state_memory(parameters, frozen, placement, ranks)) {
         (part.on_host || placement.device.is_cpu() ? host : computing) += part.bytes;
         parts += fmt::format("\n  {:>10}  {}", format_bytes(part.bytes), part.what);
     }
@@ -115,7 +140,8 @@ void print_memory(const Options& options, const Layout& layout, ArenaPlacement p
              preset_of(options.model).value_or("of its own shape"), static_cast<double>(parameters) / 1e6,
              frozen > 0 ? untrained : "", on_gpu ? format_bytes(computing) + " of its GPU and " : "",
              format_bytes(host) + (on_gpu ? " of the host" : ""));
-    if (options.dry_run) log_info_text("memory of a rank:" + parts);
+    if (options.dry_run) log_info("memory of a rank{}:{}", ranks > 1 ? fmt::format(" of {}", ranks) : "", parts);
+    if (options.ranks > 0) return;    // what this machine has may be another's matter
     const double more = communicator.node_size() * host;
     const auto available = static_cast<double>(available_host_bytes());
     if (communicator.node_rank() == 0 && available > 0 && more > available)
@@ -170,7 +196,7 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
     run_together(*communicator, [&] {
         sampler_of(options.train,
                    TrainingUnits(dataset->split("train"), options.captions_per_unit(), 0, options.is_self_critical()),
-                   communicator->size());
+                   ranks_of(options, *communicator));
         require_references(options, *dataset);
         if (communicator->rank() == 0 && !options.evaluate.meteor_data.empty())
             require_meteor_tables(options.evaluate.meteor_data);
@@ -194,7 +220,7 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
         log_warning(
             "--objective self-critical without --init: captions that random weights draw earn nothing, so that "
             "there is nothing to learn from; start from weights that were trained with cross-entropy");
-    print_plan(options, captioning.task().objective.units(), communicator->size());
+    print_plan(options, captioning.task().objective.units(), ranks_of(options, *communicator));
     print_memory(options, captioning.task().layout, placement, *communicator);
     if (options.dry_run) {
         if (options.measure) measure_run(options, *dataset, captioning.task(), placement, *communicator, collectives);
@@ -209,6 +235,7 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
         note_build(options.checkpoint.output, build);
         follower.emplace(options, *dataset);
     });
+    if (communicator->rank() == 0) say_at_stop("this step is finished, a checkpoint written, and the end is 85");
     Trainer trainer(options, config, *dataset, captioning.task(), placement, *communicator, collectives, stop_requested,
                     [&] {
                         if (lock) lock->check();

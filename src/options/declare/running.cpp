@@ -20,8 +20,10 @@ void declare_files(OptionTable& table, Options& options) {
               "the reference, a .safetensors file or its index, a Hugging Face folder",
               options.init, same_run | often)
         .only_for(for_computing);
-    table.path("output", "DIR", "where checkpoints, best weights, logs and results go", options.checkpoint.output,
-               same_run | often);
+    table
+        .path("output", "DIR", "where checkpoints, best weights, logs and results go; check: what it tries, and removes",
+              options.checkpoint.output, same_run | often)
+        .only_for(for_data | for_check);
     table
         .number("loader-threads", "N",
                 "threads per rank that read and transform pictures; 0 = half of the rank's cores, or all of them "
@@ -68,6 +70,10 @@ void declare_running(OptionTable& table, ParsedCommandLine& run) {
               "long the run will take",
               options.measure, same_run | command_line_only)
         .only_for(for_train);
+    table
+        .number("ranks", "N", "with dry-run: plan for so many ranks; 0 = those that are there", between(0, 1 << 20),
+                options.ranks, same_run | command_line_only)
+        .only_for(for_train);
     table.flag("print-config", "print the options a run would use as a config file, then end", options.print_config,
                same_run | command_line_only);
     table.flag("help", "usage, examples and the options that people set most", run.help, same_run | command_line_only)
@@ -87,15 +93,17 @@ void declare_machine(OptionTable& table, Options& options) {
     table
         .number("threads", "N", "compute threads per rank; 0 = cores / ranks on this host", between(0, 4096),
                 runtime.threads, same_run | own_of_rank)
-        .only_for(for_model | for_score)
-        .often_for(for_caption);
+        .only_for(for_model | for_score | for_check)
+        .often_for(for_caption | for_check);
     table.choice("device", {"auto", "cpu", "cuda"},
                  "what computes: cuda = one GPU per rank; auto = cuda where the driver shows a GPU, else cpu",
-                 runtime.device, other_bits | often);
+                 runtime.device, other_bits | often)
+        .only_for(for_computing | for_check);
     table.choice("precision", {"auto", "fp32", "bf16"},
                  "of weights and activations; gradients, moments and the masters that are updated are fp32 in any "
                  "case; auto = bf16 on cuda, fp32 on cpu",
-                 runtime.precision, another_run | often);
+                 runtime.precision, another_run | often)
+        .only_for(for_computing | for_check);
     table.flag("allow-tf32", "cuda: fp32 matrix products may round their factors to 10 bits (TF32)", runtime.allow_tf32,
                other_bits);
     table.flag("deterministic", "cuda: only algorithms that repeat bit for bit (slower); the CPU's always do",
@@ -111,7 +119,7 @@ void declare_machine(OptionTable& table, Options& options) {
     table
         .number("comm-timeout", "SECONDS", "a collective in which nothing arrives for so long ends the job", above(0),
                 options.comm.timeout_s, same_run)
-        .only_for(for_data);
+        .only_for(for_data | for_check);
     // pieces of another size are summed over the ranks in another order
     table
         .number("bucket-mb", "MiB", "gradients are reduced in pieces of about this size; 0 = 32, for GPUs 128",
