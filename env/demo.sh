@@ -28,7 +28,7 @@ fi
 
 step "train on $ranks ranks"
 rm -rf "$demo/out" "$demo/evaluation"
-mpirun -np "$ranks" "$build/bin/blip_mpi" train --config jobs/demo.cfg --data "$demo/sample.h5" --output "$demo/out" --fresh
+BLIP=$build/bin/blip_mpi jobs/local.sh "$ranks" train --config jobs/demo.cfg --data "$demo/sample.h5" --output "$demo/out" --fresh
 
 step "caption and score the test split"
 mpirun -np "$ranks" "$build/bin/blip_mpi" evaluate --config jobs/demo.cfg --data "$demo/sample.h5" --init "$demo/out/best" \

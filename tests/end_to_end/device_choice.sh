@@ -12,6 +12,7 @@ int cuInit(unsigned flags) { const char* error = getenv("FAKE_CUDA_ERROR"); retu
 int cuDeviceGetCount(int* count) { const char* gpus = getenv("FAKE_GPUS"); *count = gpus ? atoi(gpus) : 0; return 0; }
 int cuGetErrorString(int error, const char** text) { *text = "the fake driver's words"; return error == 0; }
 SOURCE
+ln -s "$(realpath "$build/torch")" "$scratch/torch" # as it lies beside the folder of programs
 ${CC:-gcc} -shared -fPIC -o "$driver/libcuda.so.1" "$scratch/driver.c" || exit 70
 cp "$blip" "$bin/blip_mpi_cpu" "$lonely"
 cp "$blip" "$bin/blip_mpi_cpu" "$pair"

@@ -118,6 +118,36 @@ submit single_node MPIRUN=echo MODULES="gcc/12 openmpi"
 exits 0; says "module load gcc/12 openmpi"
 unset -f module
 
+# before_queueing SCRIPT NAME=VALUE...: the trial outside of a job
+before_queueing() { run env -u SLURM_JOB_ID -C "$scratch" INIT="$weights" OUTPUT=never OPTIONS="$tiny --micro-batch 2" "${@:2}" bash "$root/jobs/$1" --dry-run; }
+new_case "the trial before queueing names settings that would fail when the job's turn comes"
+before_queueing single_node.sbatch LAUNCH=foo
+exits 64; says "LAUNCH=foo: one of mpirun, srun, flux"
+before_queueing single_node.sbatch MPIRUN=/nope/mpirun
+exits 66; says "/nope/mpirun: no such program"
+before_queueing train.pbs MPIRUN=/nope/mpirun
+exits 66; says "/nope/mpirun: no such program"
+before_queueing evaluate.sbatch RANKS_PER_NODE=banana
+exits 64; says "RANKS_PER_NODE=banana: a whole number from 1 is needed"
+before_queueing single_node.sbatch NODES=0
+exits 64; says "NODES=0: a whole number from 1 is needed"
+echo file >"$scratch/plain"
+for place in plain plain/below /proc/x; do
+    before_queueing single_node.sbatch OUTPUT=$place
+    exits 74; says "--output $place: cannot create the folder"
+done
+before_queueing evaluate.sbatch OUTPUT=plain OPTIONS="${shape[*]} --threads 1"
+exits 74; says "--output plain"
+new_case "it tells the memory of the ranks that will run, warns of idle ones, and leaves nothing"
+before_queueing single_node.sbatch RANKS_PER_NODE=3 OUTPUT=never/to/be
+exits 0; says "memory of a rank of 3:"; says "gradients received from other ranks"; says_not warning
+before_queueing single_node.sbatch RANKS_PER_NODE=4
+exits 0; says "warning: 2 of 4 ranks wait in every step while the others compute one micro-batch more: 6 are dealt to them"
+before_queueing single_node.sbatch RANKS_PER_NODE=7
+exits 0; says "warning: 1 of 7 ranks have nothing to do: a step has 6 micro-batches"
+leaves_nothing_like "$scratch/never*"
+[ "$(cat "$scratch/plain")" = file ] || fail "the file is another"
+
 for script in single_node multi_node; do
     options=$tiny
     [ $script = multi_node ] || options+=" --micro-batch 2"
