@@ -33,10 +33,15 @@ bundle=$(mktemp -d "$output/.bundle-XXXXXX")
 trap 'rm -rf "$bundle"' EXIT
 mkdir -p "$bundle"/{bin,libexec,libexec_torch,lib/gcc,lib/openmpi,lib/pmix,lib/none,share/blip_mpi,jobs,licences}
 
-sources=$bundle/.origins # where each bundled file that is not blip_mpi's own came from
+sources=$bundle/.origins # each bundled file that is not blip_mpi's own, and where it came from
 take() { # FILE... DIRECTORY-OR-NAME: copies, following links
+    local file to=${!#}
     cp -L "$@"
-    printf '%s\n' "${@:1:$#-1}" >>"$sources"
+    for file in "${@:1:$#-1}"; do
+        [ ! -d "$to" ] || file=$file$'\t'$to/${file##*/}
+        [[ $file = *$'\t'* ]] || file=$file$'\t'$to
+        printf '%s\t%s\n' "${file#*$'\t'}" "${file%$'\t'*}"
+    done | sed "s|^$bundle/||" >>"$sources"
 }
 
 # ---- programs and Open MPI -------------------------------------------------------------------------------------------
@@ -56,7 +61,7 @@ plugins=$(path_of pkglibdir)
 take "$(command -v orterun)" "$bundle/libexec/mpirun"
 take "$(command -v orted)" "$bundle/libexec/orted"
 cp -r "$(path_of pkgdatadir)" "$bundle/share/openmpi"
-find "$bundle/share/openmpi" -type f ! -name 'help-*' -delete
+find "$bundle/share/openmpi" ! -type d ! -name 'help-*' -delete
 mkdir -p "$bundle/etc"
 : >"$bundle/etc/openmpi-mca-params.conf" # this machine's settings stay here
 unwanted='^mca_((atomic|memheap|scoll|spml|sshmem|io|fbtl|fcoll|fs|sharedfp|vprotocol)_|mtl_(ofi|psm)|btl_(ofi|openib)|.*_(ucx|monitoring)[.])'
@@ -102,7 +107,7 @@ while read -r library path; do
     elif [[ $library =~ $of_gcc ]]; then
         take "$path" "$bundle/lib/gcc/$library"
     elif [[ $library = libicudata.so.* ]] && empty_icu_data "$library" "$bundle/lib/$library"; then
-        :
+        printf '%s\t%s\n' "lib/$library" "$path" >>"$sources"
     else
         take "$path" "$bundle/lib/$library"
     fi
@@ -125,8 +130,7 @@ done
 # ---- the rest --------------------------------------------------------------------------------------------------------
 cp data_prep/*vocab* "$bundle/share/blip_mpi"
 cp jobs/* "$bundle/jobs"
-sed -i -e 's|\$BLIP_HOME/build/bin/blip_mpi|$BLIP_HOME/bin/blip_mpi|' -e 's|MPIRUN:=mpirun}|MPIRUN:=$BLIP_HOME/bin/mpirun}|' \
-    -e 's|holds jobs/ and build/|holds jobs/ and bin/|' "$bundle"/jobs/*.{sbatch,flux,pbs}
+sed -i -e 's|\$BLIP_HOME/build/bin/blip_mpi|$BLIP_HOME/bin/blip_mpi|' -e 's|MPIRUN:=mpirun}|MPIRUN:=$BLIP_HOME/bin/mpirun}|' "$bundle"/jobs/*.{sbatch,flux,pbs}
 cp LICENSE "$bundle"
 install -m 755 env/bundle_launch.sh "$bundle/libexec/launch"
 for program in "${torchy[@]}"; do ln -s launch "$bundle/libexec/${program##*/}"; done
@@ -154,14 +158,17 @@ mapfile -t elf_files < <(printf '%s\n' "${elf_files[@]}" | grep -v /lib/gcc/)
 # Debian keeps a package's licence in /usr/share/doc; elsewhere the list of libraries has to do.
 find "$bundle" -regex '.*[.]so\([.][0-9.]*\)?' -printf '%f\n' | sort >"$bundle/licences/libraries.txt"
 if command -v dpkg-query >/dev/null; then
-    mapfile -t packages < <(xargs -d '\n' realpath <"$sources" | sed 'p; s|^/usr||' | xargs -d '\n' dpkg-query -S 2>/dev/null | sed 's/:.*//' | sort -u)
+    mapfile -t packages < <(cut -f2 "$sources" | xargs -d '\n' realpath | sed 'p; s|^/usr||' | xargs -d '\n' dpkg-query -S 2>/dev/null | sed 's/:.*//' | sort -u)
     for package in "${packages[@]}"; do
         cp -L "/usr/share/doc/$package/copyright" "$bundle/licences/$package.txt" || fail 66 "no licence of $package"
     done
 fi
+# all times are that of the commit, so that the same build gives the same bytes
+epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
+python3 env/release/spdx.py "$version" "$(date -u -d "@$epoch" +%Y-%m-%dT%H:%M:%SZ)" <"$sources" >"$bundle/licences/blip_mpi.spdx" || exit 66
 rm "$sources"
 # Packages of one source have one text, at times of megabytes: kept once, and packed.
-find "$bundle/licences" -type f -size +100k -exec gzip -9n {} +
+find "$bundle/licences" -type f -name '*.txt' -size +100k -exec gzip -9n {} +
 declare -A kept=()
 for file in "$bundle"/licences/*; do
     digest=$(sha256sum <"$file")
@@ -180,8 +187,8 @@ a torch 2.11 wheel (the CUDA 13.0 one to use GPUs) or an unpacked libtorch zip.
   bin/coco_pack --coco DIR --out coco.h5
   bin/mpirun -np 8 bin/blip_mpi train --config jobs/caption_coco.cfg --data coco.h5 --init model_base_capfilt_large.pth --output out
 
-The folder may be moved. Over several hosts it must have the same path on each. licences/ holds those of the libraries in lib/,
-unchanged but for their search paths; their sources are those of the distribution that they come from: $(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release).
+The folder may be moved. Over several hosts it must have the same path on each. licences/ holds those of the libraries in lib/
+(blip_mpi.spdx lists them), unchanged but for their search paths; their sources are those of the distribution that they come from: $(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release).
 README
 (cd "$bundle" && find . -type f ! -name SHA256SUMS -print0 | sort -z | xargs -0 sha256sum >SHA256SUMS)
 chmod -R go=u-w "$bundle"
@@ -189,7 +196,7 @@ bytes=$(du -sb "$bundle" | cut -f1)
 rm -rf "${output:?}/$name" "$output/$name.tar.gz"
 mv "$bundle" "$output/$name"
 trap - EXIT
-tar -C "$output" -czf "$output/.$name.tar.gz" --owner=0 --group=0 "$name"
+tar -C "$output" --sort=name --mtime="@$epoch" --owner=0 --group=0 --numeric-owner --format=gnu -cf - "$name" | gzip -n >"$output/.$name.tar.gz"
 mv "$output/.$name.tar.gz" "$output/$name.tar.gz"
 packed=$(stat -c %s "$output/$name.tar.gz")
 [ -z "$with_gpu_tests" ] || [ "$packed" -lt $((64 << 20)) ] || fail 70 "the archive has $((packed >> 20)) MiB, 64 at most: a shorter CUDA_ARCHS= makes it smaller"

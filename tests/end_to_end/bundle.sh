@@ -23,9 +23,34 @@ exits 0
 archive=$(compgen -G "$scratch/made/blip_mpi-*-x86_64.tar.gz") || fail "no archive"
 mkdir "$scratch/elsewhere"
 tar -C "$scratch/elsewhere" -xzf "$archive"
+digest=$(sha256sum <"$archive")
 rm -rf "$scratch/made"
 bundle=$(echo "$scratch"/elsewhere/*)
 for name in "${programs[@]}"; do [ -x "$bundle/bin/$name" ] || fail "no bin/$name"; done
+is "$(find "$bundle" -xtype l)" "" "links that lead nowhere"
+new_case "made again it has the same bytes"
+run env/bundle.sh "$build" "$scratch/made" $kind
+exits 0
+is "$(sha256sum <"$scratch"/made/*.tar.gz)" "$digest" "sha256 of the archive"
+rm -rf "$scratch/made"
+new_case "the licence of every library is listed, and its text is there"
+find "$bundle/lib" -type f -printf 'lib/%P\n' | sort >"$scratch/carried"
+python3 - "$bundle/licences" "$scratch/carried" >"$output" 2>&1 <<'PYTHON' || fail "see below"
+import pathlib, re, shutil, sys
+licences, carried = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]).read_text().split()
+listed = {}
+for block in (licences / 'blip_mpi.spdx').read_text().split('\n\n')[1:]:
+    fields = dict(line.split(': ', 1) for line in block.splitlines())
+    for file in fields.get('PackageComment', '').split():
+        listed[file] = (fields['PackageName'], fields['PackageLicenseDeclared'])
+assert len(carried) > 50, carried
+for file in carried:
+    package, licence = listed[file]
+    if shutil.which('dpkg-query'):
+        assert re.fullmatch(r"[A-Za-z0-9.+-]+( (AND|OR|WITH) [A-Za-z0-9.+-]+)*", licence) and licence != 'NOASSERTION', (file, licence)
+        text = [licences / f'{package}.txt', licences / f'{package}.txt.gz']
+        assert any(one.is_file() and one.stat().st_size > 100 for one in text), (file, package)
+PYTHON
 [ ! -x "$build/bin/blip_mpi_cuda" ] || [ -x "$bundle/libexec_torch/blip_mpi_cuda" ] || fail "no blip_mpi_cuda"
 (cd "$bundle" && sha256sum --quiet -c SHA256SUMS) >"$scratch/.sums" 2>&1 || fail "$(head -n 3 "$scratch/.sums")"
 for word in openmpi hdf5 icu curl; do
@@ -194,9 +219,9 @@ run env -i PATH="$scratch/tools:/usr/bin:/bin" LIBTORCH="$torch" "$bundle/bin/bl
 exits 66; says "this machine has glibc 2.17, the bundle needs 2."
 
 new_case "its jobs start its programs"
-run env MPIRUN_OPTIONS="--version" BLIP_HOME="$bundle" bash "$bundle/jobs/single_node.sbatch"
+run env -C "$scratch" MPIRUN_OPTIONS="--version" bash "$bundle/jobs/single_node.sbatch"
 says "mpirun (Open MPI)"
-run env MPIRUN=echo BLIP_HOME="$bundle" bash "$bundle/jobs/evaluate.sbatch"
+run env -C "$scratch" MPIRUN=echo bash "$bundle/jobs/evaluate.sbatch"
 exits 0; says "$bundle/bin/blip_mpi evaluate --config $bundle/jobs/caption_coco.cfg"
 
 if [ -n "$kind" ]; then
