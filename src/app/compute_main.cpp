@@ -37,6 +37,8 @@ void tell(const std::vector<std::string>& notes) {
 int run_with_mpi(const ParsedCommandLine& command, const DeviceChoice& choice, int argc, char** argv,
                  const std::optional<Error>& problem = {}) {
     const Options& options = command.options;
+    std::optional<TrialFolder> trial;
+    const CheckData data = options.verb == Verb::check && !problem ? prepare_check(options, trial) : CheckData();
     const Watchdog watchdog(options.comm.timeout_s);
     // Outside the try block: a rank that unwinds into MPI_Finalize would hang with the others.
     MpiSession session(&argc, &argv);
@@ -49,6 +51,8 @@ int run_with_mpi(const ParsedCommandLine& command, const DeviceChoice& choice, i
         });
         agree_on_device(options, choice, *communicator);
         if (options.verb == Verb::caption) return static_cast<int>(run_caption(options, &session, communicator.get()));
+        if (options.verb == Verb::check)
+            return static_cast<int>(run_check(options, session, std::move(communicator), data));
         const ExitCode code = options.verb == Verb::train
                                   ? run_train(options, session, std::move(communicator), build_facts)
                                   : run_evaluate(options, session, std::move(communicator));

@@ -1,6 +1,9 @@
 // See output_folder.h.
 #include "src/app/output_folder.h"
 
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <system_error>
 
 #include "blip/base/durable_file.h"
@@ -10,28 +13,38 @@ namespace blip {
 
 namespace fs = std::filesystem;
 
-void try_output(const fs::path& output) {
+TrialFolder::TrialFolder(const fs::path& output)
+    : path_(fs::absolute(output).lexically_normal() / fmt::format(".blip_mpi_trial.{}", ::getpid())) {
     std::error_code ignored;
-    // the topmost of the folders that are not there yet
-    fs::path first_made;
-    for (fs::path one = fs::absolute(output).lexically_normal(); !fs::exists(one, ignored); one = one.parent_path()) {
-        if (!one.has_filename()) continue;    // "a/b/": the folder is b
-        first_made = one;
-    }
-    const auto remove_made = [&] {
-        for (fs::path one = fs::absolute(output).lexically_normal(); !first_made.empty(); one = one.parent_path()) {
-            if (fs::is_directory(one, ignored)) fs::remove(one, ignored);
-            if (one == first_made) break;
-        }
-    };
+    for (fs::path one = path_; !fs::exists(one, ignored); one = one.parent_path())
+        if (one.has_filename()) first_made_ = one;    // "a/b/" has the folder b, too
     try {
-        make_folders(output);
-        DurableFile(output / ".try").write("x");
+        make_folders(path_);
     } catch (const Error& failure) {
-        remove_made();
+        remove();
         throw Error(failure.code(), "--output {}: {}", output.string(), failure.what());
     }
-    remove_made();
+}
+
+TrialFolder::~TrialFolder() { remove(); }
+
+void TrialFolder::remove() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+    // those above it, unless another has put something there
+    for (fs::path one = path_; !first_made_.empty() && one != first_made_;) {
+        one = one.parent_path();
+        if (one.has_filename() && fs::exists(one, ignored) && !fs::remove(one, ignored)) return;
+    }
+}
+
+void try_output(const fs::path& output) {
+    const TrialFolder folder(output);
+    try {
+        write_file_durably(folder.path() / "file", "x");
+    } catch (const Error& failure) {
+        throw Error(failure.code(), "--output {}: {}", output.string(), failure.what());
+    }
 }
 
 }    // namespace blip

@@ -13,6 +13,7 @@
 
 #include "blip/base/error.h"
 #include "blip/base/printable.h"
+#include "blip/base/quiet_log.h"
 
 namespace blip {
 namespace {
@@ -96,6 +97,18 @@ void log_info_text(const std::string& text) { write_line(spdlog::level::info, te
 void log_warning_text(const std::string& text) { write_line(spdlog::level::warn, text); }
 void log_error_text(const std::string& text) { write_line(spdlog::level::err, text); }
 void log_notice_text(const std::string& text) { write_line(spdlog::level::critical, text); }
+
+QuietLog::QuietLog() {
+    LogState& log = state();
+    const std::lock_guard lock(log.mutex);
+    log.logger->set_level(spdlog::level::warn);
+}
+
+QuietLog::~QuietLog() {
+    LogState& log = state();
+    const std::lock_guard lock(log.mutex);
+    if (log.rank == 0) log.logger->set_level(spdlog::level::info);
+}
 
 void set_before_log_line(void (*hook)()) { before_line = hook; }
 

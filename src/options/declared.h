@@ -38,7 +38,7 @@ struct VerbText {
     const char* usage;       // a command a line
     const char* examples;    // likewise
 };
-extern const VerbText verb_texts[8];
+extern const VerbText verb_texts[9];
 const VerbText& text_of(Verb verb);
 // "train", "train and evaluate", ...
 std::string verb_names(unsigned verbs);

@@ -8,7 +8,7 @@
 
 namespace blip {
 
-const VerbText verb_texts[8] = {
+const VerbText verb_texts[9] = {
     {Verb::train, "train", "train a captioner on a packed data set",
      "Trains a captioner on a packed data set, one MPI rank per processor or device. Run again, the same command goes "
      "on from the newest checkpoint in --output.",
@@ -72,6 +72,14 @@ const VerbText verb_texts[8] = {
      "blip_mpi status RUN [--watch]",
      "blip_mpi status out\n"
      "blip_mpi status out --watch"},
+    {Verb::check, "check", "try out an installation, in a minute",
+     "Tries out an installation with the ranks that it is started with, a line for each part: that ranks reach each "
+     "other and add up correctly, that their clocks agree, products of matrices with known results on each device, the "
+     "memory of GPUs, how fast --output takes what is written, pictures and packed files, and 20 steps of training "
+     "with the losses that they must have. Exit codes: 0 all good, 70 or another when a part fails.",
+     "[mpirun -np N] blip_mpi check [--output DIR] [options]",
+     "blip_mpi check\n"
+     "mpirun -np 8 blip_mpi check --output /scratch/me"},
 };
 
 const VerbText& text_of(Verb verb) { return verb_texts[static_cast<std::size_t>(verb)]; }

@@ -2,11 +2,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "blip/base/error.h"
 #include "blip/comm/communicator.h"
 #include "blip/comm/mpi/session.h"
 #include "blip/options/options.h"
+#include "src/app/output_folder.h"
 #include "src/app/score/packed_references.h"
 
 namespace blip {
@@ -16,6 +19,15 @@ namespace blip {
 ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<Communicator> communicator,
                    const char* build);
 ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_ptr<Communicator> communicator);
+// What rank 0 prepared before MPI began.
+struct CheckData {
+    std::string folder;     // below --output; empty where none could be made
+    std::string problem;    // why there is no data set in it, or nothing
+    int code = 0;           // the exit code that goes with it
+};
+CheckData prepare_check(const Options& options, std::optional<TrialFolder>& folder);
+ExitCode run_check(Options options, const MpiSession& session, std::unique_ptr<Communicator> communicator,
+                   const CheckData& data);
 // session and ranks: nullptr for a process by itself. Collective.
 ExitCode run_caption(Options options, const MpiSession* session, HostMessages* ranks);
 // These need no MPI.
