@@ -135,7 +135,7 @@ install_version() {
     sed -e "s|@VERSION@|$version|" -e "s|@HOME@|$prefix/lib/blip_mpi/$version|" env/release/modulefile >"$destdir$prefix/$module"
     set_links "$version"
     [ ${#new_folders[@]} -eq 0 ] || printf '%s\n' "${new_folders[@]}" >>"$made"
-    echo "installed blip_mpi $version in $prefix/lib/blip_mpi/$version, with links in $prefix"
+    echo "installed blip_mpi $version in $prefix/lib/blip_mpi/$version, with links in $prefix; try it out: $prefix/bin/blip_mpi check"
 }
 
 # ---- uninstall -------------------------------------------------------------------------------------------------------------

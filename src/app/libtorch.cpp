@@ -85,8 +85,10 @@ void choose_libtorch(bool with_cuda) {
     if (with_cuda && !fs::exists(torch / "lib/libtorch_cuda.so"))
         refuse(fmt::format("LIBTORCH={} ({}) has no CUDA; or compute with --device cpu", given, found));
     if (torch.string().find_first_of(" :") != std::string::npos)
-        throw Error(ExitCode::missing_input, "LIBTORCH={}: {} has a blank or a colon in its name, which the system's "
-                    "loader takes for the end of it: give a link without", given, torch.string());
+        throw Error(ExitCode::missing_input,
+                    "LIBTORCH={}: {} has a blank or a colon in its name, which the system's "
+                    "loader takes for the end of it: give a link without",
+                    given, torch.string());
     const char* const others = std::getenv("LD_PRELOAD");
     ::setenv("LD_PRELOAD", (libraries_of(torch, with_cuda) + (others == nullptr ? "" : others)).c_str(), 1);
 }

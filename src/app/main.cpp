@@ -65,7 +65,8 @@ ExitCode run(std::vector<std::string> words) {
     const Verb verb = command.options.verb;
     if (verb == Verb::score) become(score_program, words);
     const RuntimeOptions& runtime = command.options.runtime;
-    const bool may_use_gpu = verb == Verb::train || verb == Verb::evaluate || verb == Verb::caption || verb == Verb::check;
+    const bool may_use_gpu =
+        verb == Verb::train || verb == Verb::evaluate || verb == Verb::caption || verb == Verb::check;
     if (may_use_gpu && runtime.device != "cpu" && find_gpus().reason.empty()) {
         if (runtime.deterministic) set_deterministic_environment();
         if (::access(program_beside(cuda_program).c_str(), X_OK) == 0) {

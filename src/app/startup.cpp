@@ -140,11 +140,12 @@ void say_at_stop(const std::string& answer) {
     stop_answer = before + "blip_mpi: stopping: " + answer + "\n";
     // Open MPI's mpirun makes a TERM of Ctrl-C, and a second later KILL.
     const bool by_mpirun = std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr && launcher_size() > 1;
-    terminate_answer = before + "blip_mpi: stopping: " + answer +
-                       (by_mpirun ? ", if mpirun lets it: after Ctrl-C it kills the ranks in a second; jobs/local.sh, or "
-                                    "kill -USR1 on mpirun, leaves them the time"
-                                  : "") +
-                       "\n";
+    terminate_answer =
+        before + "blip_mpi: stopping: " + answer +
+        (by_mpirun ? ", if mpirun lets it: after Ctrl-C it kills the ranks in a second; jobs/local.sh, or "
+                     "kill -USR1 on mpirun, leaves them the time"
+                   : "") +
+        "\n";
     answers_stop = true;
 }
 

@@ -1,5 +1,11 @@
 // Parts of the verb check: ranks, clocks, products of matrices, memory of GPUs. See parts.h.
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/nonzero.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -38,7 +44,10 @@ double least(const std::vector<json>& ranks, const char* name) {
 
 // Memory of the collectives as a tensor.
 at::Tensor tensor_in(const std::shared_ptr<void>& memory, std::int64_t count, at::ScalarType type, at::Device device) {
-    return at::from_blob(memory.get(), {count}, at::TensorOptions().dtype(type).device(device));
+    return at::for_blob(memory.get(), {count})
+        .options(at::TensorOptions().dtype(type).device(device))
+        .target_device(device)
+        .make_tensor();
 }
 
 void expect_equal(const at::Tensor& found, const at::Tensor& expected, const std::string& what) {
@@ -72,9 +81,8 @@ json check_ranks(const CheckPlace& place) {
         const auto start = CheckClock::now();
         place.collectives.wait(place.collectives.start_reduce_scatter(
             all.const_data_ptr<float>(), all.mutable_data_ptr<float>() + own * count, count, "check: sum over ranks"));
-        place.collectives.wait(place.collectives.start_all_gather(all.mutable_data_ptr<float>(),
-                                                                  count * std::int64_t(sizeof(float)),
-                                                                  "check: gathering the sums"));
+        place.collectives.wait(place.collectives.start_all_gather(
+            all.mutable_data_ptr<float>(), count * std::int64_t(sizeof(float)), "check: gathering the sums"));
         place.collectives.finish_exchanges();
         (void)all[0].item<float>();    // a GPU has it by now
         seconds = seconds_since(start);
@@ -153,9 +161,9 @@ std::string tell_products(const std::vector<json>& ranks) {
     }
     std::vector<std::string> names;
     for (const auto& [name, count] : devices) names.push_back(fmt::format("{} ({})", name, counted(count, "rank")));
-    return fmt::format("{} on {} are right; the slowest rank multiplies large ones with {:.3g} TFLOP/s, all with {:.3g}",
-                       ranks[0].at("names").get<std::string>(), fmt::join(names, ", "), least(ranks, "flops") / 1e12,
-                       sum / 1e12);
+    return fmt::format(
+        "{} on {} are right; the slowest rank multiplies large ones with {:.3g} TFLOP/s, all with {:.3g}",
+        ranks[0].at("names").get<std::string>(), fmt::join(names, ", "), least(ranks, "flops") / 1e12, sum / 1e12);
 }
 
 json check_gpu_memory(const CheckPlace& place) {
@@ -163,14 +171,17 @@ json check_gpu_memory(const CheckPlace& place) {
     if (!device.is_cuda()) return {{"bytes", 0.0}, {"free", 0.0}, {"total", 0.0}};
     const GpuMemory memory = gpu_memory();
     const std::uint64_t free = memory.total_bytes - std::min(memory.total_bytes, memory.used_bytes);
-    // as many numbers as take a half of what is free, 4 GiB at most; one more passes while they are compared
-    const auto count = static_cast<std::int64_t>(std::min<std::uint64_t>(free / 2, 4ULL << 30) / 16);
-    if (count == 0) throw Error(ExitCode::internal, "GPU {} has no memory left", device.index());
-    const at::Tensor numbers = at::arange(count, at::TensorOptions().dtype(at::kLong).device(device)).mul_(std::int64_t{2654435761});
-    const at::Tensor again = at::arange(count, at::TensorOptions().dtype(at::kLong).device(device)).mul_(std::int64_t{2654435761});
-    if (!at::equal(numbers, again))
-        throw Error(ExitCode::internal, "memory of GPU {} does not hold what is written to it", device.index());
-    return {{"bytes", 16.0 * static_cast<double>(count)},
+    // a half of what is free, 4 GiB at most, in blocks that differ: one that lies where another does is seen
+    constexpr std::int64_t block = 1 << 20;    // numbers of 8 bytes
+    const auto blocks = static_cast<std::int64_t>(std::min<std::uint64_t>(free / 2, 4ULL << 30) / (8 * block));
+    if (blocks == 0) throw Error(ExitCode::internal, "GPU {} has no memory left", device.index());
+    const at::Tensor pattern = (at::arange(block, at::kLong) * std::int64_t{2654435761}).to(device);
+    const at::Tensor numbers = at::empty({blocks, block}, at::TensorOptions().dtype(at::kLong).device(device));
+    for (std::int64_t i = 0; i < blocks; ++i) numbers[i].copy_(pattern).add_(i);
+    for (std::int64_t i = 0; i < blocks; ++i)
+        if (!at::equal(numbers[i], pattern + i))
+            throw Error(ExitCode::internal, "memory of GPU {} does not hold what is written to it", device.index());
+    return {{"bytes", 8.0 * static_cast<double>(blocks * block)},
             {"free", static_cast<double>(free)},
             {"total", static_cast<double>(memory.total_bytes)}};
 }

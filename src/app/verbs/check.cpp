@@ -98,7 +98,8 @@ ExitCode run_check(Options options, const MpiSession& session, std::unique_ptr<C
                    const CheckData& data) {
     set_threads(options, *communicator);
     ArenaPlacement placement;
-    run_together(*communicator, [&] { placement = open_device(options.runtime, session.local_rank(), session.local_size()); });
+    run_together(*communicator,
+                 [&] { placement = open_device(options.runtime, session.local_rank(), session.local_size()); });
     check_same_options(options, *communicator);
     std::string folder = data.folder;
     communicator->broadcast(folder, "check: the folder");

@@ -21,7 +21,8 @@ void declare_files(OptionTable& table, Options& options) {
               options.init, same_run | often)
         .only_for(for_computing);
     table
-        .path("output", "DIR", "where checkpoints, best weights, logs and results go; check: what it tries, and removes",
+        .path("output", "DIR",
+              "where checkpoints, best weights, logs and results go; check: what it tries, and removes",
               options.checkpoint.output, same_run | often)
         .only_for(for_data | for_check);
     table
@@ -95,14 +96,16 @@ void declare_machine(OptionTable& table, Options& options) {
                 runtime.threads, same_run | own_of_rank)
         .only_for(for_model | for_score | for_check)
         .often_for(for_caption | for_check);
-    table.choice("device", {"auto", "cpu", "cuda"},
-                 "what computes: cuda = one GPU per rank; auto = cuda where the driver shows a GPU, else cpu",
-                 runtime.device, other_bits | often)
+    table
+        .choice("device", {"auto", "cpu", "cuda"},
+                "what computes: cuda = one GPU per rank; auto = cuda where the driver shows a GPU, else cpu",
+                runtime.device, other_bits | often)
         .only_for(for_computing | for_check);
-    table.choice("precision", {"auto", "fp32", "bf16"},
-                 "of weights and activations; gradients, moments and the masters that are updated are fp32 in any "
-                 "case; auto = bf16 on cuda, fp32 on cpu",
-                 runtime.precision, another_run | often)
+    table
+        .choice("precision", {"auto", "fp32", "bf16"},
+                "of weights and activations; gradients, moments and the masters that are updated are fp32 in any "
+                "case; auto = bf16 on cuda, fp32 on cpu",
+                runtime.precision, another_run | often)
         .only_for(for_computing | for_check);
     table.flag("allow-tf32", "cuda: fp32 matrix products may round their factors to 10 bits (TF32)", runtime.allow_tf32,
                other_bits);
