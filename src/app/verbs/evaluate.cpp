@@ -108,7 +108,7 @@ ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_pt
     run_together(*communicator, [&] {
         if (communicator->rank() != 0) return;
         if (options.dry_run)
-            try_output(options.checkpoint.output / "result");
+            try_output(options.checkpoint.output);
         else
             make_folders(options.checkpoint.output / "result");
     });
