@@ -83,7 +83,7 @@ gpu-first: build $(filter %/gpu %/nccl_gpu,$(GPU_TESTS)) ## the same, archive be
 	@env/bundle.sh $(BUILD) $(BUILD)/bundle gpu-tests
 
 wheel: $(BUILD)/bin/blip_mpi_score ## the Python package blip_score, pycocoevalcap's names without Java, in build/wheel
-	@python3 python/make_wheel.py --program $< --licence LICENSE --out $(BUILD)/wheel
+	@python3 src/python/make_wheel.py --program $< --licence LICENSE --out $(BUILD)/wheel
 
 clean: ## remove the build folder
 	rm -rf $(BUILD)

@@ -7,7 +7,7 @@ tables=${BLIP_DEPS:-${HOME:-}/.cache/blip_mpi}/meteor-1.5
 
 new_case "the same wheel twice, installed where nothing else is"
 for out in one two; do
-    run python3 "$root/python/make_wheel.py" --program "$bin/blip_mpi_score" --licence "$root/LICENSE" --out $out
+    run python3 "$root/src/python/make_wheel.py" --program "$bin/blip_mpi_score" --licence "$root/LICENSE" --out $out
     exits 0
 done
 wheel=$(basename one/blip_score-*-py3-none-linux_x86_64.whl)
