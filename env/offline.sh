@@ -10,7 +10,9 @@ from='' # --from's folder
 system_name() { sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release; }
 # Where pip looks: nowhere else than there.
 pip_source() { # sets the array `source_of_wheels`
+    # shellcheck disable=SC2034  # of the caller
     source_of_wheels=()
+    # shellcheck disable=SC2034
     [ -z "$from" ] || source_of_wheels=(--no-index --find-links "$from/wheels")
 }
 # fetch_wheels TITLE LIST DIR: a requirements file's
