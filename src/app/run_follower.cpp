@@ -20,7 +20,7 @@
 #include "blip/image/thumbnail.h"
 #include "blip/report/event_file.h"
 #include "blip/report/run_folder.h"
-#include "blip/report/run_views.h"
+#include "blip/report/views.h"
 #include "src/app/report_page.h"
 
 namespace blip {

@@ -1,4 +1,5 @@
-// Scores for other programs: what the Python package blip_score (src/python/) asks of blip_mpi_score. Called by score_main.
+// Scores for other programs: what the Python package blip_score (src/python/) asks of blip_mpi_score. Called by
+// score_main.
 #pragma once
 
 #include <functional>

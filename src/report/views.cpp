@@ -1,5 +1,5 @@
-// See run_views.h.
-#include "blip/report/run_views.h"
+// See views.h.
+#include "blip/report/views.h"
 
 #include <fmt/format.h>
 
