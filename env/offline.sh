@@ -1,20 +1,12 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2154  # here, needs_table, torch_dir ...: of env/setup.sh and what it sources
+# shellcheck disable=SC2154  # here, from, needs_table, torch_dir ...: of env/setup.sh and what it sources
 # Sourced by env/setup.sh: fetches all that it would install into one folder, for machines without a network (--download DIR),
 # and installs from there (--from DIR). The folder has
 #   wheels/   LibTorch's, the CUDA compiler's and METEOR's, from PyPI; each is compared with its hash when it is installed
 #   debs/     packages of env/needs.txt with all that they depend on, lists/ and apt/ what apt knows of them
 #   system    the distribution that they are for
-from='' # --from's folder
 
 system_name() { sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release; }
-# Where pip looks: nowhere else than there.
-pip_source() { # sets the array `source_of_wheels`
-    # shellcheck disable=SC2034  # of the caller
-    source_of_wheels=()
-    # shellcheck disable=SC2034
-    [ -z "$from" ] || source_of_wheels=(--no-index --find-links "$from/wheels")
-}
 # fetch_wheels TITLE LIST DIR: a requirements file's
 fetch_wheels() {
     say "fetching $1 into $3/wheels"

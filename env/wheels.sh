@@ -7,6 +7,11 @@ wheels_mark() { sha256sum "$1" | cut -d' ' -f1; }
 # The wheels are for one platform and one Python whatever this machine's Python is: C++ does not care.
 wheel_platforms=(--python-version 3.11 --platform manylinux2014_x86_64)
 for i in 28 27 26 25 24 23 22 21 20 19 18 17; do wheel_platforms+=(--platform "manylinux_2_${i}_x86_64"); done
+from='' # a folder of wheels, the only place where pip looks then (env/setup.sh --from)
+pip_source() { # sets the array `source_of_wheels`
+    source_of_wheels=()
+    [ -z "$from" ] || source_of_wheels=(--no-index --find-links "$from/wheels")
+}
 # have_wheels DIR REQUIREMENTS
 have_wheels() { [ "$(cat "$1/.complete" 2>/dev/null)" = "$(wheels_mark "$2")" ]; }
 

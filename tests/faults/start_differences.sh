@@ -22,23 +22,25 @@ differ() {
 }
 
 new_case "another version of the program on one rank"
-cp "$blip" "$scratch"
-sed 's/0\.2\.0/0.1.9/g' "$bin/blip_mpi_cpu" >"$scratch/blip_mpi_cpu" && chmod +x "$scratch/blip_mpi_cpu"
-differ "$blip" "${common[@]}" -- "$scratch/blip_mpi" "${common[@]}"
+other=$scratch/other/bin # LibTorch is looked for beside it
+mkdir -p "$other" && ln -s "$(realpath "$bin/../torch")" "$scratch/other/torch"
+cp "$blip" "$other"
+sed 's/0\.2\.0/0.1.9/g' "$bin/blip_mpi_cpu" >"$other/blip_mpi_cpu" && chmod +x "$other/blip_mpi_cpu"
+differ "$blip" "${common[@]}" -- "$other/blip_mpi" "${common[@]}"
 exits 64; said_once "the ranks were started differently"; says "program is 0.1.9 on rank 1, 0.2.0 on rank 0"
 said_once "error: "
 
 new_case "another build of the same version on one rank"
-python3 - "$bin/blip_mpi_cpu" "$scratch/blip_mpi_cpu" <<'PYTHON' >"$scratch/.said" 2>&1 || fail "$(cat "$scratch/.said")"
+python3 - "$bin/blip_mpi_cpu" "$other/blip_mpi_cpu" <<'PYTHON' >"$scratch/.said" 2>&1 || fail "$(cat "$scratch/.said")"
 import struct, sys
 program = bytearray(open(sys.argv[1], "rb").read())
 note = program.index(struct.pack("<III", 4, 20, 3) + b"GNU\0")    # name, content, type: a build id
 program[note + 16] ^= 1
 open(sys.argv[2], "wb").write(program)
 PYTHON
-differ "$blip" "${common[@]}" -- "$scratch/blip_mpi" "${common[@]}"
+differ "$blip" "${common[@]}" -- "$other/blip_mpi" "${common[@]}"
 exits 64; said_once "the ranks were started differently"; says "build of the program is "; says "on rank 1"
-differ "$scratch/blip_mpi" evaluate --data "$data" --init "$scratch/absent" --output "$scratch/out" -- "$blip" evaluate \
+differ "$other/blip_mpi" evaluate --data "$data" --init "$scratch/absent" --output "$scratch/out" -- "$blip" evaluate \
     --data "$data" --init "$scratch/absent" --output "$scratch/out"
 exits 64; says "build of the program is "
 
