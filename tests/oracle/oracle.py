@@ -1,5 +1,5 @@
-"""blip_mpi score beside pycocoevalcap on the same captions: every key, every image, and the times. Run by `make
-metrics-oracle`, and with --times by `make bench`, through env/oracle.sh.
+"""blip_mpi score and the wheel blip_score beside pycocoevalcap on the same captions: every key, every image, and the times. Run by
+`make metrics-oracle`, and with --times by `make bench`, through env/oracle.sh.
 
 oracle.py --build BUILD [--seed N]              compares; last line "N passed, N failed, N skipped"
 oracle.py --build BUILD --times IMAGES...       times of so many images with five references each, and what they compare to;
@@ -8,8 +8,10 @@ oracle.py --build BUILD --times IMAGES...       times of so many images with fiv
 import argparse
 import pathlib
 import re
+import subprocess
 import sys
 import tempfile
+import zipfile
 
 import caption_sets
 import sides
@@ -28,12 +30,24 @@ LIMITS = {
 }
 
 
-def compare(captions, ours, theirs, counts):
+def unpack_wheel(build, scratch):
+    """The wheel, made and unpacked where Python finds it, as an installer would."""
+    make = [sys.executable, caption_sets.ROOT / "src/python/make_wheel.py", "--program", build / "bin/blip_mpi_score"]
+    subprocess.run([*make, "--licence", caption_sets.ROOT / "LICENSE", "--out", scratch / "wheel"], check=True)
+    wheel, = (scratch / "wheel").glob("*.whl")
+    with zipfile.ZipFile(wheel) as files:
+        files.extractall(scratch / "site")
+    for program in (scratch / "site/blip_score/bin").iterdir():
+        program.chmod(0o755)
+    sys.path.insert(0, str(scratch / "site"))
+
+
+def compare(captions, side, ours, theirs, counts):
     for metric in theirs.corpus:
-        name = f"{captions.name}: {metric}"
+        name = f"{captions.name}: {metric} of {side}"
         if metric not in ours.corpus:
             counts["skipped"] += 1
-            print(f"skipped: {name} (blip_mpi score has not computed it)", flush=True)
+            print(f"skipped: {name} (not computed)", flush=True)
             continue
         limits = LIMITS["METEOR"] if metric == "METEOR" and captions.kind == "captions" else LIMITS[captions.kind]
         corpus, of_image, share = map(tolerance, limits)
@@ -45,7 +59,7 @@ def compare(captions, ours, theirs, counts):
         good = difference <= corpus and equal >= share * len(images)
         counts["passed" if good else "failed"] += 1
         print(
-            f"| {captions.name} | {len(images)} | {metric} | {theirs.corpus[metric]:.6f} | {ours.corpus[metric]:.6f} | "
+            f"| {captions.name} | {len(images)} | {side} | {metric} | {theirs.corpus[metric]:.6f} | {ours.corpus[metric]:.6f} | "
             f"{difference:.1e} | {equal} | {max(differences):.1e} |{'' if good else ' FAILED'}",
             flush=True,
         )
@@ -53,12 +67,14 @@ def compare(captions, ours, theirs, counts):
 
 def run_comparison(build, scratch, seed):
     counts = {"passed": 0, "failed": 0, "skipped": 0}
-    print("| captions | images | metric | pycocoevalcap | blip_mpi | difference | images equal | largest difference |")
-    print("|---|---|---|---|---|---|---|---|", flush=True)
+    print("| captions | images | side | metric | pycocoevalcap | ours | difference | images equal | largest difference |")
+    print("|---|---|---|---|---|---|---|---|---|", flush=True)
     times = []
+    unpack_wheel(build, scratch)
     for captions in caption_sets.compared_sets(build, scratch, seed):
-        ours, theirs = sides.run_ours(build, scratch, captions), sides.run_oracle(captions, with_meteor=True)
-        compare(captions, ours, theirs, counts)
+        ours, theirs = sides.run_ours(build, scratch, captions), sides.run_classes(captions, with_meteor=True)
+        compare(captions, "blip_mpi", ours, theirs, counts)
+        compare(captions, "blip_score", sides.run_classes(captions, True, "blip_score"), theirs, counts)
         times.append(f"{captions.name}: pycocoevalcap {sum(theirs.seconds.values()):.1f} s "
                      f"({', '.join(f'{k} {v:.1f}' for k, v in theirs.seconds.items())}), blip_mpi {ours.seconds['all']:.2f} s")
     print("\n".join(times))
@@ -78,7 +94,7 @@ def run_times(build, scratch, sizes, alone):
     for size in sizes:
         captions = caption_sets.repeated_set(build, scratch, size)
         everything = sides.run_ours(build, scratch, captions)
-        theirs = None if alone else sides.run_oracle(captions, with_meteor="METEOR" in everything.corpus)
+        theirs = None if alone else sides.run_classes(captions, with_meteor="METEOR" in everything.corpus)
         groups = [("tokens, BLEU, ROUGE-L, CIDEr", ("bleu", "rouge_l", "cider"))]
         if "METEOR" in everything.corpus:
             groups.append(("tokens, METEOR", ("meteor",)))

@@ -1,5 +1,6 @@
 """Scores and times of both sides. Used by oracle.py."""
 import contextlib
+import importlib
 import json
 import os
 import subprocess
@@ -25,6 +26,10 @@ def quiet():
             os.dup2(saved[1], 2)
 
 
+MODULES = {"Bleu": "bleu.bleu", "Cider": "cider.cider", "Meteor": "meteor.meteor", "Rouge": "rouge.rouge",
+           "PTBTokenizer": "tokenizer.ptbtokenizer"}
+
+
 class Scores:
     def __init__(self):
         self.corpus, self.per_image, self.seconds = {}, {}, {}    # by metric; by image in each; by step
@@ -34,14 +39,11 @@ class Scores:
         self.per_image[metric] = dict(zip(ids, map(float, per_image), strict=True))
 
 
-def run_oracle(captions, with_meteor):
-    """pycocoevalcap's numbers. Both tokenizer runs count as "tokens", as its COCOEvalCap does them."""
-    from pycocoevalcap.bleu.bleu import Bleu
-    from pycocoevalcap.cider.cider import Cider
-    from pycocoevalcap.meteor.meteor import Meteor
-    from pycocoevalcap.rouge.rouge import Rouge
-    from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
-
+def run_classes(captions, with_meteor, package="pycocoevalcap"):
+    """The numbers of pycocoevalcap's classes, or of another package's that has their names. Both tokenizer runs count as
+    "tokens", as its COCOEvalCap does them."""
+    Bleu, Cider, Meteor, Rouge, PTBTokenizer = (
+        getattr(importlib.import_module(f"{package}.{module}"), name) for name, module in MODULES.items())
     scores = Scores()
     ids = list(captions.references)
 
