@@ -3,7 +3,7 @@
 # with all of them and with none, in turns, tiny and base preset. Called by `make bench`.
 # shellcheck source=tests/support/bench_lib.sh
 . "$(dirname "$0")/../support/bench_lib.sh"
-draw_pictures 60
+draw_pictures 300 # an epoch of tiny takes some 15 s, which is short: the page is made after each
 
 # step_ms PRESET STEPS OPTIONS...: the mean of the steps behind the second
 step_ms() {
@@ -19,9 +19,9 @@ steps = [r['step_ms'] for r in records if r['kind'] == 'step'][2:]
 print(sum(steps) / len(steps))
 PYTHON
 }
-for run in "tiny 300" "base 5"; do
+for run in "tiny 600" "base 5"; do
     read -r preset steps <<<"$run"
-    for _ in 1 2 3 4; do
+    for _ in 1 2 3; do
         echo "$(step_ms "$preset" "$steps" --metrics-file "$scratch/run.prom") $(step_ms "$preset" "$steps" --no-report --no-tensorboard)"
     done | python3 -c '
 import statistics, sys
