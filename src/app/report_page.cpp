@@ -45,11 +45,6 @@ using nlohmann::json;
 constexpr std::size_t most_points = 1500;    // of a curve: more would be no wider than a pixel
 constexpr int thumbnail_side = 224;
 
-double number(const json& record, const char* name) {
-    const auto found = record.find(name);
-    return found != record.end() && found->is_number() ? found->get<double>() : std::nan("");
-}
-
 // Mean of each of at most most_points runs of consecutive steps. What is no number is left out of a mean.
 json curve(const std::vector<json>& steps, const auto& value) {
     const std::size_t stride = (steps.size() + most_points - 1) / most_points;
@@ -70,18 +65,18 @@ json curves_of(const RunRecords& records) {
     // of the matrix products, by the measurement at the start (pace)
     double peak_ms = std::nan("");
     for (const json& event : records.events)
-        if (event.value("kind", "") == "pace" && number(event, "peak_flops") > 0)
-            peak_ms = 1000 * number(event, "step_flops") / number(event, "peak_flops");
+        if (event.value("kind", "") == "pace" && number_of(event, "peak_flops") > 0)
+            peak_ms = 1000 * number_of(event, "step_flops") / number_of(event, "peak_flops");
     json curves;
     const auto of = [&](const char* name) {
-        return curve(records.steps, [name](const json& step) { return number(step, name); });
+        return curve(records.steps, [name](const json& step) { return number_of(step, name); });
     };
     for (const char* name : {"step", "epoch", "loss", "lr", "gradient_norm"}) curves[name] = of(name);
-    curves["pairs_per_s"] =
-        curve(records.steps, [](const json& step) { return 1000 * number(step, "samples") / number(step, "step_ms"); });
+    curves["pairs_per_s"] = curve(
+        records.steps, [](const json& step) { return 1000 * number_of(step, "samples") / number_of(step, "step_ms"); });
     if (std::isfinite(peak_ms))
         curves["peak_percent"] =
-            curve(records.steps, [&](const json& step) { return 100 * peak_ms / number(step, "step_ms"); });
+            curve(records.steps, [&](const json& step) { return 100 * peak_ms / number_of(step, "step_ms"); });
     // What an objective logs beside: its names begin with its own.
     std::set<std::string> others;
     if (!records.steps.empty())
@@ -99,7 +94,7 @@ json parts_of(const std::vector<json>& steps) {
         auto& [count, sums] = epochs[step.value("epoch", 0)];
         ++count;
         for (const char* name : names)
-            if (const double ms = number(step, name); std::isfinite(ms)) sums[name] += ms;
+            if (const double ms = number_of(step, name); std::isfinite(ms)) sums[name] += ms;
     }
     json parts = json::array();
     for (auto& [epoch, of_epoch] : epochs) {
@@ -181,11 +176,10 @@ std::optional<EpochCaptions> read_captions(const fs::path& file, const SplitTabl
     for (const json& row : rows) {
         if (!row.is_object() || !row.contains("image_id") || !row.contains("caption") || !row["caption"].is_string())
             return std::nullopt;
-        const json& id = row["image_id"];
-        const auto at = row_of.find(id.is_string() ? id.get<std::string>() : id.dump());
+        const auto at = row_of.find(key_of_result(row));
         if (at == row_of.end()) return std::nullopt;
         read.captions_I[at->second] = row["caption"].get<std::string>();
-        read.log_probabilities_I[at->second] = number(row, "log_probability");
+        read.log_probabilities_I[at->second] = number_of(row, "log_probability");
         ++found;
     }
     return found == images ? std::optional(read) : std::nullopt;    // --limit leaves no scores by picture

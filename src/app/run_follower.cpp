@@ -105,7 +105,7 @@ struct RunFollower::Views {
     void add_pictures(const json& evaluation) {
         const int epoch = evaluation.value("epoch", 0);
         const auto step = evaluation.value("step", std::int64_t{0});
-        const double time = seconds_of(evaluation.value("time", ""));
+        const double time = time_of(evaluation);
         for (const auto& [name, of_split] : evaluation.at("splits").items()) {
             const std::filesystem::path file = output / "result" / fmt::format("{}_epoch{}.json", name, epoch);
             if (!dataset.has_split(name) || !std::filesystem::exists(file)) continue;
@@ -114,8 +114,7 @@ struct RunFollower::Views {
             std::string text = "| picture | caption |\n|---|---|\n";
             std::size_t shown = 0;
             for (const json& row : rows) {
-                const json id = row.value("image_id", json());
-                const std::string key = id.is_string() ? id.get<std::string>() : id.dump();
+                const std::string key = key_of_result(row);
                 const auto same = [&](const ImageKey& one) { return one.text == key; };
                 const auto at = std::find_if(split.keys_I.begin(), split.keys_I.end(), same);
                 if (at == split.keys_I.end()) continue;

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
+#include <ctime>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -68,6 +70,24 @@ RunRecords read_run(const std::filesystem::path& folder) {
     }
     if (lines.bad()) throw Error(ExitCode::io, "{}: cannot be read: {}", file.string(), std::strerror(errno));
     return records;
+}
+
+double number_of(const json& record, const char* name) {
+    const auto found = record.find(name);
+    return found != record.end() && found->is_number() ? found->get<double>() : std::nan("");
+}
+
+double time_of(const json& record) {
+    std::tm parts{};
+    return strptime(record.value("time", "").c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts) == nullptr
+               ? 0
+               : static_cast<double>(timegm(&parts));
+}
+
+std::string key_of_result(const json& row) {
+    const auto id = row.find("image_id");
+    if (id == row.end()) return "";
+    return id->is_string() ? id->get<std::string>() : id->dump();
 }
 
 std::vector<json> LogTail::poll() {

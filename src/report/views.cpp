@@ -4,11 +4,12 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <ctime>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string_view>
 #include <vector>
+
+#include "blip/report/run_folder.h"
 
 namespace blip {
 
@@ -16,19 +17,14 @@ using nlohmann::json;
 
 namespace {
 
-double number(const json& record, const char* name) {
-    const auto found = record.find(name);
-    return found != record.end() && found->is_number() ? found->get<double>() : std::nan("");
-}
-
-double pairs_per_second(const json& step) { return number(step, "samples") / (number(step, "step_ms") / 1000); }
+double pairs_per_second(const json& step) { return number_of(step, "samples") / (number_of(step, "step_ms") / 1000); }
 
 // "val/loss" and "val/CIDEr" of an evaluation.
 std::map<std::string, double> scores_of(const json& evaluation) {
     std::map<std::string, double> scores;
     const json splits = evaluation.value("splits", json::object());
     for (const auto& [split, of_split] : splits.items()) {
-        if (of_split.contains("loss")) scores[split + "/loss"] = number(of_split, "loss");
+        if (of_split.contains("loss")) scores[split + "/loss"] = number_of(of_split, "loss");
         const json all = of_split.value("scores", json::object());
         for (const auto& [name, value] : all.items())
             if (value.is_number()) scores[split + "/" + name] = value.get<double>();
@@ -50,16 +46,10 @@ std::map<std::string, double> curves_of(const json& step) {
 
 }    // namespace
 
-double seconds_of(const std::string& time) {
-    std::tm parts{};
-    const char* const end = strptime(time.c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-    return end != nullptr && *end == '\0' ? static_cast<double>(timegm(&parts)) : 0;
-}
-
 void add_record(EventFile& events, const json& record) {
     const std::string kind = record.value("kind", "");
     const auto step = record.value("step", std::int64_t{0});
-    const double time = seconds_of(record.value("time", ""));
+    const double time = time_of(record);
     if (kind == "step") {
         events.scalars(step, time, curves_of(record));
     } else if (kind == "evaluation") {
@@ -97,20 +87,20 @@ void RunGauges::add(const json& record) {
     const std::string kind = record.value("kind", "");
     if (kind == "run" || kind == "resume") {
         running_ = true;
-        last_step_ = number(record, "last_step");
+        last_step_ = number_of(record, "last_step");
         step_s_ = 0;
     } else if (kind == "stop") {
         running_ = false;
         values_["finished"] = record.value("finished", false) ? 1 : 0;
     } else if (kind == "step") {
-        for (const char* name : {"step", "epoch", "loss", "gradient_norm"}) values_[name] = number(record, name);
-        values_["learning_rate"] = number(record, "lr");
+        for (const char* name : {"step", "epoch", "loss", "gradient_norm"}) values_[name] = number_of(record, name);
+        values_["learning_rate"] = number_of(record, "lr");
         values_["pairs_per_second"] = pairs_per_second(record);
-        const double seconds = number(record, "step_ms") / 1000;
+        const double seconds = number_of(record, "step_ms") / 1000;
         step_s_ = step_s_ == 0 ? seconds : 0.95 * step_s_ + 0.05 * seconds;
     } else if (kind == "checkpoint" && record.value("saved", false)) {
-        values_["checkpoint_step"] = number(record, "step");
-        values_["checkpoint_timestamp_seconds"] = seconds_of(record.value("time", ""));
+        values_["checkpoint_step"] = number_of(record, "step");
+        values_["checkpoint_timestamp_seconds"] = time_of(record);
     } else if (kind == "evaluation") {
         for (const auto& [name, value] : scores_of(record)) {
             const std::size_t slash = name.find('/');

@@ -1,5 +1,5 @@
 // What the options of a program are, for programs. The man pages and the shells' completions are made of it
-// (env/install_pages.py), so that they list what the program takes.
+// (env/release/pages.py), so that they list what the program takes.
 #pragma once
 
 #include <string>

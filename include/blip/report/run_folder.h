@@ -23,6 +23,12 @@ struct RunRecords {
 // where there is no log, io.
 RunRecords read_run(const std::filesystem::path& folder);
 
+// Of a record: a member, NaN where that is no number; its time in seconds since 1970, 0 where it has none.
+double number_of(const nlohmann::json& record, const char* name);
+double time_of(const nlohmann::json& record);
+// Of a row of a result file: the picture's key.
+std::string key_of_result(const nlohmann::json& row);
+
 // A log.jsonl that is being written, read from its beginning as it grows.
 class LogTail {
   public:

@@ -11,9 +11,6 @@
 
 namespace blip {
 
-// "2026-11-29T12:19:06Z", as records have it, in seconds since 1970; 0 for another text.
-double seconds_of(const std::string& time);
-
 // Curves by step: train/loss, train/lr, ..., time_ms/forward, ...; val/CIDEr, ... of each evaluation; options as
 // hyperparameters.
 void add_record(EventFile& events, const nlohmann::json& record);

@@ -30,12 +30,6 @@ namespace blip {
 namespace {
 
 using nlohmann::json;
-using CheckClock = std::chrono::steady_clock;
-
-double seconds_since(CheckClock::time_point start) {
-    return std::chrono::duration<double>(CheckClock::now() - start).count();
-}
-
 double least(const std::vector<json>& ranks, const char* name) {
     double found = ranks.front().at(name);
     for (const json& rank : ranks) found = std::min<double>(found, rank.at(name));
@@ -66,6 +60,12 @@ at::Tensor small_numbers(std::int64_t rows, std::int64_t columns, std::int64_t s
 
 }    // namespace
 
+double seconds_of(const std::function<void()>& work) {
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
 json check_ranks(const CheckPlace& place) {
     constexpr std::int64_t count = 1 << 18;    // floats that a rank gets: a MiB
     const int ranks = place.collectives.size(), own = place.collectives.rank();
@@ -78,14 +78,15 @@ json check_ranks(const CheckPlace& place) {
     double seconds = 0;
     for (int round = 0; round < 2; ++round) {    // the first one opens connections
         all.copy_(pattern * (own + 1));
-        const auto start = CheckClock::now();
-        place.collectives.wait(place.collectives.start_reduce_scatter(
-            all.const_data_ptr<float>(), all.mutable_data_ptr<float>() + own * count, count, "check: sum over ranks"));
-        place.collectives.wait(place.collectives.start_all_gather(
-            all.mutable_data_ptr<float>(), count * std::int64_t(sizeof(float)), "check: gathering the sums"));
-        place.collectives.finish_exchanges();
-        (void)all[0].item<float>();    // a GPU has it by now
-        seconds = seconds_since(start);
+        seconds = seconds_of([&] {
+            place.collectives.wait(place.collectives.start_reduce_scatter(all.const_data_ptr<float>(),
+                                                                          all.mutable_data_ptr<float>() + own * count,
+                                                                          count, "check: sum over ranks"));
+            place.collectives.wait(place.collectives.start_all_gather(
+                all.mutable_data_ptr<float>(), count * std::int64_t(sizeof(float)), "check: gathering the sums"));
+            place.collectives.finish_exchanges();
+            (void)all[0].item<float>();    // a GPU has it by now
+        });
         expect_equal(all.cpu(), (pattern * sums).cpu(), "a sum over ranks");
     }
     double one = own + 1;

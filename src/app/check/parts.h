@@ -32,6 +32,9 @@ struct CheckPart {
 // In the order in which they are tried: what others rest on comes first.
 std::vector<CheckPart> check_parts();
 
+// That work takes; what the parts time.
+double seconds_of(const std::function<void()>& work);
+
 // Sums and gathers of numbers whose results are known.
 nlohmann::json check_ranks(const CheckPlace& place);
 std::string tell_ranks(const std::vector<nlohmann::json>& ranks);

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
@@ -26,12 +25,6 @@ using nlohmann::json;
 
 constexpr std::size_t file_bytes = 64 << 20;    // of a rank
 constexpr int small_files = 10;
-
-double seconds_of(const std::function<void()>& work) {
-    const auto start = std::chrono::steady_clock::now();
-    work();
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 // Bytes that no file system packs.
 std::string random_bytes(std::uint64_t seed) {

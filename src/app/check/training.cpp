@@ -5,7 +5,6 @@
 #include <sys/wait.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -129,11 +128,11 @@ json check_training(const CheckPlace& place) {
         if (place.messages.rank() == 0) make_folders(options.checkpoint.output);
     });
     const CaptionTask captioning(options, dataset, place.messages);
-    const auto start = std::chrono::steady_clock::now();
-    Trainer(options, print_config(options), dataset, captioning.task(), place.placement, place.messages,
-            place.collectives, stop_requested)
-        .run();
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double seconds = seconds_of([&] {
+        Trainer(options, print_config(options), dataset, captioning.task(), place.placement, place.messages,
+                place.collectives, stop_requested)
+            .run();
+    });
     if (place.messages.rank() != 0) return json::object();
     const RunRecords records = read_run(options.checkpoint.output);
     if (records.steps.size() != check_steps)

@@ -32,9 +32,9 @@ double number(const json& record, const char* name) {
 
 // "2 min 05 s ago"; time: as log.jsonl has it, UTC.
 std::string ago(const json& record) {
-    std::tm parts{};
-    if (strptime(record.value("time", "").c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts) == nullptr) return "";
-    return format_duration(std::max(0.0, std::difftime(std::time(nullptr), timegm(&parts)))) + " ago";
+    const double time = time_of(record);
+    if (time == 0) return "";
+    return format_duration(std::max(0.0, static_cast<double>(std::time(nullptr)) - time)) + " ago";
 }
 
 const json* newest(const RunRecords& records, const std::string& kind) {
