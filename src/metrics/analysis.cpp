@@ -16,12 +16,10 @@ double share_of(std::size_t part, std::size_t whole) {
 
 }    // namespace
 
-bool is_bad_ending(const std::string& word) {
-    // ordered: articles and possessives, conjunctions, forms of "be", prepositions that take an object
-    static constexpr std::string_view words[] = {
-        "a",  "an",  "and",  "are", "as", "at", "behind", "beside", "by", "for",   "from", "his",  "in",    "into",
-        "is", "its", "near", "of",  "on", "or", "their",  "the",    "to", "under", "was",  "were", "while", "with"};
-    return std::find(std::begin(words), std::end(words), word) != std::end(words);
+bool is_bad_ending(const Tokens& words) {
+    static constexpr std::string_view bad[] = {"a",     "an", "the",  "in",   "for", "at", "of",  "with", "before",
+                                               "after", "on", "upon", "near", "to",  "is", "are", "am"};
+    return !words.empty() && std::find(std::begin(bad), std::end(bad), words.back()) != std::end(bad);
 }
 
 CaptionAnalysis analyse_captions(const std::vector<Tokens>& hypotheses,
@@ -35,7 +33,7 @@ CaptionAnalysis analyse_captions(const std::vector<Tokens>& hypotheses,
         words.insert(tokens.begin(), tokens.end());
         all_words += tokens.size();
         for (std::size_t i = 1; i < tokens.size(); ++i, ++all_pairs) pairs.emplace(tokens[i - 1], tokens[i]);
-        bad += !tokens.empty() && is_bad_ending(tokens.back()) ? 1 : 0;
+        bad += is_bad_ending(tokens) ? 1 : 0;
     }
     const auto unseen = std::count_if(words.begin(), words.end(), [&](auto word) { return !known.contains(word); });
     CaptionAnalysis result;

@@ -125,12 +125,14 @@ Found check_objective(const Options& options, const std::set<std::string>& flags
     const bool self_critical = options.is_self_critical();
     const std::vector<std::string> without_effect =
         self_critical ? std::vector<std::string>{"label-smoothing", "loss-average"}
-                      : std::vector<std::string>{"samples-per-picture", "baseline", "reward"};
+                      : std::vector<std::string>{"samples-per-picture", "baseline", "reward", "kl"};
     for (const std::string& name : without_effect)
         if (flags.contains(name))
             return Inconsistency{fmt::format("--{} has no effect with --objective {}", name, options.loss.objective),
                                  {name, "objective"}};
     if (!self_critical) return std::nullopt;
+    if (own.kl > 0 && options.init.empty())
+        return Inconsistency{"--kl keeps near the weights of --init, and there are none: name them", {"kl", "init"}};
     if (own.samples_per_picture == 1 && own.baseline == "others")
         return Inconsistency{
             "--samples-per-picture 1 leaves --baseline others nothing to compare a sample with; take "

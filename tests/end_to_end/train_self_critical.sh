@@ -53,6 +53,32 @@ new_case "the greedy caption as baseline, BLEU in the reward"
 train 2 "$scratch/greedy" "${learn[@]}" --no-evaluate --baseline greedy --reward bleu4=1 --max-steps 2
 exits 0; says "baseline greedy, reward cider=0,bleu4=1"
 
+new_case "--kl keeps the weights near their start, and a killed run has the same bytes"
+train 2 "$scratch/near" "${learn[@]}" --no-evaluate --kl 100 --checkpoint-every 2
+exits 0; says ", kl 100"
+# how far the weights went, from the start, without --kl and with it
+run python3 - "$(last_checkpoint "$scratch/start")" "$(last_checkpoint "$scratch/np2")" "$(last_checkpoint "$scratch/near")" "$blip" "$scratch" <<'PYTHON'
+import json, struct, subprocess, sys
+*runs, blip, scratch = sys.argv[1:]
+def values(run):
+    subprocess.run([blip, 'export', '--from', run, '--to', f'{scratch}/weights.safetensors', '--overwrite'], check=True, capture_output=True)
+    data = open(f'{scratch}/weights.safetensors', 'rb').read()
+    begin = 8 + struct.unpack('<Q', data[:8])[0]
+    return struct.unpack(f'<{(len(data) - begin) // 4}f', data[begin:])
+start, free, near = map(values, runs)
+def distance(a): return sum((x - y) ** 2 for x, y in zip(a, start)) ** 0.5
+assert 0 < distance(near) < 0.8 * distance(free), (distance(near), distance(free))
+PYTHON
+exits 0
+start_train 2 "$scratch/near_killed" "${learn[@]}" --no-evaluate --kl 100 --checkpoint-every 2
+wait_for 120 whole_checkpoint "$scratch/near_killed" 4
+# shellcheck disable=SC2046
+kill -9 $(ranks_of "$job") "$job" 2>/dev/null
+finish_job
+train 2 "$scratch/near_killed" "${learn[@]}" --no-evaluate --kl 100 --checkpoint-every 2
+exits 0; says "resuming after step"
+same_weights "$scratch/near_killed" "$scratch/near"
+
 new_case "settings that cannot work are refused, with what would"
 refused() { train 1 "$scratch/refused" "${learn[@]}" "$@"; exits 64; }
 micro=2 refused; says "--samples-per-picture 3 needs batches of whole pictures"
@@ -66,6 +92,9 @@ refused --max-length 4 --min-length 1; says "leaves no"
 train 1 "$scratch/refused" --baseline greedy
 exits 64; says "--baseline has no effect with --objective cross-entropy"
 leaves_nothing_like "$scratch/refused*"
+
+train 1 "$scratch/refused" --objective self-critical --samples-per-picture 3 --kl 1
+exits 64; says "--kl keeps near the weights of --init"
 
 new_case "without --init it wants a trained start"
 train 1 "$scratch/random" --objective self-critical --samples-per-picture 3 --no-evaluate --max-steps 1

@@ -1,4 +1,4 @@
-// What a set of captions is like, whatever its scores. Called by the verb score.
+// What a set of captions is like, whatever its scores. Called by the verb score and by self-critical training.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +21,8 @@ struct CaptionAnalysis {
 CaptionAnalysis analyse_captions(const std::vector<Tokens>& hypotheses,
                                  const std::vector<std::vector<Tokens>>& references);
 
-// "a", "with", "and", "is", ...: English words that end no caption.
-bool is_bad_ending(const std::string& word);
+// Whether a caption ends with one of the words that end none (the list of Guo et al. 2018, "Improving reinforcement
+// learning based image captioning with natural language prior"): training and score count the same.
+bool is_bad_ending(const Tokens& words);
 
 }    // namespace blip

@@ -68,6 +68,7 @@ struct SelfCriticalOptions {
         "others";        // what a sample must beat: others (the mean of the picture's other ones) or greedy
     double cider = 1;    // weights of the scores that make the reward (--reward)
     double bleu4 = 0;
+    double kl = 0;    // weight of the divergence from the start's model in the loss
 
     bool operator==(const SelfCriticalOptions&) const = default;
 };

@@ -130,7 +130,11 @@ void print_memory(const Options& options, const Layout& layout, ArenaPlacement p
     double computing = 0, host = 0;
     std::string parts;
     const int ranks = ranks_of(options, communicator);
-    for (const MemoryPart& part : state_memory(parameters, frozen, placement, ranks)) {
+    std::vector<MemoryPart> state = state_memory(parameters, frozen, placement, ranks);
+    if (options.self_critical.kl > 0)
+        state.push_back({"weights of --init, for --kl",
+                         static_cast<double>(parameters) * static_cast<double>(c10::elementSize(placement.dtype))});
+    for (const MemoryPart& part : state) {
         (part.on_host || placement.device.is_cpu() ? host : computing) += part.bytes;
         parts += fmt::format("\n  {:>10}  {}", format_bytes(part.bytes), part.what);
     }
@@ -213,7 +217,12 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
         nccl = make_nccl_collectives(options.comm, placement.device.index(), compute_stream(placement.device),
                                      *communicator);
     Collectives& collectives = nccl ? *nccl : *communicator;
-    const CaptionTask captioning(options, *dataset, *communicator);
+    std::optional<Arena> start;    // what --kl keeps near
+    if (options.self_critical.kl > 0) {
+        start = weights_only_arena(Captioner(options.model).layout(), placement);
+        load_model(options.init, *start, communicator.get());
+    }
+    const CaptionTask captioning(options, *dataset, *communicator, start ? &start->weights() : nullptr);
     if (const std::string signature = captioning.task().objective.signature(); !signature.empty())
         log_info("{}", signature);
     if (options.is_self_critical() && options.init.empty())

@@ -138,6 +138,11 @@ void declare_self_critical(OptionTable& table, Options& options) {
         "document frequencies of the training split) and bleu4",
         [&own](std::string_view text) { set_reward(text, own); },
         [&own] { return fmt::format("cider={},bleu4={}", own.cider, own.bleu4); }, another_run);
+    table.number("kl", "X",
+                 "self-critical: keeps near the weights of --init: X times the divergence (KL) from their model's "
+                 "distribution of each drawn token is added to the loss; takes a copy of the weights and a pass of "
+                 "theirs; 0 = off",
+                 at_least(0), own.kl, another_run);
 }
 
 void declare_checkpoints(OptionTable& table, CheckpointOptions& checkpoint) {

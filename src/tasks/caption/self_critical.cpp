@@ -23,6 +23,7 @@
 #include "blip/device/device.h"
 #include "blip/generate/training_samples.h"
 #include "blip/kernels/drop_path.h"
+#include "blip/metrics/analysis.h"
 #include "blip/text/caption_text.h"
 
 namespace blip {
@@ -43,13 +44,6 @@ enum Sum : std::size_t {
     of_reward_ms,
     sum_kinds
 };
-
-// Words that no caption ends with.
-bool is_bad_ending(const Tokens& words) {
-    static const std::set<std::string_view> bad = {"a",     "an", "the",  "in",   "for", "at", "of",  "with", "before",
-                                                   "after", "on", "upon", "near", "to",  "is", "are", "am"};
-    return !words.empty() && bad.contains(words.back());
-}
 
 // Of the images that have captions, in their order.
 std::vector<std::vector<std::string_view>> references_of(const SplitTables& split, const TrainingUnits& units) {
@@ -114,6 +108,11 @@ at::Tensor policy_loss(const at::Tensor& logits, const at::Tensor& targets, cons
     return (costs * factors.flatten()).sum();
 }
 
+at::Tensor divergence(const at::Tensor& logits, const at::Tensor& start_logits) {
+    const at::Tensor log_p = logits.log_softmax(-1), log_q = start_logits.log_softmax(-1);
+    return (log_p.exp() * (log_p - log_q)).sum(-1);
+}
+
 // Rows as they were drawn, greedy ones among them, on the host once the device is there.
 struct SelfCriticalObjective::Drawn {
     at::Tensor tokens_RL;
@@ -132,7 +131,7 @@ struct SelfCriticalObjective::Judged {
 };
 
 SelfCriticalObjective::SelfCriticalObjective(const Captioner& captioner, const PackedDataset& dataset,
-                                             const Options& options)
+                                             const Options& options, const Weights* start)
     : captioner_(captioner),
       split_(dataset.split("train")),
       loss_(options.loss),
@@ -146,7 +145,8 @@ SelfCriticalObjective::SelfCriticalObjective(const Captioner& captioner, const P
       prompt_tokens_(prompt_of(tokenizer_, prompt_, longest_)),
       place_of_image_(places_of_images(split_, units_)),
       reward_(references_of(split_, units_), {options.self_critical.cider, options.self_critical.bleu4},
-              std::max(1, options.runtime.threads)) {}
+              std::max(1, options.runtime.threads)),
+      start_(start) {}
 
 double SelfCriticalObjective::flops(const std::vector<std::int64_t>& captions) const {
     double tokens = 0, known = 0;
@@ -159,8 +159,8 @@ double SelfCriticalObjective::flops(const std::vector<std::int64_t>& captions) c
     const int drawn = std::max(1, length - static_cast<int>(prompt_tokens_.size()));
     const auto count = static_cast<int>(captions.size());
     const double forward = captioner_.forward_flops(std::vector<int>(captions.size(), length), count * drawn);
-    // forward and backward, and the captions once more to draw them
-    return 4 * forward - captioner_.forward_flops({}, 0);
+    // forward and backward, the captions once more to draw them, and the pass of the start's model
+    return (start_ != nullptr ? 5 : 4) * forward - captioner_.forward_flops({}, 0);
 }
 
 at::Tensor SelfCriticalObjective::draw(const Weights& weights, const at::Tensor& image_embeds_INW,
@@ -246,14 +246,22 @@ at::Tensor SelfCriticalObjective::loss(const Weights& weights, const FedBatch& f
         drawn_RL.view({pictures, -1, width}).narrow(1, 0, samples).reshape({pictures * samples, width});
     const at::Tensor drawn_CG = own_CL.narrow(1, prompt, drawn);
     const at::Tensor counted_CG = counted_tokens(drawn_CG, SpecialTokens::sep);
-    DropoutMasks dropout(loss_.dropout, key(RandomPurpose::dropout), first);
-    const at::Tensor hidden_CTH =
-        captioner_.text().forward(weights, own_CL.narrow(1, 0, width - 1).contiguous(), embeds_INW, dropout);
     // On a GPU the host does not know which tokens count before they are drawn: all are computed there.
     const at::Tensor places = device.is_cpu() ? at::nonzero(counted_CG.flatten()).flatten() : at::Tensor();
     const auto counted = [&](const at::Tensor& rows) { return places.defined() ? rows.index_select(0, places) : rows; };
-    const at::Tensor hidden_at = counted(hidden_CTH.narrow(1, prompt - 1, drawn).reshape({-1, hidden_CTH.size(2)}));
-    const at::Tensor logits = captioner_.text().head_in_fp32(weights, hidden_at);
+    const auto logits_of = [&](const Weights& of, const at::Tensor& image_embeds_INW, DropoutMasks dropout) {
+        const at::Tensor hidden_CTH =
+            captioner_.text().forward(of, own_CL.narrow(1, 0, width - 1).contiguous(), image_embeds_INW, dropout);
+        return captioner_.text().head_in_fp32(
+            of, counted(hidden_CTH.narrow(1, prompt - 1, drawn).reshape({-1, hidden_CTH.size(2)})));
+    };
+    const at::Tensor logits = logits_of(weights, embeds_INW, {loss_.dropout, key(RandomPurpose::dropout), first});
+    at::Tensor start_logits;
+    if (start_ != nullptr) {
+        const c10::AutoGradMode no_gradients(false);
+        start_logits =
+            logits_of(*start_, captioner_.vision().forward(*start_, fed.images_I3SS, {}, 0), DropoutMasks::none());
+    }
 
     const Judged judged = judging.get();
     for (std::size_t i = 0; i < step.sums.size(); ++i) step.sums[i] += judged.sums[i];
@@ -262,7 +270,10 @@ at::Tensor SelfCriticalObjective::loss(const Weights& weights, const FedBatch& f
                    static_cast<float*>(advantages_C.mutable_data_ptr()),
                    [&](double advantage) { return static_cast<float>(advantage / step.weight); });
     const at::Tensor factors_CG = counted_CG.to(at::kFloat) * to_device(advantages_C, device).unsqueeze(1);
-    return policy_loss(logits, counted(drawn_CG.flatten()), counted(factors_CG.flatten()));
+    const at::Tensor loss = policy_loss(logits, counted(drawn_CG.flatten()), counted(factors_CG.flatten()));
+    if (!start_logits.defined()) return loss;
+    const at::Tensor divergences = divergence(logits, start_logits) * counted(counted_CG.flatten());
+    return loss + divergences.sum() * (options_.kl / step.weight);
 }
 
 std::size_t SelfCriticalObjective::sum_count() const { return sum_kinds; }
@@ -281,10 +292,10 @@ std::map<std::string, double> SelfCriticalObjective::told(std::span<const double
 
 std::string SelfCriticalObjective::signature() const {
     return fmt::format(
-        "self-critical, {} multinomial samples at temperature 1 of at most {} tokens, baseline {}, {}, "
+        "self-critical, {} multinomial samples at temperature 1 of at most {} tokens, baseline {}, {}{}, "
         "blip_mpi {}",
         options_.samples_per_picture, longest_, options_.baseline == "others" ? "mean of the others" : "greedy",
-        reward_.signature(), program_version);
+        reward_.signature(), start_ == nullptr ? "" : fmt::format(", kl {}", options_.kl), program_version);
 }
 
 }    // namespace blip

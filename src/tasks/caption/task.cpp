@@ -106,21 +106,22 @@ class CaptionEvaluation : public Evaluation {
 };
 
 std::unique_ptr<Objective> make_objective(const Options& options, const PackedDataset& dataset,
-                                          const Captioner& captioner) {
-    if (options.is_self_critical()) return std::make_unique<SelfCriticalObjective>(captioner, dataset, options);
+                                          const Captioner& captioner, const Weights* start) {
+    if (options.is_self_critical()) return std::make_unique<SelfCriticalObjective>(captioner, dataset, options, start);
     return std::make_unique<CaptionObjective>(captioner, dataset.split("train"), dataset.prompt_length(), options.loss,
                                               options.train);
 }
 
 }    // namespace
 
-CaptionTask::CaptionTask(const Options& options, const PackedDataset& dataset, HostMessages& communicator)
+CaptionTask::CaptionTask(const Options& options, const PackedDataset& dataset, HostMessages& communicator,
+                         const Weights* start)
     : options_(options),
       dataset_(dataset),
       communicator_(communicator),
       captioner_(options.model),
       layout_(captioner_.layout()),
-      objective_(make_objective(options, dataset, captioner_)) {
+      objective_(make_objective(options, dataset, captioner_, start)) {
     if (options.train.freeze == "vision") layout_.freeze("visual_encoder.");
 }
 

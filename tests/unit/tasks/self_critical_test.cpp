@@ -3,8 +3,10 @@
 #include "blip/tasks/caption/self_critical.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/Reduction.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/kl_div.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/randint.h>
 #include <ATen/ops/softmax.h>
@@ -86,12 +88,12 @@ struct Training {
     Captioner captioner;
     Arena arena;
 
-    explicit Training(const char* baseline)
+    explicit Training(const char* baseline, std::uint64_t seed = 3)
         : options(options_with(baseline)),
           dataset(written(folder / "words.h5")),
           captioner(options.model),
           arena(captioner.layout(), 1, 1 << 20, host_allocator(), true) {
-        initialise(arena, 3);
+        initialise(arena, seed);
         // random weights draw any word: so that these few come, and captions end
         const c10::AutoGradMode no_gradients(false);
         const at::Tensor bias =
@@ -173,6 +175,87 @@ void check_equal_steps(const StepFound& got, const StepFound& wanted) {
                    "parameter " << id);
 }
 
+// The draws anew, rewarded and weighed one by one; kl: times the divergence from another model's.
+void check_against_a_plain_pass(double kl) {
+    Training run("others");
+    const Training other("others", /*seed=*/4);
+    run.options.self_critical.kl = kl;
+    const Weights* start = kl > 0 ? &other.arena.weights() : nullptr;
+    const SelfCriticalObjective objective(run.captioner, run.dataset, run.options, start);
+    run.options.loss.dropout = 0;
+    const SelfCriticalObjective plain(run.captioner, run.dataset, run.options, start);
+    const at::Tensor images = at::randint(0, 256, {2, 3, 32, 32}, at::kByte);
+    const StepFound got = step_in_parts(run, plain, images, 2);
+    BOOST_TEST(std::abs(step_in_parts(run, objective, images, 2).loss - got.loss) > 1e-9);    // dropout reaches it
+
+    const Vocabulary vocabulary = Vocabulary::from_text(run.dataset.vocabulary_text(), "test");
+    const WordPieceTokenizer tokenizer(vocabulary);
+    SamplePlan plan{3, false, 9, {}};
+    for (std::uint64_t i = 0; i < 2; ++i)
+        for (std::uint64_t n = 0; n < 3; ++n)
+            plan.keys.push_back(random_key(42, RandomPurpose::self_critical_sampling, {5, i, n}));
+    const Weights& weights = run.arena.weights();
+    at::Tensor drawn;
+    {
+        const c10::AutoGradMode no_gradients(false);
+        CaptionModel model(run.captioner, weights, images);
+        const std::vector<TokenId> prompt = prompt_tokens(tokenizer, run.dataset.prompt());
+        drawn = draw_samples(
+            model, at::tensor(std::vector<std::int64_t>(prompt.begin(), prompt.end())).unsqueeze(0).repeat({2, 1}),
+            plan);
+    }
+    std::vector<std::vector<std::string_view>> references;
+    for (const auto& of_picture : Training::texts) references.emplace_back(of_picture, of_picture + 2);
+    const CaptionReward reward(references, {}, 1);
+    run.arena.zero_gradients();
+    double loss = 0, mean = 0;
+    for (std::int64_t picture = 0; picture < 2; ++picture) {
+        std::vector<double> rewards;
+        std::vector<at::Tensor> log_p, divergences;
+        for (std::int64_t row = 3 * picture; row < 3 * picture + 3; ++row) {
+            std::vector<TokenId> tokens;
+            bool ended = false;
+            for (std::int64_t t = 0; t < drawn.size(1) && !ended; ++t) {
+                tokens.push_back(static_cast<TokenId>(drawn[row][t].item<std::int64_t>()));
+                ended = tokens.back() == SpecialTokens::sep;
+            }
+            rewards.push_back(reward(decode_caption(tokenizer, tokens), ended, static_cast<std::size_t>(picture)));
+            mean += rewards.back() / 6;
+            const at::Tensor text = drawn.narrow(0, row, 1).narrow(1, 0, static_cast<std::int64_t>(tokens.size()));
+            const auto log_probabilities = [&](const Weights& of) {
+                DropoutMasks none = DropoutMasks::none();
+                const at::Tensor embeds = run.captioner.vision().forward(of, images.narrow(0, picture, 1));
+                return at::log_softmax(
+                    run.captioner.text().head(of, run.captioner.text().forward(of, text, embeds, none)[0]), -1);
+            };
+            const at::Tensor all = log_probabilities(weights), of_other = log_probabilities(other.arena.weights());
+            at::Tensor sum = at::full({}, 0, at::kFloat), divergence_sum = sum;
+            for (std::size_t t = 4; t < tokens.size(); ++t) {
+                const at::Tensor p = all[static_cast<std::int64_t>(t) - 1];
+                sum = sum + p[tokens[t]];
+                divergence_sum = divergence_sum + at::kl_div(of_other[static_cast<std::int64_t>(t) - 1].detach(), p,
+                                                             at::Reduction::Sum, /*log_target=*/true);
+            }
+            log_p.push_back(sum);
+            divergences.push_back(divergence_sum);
+        }
+        for (std::size_t n = 0; n < 3; ++n) {
+            const double others = (rewards[(n + 1) % 3] + rewards[(n + 2) % 3]) / 2;
+            const at::Tensor part = log_p[n] * (-(rewards[n] - others) / 6) + divergences[n] * (kl / 6);
+            loss += part.item<double>();
+            part.backward();
+        }
+    }
+    StepFound wanted{loss, {}, {}};
+    for (const at::Tensor& of_weights : weights) wanted.gradients.push_back(of_weights.grad().clone());
+    check_equal_steps(got, wanted);
+    BOOST_TEST((plain.signature().find("kl 0.3") != std::string::npos) == (kl > 0));
+    const auto told = plain.told(got.sums);
+    BOOST_TEST(std::abs(told.at("reward") - mean) < 1e-12);
+    BOOST_TEST(mean > 0.05);
+    BOOST_TEST((told.at("without_end") > 0 && told.at("without_end") < 1));
+}
+
 }    // namespace
 
 BOOST_AUTO_TEST_SUITE(self_critical)
@@ -230,73 +313,17 @@ BOOST_AUTO_TEST_CASE(gradient_of_draws_is_the_closed_form_on_average) {
     }
 }
 
-BOOST_AUTO_TEST_CASE(a_step_is_a_plain_pass_over_its_draws) {
-    Training run("others");
-    const SelfCriticalObjective objective(run.captioner, run.dataset, run.options);
-    run.options.loss.dropout = 0;
-    const SelfCriticalObjective plain(run.captioner, run.dataset, run.options);
-    const at::Tensor images = at::randint(0, 256, {2, 3, 32, 32}, at::kByte);
-    const StepFound got = step_in_parts(run, plain, images, 2);
-    BOOST_TEST(std::abs(step_in_parts(run, objective, images, 2).loss - got.loss) > 1e-9);    // dropout reaches it
+BOOST_AUTO_TEST_CASE(a_step_is_a_plain_pass_over_its_draws) { check_against_a_plain_pass(0); }
 
-    // the draws anew, rewarded and weighed one by one
-    const Vocabulary vocabulary = Vocabulary::from_text(run.dataset.vocabulary_text(), "test");
-    const WordPieceTokenizer tokenizer(vocabulary);
-    SamplePlan plan{3, false, 9, {}};
-    for (std::uint64_t i = 0; i < 2; ++i)
-        for (std::uint64_t n = 0; n < 3; ++n)
-            plan.keys.push_back(random_key(42, RandomPurpose::self_critical_sampling, {5, i, n}));
-    const Weights& weights = run.arena.weights();
-    at::Tensor drawn;
-    {
-        const c10::AutoGradMode no_gradients(false);
-        CaptionModel model(run.captioner, weights, images);
-        const std::vector<TokenId> prompt = prompt_tokens(tokenizer, run.dataset.prompt());
-        drawn = draw_samples(
-            model, at::tensor(std::vector<std::int64_t>(prompt.begin(), prompt.end())).unsqueeze(0).repeat({2, 1}),
-            plan);
-    }
-    std::vector<std::vector<std::string_view>> references;
-    for (const auto& of_picture : Training::texts) references.emplace_back(of_picture, of_picture + 2);
-    const CaptionReward reward(references, {}, 1);
-    run.arena.zero_gradients();
-    double loss = 0, mean = 0;
-    for (std::int64_t picture = 0; picture < 2; ++picture) {
-        std::vector<double> rewards;
-        std::vector<at::Tensor> log_p;
-        for (std::int64_t row = 3 * picture; row < 3 * picture + 3; ++row) {
-            std::vector<TokenId> tokens;
-            bool ended = false;
-            for (std::int64_t t = 0; t < drawn.size(1) && !ended; ++t) {
-                tokens.push_back(static_cast<TokenId>(drawn[row][t].item<std::int64_t>()));
-                ended = tokens.back() == SpecialTokens::sep;
-            }
-            rewards.push_back(reward(decode_caption(tokenizer, tokens), ended, static_cast<std::size_t>(picture)));
-            mean += rewards.back() / 6;
-            DropoutMasks none = DropoutMasks::none();
-            const at::Tensor text = drawn.narrow(0, row, 1).narrow(1, 0, static_cast<std::int64_t>(tokens.size()));
-            const at::Tensor embeds = run.captioner.vision().forward(weights, images.narrow(0, picture, 1));
-            const at::Tensor all = at::log_softmax(
-                run.captioner.text().head(weights, run.captioner.text().forward(weights, text, embeds, none)[0]), -1);
-            at::Tensor sum = at::full({}, 0, at::kFloat);
-            for (std::size_t t = 4; t < tokens.size(); ++t)
-                sum = sum + all[static_cast<std::int64_t>(t) - 1][tokens[t]];
-            log_p.push_back(sum);
-        }
-        for (std::size_t n = 0; n < 3; ++n) {
-            const double others = (rewards[(n + 1) % 3] + rewards[(n + 2) % 3]) / 2;
-            const at::Tensor part = log_p[n] * (-(rewards[n] - others) / 6);
-            loss += part.item<double>();
-            part.backward();
-        }
-    }
-    StepFound wanted{loss, {}, {}};
-    for (const at::Tensor& of_weights : weights) wanted.gradients.push_back(of_weights.grad().clone());
-    check_equal_steps(got, wanted);
-    const auto told = plain.told(got.sums);
-    BOOST_TEST(std::abs(told.at("reward") - mean) < 1e-12);
-    BOOST_TEST(mean > 0.05);
-    BOOST_TEST((told.at("without_end") > 0 && told.at("without_end") < 1));
+BOOST_AUTO_TEST_CASE(a_step_kept_near_its_start_is_one_with_the_divergence) { check_against_a_plain_pass(0.3); }
+
+BOOST_AUTO_TEST_CASE(divergence_by_hand) {
+    const at::Tensor logits = at::tensor({0.0F, 0.0F, 0.0F, 1.0F}).view({2, 2});
+    const at::Tensor start = at::tensor({0.0F, 1.0F, 0.0F, 1.0F}).view({2, 2});
+    const double q = 1 / (1 + std::exp(1.0));    // of the first token in the first row
+    const at::Tensor got = divergence(logits, start);
+    BOOST_TEST(std::abs(got[0].item<double>() - 0.5 * std::log(0.5 / q) - 0.5 * std::log(0.5 / (1 - q))) < 1e-6);
+    BOOST_TEST(got[1].item<double>() == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_step_is_the_sum_of_its_parts) {

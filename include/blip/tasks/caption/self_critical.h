@@ -30,11 +30,17 @@ at::Tensor counted_tokens(const at::Tensor& drawn_CG, std::int64_t end_token);
 // the expected reward, if factors are advantages of counted tokens and 0 elsewhere. logits: fp32 [.., V].
 at::Tensor policy_loss(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& factors);
 
+// fp32 [..]: the divergence KL(p || q) of each row's distribution p = softmax(logits) from q = softmax(start_logits),
+// in nats; both fp32 [.., V]. 0 where they are equal.
+at::Tensor divergence(const at::Tensor& logits, const at::Tensor& start_logits);
+
 class SelfCriticalObjective : public Objective {
   public:
-    // captioner and dataset must outlive it. options: complete. Prepares the references of the training split (a few
-    // seconds for COCO). Throws usage if --max-length leaves no token behind the prompt.
-    SelfCriticalObjective(const Captioner& captioner, const PackedDataset& dataset, const Options& options);
+    // captioner, dataset and start must outlive it. options: complete. start: the weights of --init, where --kl keeps
+    // near them. Prepares the references of the training split (a few seconds for COCO). Throws usage if --max-length
+    // leaves no token behind the prompt.
+    SelfCriticalObjective(const Captioner& captioner, const PackedDataset& dataset, const Options& options,
+                          const Weights* start = nullptr);
 
     // pictures that have captions, with N places each
     const TrainingUnits& units() const override { return units_; }
@@ -70,6 +76,7 @@ class SelfCriticalObjective : public Objective {
     std::vector<std::int64_t> prompt_tokens_;
     std::vector<std::size_t> place_of_image_;    // among the rewarded images
     CaptionReward reward_;
+    const Weights* start_;    // null: not kept near them
 };
 
 }    // namespace blip

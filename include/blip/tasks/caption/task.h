@@ -14,8 +14,9 @@ namespace blip {
 
 class CaptionTask {
   public:
-    // All must outlive it. options: complete.
-    CaptionTask(const Options& options, const PackedDataset& dataset, HostMessages& communicator);
+    // All must outlive it. options: complete. start: of a run that is kept near the weights of --init (--kl).
+    CaptionTask(const Options& options, const PackedDataset& dataset, HostMessages& communicator,
+                const Weights* start = nullptr);
 
     const Captioner& captioner() const { return captioner_; }
     Task task() const;
