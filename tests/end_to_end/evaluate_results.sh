@@ -101,6 +101,21 @@ assert own.pop('CIDEr') != other.pop('CIDEr') and own == other, (own, other)
 PYTHON
 exits 0
 
+new_case "--per-image: what the verb score writes of the same captions, a file for each split"
+for form in csv json; do
+    evaluate 2 "$scratch/images" --per-image "$scratch/images.$form"
+    exits 0; says "images_val.$form: scores of 6 images"
+    for split in val test; do
+        run "$blip" score --references "$data" --split $split --results "$scratch/images/result/$split.json" --per-image "$scratch/score.$form"
+        exits 0
+        same_file "$scratch/images_$split.$form" "$scratch/score.$form" "$split"
+    done
+done
+evaluate 1 "$scratch/images" --split test --per-image "$scratch/only.csv"
+exits 0; same_file "$scratch/only.csv" "$scratch/images_test.csv" "one split"
+evaluate 1 "$scratch/images" --per-image "$scratch/absent/x.csv"
+exits 74; says "absent/x_val.csv"
+
 new_case "NoCaps: results with the two keys that its server takes, scores of each domain"
 python3 - "$scratch/val_references.json" >"$scratch/domains.json" <<'PYTHON'
 import json, sys

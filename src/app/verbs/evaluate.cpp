@@ -17,6 +17,7 @@
 #include "blip/train/run_identity.h"
 #include "src/app/compute.h"
 #include "src/app/output_folder.h"
+#include "src/app/score/per_image.h"
 #include "src/app/startup.h"
 #include "src/app/verbs/verbs.h"
 
@@ -66,6 +67,26 @@ nlohmann::json describe_generation(const Options& options) {
     return made;
 }
 
+// FILE, or with several splits the one's name before the ending.
+std::filesystem::path per_image_file(std::filesystem::path file, const std::string& split, std::size_t splits) {
+    if (splits == 1) return file;
+    return file.replace_filename(fmt::format("{}_{}{}", file.stem().string(), split, file.extension().string()));
+}
+
+void write_images(const std::filesystem::path& file, const SplitTables& split, const ImageScores& scored) {
+    std::vector<ImageReferences> images;
+    for (const std::int64_t row : scored.image_rows) {
+        const auto i = static_cast<std::size_t>(row);
+        ImageReferences& image = images.emplace_back();
+        image.id = split.keys_I[i];
+        if (!split.files_I.empty()) image.file = split.files_I[i];
+        const auto [first, end] = caption_rows(split, row);
+        for (std::int64_t caption = first; caption < end; ++caption) image.captions.emplace_back(split.text(caption));
+    }
+    write_per_image(file, {images, scored.captions, scored.details, scored.scores}, "image_id");
+    log_info("{}: scores of {} images", file.string(), images.size());
+}
+
 }    // namespace
 
 ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_ptr<Communicator> communicator) {
@@ -111,6 +132,9 @@ ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_pt
             try_output(options.checkpoint.output);
         else
             make_folders(options.checkpoint.output / "result");
+        if (!options.score.per_image.empty())
+            for (const std::string& split : splits)
+                check_can_be_written(per_image_file(options.score.per_image, split, splits.size()));
     });
     print_run(options, changed, describe_device(placement), *dataset, *communicator);
     if (of_nocaps)
@@ -130,13 +154,17 @@ ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_pt
         {"init", options.init.string()}, {"data", options.data.file.string()}, {"data_digest", dataset->data_digest()}};
     report.update(describe_generation(options));
     for (const std::string& split : splits) {
-        const SplitEvaluation evaluation = evaluator.run(split, stop_requested);
+        ImageScores images;
+        const bool wanted = !options.score.per_image.empty();
+        const SplitEvaluation evaluation = evaluator.run(split, stop_requested, wanted ? &images : nullptr);
         if (evaluation.interrupted) {
             if (communicator->rank() == 0) log_warning("stopped by a signal: split {} was not finished", split);
             return ExitCode::stopped;
         }
         if (communicator->rank() != 0) continue;
         write_results(options.checkpoint.output / "result" / (split + ".json"), evaluation.captions, files.nocaps);
+        if (wanted)
+            write_images(per_image_file(options.score.per_image, split, splits.size()), dataset->split(split), images);
         report["splits"][split] = summary(evaluation);
         log_info("{}: {} images in {}{}", split, evaluation.captions.size(), format_duration(evaluation.generate_s),
                  show(evaluation.scores));

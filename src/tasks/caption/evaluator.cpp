@@ -129,7 +129,8 @@ std::vector<CaptionResult> Evaluator::generate_own(const SplitTables& split, std
     return own;
 }
 
-SplitEvaluation Evaluator::run(const std::string& split_name, const std::function<bool()>& stop_requested) const {
+SplitEvaluation Evaluator::run(const std::string& split_name, const std::function<bool()>& stop_requested,
+                               ImageScores* of_images) const {
     const SplitTables& split = dataset_.split(split_name);
     const std::int64_t images =
         evaluate_.limit > 0 ? std::min<std::int64_t>(evaluate_.limit, split.image_count()) : split.image_count();
@@ -159,7 +160,9 @@ SplitEvaluation Evaluator::run(const std::string& split_name, const std::functio
             if (!meteor_->data) log_info("METEOR not computed: {}", meteor_->problem);
         }
         if (meteor_ && meteor_->data) options.meteor = &*meteor_->data;
-        score_split(evaluation, references.by_image(tokens), references.set(split), files_, options);
+        ImageScores scored =
+            score_split(evaluation, references.by_image(tokens), references.set(split), files_, options);
+        if (of_images != nullptr) *of_images = std::move(scored);
         evaluation.score_s = seconds_since(score_start);
     });
     return evaluation;

@@ -99,27 +99,30 @@ ReferenceSet ReferenceLines::set(const SplitTables& split) const {
     return reference_set(std::move(images));
 }
 
-void score_split(SplitEvaluation& evaluation, std::vector<std::vector<Tokens>> references, const ReferenceSet& set,
-                 const ScoringFiles& files, const CocoEvalOptions& options) {
-    std::vector<ScoredCaption> scored;
+ImageScores score_split(SplitEvaluation& evaluation, std::vector<std::vector<Tokens>> references,
+                        const ReferenceSet& set, const ScoringFiles& files, const CocoEvalOptions& options) {
+    ImageScores images;
     std::map<std::string, std::vector<ScoredCaption>> by_domain;
     for (const CaptionResult& result : evaluation.captions) {
         auto& own = references[static_cast<std::size_t>(result.image_row)];
         if (own.empty()) continue;
-        scored.push_back({result.key.text, result.caption, {}, std::move(own)});
+        images.image_rows.push_back(result.image_row);
+        images.captions.push_back({result.key.text, result.caption, {}, std::move(own)});
         if (const auto found = files.domains.find(result.key.text); found != files.domains.end())
-            by_domain[found->second].push_back(scored.back());
+            by_domain[found->second].push_back(images.captions.back());
     }
     CocoEvalOptions with_files = options;
     with_files.cider_scorer = files.cider_scorer;
-    if (!scored.empty()) {
-        evaluation.scores = corpus_scores(coco_scores(scored, with_files));
+    if (!images.captions.empty()) {
+        images.scores = coco_scores(images.captions, with_files, &images.details);
+        evaluation.scores = corpus_scores(images.scores);
         std::vector<std::string> metrics;
         for (const auto& [name, score] : evaluation.scores) metrics.push_back(name);
         evaluation.signature = score_signature(set, metrics, files.frequencies);
     }
     for (const auto& [domain, captions] : by_domain)
         evaluation.domains[domain] = {captions.size(), corpus_scores(coco_scores(captions, with_files))};
+    return images;
 }
 
 }    // namespace blip

@@ -62,7 +62,9 @@ class Evaluator {
     void use(ScoringFiles files) { files_ = std::move(files); }
     // Collective. Images are dealt to the ranks by stride; every image of the split (or the first `limit`) is captioned
     // once. stop_requested is asked between batches and may differ between ranks.
-    SplitEvaluation run(const std::string& split, const std::function<bool()>& stop_requested) const;
+    // images: filled on rank 0 where it is asked for.
+    SplitEvaluation run(const std::string& split, const std::function<bool()>& stop_requested,
+                        ImageScores* images = nullptr) const;
 
   private:
     std::vector<CaptionResult> generate_own(const SplitTables& split, std::int64_t images,

@@ -51,9 +51,18 @@ class ReferenceLines {
     std::vector<std::size_t> first_;    // line of each image, and the end
 };
 
-// Fills the evaluation's scores and their signature from its captions. references: by image row; set: of these.
-void score_split(SplitEvaluation& evaluation, std::vector<std::vector<Tokens>> references, const ReferenceSet& set,
-                 const ScoringFiles& files, const CocoEvalOptions& options);
+// What the scores of each image were made of: of the images that have references, in the evaluation's order.
+struct ImageScores {
+    std::vector<std::int64_t> image_rows;
+    std::vector<ScoredCaption> captions;
+    CocoDetails details;
+    CocoScores scores;
+};
+
+// Fills the evaluation's scores and their signature from its captions. references: by image row; set: of these. Each
+// image's are returned.
+ImageScores score_split(SplitEvaluation& evaluation, std::vector<std::vector<Tokens>> references,
+                        const ReferenceSet& set, const ScoringFiles& files, const CocoEvalOptions& options);
 
 // A table of the evaluation's scores beside published runs of the reference, a line each; empty unless the split is
 // val or test of the Karpathy split, in full.
