@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 
 #include "src/metrics/counted_captions.h"
 
@@ -32,17 +33,27 @@ void weigh(const CountedCaption& caption, const GramTable& grams, const std::vec
     for (double& norm : result.norms) norm = std::sqrt(norm);
 }
 
-// Mean over n of the clipped cosine, with the penalty.
-double similarity(const CountedCaption& caption, const Weighted& guess, const CountedCaption& other,
-                  const Weighted& reference, const GramTable& grams) {
-    std::array<double, longest_gram> products{};
+// By n: sums of product(weight in one caption, weight in the other) over the n-grams that both have.
+template <class Product>
+std::array<double, longest_gram> sums_of_common(const CountedCaption& caption, const Weighted& guess,
+                                                const CountedCaption& other, const Weighted& reference,
+                                                const GramTable& grams, Product product) {
+    std::array<double, longest_gram> sums{};
     for (std::size_t g = 0, r = 0; g < caption.grams.size(); ++g) {
         const std::uint32_t gram = caption.grams[g].gram;
         while (r < other.grams.size() && other.grams[r].gram < gram) ++r;
         if (r == other.grams.size()) break;
         if (other.grams[r].gram == gram)
-            products[grams.length(gram) - 1] += std::min(guess.weights[g], reference.weights[r]) * reference.weights[r];
+            sums[grams.length(gram) - 1] += product(guess.weights[g], reference.weights[r]);
     }
+    return sums;
+}
+
+// Mean over n of the clipped cosine, with the penalty.
+double similarity(const CountedCaption& caption, const Weighted& guess, const CountedCaption& other,
+                  const Weighted& reference, const GramTable& grams) {
+    const auto products = sums_of_common(caption, guess, other, reference, grams,
+                                         [](double own, double wanted) { return std::min(own, wanted) * wanted; });
     double sum = 0;
     for (std::size_t n = 0; n < longest_gram; ++n) {
         const double norms = guess.norms[n] * reference.norms[n];
@@ -50,6 +61,49 @@ double similarity(const CountedCaption& caption, const Weighted& guess, const Co
     }
     const double difference = guess.bigrams - reference.bigrams;
     return sum / longest_gram * std::exp(-difference * difference / (2 * sigma * sigma));
+}
+
+// Of a symmetric matrix [m, m], by Jacobi's rotations (Golub and Van Loan, "Matrix Computations", section 8.5).
+std::vector<double> eigenvalues(std::vector<std::vector<double>> a) {
+    const std::size_t m = a.size();
+    for (int sweep = 0; sweep < 50; ++sweep) {
+        double off_diagonal = 0;
+        for (std::size_t p = 0; p < m; ++p)
+            for (std::size_t q = p + 1; q < m; ++q) off_diagonal += a[p][q] * a[p][q];
+        if (off_diagonal < 1e-24) break;
+        for (std::size_t p = 0; p < m; ++p) {
+            for (std::size_t q = p + 1; q < m; ++q) {
+                if (a[p][q] == 0) continue;
+                const double ratio = (a[q][q] - a[p][p]) / (2 * a[p][q]);
+                const double t = (ratio < 0 ? -1 : 1) / (std::abs(ratio) + std::sqrt(ratio * ratio + 1));
+                const double c = 1 / std::sqrt(t * t + 1), s = t * c;
+                for (std::size_t k = 0; k < m; ++k) {
+                    const double kp = a[k][p], kq = a[k][q];
+                    a[k][p] = c * kp - s * kq;
+                    a[k][q] = s * kp + c * kq;
+                }
+                for (std::size_t k = 0; k < m; ++k) {
+                    const double pk = a[p][k], qk = a[q][k];
+                    a[p][k] = c * pk - s * qk;
+                    a[q][k] = s * pk + c * qk;
+                }
+            }
+        }
+    }
+    std::vector<double> values;
+    for (std::size_t i = 0; i < m; ++i) values.push_back(a[i][i]);
+    return values;
+}
+
+// Of the matrix of similarities between m captions.
+double diversity_of(const std::vector<std::vector<double>>& similarities) {
+    double largest = 0, sum = 0;
+    for (const double value : eigenvalues(similarities)) {
+        const double root = std::sqrt(std::max(0.0, value));
+        largest = std::max(largest, root);
+        sum += root;
+    }
+    return sum == 0 ? 0 : -std::log(largest / sum) / std::log(static_cast<double>(similarities.size()));
 }
 
 // By n-gram: in how many images a reference has it.
@@ -133,6 +187,38 @@ CaptionScores cider(const CountedCaptions& captions, const CiderScorer* scorer) 
 CaptionScores cider(const std::vector<Tokens>& hypotheses, const std::vector<std::vector<Tokens>>& references,
                     const CiderScorer* scorer) {
     return cider(CountedCaptions("CIDEr", hypotheses, references), scorer);
+}
+
+std::vector<double> self_cider(const std::vector<std::vector<Tokens>>& captions, const CiderScorer& scorer) {
+    const CountedCaptions counted("self-CIDEr", std::vector<Tokens>(captions.size()), captions);
+    const GramTable& grams = counted.grams();
+    const std::vector<double> rarity = scorer.prepared().rarities_of(grams);
+    std::vector<double> diversities;
+    for (std::size_t i = 0; i < counted.images(); ++i) {
+        const std::size_t count = counted.reference_count(i);
+        std::vector<Weighted> weighted(count);
+        for (std::size_t k = 0; k < count; ++k) weigh(counted.reference(i, k), grams, rarity, weighted[k]);
+        std::vector<std::vector<double>> similarities(count, std::vector<double>(count));
+        for (std::size_t k = 0; k < count; ++k) {
+            for (std::size_t l = 0; l <= k; ++l) {
+                const auto products = sums_of_common(counted.reference(i, k), weighted[k], counted.reference(i, l),
+                                                     weighted[l], grams, std::multiplies<>());
+                double cosines = 0;
+                for (std::size_t n = 0; n < longest_gram; ++n)
+                    if (const double norms = weighted[k].norms[n] * weighted[l].norms[n]; norms > 0)
+                        cosines += products[n] / norms;
+                similarities[k][l] = similarities[l][k] = cosines / longest_gram;
+            }
+        }
+        diversities.push_back(diversity_of(similarities));
+    }
+    return diversities;
+}
+
+std::vector<double> self_cider(const std::vector<std::vector<Tokens>>& captions,
+                               const std::vector<std::vector<Tokens>>& references) {
+    return self_cider(captions, CiderScorer(document_frequencies(CountedCaptions(
+                                    "self-CIDEr", std::vector<Tokens>(references.size()), references))));
 }
 
 struct CiderReferences::Impl {

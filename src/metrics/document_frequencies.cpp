@@ -9,6 +9,7 @@
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
 #include "blip/metrics/coco_tokens.h"
+#include "blip/metrics/meteor.h"
 #include "src/metrics/counted_captions.h"
 
 namespace blip {
@@ -90,6 +91,16 @@ bool is_gram(std::string_view text) {
     }
 }
 
+// The frequencies that have a name are kept where env/setup.sh keeps what it fetched.
+constexpr const char* coco_name = "coco-val2014";
+constexpr std::int64_t coco_images = 40504;
+
+bool is_coco_name(const fs::path& given) {
+    std::error_code none;
+    return given == coco_name && !fs::exists(given, none);
+}
+fs::path kept_frequencies() { return default_meteor_dir().parent_path() / fmt::format("{}.json", coco_name); }
+
 [[noreturn]] void bad_file(const fs::path& file, const std::string& problem) {
     throw Error(ExitCode::bad_data, "{}: {}; {}", file.string(), problem, how_to_make);
 }
@@ -111,14 +122,32 @@ DocumentFrequencies document_frequencies(const std::vector<std::vector<std::stri
         CountedCaptions("document frequencies", std::vector<Tokens>(references.size()), tokens));
 }
 
-void write_document_frequencies(const fs::path& file, const DocumentFrequencies& frequencies) {
+fs::path write_document_frequencies(const fs::path& given, const DocumentFrequencies& frequencies) {
+    fs::path file = given;
+    if (is_coco_name(given)) {
+        if (frequencies.documents != coco_images)
+            throw Error(ExitCode::usage,
+                        "{} stands for the frequencies of COCO's {} validation images of 2014, and these references "
+                        "are of {}: give annotations/captions_val2014.json, or another FILE",
+                        coco_name, coco_images, frequencies.documents);
+        file = kept_frequencies();
+        make_folders(file.parent_path());
+    }
     std::string text = fmt::format("{{\"documents\": {}, \"df\": {{", frequencies.documents);
     for (const auto& [gram, count] : frequencies.counts)
         text += fmt::format("{}\n{}: {}", text.back() == '{' ? "" : ",", nlohmann::json(gram).dump(), count);
     write_file_durably(file, text + "\n}}\n");
+    return file;
 }
 
-DocumentFrequencies read_document_frequencies(const fs::path& file) {
+DocumentFrequencies read_document_frequencies(const fs::path& given) {
+    const fs::path file = is_coco_name(given) ? kept_frequencies() : given;
+    std::error_code none;
+    if (file != given && !fs::exists(file, none))
+        throw Error(ExitCode::missing_input,
+                    "{}: is not there yet; `blip_mpi score --references annotations/captions_val2014.json "
+                    "--write-cider-df {}` makes it once of COCO's annotations (cocodataset.org)",
+                    file.string(), coco_name);
     const std::string text = read_file(file);
     DocumentFrequencies result;
     FrequencyReader reader(result);

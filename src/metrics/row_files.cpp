@@ -214,11 +214,12 @@ void for_each_caption_row(const CaptionText& text, const CaptionColumns& columns
                           const std::function<void(CaptionRow)>& take) {
     for_each_object(text, "caption", [&](const json& object, const std::string& where) {
         if (!object.is_object()) bad_json(text.json, where, "is not an object");
+        CaptionRow row;
         if (side == CaptionSide::results) {
             if (object.contains("error") && !object.contains("caption")) return;
-            if (const auto index = object.find("index"); index != object.end() && *index != 0 && *index != "0") return;
+            const auto index = object.find("index");
+            row.further = index != object.end() && *index != 0 && *index != "0";
         }
-        CaptionRow row;
         row.where = where;
         row.id = id_of_row(text, object, columns, where);
         row.file = file_of_row(text, object, where);
@@ -232,7 +233,8 @@ std::vector<ImageResult> read_results(const fs::path& path, const CaptionColumns
     const CaptionText text = read_caption_text(path);
     std::vector<ImageResult> results;
     for_each_caption_row(text, columns, CaptionSide::results, [&](CaptionRow row) {
-        results.push_back({row.id ? row.id->text : "", std::move(row.captions.front()), std::move(row.file)});
+        results.push_back(
+            {row.id ? row.id->text : "", std::move(row.captions.front()), std::move(row.file), row.further});
     });
     check_all_text_was_seen(text.json);
     if (results.empty()) bad_json(text.json, "the whole file", "holds no captions");

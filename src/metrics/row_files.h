@@ -31,6 +31,7 @@ struct CaptionRow {
     std::optional<ImageKey> id;
     std::string file;    // the picture's; with no id, never empty
     std::vector<std::string> captions;
+    bool further = false;    // of results: a caption behind the picture's first (an "index" above 0)
     std::string where;
 };
 

@@ -143,6 +143,89 @@ assert wanted[42] > 1
 PYTHON
 exits 0
 
+new_case "several captions of a picture: the first is scored, self-CIDEr is what a few lines of Python make of it"
+python3 -c "
+import json
+captions = {7: ['a dog', 'two cats sleep', 'two cats sleep here'], 42: ['a red dog runs', 'a red dog runs'], 8: ['a bird']}
+for i, own in captions.items():
+    for k, caption in enumerate(own):
+        print(json.dumps({'id': i, 'index': k, 'caption': caption}))" >several.jsonl
+sed 's/"images": \[/&{"id": 8}, /; s/"annotations": \[/&{"image_id": 8, "caption": "a grey bird"}, /' coco.json >three.json
+score --references three.json --results several.jsonl --json --metrics cider,bleu
+exits 0; tail -1 "$output" >several.score
+score --references three.json --results several.jsonl --json --metrics cider,bleu --cider-df other.json
+exits 0; tail -1 "$output" >several.other
+run python3 - "$(tolerance scores)" <<'PYTHON'
+import collections, json, math, sys
+captions = collections.defaultdict(list)
+for row in map(json.loads, open('several.jsonl')):
+    captions[row['id']].append(row['caption'])
+references = {7: ['two cats sleep', 'cats asleep'], 42: ['a red dog runs', 'the dog is red and it runs'], 8: ['a grey bird']}
+def grams(text, n):
+    words = text.split()
+    return [' '.join(words[i:i + n]) for i in range(len(words) - n + 1)]
+own = collections.Counter(g for texts in references.values() for g in {g for t in texts for n in (1, 2, 3, 4) for g in grams(t, n)})
+def eigenvalues(a):    # the largest by powers of the matrix, then the same of what is left without it
+    found = []
+    for _ in a:
+        v = [1 + 0.1 * i for i in range(len(a))]
+        for _ in range(3000):
+            w = [sum(x * y for x, y in zip(row, v)) for row in a]
+            norm = math.sqrt(sum(x * x for x in w))
+            if norm < 1e-12:
+                break
+            v = [x / norm for x in w]
+        found.append(norm)
+        a = [[a[i][j] - norm * v[i] * v[j] for j in range(len(a))] for i in range(len(a))]
+    return found
+def diversity(texts, documents, df):
+    def vector(text, n):
+        return {g: c * math.log(documents / max(1, df.get(g, 0))) for g, c in collections.Counter(grams(text, n)).items()}
+    def cosine(a, b, n):
+        a, b = vector(a, n), vector(b, n)
+        norms = math.sqrt(sum(x * x for x in a.values()) * sum(x * x for x in b.values()))
+        return sum(a[g] * b[g] for g in a if g in b) / norms if norms else 0
+    kernel = [[sum(cosine(a, b, n) for n in (1, 2, 3, 4)) / 4 for b in texts] for a in texts]
+    roots = [math.sqrt(max(0, value)) for value in eigenvalues(kernel)]
+    return -math.log(max(roots) / sum(roots)) / math.log(len(texts))
+other = json.load(open('other.json'))
+for name, documents, df in (('several.score', 3, own), ('several.other', other['documents'], other['df'])):
+    score = json.load(open(name))
+    got, wanted = score['captions']['diversity'], [diversity(captions[i], documents, df) for i in (7, 42)]
+    assert 0.1 < wanted[0] < 1 and abs(wanted[1]) < 1e-6, wanted
+    assert (got['images'], got['captions']) == (2, 5) and abs(got['self_cider'] - sum(wanted) / 2) < 1e-6, (got, wanted)
+PYTHON
+exits 0
+score --references three.json --results several.jsonl --metrics cider
+exits 0; says "over the 5 captions of 2 images"
+grep -v '"index": [12]' several.jsonl >first.jsonl
+score --references three.json --results first.jsonl --json --metrics cider,bleu
+exits 0
+is "$(tail -1 "$output")" "$(sed 's/,"diversity":{[^}]*}//' several.score)" "scores without the further captions"
+
+new_case "coco-val2014: COCO's frequencies are made once, and known by this name"
+export BLIP_DEPS=$PWD/deps
+score --references coco.json --results results.json --metrics cider --cider-df coco-val2014
+exits 66; says "deps/coco-val2014.json: is not there yet"; says "--write-cider-df coco-val2014"
+score --references coco.json --write-cider-df coco-val2014
+exits 64; says "40504 validation images"; says "these references are of 2"
+[ ! -e deps ] || fail "something was written"
+python3 -c "
+import json
+captions = ['a red dog runs', 'two cats sleep', 'the dog is red and it runs']
+print(json.dumps({f'{i}': [captions[i % 3]] for i in range(40504)}))" >all.json
+score --references all.json --write-cider-df coco-val2014
+exits 0; says "deps/coco-val2014.json: "; says " of 40504 images"
+score --references coco.json --results results.json --json --metrics cider --cider-df coco-val2014
+exits 0; tail -1 "$output" >named
+score --references coco.json --results results.json --json --metrics cider --cider-df deps/coco-val2014.json
+exits 0; is "$(tail -1 "$output")" "$(cat named)" "scores by the file itself"
+cp other.json coco-val2014
+score --references coco.json --results results.json --json --metrics cider --cider-df coco-val2014
+exits 0; [ "$(tail -1 "$output")" != "$(cat named)" ] || fail "a file of this name was not read"
+rm coco-val2014
+export BLIP_DEPS=$scratch/nothing
+
 new_case "files of document frequencies that are none"
 for bad in '{"documents": 2' '[]' '7' '{"documents": 2}' '{"df": {"a": 1}}' '{"documents": 0, "df": {}}' '{"documents": 2, "df": {"a": 3}}' \
     '{"documents": 2, "df": {"a": 0}}' '{"documents": 2, "df": {"a": -1}}' '{"documents": 2, "df": {"a": 1.5}}' \

@@ -55,9 +55,9 @@ numbers() { sed 's/,"captions".*//' <<<"$1"; }
 score references.json results.json --json
 exits 0
 tail -1 "$output" >first
-same() { # WHAT ARGUMENTS...: exit 0 and the same scores
+same() { # WHAT ARGUMENTS...: exit 0 and the same scores, whether or not there are further captions
     score "${@:2}" --json
-    exits 0; is "$(tail -1 "$output")" "$(cat first)" "$1"
+    exits 0; is "$(tail -1 "$output" | sed 's/,"diversity":{[^}]*}//')" "$(cat first)" "$1"
 }
 
 new_case "references: JSON lines, CSV, TSV with columns of other names, a list of rows, ids as texts, a folder of texts"

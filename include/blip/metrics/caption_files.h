@@ -22,6 +22,7 @@ struct ImageResult {
     std::string id;    // empty where there is a file alone
     std::string caption;
     std::string file{};
+    bool further = false;    // behind the picture's first
 };
 
 // What is asked of files.
@@ -50,7 +51,8 @@ std::vector<ImageReferences> read_references(const std::filesystem::path& file, 
 
 // COCO's result form, [{"image_id": ID, "caption": TEXT, ...}, ...]; {"ID": "caption"} and {"ID": ["caption"]}; rows
 // in the forms of references with one caption each, those of `caption --json` and `--write` among them, of which rows
-// with an "error" and captions behind a picture's first (an "index" above 0) are left out; a folder of texts ID.txt.
+// with an "error" are left out, and those with an "index" above 0 are further captions of a picture; a folder of texts
+// ID.txt.
 // Errors as above; ids may repeat.
 std::vector<ImageResult> read_results(const std::filesystem::path& file, const CaptionColumns& columns = {});
 

@@ -31,6 +31,15 @@ class CiderScorer {
 CaptionScores cider(const std::vector<Tokens>& hypotheses, const std::vector<std::vector<Tokens>>& references,
                     const CiderScorer* scorer = nullptr);
 
+// How different the captions of an image are, from 0 (all alike) to 1 (none has an n-gram of another): self-CIDEr of
+// Wang and Chan 2019, "Describing like humans: on diversity in image captioning", -log_m(max_i s_i / sum_i s_i), where
+// s_i are square roots of the eigenvalues of the m x m matrix of plain CIDEr (no clipping, no penalty, at most 1)
+// between the captions. captions[i]: at least two of image i. Document frequencies are the scorer's.
+std::vector<double> self_cider(const std::vector<std::vector<Tokens>>& captions, const CiderScorer& scorer);
+// The same with the document frequencies of these references.
+std::vector<double> self_cider(const std::vector<std::vector<Tokens>>& captions,
+                               const std::vector<std::vector<Tokens>>& references);
+
 // Images whose captions are scored one at a time, again and again: references are counted once, and document
 // frequencies are theirs. Memory: about 8 bytes for each n-gram of each reference. May be used by several threads at
 // once.

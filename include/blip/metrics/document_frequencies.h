@@ -23,7 +23,11 @@ DocumentFrequencies document_frequencies(const std::vector<std::vector<std::stri
 // JSON: {"documents": 5000, "df": {"a": 4821, "a dog": 190, ...}}, written durably, one n-gram a line.
 // Reading throws missing_input, io; bad_data naming file and place: malformed JSON, another form, an n-gram twice or of
 // no or more than 4 words, a count below 1 or above the documents.
-void write_document_frequencies(const std::filesystem::path& file, const DocumentFrequencies& frequencies);
+// The file "coco-val2014", where there is none of this name, stands for those of COCO's 40,504 validation images of
+// 2014, which are kept beside METEOR's tables once someone has made them of COCO's annotations; nothing here contains
+// these. Writing returns the file; usage if "coco-val2014" would be of another number of images.
+std::filesystem::path write_document_frequencies(const std::filesystem::path& file,
+                                                 const DocumentFrequencies& frequencies);
 DocumentFrequencies read_document_frequencies(const std::filesystem::path& file);
 
 }    // namespace blip

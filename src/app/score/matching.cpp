@@ -105,21 +105,24 @@ std::vector<fs::path> files_of_runs(const fs::path& path) {
     return files;
 }
 
-std::vector<std::optional<std::string>> match_captions(const std::vector<ImageResult>& results,
-                                                       const std::vector<ImageReferences>& references,
-                                                       const fs::path& results_file, const ScoreOptions& options) {
+MatchedCaptions match_captions(const std::vector<ImageResult>& results, const std::vector<ImageReferences>& references,
+                               const fs::path& results_file, const ScoreOptions& options) {
     ImageNames names(references);
-    std::vector<std::optional<std::string>> captions(references.size());
+    MatchedCaptions captions;
+    captions.first.resize(references.size());
+    captions.further.resize(references.size());
     std::vector<std::string> repeated, unknown;
     for (const ImageResult& result : results) {
         const std::string& name = result.id.empty() ? result.file : result.id;
         const auto image = names.find(result);
         if (!image)
             unknown.push_back(name);
-        else if (captions[*image])
+        else if (result.further)
+            captions.further[*image].push_back(result.caption);
+        else if (captions.first[*image])
             repeated.push_back(name);
         else
-            captions[*image] = result.caption;
+            captions.first[*image] = result.caption;
     }
     if (!repeated.empty())
         throw Error(ExitCode::bad_data, "{} has more than one caption for some images ({}): {}", results_file.string(),

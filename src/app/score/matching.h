@@ -19,14 +19,17 @@ std::vector<ImageReferences> read_any_references(const ScoreOptions& options, co
 // The files of a system's runs: the path itself, or what stands between its commas.
 std::vector<std::filesystem::path> files_of_runs(const std::filesystem::path& path);
 
+struct MatchedCaptions {
+    std::vector<std::optional<std::string>> first;    // what is scored
+    std::vector<std::vector<std::string>> further;    // that the results have besides, as drawn ones
+};
+
 // By image of the references its caption in the results, if there is one. An id is the same as a number, as a text and
 // with ".0" behind it (42, "42", 42.0), and with zeros before it where no image is called so; results without ids, and
 // ids that are names of files, go by the picture's file: its whole path, COCO's number, or a base name that one image
 // alone has. Throws bad_data naming images with several captions, and those that are unknown.
-std::vector<std::optional<std::string>> match_captions(const std::vector<ImageResult>& results,
-                                                       const std::vector<ImageReferences>& references,
-                                                       const std::filesystem::path& results_file,
-                                                       const ScoreOptions& options);
+MatchedCaptions match_captions(const std::vector<ImageResult>& results, const std::vector<ImageReferences>& references,
+                               const std::filesystem::path& results_file, const ScoreOptions& options);
 
 // "1, 2, 3", of many the first 20 "and 7 more".
 std::string name_ids(const std::vector<std::string>& ids);

@@ -17,10 +17,16 @@ using nlohmann::ordered_json;
 
 ordered_json json_of(const Interval& interval) { return {interval.low, interval.high}; }
 
-ordered_json json_of(const CaptionAnalysis& captions) {
-    return {{"mean_length", captions.mean_length},   {"vocabulary", captions.vocabulary},
-            {"unseen_words", captions.unseen_words}, {"distinct_1", captions.distinct_1},
-            {"distinct_2", captions.distinct_2},     {"bad_endings", captions.bad_endings}};
+ordered_json captions_of(const SystemReport& system) {
+    const CaptionAnalysis& captions = system.captions;
+    ordered_json object = {{"mean_length", captions.mean_length},   {"vocabulary", captions.vocabulary},
+                           {"unseen_words", captions.unseen_words}, {"distinct_1", captions.distinct_1},
+                           {"distinct_2", captions.distinct_2},     {"bad_endings", captions.bad_endings}};
+    if (system.diversity)
+        object["diversity"] = {{"images", system.diversity->images},
+                               {"captions", system.diversity->captions},
+                               {"self_cider", system.diversity->self_cider}};
+    return object;
 }
 
 ordered_json intervals_of(const SystemReport& system) {
@@ -133,14 +139,14 @@ std::string score_json(const ScoreReport& report, const ScoreOptions& options) {
         object["SPICE_from"] = options.spice.string();
     }
     if (!first.intervals.empty()) object["intervals"] = intervals_of(first);
-    object["captions"] = json_of(first.captions);
+    object["captions"] = captions_of(first);
     object["signature"] = report.signature;
     if (report.systems.size() > 1)
         for (const SystemReport& system : report.systems) {
             ordered_json row = {{"name", system.name}};
             for (const auto& [name, value] : system.scores) row[name] = value;
             row["intervals"] = intervals_of(system);
-            row["captions"] = json_of(system.captions);
+            row["captions"] = captions_of(system);
             object["systems"].push_back(std::move(row));
         }
     for (const ComparedPair& pair : report.pairs) object["comparisons"].push_back(json_of(report, pair));
@@ -170,9 +176,14 @@ std::string score_text(const ScoreReport& report, const ScoreOptions& options) {
     text += remark(report.spice ? "SPICE     is of " + printable_line(options.spice.string()) + ", not computed here"
                                 : "SPICE     not computed");
     if (!report.about_cider.empty()) text += remark(report.about_cider);
-    for (const SystemReport& system : report.systems)
-        text += remark("captions  " + (report.systems.size() > 1 ? printable_line(system.name) + ": " : "") +
-                       captions_line(system.captions));
+    for (const SystemReport& system : report.systems) {
+        const std::string name = report.systems.size() > 1 ? printable_line(system.name) + ": " : "";
+        text += remark("captions  " + name + captions_line(system.captions));
+        if (system.diversity)
+            text +=
+                remark(fmt::format("diversity {}self-CIDEr {:.3f} over the {} captions of {} images", name,
+                                   system.diversity->self_cider, system.diversity->captions, system.diversity->images));
+    }
     text += remark("signature " + report.signature);
     for (const ComparedPair& pair : report.pairs) {
         text += "\n" + remark(fmt::format("{} less {}: paired bootstrap of {} resamples, paired randomisation of {} "

@@ -16,11 +16,18 @@
 
 namespace blip {
 
+// Of the pictures that have several captions.
+struct Diversity {
+    std::size_t images = 0, captions = 0;
+    double self_cider = 0;    // mean over the pictures
+};
+
 struct SystemReport {
     std::string name;                             // its file or files
     std::map<std::string, double> scores;         // by metric
     std::map<std::string, Interval> intervals;    // empty unless asked for
     CaptionAnalysis captions;                     // of its first run
+    std::optional<Diversity> diversity;           // likewise
 };
 
 struct DomainReport {

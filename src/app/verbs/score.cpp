@@ -12,7 +12,9 @@
 #include "blip/base/parallel_for.h"
 #include "blip/base/standard_output.h"
 #include "blip/metrics/caption_files.h"
+#include "blip/metrics/cider.h"
 #include "blip/metrics/coco_eval.h"
+#include "blip/metrics/coco_tokens.h"
 #include "blip/metrics/meteor.h"
 #include "blip/metrics/resampling.h"
 #include "blip/metrics/signature.h"
@@ -29,8 +31,9 @@ namespace fs = std::filesystem;
 
 // One run of a system: a file of results.
 struct RunOfSystem {
-    std::vector<std::optional<std::string>> captions;    // by image of the references
+    MatchedCaptions captions;
     std::vector<ScoredCaption> scored;
+    std::vector<std::vector<std::string>> further;    // captions of the scored images
     CocoScores scores;
     CocoDetails details;
 };
@@ -48,7 +51,7 @@ SystemRuns read_system(const fs::path& path, const std::vector<ImageReferences>&
             match_captions(read_results(file, {options.id_column, options.caption_column}), references, file, options);
         std::vector<std::string> missing;
         for (std::size_t i = 0; i < references.size(); ++i)
-            if (!run.captions[i]) missing.push_back(references[i].id.text);
+            if (!run.captions.first[i]) missing.push_back(references[i].id.text);
         if (!missing.empty() && !options.allow_missing)
             throw Error(ExitCode::bad_data, "{} lacks {} of the {} images in {}: {}; --allow-missing scores the others",
                         file.string(), missing.size(), references.size(), options.references.string(),
@@ -65,13 +68,15 @@ void keep_complete(std::vector<ImageReferences>& references, std::vector<SystemR
     for (std::size_t i = 0; i < references.size(); ++i) {
         const bool complete = std::all_of(systems.begin(), systems.end(), [&](const SystemRuns& system) {
             return std::all_of(system.runs.begin(), system.runs.end(),
-                               [&](const RunOfSystem& run) { return run.captions[i].has_value(); });
+                               [&](const RunOfSystem& run) { return run.captions.first[i].has_value(); });
         });
         (complete ? kept : missing).push_back(references[i].id.text);
         if (!complete) continue;
         for (SystemRuns& system : systems)
-            for (RunOfSystem& run : system.runs)
-                run.scored.push_back({references[i].id.text, std::move(*run.captions[i]), {}});
+            for (RunOfSystem& run : system.runs) {
+                run.scored.push_back({references[i].id.text, std::move(*run.captions.first[i]), {}});
+                run.further.push_back(std::move(run.captions.further[i]));
+            }
         images.push_back(std::move(references[i]));
     }
     references = std::move(images);
@@ -101,8 +106,8 @@ void write_frequencies(const fs::path& file, const std::vector<ImageReferences>&
     std::vector<std::vector<std::string>> references;
     for (const ImageReferences& image : images) references.push_back(image.captions);
     const DocumentFrequencies frequencies = document_frequencies(references, threads);
-    write_document_frequencies(file, frequencies);
-    log_info("{}: {} n-grams of {} images", file.string(), frequencies.counts.size(), frequencies.documents);
+    const fs::path written = write_document_frequencies(file, frequencies);
+    log_info("{}: {} n-grams of {} images", written.string(), frequencies.counts.size(), frequencies.documents);
 }
 
 bool wanted(const ScoreOptions& options, const char* metric) {
@@ -136,10 +141,10 @@ std::string about_cider(std::size_t images) {
     if (images >= few) return "";
     if (images == 1)
         return "CIDEr of one image is 0: each n-gram of its references is in all images that there are, and weighs "
-               "nothing; --cider-df FILE has the frequencies of others";
+               "nothing; --cider-df has the frequencies of others: coco-val2014, or a FILE";
     return fmt::format(
         "CIDEr depends on which images are scored together, and these are few ({}): compare it with no "
-        "other set's, or give --cider-df FILE",
+        "other set's, or give --cider-df coco-val2014 or another FILE",
         images);
 }
 
@@ -186,15 +191,41 @@ ReferenceSet set_of(const std::vector<ImageReferences>& images) {
     return reference_set(std::move(all));
 }
 
+// How different the captions of a picture are, where the results have several.
+std::optional<Diversity> diversity_of(const RunOfSystem& run, const CocoEvalOptions& chosen) {
+    std::vector<std::string_view> lines;
+    std::vector<std::size_t> several;
+    for (std::size_t i = 0; i < run.further.size(); ++i)
+        if (!run.further[i].empty()) {
+            several.push_back(i);
+            lines.insert(lines.end(), run.further[i].begin(), run.further[i].end());
+        }
+    if (several.empty()) return std::nullopt;
+    std::vector<Tokens> further = coco_tokens(lines, chosen.threads);
+    std::vector<std::vector<Tokens>> captions;
+    auto next = std::make_move_iterator(further.begin());
+    for (const std::size_t i : several) {
+        auto& own = captions.emplace_back();
+        own.push_back(run.details.hypotheses[i]);
+        for (std::size_t k = 0; k < run.further[i].size(); ++k) own.push_back(*next++);
+    }
+    const std::vector<double> by_image = chosen.cider_scorer ? self_cider(captions, *chosen.cider_scorer)
+                                                             : self_cider(captions, run.details.reference_tokens);
+    double sum = 0;
+    for (const double of_image : by_image) sum += of_image;
+    return Diversity{by_image.size(), lines.size() + by_image.size(), sum / static_cast<double>(by_image.size())};
+}
+
 // Scores of systems, and how far they are known.
 void report_systems(ScoreReport& report, const std::vector<SystemRuns>& systems, const ScoreOptions& options,
-                    int threads) {
+                    const CocoEvalOptions& chosen) {
     std::vector<ImageStatistics> statistics;
     for (const SystemRuns& system : systems) {
         const RunOfSystem& first = system.runs.front();
         SystemReport& own = report.systems.emplace_back();
         own.name = system.name;
         own.captions = analyse_captions(first.details.hypotheses, first.details.reference_tokens);
+        own.diversity = diversity_of(first, chosen);
         own.scores = corpus_scores(first.scores);
         std::vector<std::vector<SummedStatistics>> runs;
         for (const RunOfSystem& run : system.runs) runs.push_back(run.details.statistics);
@@ -206,7 +237,7 @@ void report_systems(ScoreReport& report, const std::vector<SystemRuns>& systems,
     }
     if (!options.intervals && systems.size() == 1) return;
     report.resampling.seed = options.seed;
-    report.resampling.threads = threads;
+    report.resampling.threads = chosen.threads;
     report.compared = statistics.front().scores();
     ResampledScores resampled = resample_scores(statistics, report.resampling);
     for (std::size_t s = 0; s < systems.size(); ++s)
@@ -254,7 +285,7 @@ ExitCode run_score(const Options& all, const PackedReader& packed) {
     score_runs(systems, references, chosen);
 
     ScoreReport report;
-    report_systems(report, systems, options, threads);
+    report_systems(report, systems, options, chosen);
     const RunOfSystem& first = systems.front().runs.front();
     if (systems.size() == 1) report.domains = domain_scores(references, first.scored, chosen);
     report.images = references.size();

@@ -90,7 +90,9 @@ void declare_evaluation(OptionTable& table, EvaluateOptions& evaluate) {
     table
         .path("cider-df", "FILE",
               "document frequencies of CIDEr, as score --write-cider-df makes them ({\"documents\": N, \"df\": {\"a "
-              "dog\": IMAGES, ...}}), instead of those of the references that are scored",
+              "dog\": IMAGES, ...}}), instead of those of the references that are scored; coco-val2014: COCO's, which "
+              "are "
+              "kept once they are made",
               evaluate.cider_df, often)
         .only_for(for_evaluate | for_score);
     table
@@ -170,16 +172,20 @@ void declare_compared(OptionTable& table, ScoreOptions& score) {
 
 void declare_score_output(OptionTable& table, Options& options) {
     ScoreOptions& score = options.score;
-    table.path("per-image", "FILE",
-               "write each image's file, caption, references, lengths and scores, in the form that the name's ending "
-               "says: .json, .jsonl, .csv or .tsv",
-               score.per_image, command_line_only | often);
+    table
+        .path("per-image", "FILE",
+              "write each image's file, caption, references, lengths and scores, in the form that the name's ending "
+              "says: .json, .jsonl, .csv or .tsv; evaluate writes one for each split, with its name before the ending",
+              score.per_image, command_line_only)
+        .only_for(for_score | for_evaluate)
+        .often_for(for_score);
     table.path("output", "FILE",
                "write {\"CIDEr\": {\"score\": X, \"per_item\": {\"ID\": X}}, ...}, as capevalkit's metrics do",
                score.output, command_line_only);
     table.path(
         "write-cider-df", "FILE",
-        "write document frequencies of all images of --references, for --cider-df; --results may be left out then",
+        "write document frequencies of all images of --references, for --cider-df; --results may be left out then. "
+        "coco-val2014 as FILE: kept for --cider-df coco-val2014",
         score.write_cider_df, command_line_only | often);
     table.path(
         "spice", "FILE",

@@ -69,7 +69,7 @@ BOOST_AUTO_TEST_CASE(results_are_read_from_each_form_of_rows) {
     const auto results = [](const std::string& text) {
         std::string all;
         for (const ImageResult& result : read_results(file_of(text)))
-            all += "[" + result.id + "|" + result.file + "|" + result.caption + "]";
+            all += "[" + result.id + "|" + result.file + "|" + result.caption + (result.further ? ", further]" : "]");
         return all;
     };
     BOOST_TEST(results(R"([{"image_id": 7, "caption": "x"}])") == "[7||x]");
@@ -79,7 +79,7 @@ BOOST_AUTO_TEST_CASE(results_are_read_from_each_form_of_rows) {
         "[7|7.jpg|x][8||y]");
     BOOST_TEST(
         results("{\"file\": \"a.jpg\", \"error\": \"no\"}\n{\"file\": \"b.jpg\", \"caption\": \"y\", \"index\": 0}\n"
-                "{\"file\": \"b.jpg\", \"caption\": \"z\", \"index\": 1}\n") == "[|b.jpg|y]");
+                "{\"file\": \"b.jpg\", \"caption\": \"z\", \"index\": 1}\n") == "[|b.jpg|y][|b.jpg|z, further]");
     BOOST_TEST(results(R"({"id": 7, "caption": "x"})") == "[7||x]");
 }
 

@@ -99,6 +99,16 @@ BOOST_AUTO_TEST_CASE(nothing_in_common_and_nothing_at_all) {
     BOOST_TEST(cider({}, {}).corpus == 0);
 }
 
+BOOST_AUTO_TEST_CASE(self_cider_from_alike_to_nothing_in_common) {
+    const std::vector<std::vector<Tokens>> references = {{split("x")}, {split("y")}};
+    const auto of = [&](std::vector<Tokens> captions) { return self_cider({std::move(captions)}, references).front(); };
+    BOOST_TEST(close(of({split("a red dog runs"), split("a red dog runs"), split("a red dog runs")}), 0));
+    BOOST_TEST(close(of({split("a red dog runs"), split("two blue cats sleep")}), 1));
+    const double between = of({split("a red dog runs"), split("a red dog sleeps")});
+    BOOST_TEST((between > 0.1 && between < 0.9));
+    BOOST_TEST(self_cider({{Tokens{}, Tokens{}}}, references).front() == 0);
+}
+
 BOOST_AUTO_TEST_CASE(input_that_cannot_be_scored) {
     BOOST_CHECK_THROW(cider({split("a")}, {}), Error);
     BOOST_CHECK_THROW(cider({split("a")}, {{}}), Error);
