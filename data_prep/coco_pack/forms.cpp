@@ -5,11 +5,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
-#include <fstream>
 #include <map>
 #include <regex>
 
+#include "blip/base/durable_file.h"
 #include "blip/base/error.h"
 #include "blip/image/picture.h"
 #include "blip/text/caption_text.h"
@@ -55,15 +54,6 @@ constexpr KindText kinds[] = {
 };
 const KindText& text_of(FileKind kind) {
     return *std::find_if(std::begin(kinds), std::end(kinds), [&](const KindText& text) { return text.kind == kind; });
-}
-
-std::string first_bytes(const fs::path& file, std::size_t count) {
-    std::string bytes(count, '\0');
-    std::ifstream stream(file, std::ios::binary);
-    if (!stream) throw Error(ExitCode::io, "{}: cannot be opened", file.string());
-    stream.read(bytes.data(), static_cast<std::streamsize>(count));
-    bytes.resize(static_cast<std::size_t>(std::max<std::streamsize>(stream.gcount(), 0)));
-    return bytes;
 }
 
 // Files that hold pictures and captions, but not so that they are read.
@@ -119,7 +109,7 @@ FileKind kind_of(const fs::path& file) {
         start.substr(std::min<std::size_t>(start.size(), 257), 5) == "ustar")
         return FileKind::tar;
     refuse_binary(file, start);
-    const std::size_t first = start.find_first_not_of(" \t\r\n", start.starts_with("\xEF\xBB\xBF") ? 3 : 0);
+    const std::size_t first = first_sign(start);
     if (first == std::string::npos) refuse(file, "is empty");
     if (start[first] == '{') {
         if (file.extension() == ".jsonl" || file.extension() == ".ndjson") return FileKind::json_lines;

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <numeric>
 #include <optional>
 #include <span>
@@ -102,22 +101,14 @@ struct Look {
 
 // Most headers are within the first 32 KiB; large EXIF blocks need the whole file: then it is false.
 bool look_at_header(const fs::path& path, Look& look) {
-    std::string head(32768, '\0');
-    std::error_code ignored;
-    std::ifstream file;
-    if (fs::is_regular_file(path, ignored)) file.open(path, std::ios::binary);    // a pipe would be waited for
-    if (file.is_open()) {
-        file.read(head.data(), static_cast<std::streamsize>(head.size()));
-        head.resize(static_cast<std::size_t>(std::max<std::streamsize>(file.gcount(), 0)));
-        try {
-            look.size = picture_size(as_bytes(head), path.string());
-            look.file_bytes = fs::file_size(path, ignored);    // one that went away is met again when it is packed
-            return true;
-        } catch (const Error&) {
-            // judged by the whole file
-        }
+    try {
+        look.size = picture_size(as_bytes(first_bytes(path, 32768)), path.string());
+    } catch (const Error&) {
+        return false;    // judged by the whole file
     }
-    return false;
+    std::error_code ignored;
+    look.file_bytes = fs::file_size(path, ignored);    // one that went away is met again when it is packed
+    return true;
 }
 
 ImageSize decoded_size(const std::string& bytes, const fs::path& path) {

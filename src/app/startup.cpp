@@ -13,11 +13,11 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <fstream>
 #include <functional>
 #include <map>
 
 #include "blip/base/digest.h"
+#include "blip/base/durable_file.h"
 #include "blip/base/json.h"
 #include "blip/base/log.h"
 #include "blip/base/printable.h"
@@ -162,11 +162,7 @@ namespace {
 
 // Tells builds of a program or library apart: the beginning of an ELF file holds the sizes of its parts, and of
 // programs the linker's build id.
-std::string build_of(const char* file) {
-    std::string beginning(4096, '\0');
-    std::ifstream(file, std::ios::binary).read(beginning.data(), static_cast<std::streamsize>(beginning.size()));
-    return digest_of(beginning);
-}
+std::string build_of(const char* file) { return digest_of(first_bytes(file, 4096)); }
 
 std::string torch_build() {
     Dl_info library{};

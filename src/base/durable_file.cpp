@@ -47,6 +47,14 @@ struct stat status_of(const FileDescriptor& fd, const fs::path& path) {
     return status;
 }
 
+// A pipe's other end is not waited for.
+std::pair<FileDescriptor, struct stat> open_regular(const fs::path& path) {
+    FileDescriptor fd = open_to_read(path, O_NONBLOCK);
+    const struct stat status = status_of(fd, path);
+    if (!S_ISREG(status.st_mode)) throw Error(ExitCode::bad_data, "{} is not a regular file", path.string());
+    return {std::move(fd), status};
+}
+
 // Reads on behind `used` bytes until all of content is filled or the file ends. Returns how much is used then.
 std::size_t fill(const FileDescriptor& fd, const fs::path& path, std::string& content, std::size_t used) {
     while (used < content.size()) {
@@ -188,13 +196,17 @@ std::string read_file(const fs::path& path, const std::function<void(std::string
 }
 
 std::string read_regular_file(const fs::path& path, std::size_t max_bytes) {
-    const FileDescriptor fd = open_to_read(path, O_NONBLOCK);    // a pipe's other end is not waited for
-    const struct stat status = status_of(fd, path);
-    if (!S_ISREG(status.st_mode)) throw Error(ExitCode::bad_data, "{} is not a regular file", path.string());
+    const auto [fd, status] = open_regular(path);
     if (static_cast<std::uint64_t>(status.st_size) > max_bytes)
         throw Error(ExitCode::bad_data, "{} has {} bytes: such a file has {} at most", path.string(), status.st_size,
                     max_bytes);
     return read_all(fd, path, status);
+}
+
+std::string first_bytes(const fs::path& path, std::size_t count) {
+    std::string content(count, '\0');
+    content.resize(fill(open_regular(path).first, path, content, 0));
+    return content;
 }
 
 std::uint64_t free_bytes(const fs::path& path) {

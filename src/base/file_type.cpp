@@ -3,6 +3,7 @@
 
 #include <system_error>
 
+#include "blip/base/durable_file.h"
 #include "blip/base/error.h"
 
 namespace blip {
@@ -16,6 +17,14 @@ fs::file_type file_type_of(const fs::path& path) {
     if (type == fs::file_type::none)
         throw Error(ExitCode::io, "cannot tell whether {} is there: {}", path.string(), error.message());
     return type;
+}
+
+bool is_hdf5(const fs::path& path) {
+    try {
+        return first_bytes(path, 8) == "\x89HDF\r\n\x1a\n";
+    } catch (const Error&) {
+        return false;
+    }
 }
 
 }    // namespace blip

@@ -8,8 +8,8 @@
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
+#include "blip/base/fetched_folder.h"
 #include "blip/metrics/coco_tokens.h"
-#include "blip/metrics/meteor.h"
 #include "src/metrics/counted_captions.h"
 
 namespace blip {
@@ -91,7 +91,7 @@ bool is_gram(std::string_view text) {
     }
 }
 
-// The frequencies that have a name are kept where env/setup.sh keeps what it fetched.
+// The frequencies that have a name.
 constexpr const char* coco_name = "coco-val2014";
 constexpr std::int64_t coco_images = 40504;
 
@@ -99,7 +99,7 @@ bool is_coco_name(const fs::path& given) {
     std::error_code none;
     return given == coco_name && !fs::exists(given, none);
 }
-fs::path kept_frequencies() { return default_meteor_dir().parent_path() / fmt::format("{}.json", coco_name); }
+fs::path kept_frequencies() { return fetched_folder() / fmt::format("{}.json", coco_name); }
 
 [[noreturn]] void bad_file(const fs::path& file, const std::string& problem) {
     throw Error(ExitCode::bad_data, "{}: {}; {}", file.string(), problem, how_to_make);

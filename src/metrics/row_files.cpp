@@ -151,7 +151,7 @@ CaptionText read_caption_text(const fs::path& path) {
     }
     const fs::path source = path == "-" ? "/dev/stdin" : path;
     std::string text = read_file(source, [&](std::string_view start) { refuse_binary(path, start); });
-    const std::size_t first = text.find_first_not_of(" \t\r\n", text.starts_with("\xEF\xBB\xBF") ? 3 : 0);
+    const std::size_t first = first_sign(text);
     const char begins = first == std::string::npos ? '\0' : text[first];
     const bool looks_like_json = begins == '{' || begins == '[' || path.extension() == ".json" || begins == '\0' ||
                                  text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff");

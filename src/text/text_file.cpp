@@ -12,12 +12,22 @@
 
 namespace blip {
 
+namespace {
+
+constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+
+}    // namespace
+
+std::size_t first_sign(std::string_view text) {
+    return text.find_first_not_of(" \t\r\n", text.starts_with(byte_order_mark) ? byte_order_mark.size() : 0);
+}
+
 std::string read_text(const std::filesystem::path& path) { return as_text(read_file(path), path); }
 
 std::string as_text(std::string bytes, const std::filesystem::path& origin) {
     if (const std::string encoding = describe_encoding(bytes); !encoding.empty())
         throw Error(ExitCode::bad_data, "{}: {}", origin.string(), encoding);
-    if (bytes.starts_with("\xEF\xBB\xBF")) bytes.erase(0, 3);
+    if (bytes.starts_with(byte_order_mark)) bytes.erase(0, byte_order_mark.size());
     return bytes;
 }
 

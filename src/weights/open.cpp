@@ -2,11 +2,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <string_view>
 #include <system_error>
 
+#include "blip/base/durable_file.h"
 #include "blip/base/error.h"
+#include "blip/text/text_file.h"
 #include "blip/weights/pth_file.h"
 #include "blip/weights/weight_file.h"
 #include "src/weights/file_forms.h"
@@ -52,17 +53,15 @@ bool is_web_page(std::string_view text) {
 
 // Of what a file begins with (1 KiB suffices). Throws bad_data for whatever is no weight file, naming the file, saying
 // what it is and what to do.
-FileForm tell_form(std::string_view begin, std::uint64_t file_bytes, const std::filesystem::path& path) {
+FileForm tell_form(std::string_view begin, const std::filesystem::path& path) {
     const auto fails = [&](std::string_view what) {
         throw Error(ExitCode::bad_data, "{} holds no weights: it is {}", path.string(), what);
     };
-    if (file_bytes == 0) fails("empty: the download or the copy failed");
+    if (begin.empty()) fails("empty: the download or the copy failed");
     if (begin.starts_with("PK\x03\x04")) return FileForm::pytorch_zip;
     for (const Foreign& form : foreign)
         if (begin.starts_with(form.begin)) fails(form.what);
-    std::string_view text = begin;
-    if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);    // a byte order mark
-    text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+    const std::string_view text = begin.substr(std::min(first_sign(begin), begin.size()));
     if (is_web_page(text)) {
         fails("a web page, not the file that it offers: use the link that downloads the file itself");
     }
@@ -91,24 +90,7 @@ fs::path find_in_folder(const fs::path& folder) {
                 folder.string(), fmt::join(kWeightNames, ", "));
 }
 
-std::string first_bytes(const fs::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    std::string begin(1024, '\0');
-    file.read(begin.data(), static_cast<std::streamsize>(begin.size()));
-    if (!file.is_open() || file.bad()) throw Error(ExitCode::io, "cannot read {}", path.string());
-    begin.resize(static_cast<std::size_t>(file.gcount()));
-    return begin;
-}
-
-FileForm form_of(const fs::path& path) {
-    std::error_code error;
-    if (!fs::is_regular_file(path, error)) {
-        throw Error(ExitCode::bad_data, "{} is not a regular file", path.string());
-    }
-    const std::uint64_t size = fs::file_size(path, error);
-    if (error) throw Error(ExitCode::io, "cannot read {}: {}", path.string(), error.message());
-    return tell_form(first_bytes(path), size, path);
-}
+FileForm form_of(const fs::path& path) { return tell_form(first_bytes(path, 1024), path); }
 
 }    // namespace
 

@@ -68,6 +68,8 @@ std::string read_file(const std::filesystem::path& path, const std::function<voi
 // The same where a pipe or a device would be a mistake, or somebody's trap. Errors: bad_data too, if it is not regular
 // or longer than max_bytes.
 std::string read_regular_file(const std::filesystem::path& path, std::size_t max_bytes);
+// Of a regular file the first `count` bytes, of a shorter one all. Errors: as read_regular_file.
+std::string first_bytes(const std::filesystem::path& path, std::size_t count);
 // Free bytes for this user on the file system that holds path (or its nearest existing parent).
 std::uint64_t free_bytes(const std::filesystem::path& path);
 

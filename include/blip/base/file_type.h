@@ -9,4 +9,7 @@ namespace blip {
 // begun anew, and what is taken for unfinished is removed. Throws Error(io) then, naming the path.
 std::filesystem::file_type file_type_of(const std::filesystem::path& path);
 
+// A regular file that begins as HDF5's do; what cannot be read is none.
+bool is_hdf5(const std::filesystem::path& path);
+
 }    // namespace blip

@@ -19,6 +19,9 @@ std::string read_text(const std::filesystem::path& path);
 // The same of bytes that were read; origin is named in errors.
 std::string as_text(std::string bytes, const std::filesystem::path& origin);
 
+// The place of the first character behind a byte order mark and white space; npos where there is none.
+std::size_t first_sign(std::string_view text);
+
 // The lines of a text, without their ends. line: from 1.
 void for_each_line(std::string_view text, const std::function<void(std::int64_t line, std::string_view)>& take);
 

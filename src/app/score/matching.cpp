@@ -5,25 +5,15 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
-#include <fstream>
 #include <unordered_map>
 
 #include "blip/base/error.h"
+#include "blip/base/file_type.h"
 
 namespace blip {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool is_packed(const fs::path& path) {
-    std::error_code absent;
-    if (!fs::is_regular_file(path, absent)) return false;    // a pipe can be read once
-    constexpr std::string_view signature = "\x89HDF\r\n\x1a\n";
-    std::array<char, signature.size()> start{};
-    std::ifstream(path, std::ios::binary).read(start.data(), start.size());
-    return std::string_view(start.data(), start.size()) == signature;
-}
 
 bool may_be_file(const std::string& name) { return name.find_first_of("./\\") != std::string::npos; }
 
@@ -88,7 +78,7 @@ std::string name_ids(const std::vector<std::string>& ids) {
 }
 
 std::vector<ImageReferences> read_any_references(const ScoreOptions& options, const PackedReader& packed) {
-    if (is_packed(options.references)) return packed(options);
+    if (is_hdf5(options.references)) return packed(options);
     return read_references(options.references, options.splits, {options.id_column, options.caption_column});
 }
 

@@ -3,11 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <csignal>
-#include <fstream>
 
 #include "blip/base/error.h"
+#include "blip/base/file_type.h"
 #include "blip/base/json.h"
 #include "blip/base/parallel_for.h"
 #include "blip/base/printable.h"
@@ -21,15 +20,6 @@ namespace blip {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool is_hdf5(const fs::path& path) {
-    std::error_code ignored;
-    if (!fs::is_regular_file(path, ignored)) return false;
-    constexpr std::array<char, 8> signature = {'\x89', 'H', 'D', 'F', '\r', '\n', '\x1a', '\n'};
-    std::array<char, 8> start{};
-    std::ifstream(path, std::ios::binary).read(start.data(), start.size());
-    return start == signature;
-}
 
 VerifiedItem verify_packed(const fs::path& path) {
     VerifiedItem item{path, "data", VerifyState::good, "", -1, 0};

@@ -5,12 +5,12 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <cstring>
 
 #include "blip/base/bus_error.h"
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
+#include "blip/base/fetched_folder.h"
 #include "blip/base/log.h"
 #include "blip/metrics/meteor.h"
 #include "src/metrics/meteor/index.h"
@@ -69,12 +69,7 @@ std::optional<MeteorIndex> open_index(const fs::path& dir) {
 
 }    // namespace
 
-fs::path default_meteor_dir() {
-    const char *deps = std::getenv("BLIP_DEPS"), *home = std::getenv("HOME");
-    if (deps != nullptr && *deps != '\0') return fs::path(deps) / "meteor-1.5";
-    // env/setup.sh knows nothing of XDG_CACHE_HOME
-    return fs::path(home != nullptr ? home : "") / ".cache" / "blip_mpi" / "meteor-1.5";
-}
+fs::path default_meteor_dir() { return fetched_folder() / "meteor-1.5"; }
 
 void require_meteor_tables(const fs::path& dir) { head_of(dir); }
 
