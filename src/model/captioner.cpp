@@ -34,4 +34,9 @@ double Captioner::forward_flops(const std::vector<int>& tokens, int logits) cons
            options_.text_layers * (self_attention + cross_attention + 2 * queries * 2 * H * F);
 }
 
+double Captioner::training_flops(const std::vector<int>& tokens, int logits, bool frozen_vision) const {
+    // a backward pass has two products for each of the forward pass
+    return 3 * forward_flops(tokens, logits) - (frozen_vision ? 2 * forward_flops({}, 0) : 0);
+}
+
 }    // namespace blip

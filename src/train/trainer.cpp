@@ -310,9 +310,7 @@ void Trainer::Impl::tell_end() {
 ExitCode Trainer::Impl::run() {
     start_or_resume();
     if (stop_before_first_step()) return stop();
-    // the operations of a step are those of training everything
-    const bool tell_share = options.runtime.peak && options.train.freeze == "none";
-    pace.emplace(state.global_step, plan.last_step(), tell_share, arena.placement(), communicator);
+    pace.emplace(state.global_step, plan.last_step(), options.runtime.peak, arena.placement(), communicator);
     while (true) {
         // The checkpoint of an epoch's end is there; its evaluation may not be.
         if (state.step_in_epoch == 0 && state.epoch > 0 && !evaluation.done(state.epoch - 1)) {

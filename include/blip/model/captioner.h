@@ -21,8 +21,10 @@ class Captioner {
     const TextDecoder& text() const { return text_; }
 
     // Floating-point operations of the matrix products of a forward pass over one picture and its captions, which have
-    // so many tokens, with logits for so many in all. (A backward pass takes twice as many.)
+    // so many tokens, with logits for so many in all.
     double forward_flops(const std::vector<int>& tokens, int logits) const;
+    // With the backward pass; of a frozen picture encoder there is none.
+    double training_flops(const std::vector<int>& tokens, int logits, bool frozen_vision) const;
 
   private:
     ModelOptions options_;

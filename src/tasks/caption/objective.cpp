@@ -17,7 +17,8 @@ CaptionObjective::CaptionObjective(const Captioner& captioner, const SplitTables
       prompt_length_(prompt_length),
       options_(options),
       units_(split, train.captions_per_picture, train.seed),
-      recomputed_blocks_(train.recomputed_blocks()) {}
+      recomputed_blocks_(train.recomputed_blocks()),
+      frozen_vision_(train.freeze == "vision") {}
 
 std::int64_t CaptionObjective::weight(std::int64_t caption) const {
     if (caption == no_caption) return 0;
@@ -36,7 +37,7 @@ double CaptionObjective::flops(const std::vector<std::int64_t>& captions) const 
         tokens.push_back(std::min<int>(split_.lengths_C[static_cast<std::size_t>(caption)], max_caption_tokens));
         trained += static_cast<int>(weight(caption));
     }
-    return 3 * captioner_.forward_flops(tokens, trained);
+    return captioner_.training_flops(tokens, trained, frozen_vision_);
 }
 
 at::Tensor CaptionObjective::loss(const Weights& weights, const FedBatch& fed, const StepShare& step) const {

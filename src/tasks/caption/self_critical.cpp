@@ -138,6 +138,7 @@ SelfCriticalObjective::SelfCriticalObjective(const Captioner& captioner, const P
       options_(options.self_critical),
       units_(split_, options.self_critical.samples_per_picture, options.train.seed, /*whole_pictures=*/true),
       recomputed_blocks_(options.train.recomputed_blocks()),
+      frozen_vision_(options.train.freeze == "vision"),
       longest_(options.generate.max_length),
       vocabulary_(Vocabulary::from_text(dataset.vocabulary_text(), dataset.path().string())),
       tokenizer_(vocabulary_),
@@ -158,9 +159,11 @@ double SelfCriticalObjective::flops(const std::vector<std::int64_t>& captions) c
     const int length = static_cast<int>(std::lround(tokens / std::max(known, 1.0)));
     const int drawn = std::max(1, length - static_cast<int>(prompt_tokens_.size()));
     const auto count = static_cast<int>(captions.size());
-    const double forward = captioner_.forward_flops(std::vector<int>(captions.size(), length), count * drawn);
-    // forward and backward, the captions once more to draw them, and the pass of the start's model
-    return (start_ != nullptr ? 5 : 4) * forward - captioner_.forward_flops({}, 0);
+    const std::vector<int> lengths(captions.size(), length);
+    const double forward = captioner_.forward_flops(lengths, count * drawn);
+    // the captions are drawn from the encoder's one run; --kl has a pass of the start's model
+    return captioner_.training_flops(lengths, count * drawn, frozen_vision_) + forward -
+           captioner_.forward_flops({}, 0) + (start_ != nullptr ? forward : 0);
 }
 
 at::Tensor SelfCriticalObjective::draw(const Weights& weights, const at::Tensor& image_embeds_INW,

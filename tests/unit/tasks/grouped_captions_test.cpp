@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <cmath>
 
 #include "blip/options/parse.h"
 #include "blip/params/arena.h"
@@ -120,6 +121,23 @@ BOOST_AUTO_TEST_CASE(masks_belong_to_places) {
     };
     BOOST_TEST(loss_at(0) == loss_at(0));
     BOOST_TEST(std::abs(loss_at(0) - loss_at(3)) > 1e-4);
+}
+
+BOOST_AUTO_TEST_CASE(operations_of_a_step_without_the_encoders_backward_pass) {
+    const SplitTables split = small_split("train", 0, 4, 5);
+    const Captioner captioner(small_shape());
+    const auto flops = [&](const char* frozen) {
+        TrainOptions train;
+        train.freeze = frozen;
+        return CaptionObjective(captioner, split, 4, {}, train).flops({0});
+    };
+    const ModelOptions& model = captioner.options();
+    const double patch = model.patch_size, patches = std::pow(32 / patch, 2), tokens = patches + 1;
+    const double width = model.vision_width;
+    const double encoder = 2 * patches * 3 * patch * patch * width +
+                           2 * (24 * tokens * width * width + 4 * tokens * tokens * width);    // of two blocks
+    BOOST_TEST(flops("none") - flops("vision") == 2 * encoder, boost::test_tools::tolerance(1e-12));
+    BOOST_TEST(flops("vision") > encoder);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

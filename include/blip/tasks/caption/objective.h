@@ -28,6 +28,7 @@ class CaptionObjective : public Objective {
     LossOptions options_;
     TrainingUnits units_;
     int recomputed_blocks_;
+    bool frozen_vision_;
 };
 
 }    // namespace blip

@@ -69,6 +69,7 @@ class SelfCriticalObjective : public Objective {
     SelfCriticalOptions options_;
     TrainingUnits units_;
     int recomputed_blocks_;
+    bool frozen_vision_;
     std::int64_t longest_;
     Vocabulary vocabulary_;
     WordPieceTokenizer tokenizer_;
