@@ -1,6 +1,6 @@
 # The layers, lowest first, and what each may use (src/README.md): what it links, and what its files may include
 # (tests/lint/check_layers.py reads this table).
-LAYERS := base options comm text image data device kernels params weights model generate optim checkpoint metrics report feed tasks train app
+LAYERS := base options comm text image data device kernels params weights model generate optim checkpoint metrics clip report feed tasks train app
 USES_options    := base
 USES_comm       := base options
 USES_text       := base
@@ -14,13 +14,14 @@ USES_generate   := base options device model
 USES_optim      := base options comm params
 USES_checkpoint := base options comm device params weights
 USES_metrics    := base text
+USES_clip       := base image text params weights model
 USES_report     := base
 USES_feed       := base device image data
 USES_tasks      := base options comm text data device kernels params model generate metrics report feed
 USES_train      := base options comm data device params optim checkpoint report feed tasks
-USES_app        := base options comm text image data device params weights model checkpoint metrics report tasks train
+USES_app        := base options comm text image data device params weights model checkpoint metrics clip report tasks train
 # what the unit tests of a layer need beside it
 TESTS_USE_device := base
 TESTS_USE_checkpoint := optim
-TORCH_LAYERS    := device kernels params weights model generate optim checkpoint feed tasks train app
+TORCH_LAYERS    := device kernels params weights model generate optim checkpoint clip feed tasks train app
 closure = $(sort $(1) $(foreach l,$(USES_$(1)),$(call closure,$(l))))

@@ -80,7 +80,7 @@ int run(int argc, char** argv) {
     if (command.options.verb == Verb::score)
         return run_alone([&] {
             tell(command.notes);
-            return run_score(command.options, read_packed_references);
+            return run_score(command.options, read_packed_references, score_with_clip);
         });
     const Verb verb = command.options.verb;
     if (verb == Verb::verify || verb == Verb::report || verb == Verb::status) {

@@ -63,7 +63,7 @@ ExitCode run(std::vector<std::string> words) {
     }
     if (answer(command)) return ExitCode::ok;
     const Verb verb = command.options.verb;
-    if (verb == Verb::score) become(score_program, words);
+    if (verb == Verb::score && command.options.score.clip.empty()) become(score_program, words);
     const RuntimeOptions& runtime = command.options.runtime;
     const bool may_use_gpu =
         verb == Verb::train || verb == Verb::evaluate || verb == Verb::caption || verb == Verb::check;

@@ -21,8 +21,11 @@ int main(int argc, char** argv) {
         const blip::ParsedCommandLine command = blip::parse_command_line(words);
         if (blip::answer(command)) return blip::ExitCode::ok;
         for (const std::string& note : command.notes) blip::log_info_text(note);
-        return blip::run_score(command.options, [&](const blip::ScoreOptions&) -> std::vector<blip::ImageReferences> {
-            blip::become(blip::cpu_program, words);    // which reads packed data sets
-        });
+        // it reads packed data sets, and has CLIP's model
+        const auto become_larger = [&] [[noreturn]] { blip::become(blip::cpu_program, words); };
+        if (!command.options.score.clip.empty()) become_larger();
+        return blip::run_score(
+            command.options, [&](const blip::ScoreOptions&) -> std::vector<blip::ImageReferences> { become_larger(); },
+            {});
     });
 }

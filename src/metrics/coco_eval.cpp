@@ -53,8 +53,9 @@ void add_bleu(const CountedCaptions& captions, CocoScores& scores, CocoDetails* 
     if (details != nullptr) details->statistics.push_back(std::move(found.statistics));
 }
 
-// A metric whose corpus score is the mean of its images'.
-void add_mean(const char* name, CaptionScores found, CocoScores& scores, CocoDetails* details) {
+}    // namespace
+
+void add_mean_score(const char* name, CaptionScores found, CocoScores& scores, CocoDetails* details) {
     if (details != nullptr)
         details->statistics.push_back(
             {{name}, 1, found.per_image, [](const double* sums, double images, double* result) {
@@ -62,8 +63,6 @@ void add_mean(const char* name, CaptionScores found, CocoScores& scores, CocoDet
              }});
     scores[name] = std::move(found);
 }
-
-}    // namespace
 
 CocoScores coco_scores(const std::vector<ScoredCaption>& captions, const CocoEvalOptions& options,
                        CocoDetails* details) {
@@ -76,8 +75,8 @@ CocoScores coco_scores(const std::vector<ScoredCaption>& captions, const CocoEva
     if (options.bleu || options.rouge_l || options.cider) {
         const CountedCaptions counted("the evaluation", tokens.hypotheses, tokens.references);
         if (options.bleu) add_bleu(counted, scores, details);
-        if (options.rouge_l) add_mean("ROUGE_L", rouge_l(counted), scores, details);
-        if (options.cider) add_mean("CIDEr", cider(counted, options.cider_scorer.get()), scores, details);
+        if (options.rouge_l) add_mean_score("ROUGE_L", rouge_l(counted), scores, details);
+        if (options.cider) add_mean_score("CIDEr", cider(counted, options.cider_scorer.get()), scores, details);
     }
     if (options.meteor != nullptr) {
         SummedStatistics statistics;

@@ -50,7 +50,7 @@ std::string frequencies_digest(const DocumentFrequencies& frequencies) {
 }
 
 std::string score_signature(const ReferenceSet& references, const std::vector<std::string>& metrics,
-                            const std::string& frequencies) {
+                            const std::string& frequencies, const std::string& clip) {
     const auto has = [&](std::string_view name) {
         return std::find(metrics.begin(), metrics.end(), name) != metrics.end();
     };
@@ -60,6 +60,7 @@ std::string score_signature(const ReferenceSet& references, const std::vector<st
     if (has("METEOR")) text += "|meteor:1.5,en,exact-stem-synonym-paraphrase";
     if (has("ROUGE_L")) text += "|rouge_l:beta1.2";
     if (has("CIDEr")) text += "|cider:d,n4,sigma6,df-" + (frequencies.empty() ? "references" : frequencies);
+    if (!clip.empty()) text += "|clipscore:" + clip;
     return text + "|version:blip_mpi-" + program_version;
 }
 

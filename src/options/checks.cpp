@@ -104,6 +104,12 @@ Found check_score(const ScoreOptions& score, bool json, const std::set<std::stri
                              {"json", score.percent ? "percent" : "table"}};
     if (!score.spice.empty() && !score.compare.empty())
         return Inconsistency{"--spice is of one system: leave out it or --compare", {"spice", "compare"}};
+    if (score.clip.empty() != score.pictures.empty())
+        return Inconsistency{score.pictures.empty() ? "--clip looks at the pictures: give their folder, --images DIR"
+                                                    : "--images has no effect without --clip DIR",
+                             {"clip", "images"}};
+    if (!score.clip.empty() && score.results.empty())
+        return Inconsistency{"--clip scores captions: it needs --results", {"clip", "results"}};
     if (flags.contains("seed") && !score.intervals && score.compare.empty())
         return Inconsistency{"--seed draws resamples: it goes with --intervals or --compare", {"seed", "intervals"}};
     return std::nullopt;

@@ -22,7 +22,7 @@ std::vector<std::string> stored_names(const WeightFile& file, const std::string&
 }
 
 bool is_harmless_extra(const std::string& name) {
-    return name.ends_with(".position_ids") ||
+    return name.ends_with(".position_ids") || name == "logit_scale" ||
            std::any_of(std::begin(kTied), std::end(kTied), [&](const TiedPair& pair) { return pair.twin == name; });
 }
 

@@ -26,7 +26,8 @@ inline constexpr TiedPair kTied[] = {
 // either. Empty if there is none.
 std::vector<std::string> stored_names(const WeightFile& file, const std::string& reference);
 
-// Expected where the model needs nothing of it: positions as numbers, and the tied head's second names.
+// Expected where the model needs nothing of it: positions as numbers, the temperature that CLIP was trained with, and
+// the tied head's second names.
 bool is_harmless_extra(const std::string& name);
 
 // Throws bad_data, which says what weights with so many rows of word embeddings are instead.

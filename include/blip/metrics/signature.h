@@ -27,8 +27,8 @@ std::string frequencies_digest(const DocumentFrequencies& frequencies);
 
 // As sacreBLEU writes its own: "images:5000|references:25010|digest:...|tok:ptb|bleu:...|...|version:blip_mpi-0.2.0".
 // metrics: names of scores ("Bleu_4", ..., "CIDEr"). frequencies: "" where CIDEr has those of the references, else the
-// digest of its file's.
+// digest of its file's. clip: what CLIPScore is computed with; "" where it is not.
 std::string score_signature(const ReferenceSet& references, const std::vector<std::string>& metrics,
-                            const std::string& frequencies);
+                            const std::string& frequencies, const std::string& clip = "");
 
 }    // namespace blip

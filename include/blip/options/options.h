@@ -211,6 +211,8 @@ struct ScoreOptions {
     std::filesystem::path write_cider_df;          // write the references' document frequencies there
     std::filesystem::path compile_meteor;          // write the index of METEOR's tables beside them, there
     std::filesystem::path spice;                   // SPICE scores that another program computed
+    std::filesystem::path clip;                    // folder of a CLIP model: CLIPScore is computed with it
+    std::filesystem::path pictures;                // folder of the pictures that --clip looks at
     std::vector<std::string> splits;               // of data that tell splits apart; empty: all
     std::vector<std::string> metrics;              // bleu, meteor, rouge_l, cider; empty: all
     std::string id_column, caption_column;         // of tables; empty: by the names that people use

@@ -70,6 +70,26 @@ class ImageNames {
 
 }    // namespace
 
+std::vector<fs::path> match_pictures(const std::vector<ImageReferences>& images, const std::vector<fs::path>& files,
+                                     const fs::path& folder) {
+    std::vector<ImageReferences> there;    // pictures stand where references do elsewhere
+    for (const fs::path& file : files)
+        there.push_back({file.lexically_relative(folder).string(), {}, {}, file.string()});
+    ImageNames names(there);
+    std::vector<fs::path> pictures;
+    std::vector<std::string> missing;
+    for (const ImageReferences& image : images)
+        if (const auto found = names.find({image.id.text, {}, image.file}))
+            pictures.push_back(files[*found]);
+        else
+            missing.push_back(image.file.empty() ? image.id.text : image.file);
+    if (!missing.empty())
+        throw Error(ExitCode::missing_input,
+                    "--images {} has no picture, or several of one name, of {} of the {} images: {}", folder.string(),
+                    missing.size(), images.size(), name_ids(missing));
+    return pictures;
+}
+
 std::string name_ids(const std::vector<std::string>& ids) {
     constexpr std::size_t shown = 20;
     const std::size_t count = std::min(shown, ids.size());

@@ -31,6 +31,13 @@ struct MatchedCaptions {
 MatchedCaptions match_captions(const std::vector<ImageResult>& results, const std::vector<ImageReferences>& references,
                                const std::filesystem::path& results_file, const ScoreOptions& options);
 
+// The picture of each image among these files of a folder: by its file as the references name it (its path below the
+// folder, COCO's number, a base name that one picture alone has), then by its id likewise. Throws missing_input naming
+// the images without one.
+std::vector<std::filesystem::path> match_pictures(const std::vector<ImageReferences>& images,
+                                                  const std::vector<std::filesystem::path>& files,
+                                                  const std::filesystem::path& folder);
+
 // "1, 2, 3", of many the first 20 "and 7 more".
 std::string name_ids(const std::vector<std::string>& ids);
 

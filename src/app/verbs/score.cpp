@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <unordered_map>
 
@@ -19,6 +20,7 @@
 #include "blip/metrics/resampling.h"
 #include "blip/metrics/signature.h"
 #include "blip/options/options.h"
+#include "src/app/score/clip.h"
 #include "src/app/score/matching.h"
 #include "src/app/score/per_image.h"
 #include "src/app/score/report.h"
@@ -115,16 +117,51 @@ bool wanted(const ScoreOptions& options, const char* metric) {
            std::find(options.metrics.begin(), options.metrics.end(), metric) != options.metrics.end();
 }
 
+// CLIPScore and RefCLIPScore beside the others. Returns what the signature says of them.
+std::string add_clip_scores(std::vector<SystemRuns>& systems, const ClipResults& clip) {
+    auto found = clip.runs.begin();
+    const auto with_mean = [](const std::vector<double>& per_image) {
+        const double sum = std::accumulate(per_image.begin(), per_image.end(), 0.0);
+        return CaptionScores{sum / static_cast<double>(per_image.size()), per_image};
+    };
+    for (SystemRuns& system : systems)
+        for (RunOfSystem& run : system.runs) {
+            add_mean_score("CLIPScore", with_mean(found->clip), run.scores, &run.details);
+            add_mean_score("RefCLIPScore", with_mean(found->ref_clip), run.scores, &run.details);
+            ++found;
+        }
+    return fmt::format("w={},prompt='{}',weights-{}", clip_weight, clip_prompt, clip.digest);
+}
+
+std::vector<std::vector<std::string>> captions_of_runs(const std::vector<SystemRuns>& systems) {
+    std::vector<std::vector<std::string>> runs;
+    for (const SystemRuns& system : systems)
+        for (const RunOfSystem& run : system.runs) {
+            std::vector<std::string>& captions = runs.emplace_back();
+            for (const ScoredCaption& scored : run.scored) captions.push_back(scored.caption);
+        }
+    return runs;
+}
+
 // Scores of NoCaps' domains, each by itself as its server computes them; nothing for other data.
-std::map<std::string, DomainReport> domain_scores(const std::vector<ImageReferences>& images,
-                                                  const std::vector<ScoredCaption>& scored,
+std::map<std::string, DomainReport> domain_scores(const std::vector<ImageReferences>& images, const RunOfSystem& run,
                                                   const CocoEvalOptions& chosen) {
-    std::map<std::string, std::vector<ScoredCaption>> by_domain;
+    std::map<std::string, std::vector<std::size_t>> by_domain;
     for (std::size_t i = 0; i < images.size(); ++i)
-        if (!images[i].domain.empty()) by_domain[images[i].domain].push_back(scored[i]);
+        if (!images[i].domain.empty()) by_domain[images[i].domain].push_back(i);
     std::map<std::string, DomainReport> domains;
-    for (const auto& [domain, captions] : by_domain)
-        domains[domain] = {captions.size(), corpus_scores(coco_scores(captions, chosen))};
+    for (const auto& [domain, own] : by_domain) {
+        std::vector<ScoredCaption> captions;
+        for (const std::size_t i : own) captions.push_back(run.scored[i]);
+        DomainReport& report = domains[domain] = {own.size(), corpus_scores(coco_scores(captions, chosen))};
+        for (const char* name : {"CLIPScore", "RefCLIPScore"}) {    // means over images
+            const auto found = run.scores.find(name);
+            if (found == run.scores.end()) continue;
+            double sum = 0;
+            for (const std::size_t i : own) sum += found->second.per_image[i];
+            report.scores[name] = sum / static_cast<double>(own.size());
+        }
+    }
     return domains;
 }
 
@@ -248,7 +285,7 @@ void report_systems(ScoreReport& report, const std::vector<SystemRuns>& systems,
 
 }    // namespace
 
-ExitCode run_score(const Options& all, const PackedReader& packed) {
+ExitCode run_score(const Options& all, const PackedReader& packed, const ClipScoring& clip) {
     const ScoreOptions& options = all.score;
     if (!options.compile_meteor.empty()) {
         compile_meteor_index(options.compile_meteor);
@@ -282,19 +319,22 @@ ExitCode run_score(const Options& all, const PackedReader& packed) {
         frequencies = frequencies_digest(given);
         chosen.cider_scorer = std::make_shared<const CiderScorer>(given);
     }
+    std::optional<ClipResults> clip_results;    // first: what is missing for it is told before any work
+    if (!options.clip.empty()) clip_results = clip(all, references, captions_of_runs(systems));
     score_runs(systems, references, chosen);
+    const std::string about_clip = clip_results ? add_clip_scores(systems, *clip_results) : "";
 
     ScoreReport report;
     report_systems(report, systems, options, chosen);
     const RunOfSystem& first = systems.front().runs.front();
-    if (systems.size() == 1) report.domains = domain_scores(references, first.scored, chosen);
+    if (systems.size() == 1) report.domains = domain_scores(references, first, chosen);
     report.images = references.size();
     report.missing = all_images - references.size();
     report.without_meteor = meteor.problem;
     if (chosen.cider && frequencies.empty()) report.about_cider = about_cider(report.images);
     std::vector<std::string> metrics;
     for (const auto& [name, scores] : first.scores) metrics.push_back(name);
-    report.signature = score_signature(set_of(references), metrics, frequencies);
+    report.signature = score_signature(set_of(references), metrics, frequencies, about_clip);
     if (!options.spice.empty()) report.spice = mean_spice(options, references);
     if (options.worst > 0) {
         report.worst_metric = metric_of_worst(options);

@@ -10,6 +10,7 @@
 #include "blip/comm/mpi/session.h"
 #include "blip/options/options.h"
 #include "src/app/output_folder.h"
+#include "src/app/score/clip.h"
 #include "src/app/score/packed_references.h"
 
 namespace blip {
@@ -32,8 +33,8 @@ ExitCode run_check(Options options, const MpiSession& session, std::unique_ptr<C
 ExitCode run_caption(Options options, const MpiSession* session, HostMessages* ranks);
 // These need no MPI.
 ExitCode run_export(const Options& options);
-// packed: reads references of a packed data set.
-ExitCode run_score(const Options& options, const PackedReader& packed);
+// packed: reads references of a packed data set. clip: computes CLIPScore.
+ExitCode run_score(const Options& options, const PackedReader& packed, const ClipScoring& clip);
 // json: one JSON object in place of lines.
 ExitCode run_verify(const VerifyOptions& options, bool json);
 ExitCode run_report(const Options& options);

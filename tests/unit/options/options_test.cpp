@@ -233,6 +233,10 @@ BOOST_AUTO_TEST_CASE(score_takes_references_and_results_as_words) {
     check_refused({"score", "r", "a", "--seed", "2"}, {"--seed", "--intervals"});
     check_refused({"score", "r", "a", "--json", "--table", "latex"}, {"--json", "--table latex"});
     check_refused({"score", "r", "a", "b", "--spice", "s"}, {"--spice", "--compare"});
+    check_refused({"score", "r", "a", "--clip", "d"}, {"--clip", "--images"});
+    check_refused({"score", "r", "a", "--images", "d"}, {"--images", "--clip"});
+    check_refused({"score", "r", "--write-cider-df", "f", "--clip", "d", "--images", "d"}, {"--clip", "--results"});
+    BOOST_TEST(parse({"score", "r", "a", "--clip", "c", "--images", "i"}).score.pictures == "i");
 }
 
 BOOST_AUTO_TEST_CASE(missing_options_come_with_an_example) {
