@@ -17,7 +17,7 @@ HEADER = (
 def tolerances(header):
     text = header.read_text()
     found = {n: float(v) for n, v in re.findall(r"inline constexpr double (\w+) = ([^;]+);", text)}
-    return {name: found[name] for name in ("image_embeds", "gradients", "zero_gradient", "parity_logits", "parity_loss")}
+    return {name: found[name] for name in ("image_embeds", "gradients", "zero_gradient", "parity_logits", "parity_loss", "clip_scores")}
 
 
 def count_equal(left, right):
@@ -107,6 +107,7 @@ class Report:
 
     def finish(self):
         if self.lines:
-            print("\n".join([HEADER, "|---" * (HEADER.count("|") - 1) + "|", *self.lines, "", *self.notes]))
+            print("\n".join([HEADER, "|---" * (HEADER.count("|") - 1) + "|", *self.lines, ""]))
+        print("\n".join(self.notes))
         print(f"{self.passed_count} passed, {self.failed_count} failed, {self.skipped_count} skipped")
         return 1 if self.failed_count or not self.passed_count else 0

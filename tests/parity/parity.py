@@ -12,6 +12,7 @@ import sys
 import tempfile
 
 import checks
+from clip_rows import ClipRow
 from sides import Failed, Sides
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -87,7 +88,7 @@ def trained_row(golden_dir, coco, captions, sides):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", default="build")
-    parser.add_argument("--rows", default="files,trained,base,base_back,large,large_back")
+    parser.add_argument("--rows", default="files,trained,clip,clip_base,base,base_back,large,large_back")
     parser.add_argument("--scratch", help="a folder with 6 GB free (default: a temporary one)")
     parser.add_argument("--exact", action="store_true", help="both sides against double precision, too (twice the memory)")
     arguments = parser.parse_args()
@@ -104,6 +105,8 @@ def main():
             made_row("base_back", "base", pictures, captions, sides),
             random_row("large", "large", pictures, captions, sides),
             made_row("large_back", "large", pictures, captions, sides),
+            ClipRow("clip", "CLIPScore, tiny", "tiny", pictures, captions),
+            ClipRow("clip_base", "CLIPScore, ViT-B/32", "base32", pictures, captions),
         ]
         if golden and coco:
             rows.insert(0, trained_row(golden, coco, captions, sides))
