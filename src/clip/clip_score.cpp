@@ -68,10 +68,11 @@ class Clip {
           model_(config_),
           file_(WeightFile::open(folder)) {
         if (config_.end_token != ClipConfig::by_largest_id && config_.end_token != tokenizer_.end_token())
-            throw Error(ExitCode::bad_data,
-                        "{}: text_config: eos_token_id is {}, and <|endoftext|> in vocab.json has the id {}: they are of "
-                        "different models",
-                        (folder / "config.json").string(), config_.end_token, tokenizer_.end_token());
+            throw Error(
+                ExitCode::bad_data,
+                "{}: text_config: eos_token_id is {}, and <|endoftext|> in vocab.json has the id {}: they are of "
+                "different models",
+                (folder / "config.json").string(), config_.end_token, tokenizer_.end_token());
         const Layout& layout = model_.layout();
         // memory only once all shapes are found in the file
         const auto offset = [&](ParamId id) {

@@ -40,9 +40,8 @@ const VerbText verb_texts[9] = {
      "blip_mpi export --from out/best --to blip.pth --dtype bf16\n"
      "blip_mpi export --from out/best --names huggingface --to hf"},
     {Verb::score, "score", "score captions: BLEU, METEOR, ROUGE-L, CIDEr",
-     "Scores captions as pycocoevalcap does: Bleu_1..4, METEOR, ROUGE_L and CIDEr, without Java. Exit codes: 0 done, "
-     "64 "
-     "wrong options, 65 bad data, 66 missing files, 74 I/O.",
+     "Scores captions as pycocoevalcap does: Bleu_1..4, METEOR, ROUGE_L and CIDEr, without Java; with --clip and "
+     "--images CLIPScore, too. Exit codes: 0 done, 64 wrong options, 65 bad data, 66 missing files, 74 I/O.",
      "blip_mpi score [options] REFERENCES RESULTS [RESULTS ...]\n"
      "blip_mpi score --references FILE --results FILE [options]",
      "blip_mpi score --references refs.json --results results.json\n"
