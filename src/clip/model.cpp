@@ -19,7 +19,7 @@ at::Tensor unit_vectors(const at::Tensor& x_RW, const at::Tensor& projection_DW)
     return vectors_RD / at::linalg_vector_norm(vectors_RD, 2, {-1}, true);
 }
 
-Linear no_init_linear(Layout& layout, const std::string& name, std::int64_t in, std::int64_t out) {
+Linear declare_linear(Layout& layout, const std::string& name, std::int64_t in, std::int64_t out) {
     return {layout, name, in, out, Init::zeros()};
 }
 
@@ -29,12 +29,12 @@ ClipBlocks::ClipBlocks(Layout& layout, const std::string& name, const ClipTransf
     const std::int64_t width = shape.width;
     for (int i = 0; i < shape.depth; ++i) {
         const std::string block = fmt::format("{}.{}", name, i), attention = block + ".self_attn";
-        const auto square = [&](const char* part) { return no_init_linear(layout, attention + part, width, width); };
+        const auto square = [&](const char* part) { return declare_linear(layout, attention + part, width, width); };
         blocks_.push_back(Block{LayerNorm(layout, block + ".layer_norm1", width, shape.norm_eps), square(".q_proj"),
                                 square(".k_proj"), square(".v_proj"), square(".out_proj"),
                                 LayerNorm(layout, block + ".layer_norm2", width, shape.norm_eps),
-                                no_init_linear(layout, block + ".mlp.fc1", width, shape.inner_width),
-                                no_init_linear(layout, block + ".mlp.fc2", shape.inner_width, width)});
+                                declare_linear(layout, block + ".mlp.fc1", width, shape.inner_width),
+                                declare_linear(layout, block + ".mlp.fc2", shape.inner_width, width)});
     }
 }
 

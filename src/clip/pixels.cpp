@@ -10,15 +10,14 @@
 namespace blip {
 
 void clip_pixels(const Image& image, const ClipPictures& pictures, const std::string& origin, float* pixels_3SS) {
-    const std::int64_t shorter = std::min(image.height, image.width), longer = std::max(image.height, image.width);
-    constexpr std::int64_t thinnest = 1000;    // more would take much memory, for a square out of the middle
-    if (longer > thinnest * shorter)
+    const std::int64_t shorter = std::min(image.height, image.width);
+    const auto resized_side = [&](int side) { return pictures.shorter * std::int64_t{side} / shorter; };
+    const std::int64_t height = resized_side(image.height), width = resized_side(image.width);
+    constexpr std::int64_t most_pixels = 1 << 28;    // for a square out of the middle
+    if (height * width > most_pixels)
         throw Error(ExitCode::bad_data, "{} is {} x {} pixels: too thin for CLIP to look at", origin, image.width,
                     image.height);
-    const auto resized_side = [&](int side) {
-        return static_cast<int>(pictures.shorter * std::int64_t{side} / shorter);
-    };
-    const Image resized = resize_bicubic(image, resized_side(image.height), resized_side(image.width));
+    const Image resized = resize_bicubic(image, static_cast<int>(height), static_cast<int>(width));
     // halves to the even number, as Python rounds
     const auto start = [&](int side) { return static_cast<int>(std::nearbyint((side - pictures.crop) / 2.0)); };
     const int top = start(resized.height), left = start(resized.width), crop = pictures.crop;

@@ -81,7 +81,7 @@ void tell_of_extras(const WeightFile& file, const std::vector<Match>& matches) {
     if (by_prefix.empty() || launcher_rank() != 0) return;
     std::vector<std::string> parts;
     for (const auto& [prefix, count] : by_prefix) parts.push_back(fmt::format("{} x {}", count, prefix));
-    const std::string line = fmt::format("{}: tensors that a captioner does not use are left aside: {}",
+    const std::string line = fmt::format("{}: tensors that the model does not use are left aside: {}",
                                          file.path().string(), fmt::join(parts, ", "));
     // other parts of a pretrained model are as expected; unknown parts of the captioner's own are not
     const bool own = std::any_of(by_prefix.begin(), by_prefix.end(), [](const auto& part) {

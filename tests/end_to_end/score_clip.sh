@@ -99,6 +99,23 @@ for metric in ('CLIPScore', 'RefCLIPScore'):
 PYTHON
 exits 0
 
+new_case "pictures by the results' file names, where the references have none"
+python3 - <<'PYTHON'
+import json, score_clip as clip
+with open('by_file.jsonl', 'w') as file:
+    for i, (name, text) in enumerate(clip.RESULTS.items()):
+        print(json.dumps({'id': f'row {i}', 'file': f'photos/{name}.png', 'caption': text}), file=file)
+json.dump({f'row {i}': own for i, own in enumerate(clip.REFERENCES.values())}, open('rows.json', 'w'))
+PYTHON
+score rows.json by_file.jsonl --clip model_a --images pictures --json
+exits 0
+tail -1 "$output" >by_file.json
+run python3 -c "
+import json
+one, other = json.load(open('by_file.json')), json.load(open('scores.json'))
+assert all(abs(one[metric] - other[metric]) < 1e-6 for metric in ('CLIPScore', 'RefCLIPScore')), (one, other)"
+exits 0
+
 new_case "a missing file of the model is named"
 for file in config.json vocab.json merges.txt model.safetensors; do
     rm -rf broken

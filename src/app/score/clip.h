@@ -10,7 +10,8 @@
 
 namespace blip {
 
-// references: those that are scored; runs: of each a caption by image.
+// references: those that are scored, with their pictures' files where the data name these; runs: of each a caption by
+// image.
 using ClipScoring = std::function<ClipResults(const Options& options, const std::vector<ImageReferences>& references,
                                               std::vector<std::vector<std::string>> runs)>;
 

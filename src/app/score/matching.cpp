@@ -132,7 +132,7 @@ MatchedCaptions match_captions(const std::vector<ImageResult>& results, const st
         else if (captions.first[*image])
             repeated.push_back(name);
         else
-            captions.first[*image] = result.caption;
+            captions.first[*image] = result;
     }
     if (!repeated.empty())
         throw Error(ExitCode::bad_data, "{} has more than one caption for some images ({}): {}", results_file.string(),

@@ -1,4 +1,5 @@
-// blip_mpi score: the COCO metrics of any captions, without model, data set or MPI. Called by main.
+// blip_mpi score: the COCO metrics of any captions, without model, data set or MPI; CLIPScore by who has its model. Called
+// by main.
 
 #include <fmt/format.h>
 
@@ -34,6 +35,7 @@ namespace fs = std::filesystem;
 // One run of a system: a file of results.
 struct RunOfSystem {
     MatchedCaptions captions;
+    std::vector<std::string> files;    // of the pictures that are scored, where results name them
     std::vector<ScoredCaption> scored;
     std::vector<std::vector<std::string>> further;    // captions of the scored images
     CocoScores scores;
@@ -49,7 +51,7 @@ SystemRuns read_system(const fs::path& path, const std::vector<ImageReferences>&
     SystemRuns system{path.string(), {}};
     for (const fs::path& file : files_of_runs(path)) {
         RunOfSystem run;
-        run.captions =
+        run.results =
             match_captions(read_results(file, {options.id_column, options.caption_column}), references, file, options);
         std::vector<std::string> missing;
         for (std::size_t i = 0; i < references.size(); ++i)
@@ -76,7 +78,8 @@ void keep_complete(std::vector<ImageReferences>& references, std::vector<SystemR
         if (!complete) continue;
         for (SystemRuns& system : systems)
             for (RunOfSystem& run : system.runs) {
-                run.scored.push_back({references[i].id.text, std::move(*run.captions.first[i]), {}});
+                run.scored.push_back({references[i].id.text, std::move(run.captions.first[i]->caption), {}});
+                run.files.push_back(std::move(run.captions.first[i]->file));
                 run.further.push_back(std::move(run.captions.further[i]));
             }
         images.push_back(std::move(references[i]));
@@ -133,14 +136,18 @@ std::string add_clip_scores(std::vector<SystemRuns>& systems, const ClipResults&
     return fmt::format("w={},prompt='{}',weights-{}", clip_weight, clip_prompt, clip.digest);
 }
 
-std::vector<std::vector<std::string>> captions_of_runs(const std::vector<SystemRuns>& systems) {
+ClipResults compute_clip(const Options& all, const ClipScoring& clip, const std::vector<SystemRuns>& systems,
+                         std::vector<ImageReferences> references) {
     std::vector<std::vector<std::string>> runs;
     for (const SystemRuns& system : systems)
         for (const RunOfSystem& run : system.runs) {
             std::vector<std::string>& captions = runs.emplace_back();
-            for (const ScoredCaption& scored : run.scored) captions.push_back(scored.caption);
+            for (std::size_t i = 0; i < references.size(); ++i) {
+                captions.push_back(run.scored[i].caption);
+                if (references[i].file.empty()) references[i].file = run.files[i];
+            }
         }
-    return runs;
+    return clip(all, references, std::move(runs));
 }
 
 // Scores of NoCaps' domains, each by itself as its server computes them; nothing for other data.
@@ -320,7 +327,7 @@ ExitCode run_score(const Options& all, const PackedReader& packed, const ClipSco
         chosen.cider_scorer = std::make_shared<const CiderScorer>(given);
     }
     std::optional<ClipResults> clip_results;    // first: what is missing for it is told before any work
-    if (!options.clip.empty()) clip_results = clip(all, references, captions_of_runs(systems));
+    if (!options.clip.empty()) clip_results = compute_clip(all, clip, systems, references);
     score_runs(systems, references, chosen);
     const std::string about_clip = clip_results ? add_clip_scores(systems, *clip_results) : "";
 

@@ -196,10 +196,10 @@ void declare_score_output(OptionTable& table, Options& options) {
                "compute CLIPScore and RefCLIPScore, too, with the CLIP model in DIR (Hugging Face's form: config.json, "
                "weights, vocab.json, merges.txt), on the CPU; it needs --images",
                score.clip, command_line_only);
-    table.path(
-        "images", "DIR",
-        "with --clip: the folder of the pictures, found by the references' file names or ids, in its folders, too",
-        score.pictures, command_line_only);
+    table.path("images", "DIR",
+               "with --clip: the folder of the pictures, found by the file names that references or results have, or "
+               "by ids, in folders below it, too",
+               score.pictures, command_line_only);
     table.path("compile-meteor", "DIR",
                "write the index of METEOR's tables in DIR beside them, and end: without it each start compiles them",
                score.compile_meteor, command_line_only);
