@@ -5,6 +5,7 @@ FUZZED      := $(wildcard src/base/*.cpp src/options/*.cpp src/options/*/*.cpp s
   $(addprefix src/weights/,element_type.cpp safetensors/header.cpp safetensors/weights.cpp pickle/machine.cpp pickle/steps.cpp \
   pickle/calls.cpp tensor_view.cpp pth/zip_archive.cpp pth/pth_file.cpp weight_file.cpp shard_index.cpp open.cpp without_prefix.cpp mapped_file.cpp) \
   $(addprefix src/metrics/,caption_files.cpp row_files.cpp meteor/tables.cpp meteor/index.cpp document_frequencies.cpp counted_captions.cpp cider.cpp coco_tokens.cpp) \
+  $(addprefix src/clip/,config.cpp tokenizer.cpp) \
   $(addprefix src/data/,hdf5_file.cpp packed/dataset.cpp packed/tables.cpp packed/format.cpp) \
   $(addprefix src/checkpoint/,manifest.cpp model_json.cpp) $(addprefix data_prep/coco_pack/,source.cpp trees.cpp forms.cpp splits.cpp progress.cpp) $(wildcard data_prep/coco_pack/readers/*.cpp)
 FUZZED      := $(filter-out %_cuda.cpp,$(FUZZED))

@@ -53,13 +53,14 @@ no_finding() {
     return 1
 }
 cores=$(nproc)
-names=(pictures packed pth annotations config manifest safetensors ptb tables tars)
-declare -A longest=([pictures]=8192 [packed]=32768 [pth]=16384 [annotations]=4096 [config]=4096 [manifest]=4096 [safetensors]=4096 [ptb]=4096 [tables]=2048 [tars]=16384)
+names=(pictures packed pth annotations config manifest safetensors ptb tables clip tars)
+declare -A longest=([pictures]=8192 [packed]=32768 [pth]=16384 [annotations]=4096 [config]=4096 [manifest]=4096 [safetensors]=4096 [ptb]=4096 [tables]=2048 [clip]=2048 [tars]=16384)
 declare -A claims=([pictures]="pictures: no input crashes the reader of any form, or makes it give other sizes than its header"
     [packed]="packed files: no input crashes their reader, or is read but for what it says"
     [pth]="PyTorch's .pth: no input crashes its reader" [annotations]="captions in JSON: no input breaks a reader, or leads it out of its folder"
     [config]="config files, the reference job's among them: no input breaks their reader"
     [manifest]="manifests: no input breaks their reader" [safetensors]="safetensors: no input crashes its reader"
+    [clip]="a CLIP model's configuration, vocabulary and captions: no input breaks a reader"
     [tars]="WebDataset's tars: no input breaks their reader, or leads it out of its folder"
     [ptb]="captions: no input breaks the tokenizer" [tables]="METEOR's tables, document frequencies and indexes of weights: no input breaks a reader")
 for ((first = 0; first < ${#names[@]}; first += cores)); do

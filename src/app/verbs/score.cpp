@@ -1,5 +1,5 @@
-// blip_mpi score: the COCO metrics of any captions, without model, data set or MPI; CLIPScore by who has its model. Called
-// by main.
+// blip_mpi score: the COCO metrics of any captions, without model, data set or MPI; with --clip CLIPScore, by a
+// function that the caller gives. Called by main.
 
 #include <fmt/format.h>
 

@@ -3,7 +3,7 @@
 
 OUT_DIR/safetensors: a few headers; OUT_DIR/pth: each sample as a zip (behind an odd byte) and its pickle alone (behind an
 even one), and pickles that ask for calls; OUT_DIR/annotations: each form of captions in JSON behind its reader's number;
-OUT_DIR/manifest, OUT_DIR/config, OUT_DIR/tables, OUT_DIR/tars: see their fuzzers. The packed file's seeds are written by packed_seed.cpp.
+OUT_DIR/manifest, OUT_DIR/config, OUT_DIR/tables, OUT_DIR/clip, OUT_DIR/tars: see their fuzzers. The packed file's seeds are written by packed_seed.cpp.
 """
 import gzip
 import io
@@ -110,6 +110,20 @@ def write_tables(out):
     (out / "tables" / "gzip").write_bytes(b"\3" + gzip.compress(TABLES[3], mtime=0))
 
 
+def write_clip(out):
+    (out / "clip").mkdir(parents=True)
+    tokens = {"<|startoftext|>": 598, "<|endoftext|>": 599, "ab": 512, "a": 64, "b</w>": 321}
+    seeds = [
+        {"model_type": "clip", "projection_dim": 16, "text_config": {"hidden_size": 32, "eos_token_id": 2}, "vision_config_dict": {"patch_size": 16}},
+        {"size": {"shortest_edge": 256}, "crop_size": {"height": 224, "width": 224}, "resample": 3, "do_resize": True, "image_std": [1, 2, 3]},
+        tokens,
+    ]
+    for reader, seed in enumerate(seeds):
+        (out / "clip" / str(reader)).write_bytes(bytes([reader]) + json.dumps(seed).encode())
+    (out / "clip" / "3").write_bytes(b"\3#version: 0.2\na b\nab c</w>\n")
+    (out / "clip" / "4").write_bytes(b"\4" + "It's  ABC's 12 Caf\u00e9 cafe\u0301, \u72d7!?".encode())
+
+
 def write_tars(out):
     (out / "tars").mkdir(parents=True)
     members = {"a.jpg": b"x" * 600, "a.txt": b"A cat.\nTwo cats.\n", "b/\u732b.webp": b"y", "b/\u732b.json": b'{"caption": "x", "id": 7}'}
@@ -125,6 +139,7 @@ def main():
     samples, out = map(pathlib.Path, sys.argv[1:3])
     write_texts(out)
     write_tables(out)
+    write_clip(out)
     write_tars(out)
     for kind, seeds in ("safetensors", HEADERS), ("pth", {name: b"\0" + text for name, text in PICKLES.items()}):
         (out / kind).mkdir(parents=True, exist_ok=True)
