@@ -20,6 +20,7 @@ constexpr auto relaxed = std::memory_order_relaxed;
 
 PhaseSlot private_slot;
 std::atomic<PhaseSlot*> current_slot{&private_slot};
+std::atomic<PhaseObserver*> current_observer{nullptr};    // waits are also set by the thread of backward
 
 void write_operation(PhaseSlot& slot, std::string_view operation) {
     char text[PhaseSlot::kOperationBytes] = {};
@@ -59,18 +60,10 @@ std::string process_state(int pid) {
 }    // namespace
 
 const char* phase_name(Phase phase) {
-    static constexpr const char* names[] = {"starting MPI",
-                                            "starting up",
-                                            "loading weights",
-                                            "reading a batch",
-                                            "forward",
-                                            "backward",
-                                            "updating",
-                                            "saving a checkpoint",
-                                            "captioning",
-                                            "scoring",
-                                            "saving the best weights",
-                                            "ending MPI"};
+    static constexpr const char* names[] = {
+        "starting MPI", "starting up",   "loading weights",     "reading a batch", "forward", "backward",
+        "updating",     "between steps", "saving a checkpoint", "captioning",      "scoring", "saving the best weights",
+        "ending MPI"};
     const auto index = static_cast<std::size_t>(phase);    // read from memory that others write
     return index < std::size(names) ? names[index] : "unknown";
 }
@@ -84,9 +77,11 @@ PhaseSlot& own_slot() { return *current_slot.load(relaxed); }
 
 void enter_phase(Phase phase) {
     PhaseSlot& slot = own_slot();
+    const std::int64_t now = steady_now_ns();
     slot.phase.store(static_cast<std::int32_t>(phase), relaxed);
-    slot.phase_since_ns.store(steady_now_ns(), relaxed);
+    slot.phase_since_ns.store(now, relaxed);
     advance(slot);
+    if (PhaseObserver* observer = current_observer.load()) observer->entered(phase, now);
 }
 
 void enter_step(std::int64_t epoch, std::int64_t step) {
@@ -100,15 +95,18 @@ void beat() { advance(own_slot()); }
 
 PhaseWait::PhaseWait(std::string_view operation) {
     PhaseSlot& slot = own_slot();
+    const std::int64_t now = steady_now_ns();
     write_operation(slot, operation);
-    slot.waiting_since_ns.store(steady_now_ns(), relaxed);
+    slot.waiting_since_ns.store(now, relaxed);
     advance(slot);
+    if (PhaseObserver* observer = current_observer.load()) observer->wait_begun(operation, now);
 }
 
 PhaseWait::~PhaseWait() {
     PhaseSlot& slot = own_slot();
     slot.waiting_since_ns.store(0, relaxed);
     advance(slot);
+    if (PhaseObserver* observer = current_observer.load()) observer->wait_ended(steady_now_ns());
 }
 
 PhaseScope::PhaseScope(Phase phase) : before_(static_cast<Phase>(own_slot().phase.load(relaxed))) {
@@ -116,6 +114,8 @@ PhaseScope::PhaseScope(Phase phase) : before_(static_cast<Phase>(own_slot().phas
 }
 
 PhaseScope::~PhaseScope() { enter_phase(before_); }
+
+void observe_phases(PhaseObserver* observer) { current_observer.store(observer); }
 
 void keep_phase_in(PhaseSlot* slot) {
     PhaseSlot& from = own_slot();

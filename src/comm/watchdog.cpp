@@ -120,6 +120,7 @@ bool computes(Phase phase) {
         case Phase::forward:
         case Phase::backward:
         case Phase::updating:
+        case Phase::between_steps:
             return !device_steps;
         default:
             return true;

@@ -115,6 +115,16 @@ Found check_score(const ScoreOptions& score, bool json, const std::set<std::stri
     return std::nullopt;
 }
 
+Found check_report(const ShowOptions& show, const std::set<std::string>& flags) {
+    if (show.trace.empty()) return std::nullopt;
+    if (show.runs.size() > 1)
+        return Inconsistency{fmt::format("--trace is of one run; {} were given", show.runs.size()), {"trace"}};
+    for (const char* name : {"out", "pictures", "data"})
+        if (flags.contains(name))
+            return Inconsistency{fmt::format("--trace writes no page: leave out it or --{}", name), {"trace", name}};
+    return std::nullopt;
+}
+
 // Both batches count captions, and hold whole pictures.
 Found check_captions_per_picture(const char* name, int each, const TrainOptions& train) {
     if (train.micro_batch % each == 0 && train.global_batch % each == 0) return std::nullopt;
@@ -204,6 +214,7 @@ std::optional<Inconsistency> find_inconsistency(const Options& options, const st
     if (!found) found = check_sampling(options.generate, flags);
     if (!found && options.verb == Verb::caption) found = check_caption_files(options, flags);
     if (!found && options.verb == Verb::score) found = check_score(options.score, options.json, flags);
+    if (!found && options.verb == Verb::report) found = check_report(options.show, flags);
     if (!found && options.verb == Verb::train) found = check_training(options, flags, known("vision-depth"));
     return found;
 }

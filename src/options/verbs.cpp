@@ -63,6 +63,7 @@ const VerbText verb_texts[9] = {
      "with their captions; several runs side by side. It may be called while they go on. RUN: --output of a run.",
      "blip_mpi report RUN [RUN...] [--out FILE] [--data FILE]",
      "blip_mpi report out\n"
+     "blip_mpi report out --trace trace.json\n"
      "blip_mpi report out1 out2 --out both.html"},
     {Verb::status, "status", "tell how far a run is",
      "Tells of a run whether it is going on, its epoch, step, loss, speed, end, last checkpoint, scores and warning. "

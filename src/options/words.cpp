@@ -26,16 +26,18 @@ namespace po = boost::program_options;
 
 std::string without_dashes(std::string name) { return name.erase(0, name.find_first_not_of('-')); }
 
-po::options_description known_options(const OptionTable& table) {
+// Verbs may have options of one name: that of this verb counts.
+po::options_description known_options(const OptionTable& table, unsigned verb) {
     po::options_description known;
-    std::set<std::string> names;    // verbs may have options of one name
-    for (const OptionSpec& spec : table.specs()) {
-        if (!names.insert(spec.name).second) continue;
-        if (spec.is_switch())
-            known.add_options()(spec.name.c_str(), "");
-        else
-            known.add_options()(spec.name.c_str(), po::value<std::string>(), "");
-    }
+    std::set<std::string> names;
+    for (const bool of_verb : {true, false})
+        for (const OptionSpec& spec : table.specs()) {
+            if (spec.used_by(verb) != of_verb || !names.insert(spec.name).second) continue;
+            if (spec.is_switch())
+                known.add_options()(spec.name.c_str(), "");
+            else
+                known.add_options()(spec.name.c_str(), po::value<std::string>(), "");
+        }
     known.add_options()("words", po::value<std::vector<std::string>>(), "");
     return known;
 }
@@ -54,7 +56,7 @@ void add_flag(Words& words, Given flag) {
 
 Words split_words(const OptionTable& table, const std::vector<std::string>& arguments, unsigned verb) {
     Words words;
-    const po::options_description known = known_options(table);
+    const po::options_description known = known_options(table, verb);
     po::positional_options_description positional;
     positional.add("words", -1);
     try {

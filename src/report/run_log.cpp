@@ -1,20 +1,17 @@
 // Appends JSON records to out/log.jsonl; used by the trainer and the app on rank 0.
 #include "blip/report/run_log.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
-#include <fstream>
-#include <system_error>
 
-#include "blip/base/error.h"
 #include "blip/base/json.h"
 #include "blip/base/log.h"
 #include "blip/base/printable.h"
+#include "src/report/json_lines.h"
 
 namespace blip {
 namespace {
@@ -30,30 +27,6 @@ std::string utc_now() {
     return text;
 }
 
-// A killed run can leave half a record; what is appended must not be glued to it. Whatever else the file ends with
-// stays, in a line of its own.
-void end_last_line(const std::filesystem::path& file) {
-    constexpr std::streamoff longest_record = 1 << 20;
-    std::ifstream stream(file, std::ios::binary | std::ios::ate);
-    if (!stream) return;    // a new log
-    const std::streamoff size = stream.tellg();
-    std::string tail(static_cast<std::size_t>(std::min(size, longest_record)), '\0');
-    stream.seekg(size - static_cast<std::streamoff>(tail.size()));
-    if (!stream.read(tail.data(), static_cast<std::streamsize>(tail.size())) || tail.empty() || tail.back() == '\n')
-        return;
-    stream.close();
-    const std::size_t line = tail.rfind('\n') + 1;    // npos + 1 = 0
-    const std::string last = tail.substr(line);
-    if (last.starts_with("{\"kind\":") && !Json::accept(last)) {
-        std::filesystem::resize_file(file, static_cast<std::uintmax_t>(size) - last.size());
-        log_info("{} ended within a record, as a killed run leaves it: the {} bytes were dropped", file.string(),
-                 last.size());
-    } else {
-        std::ofstream(file, std::ios::binary | std::ios::app) << '\n';
-        log_info("{} did not end with a whole line: what follows begins a new one", file.string());
-    }
-}
-
 // NaN and infinities become null.
 std::string line_of(const Json& record) { return printable_line(to_line(record)) + '\n'; }
 
@@ -61,16 +34,7 @@ constexpr std::size_t kMostWaitingBytes = 64 << 20;    // some 200,000 steps
 
 }    // namespace
 
-RunLog::RunLog(const std::filesystem::path& file) : path_(file) {
-    try {
-        if (file.has_parent_path()) std::filesystem::create_directories(file.parent_path());
-        end_last_line(file);
-    } catch (const std::filesystem::filesystem_error& problem) {
-        throw Error(ExitCode::io, "cannot write the run log {}: {}", file.string(), problem.code().message());
-    }
-    fd_ = FileDescriptor(::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
-    if (!fd_) throw Error(ExitCode::io, "cannot write the run log {}: {}", file.string(), std::strerror(errno));
-}
+RunLog::RunLog(const std::filesystem::path& file) : path_(file), fd_(append_to_lines(file, "the run log")) {}
 
 RunLog::~RunLog() {
     if (!waiting_.empty()) write_waiting();

@@ -21,6 +21,7 @@
 #include "blip/optim/lr_schedule.h"
 #include "blip/params/arena.h"
 #include "blip/report/progress.h"
+#include "blip/report/rank_trace.h"
 #include "blip/report/run_log.h"
 #include "blip/train/run_identity.h"
 #include "src/train/decisions.h"
@@ -64,6 +65,7 @@ struct Trainer::Impl {
     StepProfile profile;
 
     TrainState state;
+    std::optional<RankTrace> trace;
     std::optional<RunningStep> running;    // the newest step, which the device may still be at
     StepOutcome last;                      // the step before it, whose decision is in flight
     bool stop_agreed = false, save_agreed = false;
@@ -107,6 +109,7 @@ struct Trainer::Impl {
     void start_or_resume();
     void post();
     void settle();
+    void start_trace();
     void settle_all();
     bool checkpoint_due() const;
     void save();
@@ -120,6 +123,20 @@ struct Trainer::Impl {
 void Trainer::Impl::start_or_resume() {
     const PhaseScope loading(Phase::loading);
     state.seed = options.train.seed;
+// Collective.
+void Trainer::Impl::start_trace() {
+    if (!options.train.trace) return;
+    const auto wall_ns = [] {
+        const auto now = std::chrono::system_clock::now().time_since_epoch();
+        return static_cast<std::int64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
+    };
+    const auto begun = communicator.all_gather_strings(fmt::format("{}", wall_ns()), "the start of the trace");
+    communicator.barrier("the start of the trace");
+    const std::int64_t met_ns = wall_ns();
+    trace.emplace(options.checkpoint.output / "trace" / fmt::format("rank_{}.jsonl", communicator.rank()),
+                  TraceStart{std::stoll(begun.front()), met_ns, communicator.rank(), communicator.size()});
+}
+
     const auto found = find_own_checkpoint(options, dataset, communicator);
     writer.remove_unfinished();
     if (communicator.rank() == 0) remove_half_written(options.checkpoint.output);
@@ -251,6 +268,7 @@ void Trainer::Impl::log_end(bool finished) {
     const std::uint64_t peak = peak_resident_bytes();
     log_info("memory of rank 0: {} at most", format_bytes(static_cast<double>(peak)));
     if (!log) return;
+// Collective.
     log->event("stop", {{"step", state.global_step}, {"finished", finished}, {"peak_memory_bytes", peak}});
 }
 
@@ -313,6 +331,7 @@ ExitCode Trainer::Impl::run() {
     pace.emplace(state.global_step, plan.last_step(), options.runtime.peak, arena.placement(), communicator);
     while (true) {
         // The checkpoint of an epoch's end is there; its evaluation may not be.
+    start_trace();
         if (state.step_in_epoch == 0 && state.epoch > 0 && !evaluation.done(state.epoch - 1)) {
             if (writer.in_flight()) wait_for_save();
             progress->clear();
@@ -337,6 +356,7 @@ ExitCode Trainer::Impl::run() {
             running = std::move(queued);
             if (state.step_in_epoch == plan.sampler().steps_per_epoch()) {
                 ++state.epoch;
+            enter_phase(Phase::between_steps);
                 state.step_in_epoch = 0;
             }
             if (checkpoint_due()) save();

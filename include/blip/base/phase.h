@@ -19,6 +19,7 @@ enum class Phase : std::int32_t {
     forward,
     backward,
     updating,
+    between_steps,
     saving,
     captioning,
     scoring,
@@ -79,6 +80,18 @@ class PhaseScope {
   private:
     Phase before_;
 };
+
+// Is told what is set above as it happens, by the thread that sets it, which must not be kept waiting. Times: steady
+// clock. The main thread waits with at most one PhaseWait at a time.
+class PhaseObserver {
+  public:
+    virtual ~PhaseObserver() = default;
+    virtual void entered(Phase phase, std::int64_t now_ns) noexcept = 0;    // the phase before ends
+    virtual void wait_begun(std::string_view operation, std::int64_t now_ns) noexcept = 0;
+    virtual void wait_ended(std::int64_t now_ns) noexcept = 0;
+};
+// nullptr: nobody. It must live until it is replaced. Called by the main thread.
+void observe_phases(PhaseObserver* observer);
 
 // ---- read by anyone ----
 PhaseSlot& own_slot();

@@ -150,6 +150,7 @@ struct TrainOptions {
     // log.jsonl gets the caption rows that each step trained on (--log-sample-ids); one more message a step
     bool log_sample_ids = false;
     int profile_steps = 0;    // a Chrome trace of so many steps (--profile-steps); 0 = none
+    bool trace = false;       // what each rank does when, in OUTPUT/trace (--trace)
 
     bool operator==(const TrainOptions&) const = default;
 };
@@ -236,6 +237,7 @@ struct VerifyOptions {
 struct ShowOptions {
     std::vector<std::filesystem::path> runs;       // folders that were --output
     std::filesystem::path page = "report.html";    // report: what is written
+    std::filesystem::path trace;                   // report: a run's trace, written there instead of a page
     int pictures = 4;                              // report: of each kind
     bool watch = false;                            // status: again and again
 

@@ -141,6 +141,11 @@ void declare_logging(OptionTable& table, Options& options) {
                  "a Chrome trace of N steps, CPU and GPU, after two to warm up: each rank's in "
                  "OUTPUT/profile_rankR.json (chrome://tracing, ui.perfetto.dev); 0 = none",
                  between(0, 100), train.profile_steps, same_run);
+    table.flag(
+        "trace",
+        "each rank writes when it reads, computes, waits, saves and evaluates to OUTPUT/trace/rank_R.jsonl, some "
+        "kilobytes a step; report --trace makes one timeline of them",
+        train.trace, same_run);
     table.flag("no-evaluate", "no evaluation after each epoch", train.evaluate, same_run, false);
     table.flag("no-report", "no OUTPUT/report.html, which is made in the background after each evaluation",
                train.report, same_run, false);
@@ -281,6 +286,9 @@ void declare_score(OptionTable& table, Options& options) {
     ShowOptions& show = options.show;
     table.group("Report", for_report);
     table.path("out", "FILE", "the page to write; one that is there is replaced", show.page, command_line_only | often);
+    table.path("trace", "FILE",
+               "write the timeline of a run that was trained with --trace there, for ui.perfetto.dev, and no page",
+               show.trace, command_line_only | often);
     table.number("pictures", "N", "how many are shown of each kind: best, median, worst, changed most; 0 = none",
                  between(0, 1000), show.pictures, command_line_only | often);
     table.group("Status", for_status);

@@ -218,6 +218,18 @@ BOOST_AUTO_TEST_CASE(options_must_fit_each_other) {
     check_refused(train({"--max-length", "65", "--model", "tiny"}), {"--max-length 65", "64"});
     check_refused(train({"--max-length", "4", "--min-length", "1"}), {"--max-length 4", "a picture of"});
     check_refused(train({"--min-lr", "1"}), {"--min-lr", "--init-lr"});
+    check_refused({"report", "out", "--trace", "a.json", "--pictures", "3"}, {"--trace", "--pictures"});
+}
+
+// train --trace is a switch, report --trace names a file.
+BOOST_AUTO_TEST_CASE(verbs_have_options_of_one_name_and_of_two_kinds) {
+    const Options traced = parse(train({"--trace", "--epochs", "3"}));
+    BOOST_TEST((traced.train.trace && traced.train.epochs == 3 && traced.show.trace.empty()));
+    const Options shown = parse({"report", "--trace", "a.json", "out"});
+    BOOST_TEST((!shown.train.trace && shown.show.trace == "a.json"));
+    BOOST_TEST((shown.show.runs == std::vector<std::filesystem::path>{"out"}));
+    check_refused(train({"--trace=a.json"}), {"--trace takes no value"});
+    check_refused({"report", "out", "--trace"}, {"--trace needs a value"});
 }
 
 BOOST_AUTO_TEST_CASE(score_takes_references_and_results_as_words) {
