@@ -150,6 +150,8 @@ json describe(const Run& run) {
         } else if (kind == "stop") {
             all["stop"] = event;
         }
+        } else if (kind == "gpus" && event.contains("warnings") && event["warnings"].is_array()) {
+            all["gpu_warnings"] = event;    // the last ones
     }
     for (const auto& [epoch, evaluation] : run.evaluations) all["evaluations"].push_back(evaluation);
     return all;

@@ -75,7 +75,8 @@ const VerbText verb_texts[9] = {
     {Verb::check, "check", "try out an installation, in a minute",
      "Tries out an installation with the ranks that it is started with, a line for each part: that ranks reach each "
      "other and add up correctly, that their clocks agree, products of matrices with known results on each device, the "
-     "memory of GPUs, how fast --output takes what is written, pictures and packed files, and 20 steps of training "
+     "memory of GPUs and how hot they are, how fast --output takes what is written, pictures and packed files, and 20 "
+     "steps of training "
      "with the losses that they must have. Exit codes: 0 all good, 70 or another when a part fails.",
      "[mpirun -np N] blip_mpi check [--output DIR] [options]",
      "blip_mpi check\n"

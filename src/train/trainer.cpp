@@ -27,6 +27,7 @@
 #include "src/train/decisions.h"
 #include "src/train/earlier_results.h"
 #include "src/train/epoch_evaluation.h"
+#include "src/train/gpu_health.h"
 #include "src/train/pace.h"
 #include "src/train/rank_times.h"
 #include "src/train/samples_of_step.h"
@@ -59,13 +60,14 @@ struct Trainer::Impl {
     EpochEvaluation evaluation;
     Decisions decisions;
     RankTimes rank_times;
+    GpuHealth gpus;
     std::unique_ptr<RunLog> log;    // rank 0
     std::unique_ptr<Progress> progress;
     std::optional<Pace> pace;
     StepProfile profile;
+    std::optional<RankTrace> trace;
 
     TrainState state;
-    std::optional<RankTrace> trace;
     std::optional<RunningStep> running;    // the newest step, which the device may still be at
     StepOutcome last;                      // the step before it, whose decision is in flight
     bool stop_agreed = false, save_agreed = false;
@@ -93,6 +95,7 @@ struct Trainer::Impl {
           evaluation(task, o.checkpoint.output, o.model, arena, optimizer, comm),
           decisions(comm),
           rank_times(comm),
+          gpus(placement.device, comm),
           profile(o.train.profile_steps, o.checkpoint.output / fmt::format("profile_rank{}.json", comm.rank()),
                   placement.device) {
         expect_device_steps(placement.device.is_cuda());
@@ -106,10 +109,10 @@ struct Trainer::Impl {
     }
 
     ExitCode run();
+    void start_trace();
     void start_or_resume();
     void post();
     void settle();
-    void start_trace();
     void settle_all();
     bool checkpoint_due() const;
     void save();
@@ -120,9 +123,6 @@ struct Trainer::Impl {
     bool stop_before_first_step();
 };
 
-void Trainer::Impl::start_or_resume() {
-    const PhaseScope loading(Phase::loading);
-    state.seed = options.train.seed;
 // Collective.
 void Trainer::Impl::start_trace() {
     if (!options.train.trace) return;
@@ -137,6 +137,9 @@ void Trainer::Impl::start_trace() {
                   TraceStart{std::stoll(begun.front()), met_ns, communicator.rank(), communicator.size()});
 }
 
+void Trainer::Impl::start_or_resume() {
+    const PhaseScope loading(Phase::loading);
+    state.seed = options.train.seed;
     const auto found = find_own_checkpoint(options, dataset, communicator);
     writer.remove_unfinished();
     if (communicator.rank() == 0) remove_half_written(options.checkpoint.output);
@@ -168,6 +171,7 @@ void Trainer::Impl::start_trace() {
         if (const std::string signature = objective.signature(); !signature.empty()) members["signature"] = signature;
         log->event(found ? "resume" : "run", members);
     }
+    gpus.tell(state.global_step, log.get());
     progress =
         std::make_unique<Progress>("train", plan.last_step(), communicator.rank() == 0 && options.runtime.progress);
 }
@@ -183,6 +187,7 @@ void Trainer::Impl::post() {
                                minutes >= options.checkpoint.every_minutes && !writer.in_flight();
     last.own.stop = stop_requested() ? 1 : 0;
     last.own.save = save_by_clock ? 1 : 0;
+    last.own.gpus = communicator.rank() == 0 && gpus.due() ? 1 : 0;
     last.own.written = writer.in_flight() && writer.written() ? 1 : 0;
     decisions.post(last.own);
 }
@@ -198,6 +203,7 @@ void Trainer::Impl::settle() {
     stop_agreed = stop_agreed || all.stop > 0;
     save_agreed = save_agreed || all.save > 0;
     if (all.written == communicator.size() && writer.in_flight()) wait_for_save();
+    if (all.gpus > 0) gpus.tell(last.record.step, log.get());
     if (options.train.log_sample_ids) log_sample_rows(last, log.get(), communicator);
     if (communicator.rank() != 0) return;
     StepRecord& record = last.record;
@@ -262,13 +268,14 @@ void Trainer::Impl::wait_for_save() {
                               {"bytes", writer.bytes()}});
 }
 
+// Collective.
 void Trainer::Impl::log_end(bool finished) {
     progress->clear();
     profile.end_of_run();
+    gpus.tell(state.global_step, log.get(), /*at_end=*/true);
     const std::uint64_t peak = peak_resident_bytes();
     log_info("memory of rank 0: {} at most", format_bytes(static_cast<double>(peak)));
     if (!log) return;
-// Collective.
     log->event("stop", {{"step", state.global_step}, {"finished", finished}, {"peak_memory_bytes", peak}});
 }
 
@@ -326,12 +333,12 @@ void Trainer::Impl::tell_end() {
 }
 
 ExitCode Trainer::Impl::run() {
+    start_trace();
     start_or_resume();
     if (stop_before_first_step()) return stop();
     pace.emplace(state.global_step, plan.last_step(), options.runtime.peak, arena.placement(), communicator);
     while (true) {
         // The checkpoint of an epoch's end is there; its evaluation may not be.
-    start_trace();
         if (state.step_in_epoch == 0 && state.epoch > 0 && !evaluation.done(state.epoch - 1)) {
             if (writer.in_flight()) wait_for_save();
             progress->clear();
@@ -349,6 +356,7 @@ ExitCode Trainer::Impl::run() {
             profile.before_step(state.global_step + 1, [this] { settle_all(); });
             const double lr = step_lr(options.optim, state.epoch, options.train.epochs, state.global_step);
             RunningStep queued = step.run(feed, state, lr, [this] { writer.wait_for_snapshot(); });
+            enter_phase(Phase::between_steps);
             ++state.global_step;
             ++state.step_in_epoch;
             settle();
@@ -356,7 +364,6 @@ ExitCode Trainer::Impl::run() {
             running = std::move(queued);
             if (state.step_in_epoch == plan.sampler().steps_per_epoch()) {
                 ++state.epoch;
-            enter_phase(Phase::between_steps);
                 state.step_in_epoch = 0;
             }
             if (checkpoint_due()) save();

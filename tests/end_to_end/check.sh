@@ -12,9 +12,9 @@ check() {
     run timeout -k 5 300 env -C "$scratch/work" "${fault[@]}" "${launch[@]}" "${program:-$blip}" check --threads 1 "${@:2}"
 }
 fault=(env)
-parts="ranks clocks products GPU_memory output pictures packed_file training"
+parts="ranks clocks products GPU_memory GPU_health output pictures packed_file training"
 # good PART...: these are, and the others are not
-told() { sed -nE "s/^$1 +(GPU memory|packed file|[a-z]+) .*/\1/p" "$output" | tr ' ' '_' | tr '\n' ' ' | sed 's/ $//'; }
+told() { sed -nE "s/^$1 +(GPU memory|GPU health|packed file|[a-z]+) .*/\1/p" "$output" | tr ' ' '_' | tr '\n' ' ' | sed 's/ $//'; }
 # fails_in PART TEXT: this one alone fails, and says so
 fails_in() {
     is "$(told FAILED)" "$1" "parts that fail"
@@ -86,7 +86,7 @@ new_case "a damaged message, a clock a minute ahead, a wrong product and other p
 fault=(env LD_PRELOAD="$scratch/faults.so" FAULT="ranks clocks products pictures")
 check 2
 exits 70
-is "$(told ok)" "GPU_memory output packed_file training" "good parts"
+is "$(told ok)" "GPU_memory GPU_health output packed_file training" "good parts"
 is "$(told FAILED)" "ranks clocks products pictures" "parts that fail"
 grep -qE 'a sum over ranks: [12] of [0-9]+ numbers are wrong' "$output" || fail "nothing of the sum"
 says "60 s ahead of that of"

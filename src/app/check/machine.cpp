@@ -21,6 +21,7 @@
 #include "blip/base/printable.h"
 #include "blip/comm/run_together.h"
 #include "blip/device/device.h"
+#include "blip/device/gpu_sensors.h"
 #include "blip/device/matrix_peak.h"
 #include "blip/report/progress.h"
 #include "src/app/check/parts.h"
@@ -191,6 +192,36 @@ std::string tell_gpu_memory(const std::vector<json>& ranks) {
     if (ranks[0].at("total").get<double>() == 0) return "no GPU in use";
     return fmt::format("at least {} of {} free; {} of each written and read", format_bytes(least(ranks, "free")),
                        format_bytes(ranks[0].at("total").get<double>()), format_bytes(least(ranks, "bytes")));
+}
+
+json check_gpu_health(const CheckPlace& place) {
+    const at::Device device = place.placement.device;
+    const auto sensors = device.is_cuda() ? GpuSensors::open(device.index()) : std::nullopt;
+    if (!sensors) return {{"used", device.is_cuda()}};
+    json gpu = to_json(sensors->read());
+    gpu.update({{"used", true}, {"rank", place.messages.rank()}, {"host", host_name()}, {"gpu", sensors->address()}});
+    const auto warnings = gpu_warnings(json::array({gpu}), json::array());
+    if (!warnings.empty()) throw Error(ExitCode::internal, "{}", fmt::join(warnings, "; "));
+    return gpu;
+}
+
+std::string tell_gpu_health(const std::vector<json>& ranks) {
+    if (!ranks[0].at("used").get<bool>()) return "no GPU in use";
+    // of those that tell it: "1200 to 1980 MHz"
+    const auto range = [&](const char* name, const char* unit) {
+        std::set<std::int64_t> values;
+        for (const json& rank : ranks)
+            if (rank.contains(name)) values.insert(rank[name].get<std::int64_t>());
+        if (values.empty()) return fmt::format("not told ({})", unit);
+        return *values.begin() == *values.rbegin()
+                   ? fmt::format("{} {}", *values.begin(), unit)
+                   : fmt::format("{} to {} {}", *values.begin(), *values.rbegin(), unit);
+    };
+    if (std::ranges::none_of(ranks, [](const json& rank) { return rank.contains("gpu"); }))
+        return "not told by the driver (libnvidia-ml.so.1)";
+    return fmt::format("clocks {} of {}, memory {}; {}, memory errors since the driver was loaded: {}",
+                       range("sm_mhz", "MHz"), range("sm_mhz_max", "MHz"), range("memory_mhz", "MHz"),
+                       range("temperature_c", "degrees C"), range("ecc_uncorrected", "uncorrected"));
 }
 
 }    // namespace blip

@@ -49,6 +49,9 @@ std::string tell_products(const std::vector<nlohmann::json>& ranks);
 // Memory of a GPU, written and read again.
 nlohmann::json check_gpu_memory(const CheckPlace& place);
 std::string tell_gpu_memory(const std::vector<nlohmann::json>& ranks);
+// Clocks, temperature and memory errors, as the driver tells them. Throws where heat or a power brake slows a GPU down.
+nlohmann::json check_gpu_health(const CheckPlace& place);
+std::string tell_gpu_health(const std::vector<nlohmann::json>& ranks);
 
 // A file of each rank in the folder: its speed, what is read back, and small files that are brought to disk one by one.
 nlohmann::json check_output(const CheckPlace& place);

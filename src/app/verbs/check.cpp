@@ -74,10 +74,15 @@ ExitCode try_part(const CheckPart& part, const CheckPlace& place) {
 }    // namespace
 
 std::vector<CheckPart> check_parts() {
-    return {{"ranks", check_ranks, tell_ranks},          {"clocks", check_clocks, tell_clocks},
-            {"products", check_products, tell_products}, {"GPU memory", check_gpu_memory, tell_gpu_memory},
-            {"output", check_output, tell_output},       {"pictures", check_pictures, tell_pictures},
-            {"packed file", check_packed, tell_packed},  {"training", check_training, tell_training}};
+    return {{"ranks", check_ranks, tell_ranks},
+            {"clocks", check_clocks, tell_clocks},
+            {"products", check_products, tell_products},
+            {"GPU memory", check_gpu_memory, tell_gpu_memory},
+            {"GPU health", check_gpu_health, tell_gpu_health},
+            {"output", check_output, tell_output},
+            {"pictures", check_pictures, tell_pictures},
+            {"packed file", check_packed, tell_packed},
+            {"training", check_training, tell_training}};
 }
 
 CheckData prepare_check(const Options& options, std::optional<TrialFolder>& folder) {
