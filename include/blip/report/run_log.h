@@ -1,4 +1,4 @@
-// out/log.jsonl: one JSON object a line, for programs. Rank 0 only. Kinds and members: jobs/README.md. Appended to and
+// out/log.jsonl: one JSON object a line, for programs. Rank 0 only. Kinds and members: jobs/log.md. Appended to and
 // written line by line; the last record of a step counts. A full disk does not end a run: records wait in memory until
 // there is room again.
 #pragma once
