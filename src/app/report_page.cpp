@@ -17,13 +17,16 @@
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
 #include "blip/base/json.h"
+#include "blip/base/log.h"
 #include "blip/base/version.h"
 #include "blip/image/thumbnail.h"
 #include "blip/metrics/coco_eval.h"
+#include "blip/metrics/meteor.h"
 #include "blip/report/run_folder.h"
 #include "blip/tasks/caption/evaluator.h"
 #include "blip/tasks/caption/scoring.h"
 #include "blip/text/image_key.h"
+#include "src/app/score_intervals.h"
 
 // The page's frame, as the bytes of the file beside this one.
 asm(R"(
@@ -147,11 +150,11 @@ json describe(const Run& run) {
             all["checkpoints"].push_back(event.value("step", 0));
         } else if (kind == "ranks") {
             all["ranks"].push_back(event);
+        } else if (kind == "gpus" && event.contains("warnings") && event["warnings"].is_array()) {
+            all["gpu_warnings"] = event;    // the last ones
         } else if (kind == "stop") {
             all["stop"] = event;
         }
-        } else if (kind == "gpus" && event.contains("warnings") && event["warnings"].is_array()) {
-            all["gpu_warnings"] = event;    // the last ones
     }
     for (const auto& [epoch, evaluation] : run.evaluations) all["evaluations"].push_back(evaluation);
     return all;
@@ -311,6 +314,84 @@ json published(const std::vector<Run>& runs, const PackedDataset& dataset) {
     return lines;
 }
 
+// The epoch whose weights are best, by its own record; of equal ones the first. As the page has it.
+int best_epoch(const Run& run) {
+    int best = run.evaluations.begin()->first;
+    double most = -1;
+    for (const auto& [epoch, evaluation] : run.evaluations) {
+        const auto selection = evaluation.find("selection");
+        const double score =
+            selection != evaluation.end() && selection->is_object() ? number_of(*selection, "score") : std::nan("");
+        if (!(score > most)) continue;
+        best = epoch;
+        most = score;
+    }
+    return best;
+}
+
+// What the run was trained on, by its digest: `dataset`, or what is in the file that its log names. Throws
+// missing_input, bad_data.
+const PackedDataset& data_of(const Run& run, const PackedDataset* dataset, std::optional<PackedDataset>& own) {
+    std::string digest;
+    for (const json& event : run.records.events)
+        if (const auto identity = event.find("identity"); identity != event.end() && identity->is_object())
+            if (const auto told = identity->find("data digest"); told != identity->end() && told->is_string())
+                digest = *told;
+    if (dataset != nullptr && dataset->data_digest() == digest) return *dataset;
+    const fs::path file = data_of_run(run.folder);
+    if (file.empty() || !fs::exists(file))
+        throw Error(ExitCode::missing_input, "its data, {}, are not there: --data names them",
+                    file.empty() ? "which its log does not name" : file.string());
+    own.emplace(PackedDataset::open(file));
+    if (own->data_digest() != digest)
+        throw Error(ExitCode::bad_data, "{} holds other data now than it was trained on", file.string());
+    return *own;
+}
+
+// Into the scores of an evaluation as the page has it. problem: called with a split and why it has none.
+void add_intervals(const Run& run, const PackedDataset& dataset, const MeteorTables& meteor, json& evaluation,
+                   const auto& problem) {
+    for (auto& [name, of_split] : evaluation["splits"].items()) {
+        std::map<std::string, double> scores;
+        if (const auto told = of_split.find("scores"); told != of_split.end() && told->is_object())
+            for (const auto& [metric, value] : told->items())
+                if (value.is_number()) scores[metric] = value;
+        if (scores.empty() || !dataset.has_split(name)) continue;
+        const fs::path file =
+            run.folder / "result" / fmt::format("{}_epoch{}.json", name, evaluation.value("epoch", 0));
+        try {
+            for (const auto& [metric, interval] : score_intervals(file, dataset.split(name), scores, meteor))
+                of_split["intervals"][metric] = {interval.low, interval.high};
+        } catch (const Error& failure) {
+            problem(name, failure);
+        }
+    }
+}
+
+// Of each run's best epoch. Returns why there are none, a line each.
+json add_intervals(const std::vector<Run>& runs, const PackedDataset* dataset, json& shown) {
+    json problems = json::array();
+    const MeteorTables meteor = find_meteor({});
+    for (std::size_t r = 0; r < runs.size(); ++r) {
+        if (runs[r].evaluations.empty()) continue;
+        const auto problem = [&](const std::string& split, const Error& failure) {
+            problems.push_back(fmt::format("{}{}{}: no intervals: {}", runs[r].folder.string(),
+                                           split.empty() ? "" : ", ", split, failure.what()));
+            log_warning("{}", problems.back().get<std::string>());
+        };
+        const int epoch = best_epoch(runs[r]);
+        try {
+            std::optional<PackedDataset> own;
+            const PackedDataset& data = data_of(runs[r], dataset, own);
+            for (json& evaluation : shown[r]["evaluations"])
+                if (evaluation.value("epoch", 0) == epoch) add_intervals(runs[r], data, meteor, evaluation, problem);
+        } catch (const Error& failure) {
+            problem("", failure);
+        }
+    }
+    return problems;
+}
+
 }    // namespace
 
 fs::path data_of_run(const fs::path& run) {
@@ -325,6 +406,7 @@ std::string report_page(const std::vector<fs::path>& folders, const PackedDatase
     for (const fs::path& folder : folders) runs.push_back(load_run(folder));
     json page = {{"version", program_version}, {"runs", json::array()}, {"pictures", json::array()}};
     for (const Run& run : runs) page["runs"].push_back(describe(run));
+    if (runs.size() > 1) page["without_intervals"] = add_intervals(runs, dataset, page["runs"]);
     if (dataset != nullptr) {
         page["data"] = {{"path", dataset->path().string()},
                         {"digest", dataset->data_digest()},

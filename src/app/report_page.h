@@ -11,8 +11,10 @@
 namespace blip {
 
 // runs: their folders. dataset: what they were trained on, or nullptr: no pictures then. pictures: of each kind (best,
-// median, worst by CIDEr, changed most). The page needs nothing but itself, and no text of it can become HTML. Errors:
-// missing_input, io; bad_data naming the file.
+// median, worst by CIDEr, changed most). Of several runs, the scores
+// of each one's best epoch have 95 % intervals where the data that it was trained on are there; else the page and a
+// warning say why not. The page needs nothing but itself, and no text of it can become HTML. Errors: missing_input, io;
+// bad_data naming the file.
 std::string report_page(const std::vector<std::filesystem::path>& runs, const PackedDataset* dataset, int pictures);
 
 // The packed file that the run's log names; empty if it names none.

@@ -90,6 +90,46 @@ assert {one["run"] for one in page["pictures"][0]["captions"]} == {0, 1}
 assert page["runs"][0]["identity"]["epochs"] == "2" and page["runs"][1]["identity"]["epochs"] == "40"
 '
 
+new_case "their best epochs have the intervals that score gives the same captions"
+for run in out killed; do
+    epoch=$(python3 -c 'import json, sys; print(max((r["selection"]["score"], -r["epoch"]) for r in map(json.loads, open(sys.argv[1] + "/log.jsonl")) if r["kind"] == "evaluation")[1] * -1)' "$scratch/$run")
+    for split in val test; do
+        "$bin/blip_mpi" score "$data" "$scratch/$run/result/${split}_epoch$epoch.json" --split $split --intervals --json >"$scratch/$run.$split.$epoch"
+    done
+done
+look '
+import glob
+found = 0
+for run in page["runs"]:
+    for name in glob.glob(sys.argv[2] + "/../" + run["name"] + ".*.*"):
+        _, split, epoch = name.rsplit(".", 2)
+        scored = json.load(open(name))
+        kept, = (one for one in run["evaluations"] if one["epoch"] == int(epoch))
+        others = [one for one in run["evaluations"] if one is not kept]
+        assert kept["splits"][split]["intervals"] == scored["intervals"], (kept["splits"][split], scored)
+        assert all(low <= kept["splits"][split]["scores"][metric] <= high for metric, (low, high) in scored["intervals"].items())
+        assert others and not any("intervals" in one["splits"][split] for one in others)
+        found += 1
+assert found == 4 and page["without_intervals"] == [], (found, page["without_intervals"])
+'
+new_case "without their data they have none, and the page and a warning say why; --data names them"
+mv "$data" "$scratch/elsewhere.h5"
+run "$blip" report "$scratch/out" "$out" --out "$page"
+exits 0; says "warning: $scratch/out: no intervals: its data, $data, are not there: --data names them"
+look 'assert len(page["without_intervals"]) == 2 and not any("intervals" in split for run in page["runs"] for one in run["evaluations"] for split in one["splits"].values())'
+run "$blip" report "$scratch/out" "$out" --out "$page" --data "$scratch/elsewhere.h5"
+exits 0; says_not "no intervals"
+look 'assert page["without_intervals"] == [] and page["runs"][1]["path"] == sys.argv[2]'
+"$bin/make_sample" --out "$scratch/coco2" --train 4 --val 6 --test 5 --seed 9 >/dev/null && "$bin/coco_pack" --coco "$scratch/coco2" --out "$data" >/dev/null 2>&1
+run "$blip" report "$scratch/out" "$out" --out "$page"
+exits 0; says "no intervals: $data holds other data now than it was trained on"
+mv "$scratch/elsewhere.h5" "$data"
+new_case "captions that were changed have none: their scores are others"
+for file in "$out"/result/val_epoch*.json; do sed -i '0,/"caption": "[^"]*"/s//"caption": "a dog"/' "$file"; done
+run "$blip" report "$scratch/out" "$out" --out "$page"
+exits 0; says "$out, val: no intervals: "; says "by the data set's references, not "
+look 'assert len(page["without_intervals"]) == 1 and "intervals" in json.dumps(page["runs"][0]["evaluations"]), page["without_intervals"]'
+
 new_case "captions cannot become HTML"
 out=$scratch/out page=$scratch/hostile.html
 python3 - "$out/result/val_epoch1.json" <<'END'
@@ -122,6 +162,18 @@ assert len(re.findall(r'class="curve" d="M[^"]*L', main)) >= 10, "curves"
 assert main.count("<img src=\"data:image/jpeg;base64,") == 6, "pictures"
 assert "&lt;/script&gt;&lt;script&gt;" in main and "<title>blip_mpi: out</title>" in dom, "captions"
 END
+    page=$scratch/two.html
+    browse --dump-dom >"$scratch/dom2" || fail "the browser failed"
+    ! grep -q 'CONSOLE' "$scratch/console" || fail "$(grep CONSOLE "$scratch/console")"
+    python3 - "$scratch/dom2" <<'END' || fail "the table of two runs was not drawn"
+import re, sys
+dom = open(sys.argv[1], encoding="utf-8").read()
+table = dom[dom.index("Scores of the best epochs"):dom.index("To copy")]
+rows = re.findall(r"<tr>(.*?)</tr>", table)
+assert len(rows) == 5 and [len(re.findall(r"\[\d\.\d{4}, \d\.\d{4}\]", row)) for row in rows] == [0, 6, 6, 6, 0], rows
+assert "no intervals: " in table and "95 % intervals" in table, table
+END
+    page=$scratch/hostile.html
     browse --screenshot="$scratch/shot.png" >/dev/null || fail "no screenshot"
     python3 - "$scratch/shot.png" <<'END' || fail "the screenshot shows nothing"
 import struct, sys, zlib
