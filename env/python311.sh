@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by env/parity.sh and env/oracle.sh, whose wheels are for Python 3.11.
+# Sourced by env/parity.sh, env/oracle.sh and env/tensorboard.sh, whose wheels are for Python 3.11.
 is_python_311() { [ "$("$1" -c 'import sys; print(*sys.version_info[:2], sep=".")' 2>/dev/null)" = 3.11 ]; }
 # find_python NAME WHY: sets $python to the interpreter that the variable NAME names, or the machine's; ends with 66, saying
 # WHY, if that is no 3.11.
