@@ -20,6 +20,7 @@ namespace blip {
 namespace {
 
 constexpr auto between_writes = std::chrono::seconds(1);
+constexpr std::size_t most_waiting = 1 << 20;    // spans: 96 MiB
 
 std::int64_t wall_less_steady_ns() {
     const auto wall = std::chrono::system_clock::now().time_since_epoch();
@@ -59,6 +60,7 @@ RankTrace::~RankTrace() {
     }
     told_.notify_one();
     thread_.join();
+    if (lost_ > 0) log_warning("--trace: {} spans could not be written to {} and are lost", lost_, path_.string());
 }
 
 RankTrace::Span RankTrace::begin_span(Phase phase, std::int64_t now_ns) {
@@ -73,7 +75,11 @@ RankTrace::Span RankTrace::begin_span(Phase phase, std::int64_t now_ns) {
 void RankTrace::keep(Span span, std::int64_t now_ns) noexcept {
     span.end_ns = now_ns;
     const std::lock_guard lock(mutex_);
-    if (!failed_) ended_.push_back(span);
+    if (failed_) return;
+    if (ended_.size() < most_waiting)
+        ended_.push_back(span);
+    else
+        ++lost_;
 }
 
 void RankTrace::entered(Phase phase, std::int64_t now_ns) noexcept {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# test: limit=300
+# test: limit=600
 # How the GPUs are, in log.jsonl and in warnings: NVML and the driver are played by libraries made here, the GPUs by the
 # pretended device. What NVML tells of a GPU stands in a file of the GPU's address, which the test changes.
 # shellcheck source=tests/support/run_lib.sh

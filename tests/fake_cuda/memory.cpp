@@ -126,7 +126,8 @@ void host_waits(const char* why) {
     const auto mode = c10::cuda::warning_state().get_sync_debug_mode();
     TORCH_CHECK(mode != c10::cuda::SyncDebugMode::L_ERROR, "called a synchronizing CUDA operation: ", why);
     const auto phase = static_cast<Phase>(own_slot().phase.load());
-    if (phase == Phase::forward || phase == Phase::backward || phase == Phase::updating) {
+    if (phase == Phase::forward || phase == Phase::backward || phase == Phase::updating ||
+        phase == Phase::between_steps) {
         ++counts().waits_in_steps;
         violation(fmt::format("the host waits for the device within a training step ({}): {}", phase_name(phase), why));
     }

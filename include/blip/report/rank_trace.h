@@ -62,6 +62,7 @@ class RankTrace : public PhaseObserver {
     std::mutex mutex_;    // of what follows
     std::condition_variable told_;
     std::vector<Span> ended_;
+    std::int64_t lost_ = 0;    // for which even memory was not meant: the disk took nothing for long
     bool end_ = false, failed_ = false;
     std::thread thread_;
 };
