@@ -9,7 +9,6 @@
 #include <fstream>
 #include <limits>
 #include <map>
-#include <set>
 #include <utility>
 #include <vector>
 
@@ -40,13 +39,13 @@ std::vector<fs::path> files_of(const fs::path& folder) {
     return files;
 }
 
-// Of an object; nullptr if it is no whole number in [low, high].
-const json* whole(const json& record, const char* name, std::int64_t low,
-                  std::int64_t high = std::numeric_limits<std::int64_t>::max()) {
+// Whether a member of an object is a whole number in [low, high].
+bool whole(const json& record, const char* name, std::int64_t low,
+           std::int64_t high = std::numeric_limits<std::int64_t>::max()) {
     const auto found = record.find(name);
-    if (found == record.end() || !found->is_number_integer()) return nullptr;
+    if (found == record.end() || !found->is_number_integer()) return false;
     const auto value = found->get<std::int64_t>();
-    return value >= low && value <= high ? &*found : nullptr;
+    return value >= low && value <= high;
 }
 
 bool is_start(const json& record) {
@@ -62,13 +61,15 @@ bool is_span(const json& record) {
            whole(record, "step", -1);
 }
 
-// Calls take with each record; returns how many lines are none. Spans before the first start are of nobody.
+// Calls take with each record; returns how many lines are none. Spans before the first start are of nobody. A last line
+// without its end is left out: a run is writing it, or was killed there.
 std::int64_t read_records(const fs::path& file, const auto& take) {
     std::ifstream lines(file);
     if (!lines) throw Error(ExitCode::io, "{}: cannot be read: {}", file.string(), std::strerror(errno));
     std::int64_t unreadable = 0;
     bool started = false;
     for (std::string line; std::getline(lines, line);) {
+        if (lines.eof()) break;
         const json record = json::parse(line, nullptr, false);
         const bool start = record.is_object() && is_start(record);
         started = started || start;

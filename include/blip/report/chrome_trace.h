@@ -9,9 +9,8 @@ namespace blip {
 
 struct TraceSummary {
     std::int64_t spans = 0;
-    int ranks = 0, starts = 0;    // starts: of the run, each after a resumption
-    // lines that are none: what a killed run left half written, or what another hand wrote
-    std::int64_t unreadable = 0;
+    int ranks = 0, starts = 0;      // starts: of the run, each after a resumption
+    std::int64_t unreadable = 0;    // lines that are no record; a last one without its end is none of them
     // The most by which the clocks of two ranks differed when they met at a start, the time of a message among it;
     // 0 if no start had two ranks. So far spans of two ranks may be shifted.
     double clocks_ms = 0;

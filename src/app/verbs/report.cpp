@@ -18,8 +18,8 @@ namespace {
 ExitCode report_trace(const ShowOptions& show) {
     const TraceSummary made = write_chrome_trace(show.runs.front(), show.trace);
     if (made.unreadable > 0)
-        log_warning("{}: {} of the trace {} no record and left out, as a killed run leaves them",
-                    show.runs.front().string(), counted(made.unreadable, "line"), made.unreadable == 1 ? "is" : "are");
+        log_warning("{}: {} of the trace {} no record and left out", show.runs.front().string(),
+                    counted(made.unreadable, "line"), made.unreadable == 1 ? "is" : "are");
     log_info(
         "{}: {} of {} in {}, for ui.perfetto.dev{}", show.trace.string(), counted(made.spans, "span"),
         counted(made.ranks, "rank"), counted(made.starts, "start"),
