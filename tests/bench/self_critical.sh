@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What self-critical training does to the demo's model: CIDEr, Bleu_4, bad endings and words of the test split's captions
 # before and after, and what rewards cost, for each of SEEDS. Called by `make bench`; needs what `make demo` leaves.
-# EPOCHS, RATE: of the training (a rate that falls to RATE_END).
+# EPOCHS, RATE, WARMUP: of the training (a rate that rises over so many steps and falls to RATE_END).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . env/mpi.sh
@@ -17,7 +17,7 @@ seeds=${SEEDS:-1 2 3}
 for seed in $seeds; do
     mpirun -np 2 "$build/bin/blip_mpi" train --config jobs/self_critical.cfg --data "$demo/sample.h5" --init "$demo/out/best" \
         --output "$scratch/$seed" --global-batch 80 --epochs "${EPOCHS:-3}" --init-lr "${RATE:-1e-4}" --min-lr "${RATE_END:-1e-6}" \
-        --augment off --threads 1 --seed "$seed" --no-progress --no-report --no-peak >"$scratch/log" 2>&1 || { cat "$scratch/log" && exit 1; }
+        --warmup-steps "${WARMUP:-40}" --augment off --threads 1 --seed "$seed" --no-progress --no-report --no-peak >"$scratch/log" 2>&1 || { cat "$scratch/log" && exit 1; }
 done
 mpirun -np 2 "$build/bin/blip_mpi" evaluate --config jobs/demo.cfg --data "$demo/sample.h5" --init "$demo/out/best" --split test \
     --threads 1 --no-progress --output "$scratch/before" >"$scratch/log" 2>&1 || { cat "$scratch/log" && exit 1; }
@@ -29,15 +29,16 @@ BAD = set('a an the in for at of with before after on upon near to is are am'.sp
 def row(name, scores, results, more=''):
     captions = [r['caption'].split() for r in json.load(open(results))]
     bad = sum(bool(c) and c[-1] in BAD for c in captions) / len(captions)
-    print(f"{name:<10} CIDEr {scores['CIDEr']:.4f}  Bleu_4 {scores['Bleu_4']:.4f}  bad endings {bad:.2%}  "
+    print(f"{name:<17} CIDEr {scores['CIDEr']:.4f}  Bleu_4 {scores['Bleu_4']:.4f}  bad endings {bad:.2%}  "
           f"words {statistics.mean(map(len, captions)):.2f}{more}")
 row('before', json.load(open(f'{folder}/before/evaluate.json'))['splits']['test']['scores'], f'{folder}/before/result/test.json')
 for seed in seeds:
     steps = {r['step']: r for r in map(json.loads, open(f'{folder}/{seed}/log.jsonl')) if r['kind'] == 'step'}.values()
     time = sum(r['step_ms'] for r in steps)
     share = sum(r['reward_ms'] for r in steps) / (2 * time)
+    best = json.load(open(f'{folder}/{seed}/best/config.json'))['note']['epoch']    # chosen on val
     for epoch in range(len(glob.glob(f'{folder}/{seed}/evaluations/epoch-*.json'))):
         record = json.load(open(f'{folder}/{seed}/evaluations/epoch-{epoch}.json'))
-        row(f'{seed}, epoch {epoch + 1}', record['splits']['test']['scores'], f'{folder}/{seed}/result/test_epoch{epoch}.json')
+        row(f'{seed}, epoch {epoch + 1}' + ' (best)' * (epoch == best), record['splits']['test']['scores'], f'{folder}/{seed}/result/test_epoch{epoch}.json')
     print(f'{seed}: {time / 1000:.0f} s of steps, rewards {share:.2%} of them')
 PYTHON

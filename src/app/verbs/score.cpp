@@ -51,7 +51,7 @@ SystemRuns read_system(const fs::path& path, const std::vector<ImageReferences>&
     SystemRuns system{path.string(), {}};
     for (const fs::path& file : files_of_runs(path)) {
         RunOfSystem run;
-        run.results =
+        run.captions =
             match_captions(read_results(file, {options.id_column, options.caption_column}), references, file, options);
         std::vector<std::string> missing;
         for (std::size_t i = 0; i < references.size(); ++i)
