@@ -109,7 +109,7 @@ advise() {
     say "  - the machine's administrator:  apt-get install $(column 3 "$@")"
     loadable=$(column 4 "$@" | tr ' ' '\n' | sed -E 's/[@+].*//' | grep -xE 'gcc|openmpi|hdf5|boost|python|git|llvm' | tr '\n' ' ' || true)
     [ -z "$loadable" ] || say "  - environment modules:  module avail, then as your site names them:  module load ${loadable% }"
-    say "  - Spack:  spack env create blip_mpi $here/spack.yaml && spack -e blip_mpi install && spack env activate blip_mpi"
+    say "  - Spack:  spack repo add $here/spack/spack_repo/blip_mpi && spack env create blip_mpi $here/spack.yaml && spack -e blip_mpi install && spack env activate blip_mpi"
     conda_list=$(column 5 "$@")
     [ -z "$conda_list" ] || say "  - conda:  conda create -n blip_mpi -c conda-forge '${conda_list// /\' \'}' && conda activate blip_mpi"
     say "    then for the compiler:  export CPATH=\$CONDA_PREFIX/include LIBRARY_PATH=\$CONDA_PREFIX/lib LDFLAGS=\"\$LDFLAGS -Wl,-rpath,\$CONDA_PREFIX/lib\""

@@ -30,6 +30,7 @@ NOT_RUN = {
     r'blip_mpi score .* coco-val2014$': "needs all of COCO's captions: score_captions.sh",
     r'blip_mpi check$': 'takes long, and is run by two ranks: check.sh',
     r'tail -f': 'does not end',
+    r'spack |rattler-build ': 'needs that tool, and hours: the recipes are compared by tests/setup/recipes.sh',
     r'mpirun --oversubscribe$|train --profile-steps N$|export --(to NAME\.pth|from)$|blip_mpi (pack|score|packed captions)$': 'the beginning of a command, or none',
     r'captions\.csv  |\s*pictures/holiday|captions\.jsonl  |folder/holiday|images:2459': 'what a file or an answer looks like',
 }
@@ -44,7 +45,7 @@ WORDS = {
 REST = {'train': '--data coco.h5 --output out', 'evaluate': '--data coco.h5 --init out/best --output out', 'caption': '--init out/best',
         'score': '', 'check': '', 'help': '', 'status': '', 'verify': '', 'report': '', 'export': '', 'pack': ''}
 PROGRAM = re.compile(r'([A-Z]+=\S* )*(\. env/|build/bin/|blip_mpi\w* |coco_pack |make_sample |mpirun |make |env/\w+\.sh|jobs/\w+\.sh|bash |sbatch |srun '
-                     r'|scontrol |scancel |kill |pip |find |wget |(train|evaluate|caption|export|score|verify|report|status|pack) )')
+                     r'|spack |rattler-build |scontrol |scancel |kill |pip |find |wget |(train|evaluate|caption|export|score|verify|report|status|pack) )')
 
 scratch = pathlib.Path(tempfile.mkdtemp(prefix='blip_pages.'))
 only = ' '.join(sys.argv[1:])
