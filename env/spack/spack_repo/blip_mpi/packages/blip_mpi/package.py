@@ -18,9 +18,8 @@ class BlipMpi(MakefilePackage, CudaPackage):
     url = f"file://{SOURCES}/build/dist/blip_mpi-0.2.0.tar.gz"
 
     license("Apache-2.0")
-    test_requires_compiler = False
 
-    version("main", branch="main", default=True)
+    version("main", branch="main")
     # An archive of `make dist` is a version, too, with the SHA-256 that is printed: version("0.2.0", sha256="...")
 
     depends_on("c", type="build")

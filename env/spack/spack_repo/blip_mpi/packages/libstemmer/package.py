@@ -19,7 +19,7 @@ class Libstemmer(MakefilePackage):
 
     # its makefile has no target that installs
     def build(self, spec, prefix):
-        make(f"CFLAGS=-O2 {self.compiler.cc_pic_flag}", "libstemmer.a")
+        make("CFLAGS=-O2 -fPIC", "libstemmer.a")
 
     def install(self, spec, prefix):
         mkdirp(prefix.lib, prefix.include)
