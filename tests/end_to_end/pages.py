@@ -28,6 +28,7 @@ NOT_RUN = {
     r'blip_mpi_score --compile-meteor': "needs METEOR's tables, which are fetched: score_captions.sh",
     r'srun|scontrol|scancel|kill |jobs/chain\.sh|sbatch PREFIX|sbatch( --\S+)+$': 'needs a queue, and a job in it: tests/slurm, jobs_scripts.sh',
     r'blip_mpi score .* coco-val2014$': "needs all of COCO's captions: score_captions.sh",
+    r'blip_mpi score .* --clip ': 'needs a CLIP model: score_clip.sh',
     r'blip_mpi check$': 'takes long, and is run by two ranks: check.sh',
     r'tail -f': 'does not end',
     r'spack |rattler-build ': 'needs that tool, and hours: the recipes are compared by tests/setup/recipes.sh',
@@ -126,6 +127,8 @@ def whole(span):
     if '--nocaps' in text:
         rest = [(option, value.replace('coco.h5', 'nocaps.h5')) for option, value in rest]
     text += ''.join(f' {option} {value}' for option, value in rest if option not in text)
+    if verb == 'score' and len(text.split()) == text.count(' --') + 2:    # options alone
+        text += ' refs.json results.json'
     if verb == 'caption' and (dots or not re.search(r'pictures|photo', text)):
         text += ' photo.jpg'
     return text
@@ -138,7 +141,7 @@ words=("$@") more=()
 unless() {{ local word; for word in "${{words[@]}}"; do [ "$word" != "$1" ] || return 0; done; more+=("$@"); }}
 if [[ $* == train\ * || $* == evaluate*--config* ]] && [[ $* != *--help* ]]; then
     unless --model tiny; unless --image-size 96; unless --threads 1
-    [[ $* == evaluate* || $* == *--dry-run* ]] || {{ unless --epochs 1; unless --global-batch 100; unless --micro-batch 10; unless --no-peak; }}
+    [[ $* == evaluate* || $* == *--dry-run* ]] || {{ unless --epochs 1; unless --global-batch 100; unless --micro-batch 10; unless --no-peak; unless --trace; }}
 fi
 exec {BIN}/blip_mpi "${{words[@]}}" "${{more[@]}}"
 '''
