@@ -10,29 +10,10 @@
 #              ORACLE_PYTHON  a Python 3.11 (default python3.11, else python3); its own packages are not seen
 # Exit: 66 something is missing (Java 8 or later on PATH, too, which it does not install), 74 installing failed.
 set -euo pipefail
-umask 022
-here=$(cd "$(dirname "$0")" && pwd)
-deps=${BLIP_DEPS:-$HOME/.cache/blip_mpi}
-requirements=$here/requirements-oracle.txt
+tool=oracle
+# shellcheck source=env/python311.sh
+. "$(dirname "$0")/python311.sh"
 
-say() { printf 'oracle: %s\n' "$*" >&2; }
-fail() {
-    local code=$1
-    shift
-    say "$*"
-    exit "$code"
-}
-. "$here/wheels.sh"
-. "$here/python311.sh"
-python=    # found below
-packages=$deps/oracle-$(wheels_mark "$requirements" | cut -c1-12)
-
-# Only these packages: neither the user's nor the interpreter's site-packages. The cache may be read-only or shared: no .pyc.
-isolated() {
-    local site=$1
-    shift
-    env -u PYTHONHOME -u PYTHONSTARTUP PYTHONPATH="$site" "$python" -s -S -B "$@"
-}
 verify_oracle() {
     isolated "$1" -c '
 from pycocoevalcap.bleu.bleu import Bleu
@@ -49,8 +30,7 @@ java -version >/dev/null 2>&1 ||
 find_python ORACLE_PYTHON "the pinned numpy wheel is for that one"
 if ! have_wheels "$packages" "$requirements"; then
     [ -z "$check_only" ] || fail 66 "missing: pycocoevalcap in $packages (make metrics-oracle installs it)"
-    python3 -m pip --version >/dev/null 2>&1 || fail 66 "no pip here: apt-get install python3-pip"
-    install_wheels "pycocoevalcap" "for make metrics-oracle: downloads 120 MB, takes 190 MB" "$packages" "$requirements" 500 verify_oracle
+    install_packages "pycocoevalcap" "for make metrics-oracle: downloads 120 MB, takes 190 MB" 500 verify_oracle
 fi
 if [ -n "$check_only" ]; then
     say "nothing is missing"

@@ -11,23 +11,10 @@
 #              PARITY_PYTHON  a Python 3.11 (default python3.11, else python3); its own packages are not seen
 # Exit: 66 something is missing, 74 installing failed.
 set -euo pipefail
-umask 022
-here=$(cd "$(dirname "$0")" && pwd)
-deps=${BLIP_DEPS:-$HOME/.cache/blip_mpi}
+tool=parity
+# shellcheck source=env/python311.sh
+. "$(dirname "$0")/python311.sh"
 torch_dir=${LIBTORCH:-$deps/torch-2.11.0-cu130}
-requirements=$here/requirements-parity.txt
-
-say() { printf 'parity: %s\n' "$*" >&2; }
-fail() {
-    local code=$1
-    shift
-    say "$*"
-    exit "$code"
-}
-. "$here/wheels.sh"
-. "$here/python311.sh"
-python=    # found below
-packages=$deps/parity-$(wheels_mark "$requirements" | cut -c1-12)
 
 # Only these packages: neither the user's nor the interpreter's site-packages, no network, no GPU.
 isolated() {
@@ -50,8 +37,7 @@ compgen -G "$torch_dir/torch/_C.cpython-311-*.so" >/dev/null ||
     fail 66 "no torch wheel for Python 3.11 in $torch_dir: run env/setup.sh, or name one with LIBTORCH="
 if ! have_wheels "$packages" "$requirements"; then
     [ -z "$check_only" ] || fail 66 "missing: Hugging Face transformers in $packages"
-    python3 -m pip --version >/dev/null 2>&1 || fail 66 "no pip here: apt-get install python3-pip"
-    install_wheels "Hugging Face transformers" "for make parity: downloads 70 MB, takes 300 MB" "$packages" "$requirements" 700 verify_parity
+    install_packages "Hugging Face transformers" "for make parity: downloads 70 MB, takes 300 MB" 700 verify_parity
 fi
 if [ -n "$check_only" ]; then
     say "nothing is missing"
