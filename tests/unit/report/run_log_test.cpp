@@ -12,20 +12,11 @@
 
 #include "blip/base/error.h"
 #include "tests/support/paths.h"
+#include "tests/unit/report/records.h"
 
 using namespace blip;
 using nlohmann::json;
-
-namespace {
-
-std::vector<json> records(const std::filesystem::path& file) {
-    std::vector<json> all;
-    std::istringstream lines(test::read_bytes(file));
-    for (std::string line; std::getline(lines, line);) all.push_back(json::parse(line));
-    return all;
-}
-
-}    // namespace
+using test::records;
 
 BOOST_AUTO_TEST_SUITE(run_log)
 

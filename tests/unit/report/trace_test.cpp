@@ -4,25 +4,19 @@
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <thread>
 
 #include "blip/base/error.h"
 #include "blip/report/chrome_trace.h"
 #include "blip/report/rank_trace.h"
 #include "tests/support/paths.h"
+#include "tests/unit/report/records.h"
 
 using namespace blip;
 using nlohmann::json;
+using test::records;
 
 namespace {
-
-std::vector<json> records(const std::filesystem::path& file) {
-    std::vector<json> all;
-    std::istringstream lines(test::read_bytes(file));
-    for (std::string line; std::getline(lines, line);) all.push_back(json::parse(line));
-    return all;
-}
 
 void write(const std::filesystem::path& file, const std::string& text) {
     std::filesystem::create_directories(file.parent_path());
