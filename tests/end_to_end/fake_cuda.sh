@@ -4,13 +4,7 @@
 # CPU's results; and faults planted in the device's order, each of which ends the program with 99.
 # shellcheck source=tests/support/run_lib.sh
 . "$(dirname "$0")/../support/run_lib.sh"
-gpu=$build/tests/blip_mpi_fake_cuda
-if [ ! -x "$gpu" ]; then
-    echo "skipped: the program on a pretended GPU (built without CUDA)"
-    echo "0 passed, 0 failed, 1 skipped"
-    exit 0
-fi
-blip=$(realpath "$gpu")
+on_pretended_gpu
 export FAKE_CUDA_COUNTS=$scratch/counts
 draw_sample 24 # 120 captions: 10 steps an epoch
 micro=3

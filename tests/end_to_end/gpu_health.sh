@@ -6,13 +6,7 @@
 . "$(dirname "$0")/../support/run_lib.sh"
 # shellcheck source=tests/support/gpu_lib.sh
 . "$(dirname "$0")/../support/gpu_lib.sh"
-gpu=$build/tests/blip_mpi_fake_cuda
-if [ ! -x "$gpu" ]; then
-    echo "skipped: the program on a pretended GPU (built without CUDA)"
-    echo "0 passed, 0 failed, 1 skipped"
-    exit 0
-fi
-blip=$(realpath "$gpu")
+on_pretended_gpu
 draw_sample 24
 play_gpus
 path=${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
@@ -88,10 +82,10 @@ log_query "assert [[g['rank'] for g in e['gpus']] for e in events[0] if e['kind'
 
 new_case "blip_mpi check tells clocks and heat, and fails where a GPU is slowed down"
 mkdir -p "$scratch/installed/bin"    # check draws and packs data by the programs beside it
-cp "$bin"/{make_sample,coco_pack} "$gpu" "$scratch/installed/bin"
+cp "$bin"/{make_sample,coco_pack} "$blip" "$scratch/installed/bin"
 ln -s "$(realpath "$build/torch")" "$scratch/installed/torch"
 ln -s "$root/data_prep" "$scratch/data_prep"
-blip=$scratch/installed/bin/${gpu##*/}
+blip=$scratch/installed/bin/${blip##*/}
 is_so 10 "${healthy[@]}"
 run env -C "$scratch" timeout -k 5 200 "$blip" check --device cuda --threads 1
 exits 0; says "ok     GPU health"; says "clocks 1905 MHz of 1980 MHz, memory 2619 MHz; 45 degrees C, memory errors since the driver was loaded: 0 uncorrected"

@@ -53,6 +53,16 @@ wait_for() {
         sleep 0.05
     done
 }
+# on_pretended_gpu: $blip is the program on the pretended device from now on; a build without CUDA skips the script
+on_pretended_gpu() {
+    blip=$build/tests/blip_mpi_fake_cuda
+    if [ ! -x "$blip" ]; then
+        echo "skipped: the program on a pretended GPU (built without CUDA)"
+        echo "0 passed, 0 failed, 1 skipped"
+        exit 0
+    fi
+    blip=$(realpath "$blip")
+}
 # finish_job [SECONDS]: waits for $job; sets $status, and $waited to the seconds it took. Killed and failed if it outlasts.
 # shellcheck disable=SC2034
 finish_job() {
