@@ -51,9 +51,9 @@ bool alive(const PhaseRow& row) { return row.process != "stopped" && row.process
 
 std::string process_text(const PhaseRow& row) {
     const std::string state = row.process.empty() ? "unknown" : row.process;
-    return row.silent_for_s < kSilentWatchdog_s || state == "gone" || state == "dead"
-               ? state
-               : fmt::format("{} for {:.0f} s", state == "running" ? "silent" : state, row.silent_for_s);
+    if (state == "gone" || state == "dead") return state;
+    if (state != "stopped" && row.silent_for_s < kSilentWatchdog_s) return state;
+    return fmt::format("{} for {:.0f} s", state == "running" ? "silent" : state, row.silent_for_s);
 }
 
 std::string columns(const std::vector<std::array<std::string, 6>>& lines) {
