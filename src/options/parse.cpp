@@ -210,6 +210,10 @@ void take_caption_file(Options& options) {
     options.images.erase(found);
 }
 
+// What capevalkit calls options of the verb score when it starts a metric.
+constexpr std::pair<std::string_view, std::string_view> capevalkit_names[] = {{"--predictions", "--results"},
+                                                                              {"--image-dir", "--images"}};
+
 }    // namespace
 
 ParsedCommandLine parse_command_line(const std::vector<std::string>& given_arguments) {
@@ -217,9 +221,10 @@ ParsedCommandLine parse_command_line(const std::vector<std::string>& given_argum
     const auto verb = take_verb(arguments);
     std::replace(arguments.begin(), arguments.end(), std::string("-h"), std::string("--help"));
     if (verb == Verb::score)
-        for (std::string& word : arguments)    // capevalkit's name
-            if (word == "--predictions" || word.starts_with("--predictions="))
-                word.replace(0, std::string_view("--predictions").size(), "--results");
+        for (std::string& word : arguments)
+            for (const auto& [theirs, ours] : capevalkit_names)
+                if (word == theirs || (word.starts_with(theirs) && word[theirs.size()] == '='))
+                    word.replace(0, theirs.size(), ours);
     ParsedCommandLine settings;
     Options& options = settings.options;
     const bool evaluates = std::find(arguments.begin(), arguments.end(), "--evaluate") != arguments.end();

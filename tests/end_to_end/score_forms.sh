@@ -161,12 +161,12 @@ exits 66; says "no such file: absent.csv"
 score references.csv results.json --split val
 exits 64; says "references.csv does not tell splits apart"
 
-new_case "--per-image in each form, as Python's csv and json read it; --output; --worst"
+new_case "--per-image in each form, as Python's csv and json read it; --output, with its folder; --worst"
 for ending in json jsonl csv tsv; do
     score references.csv captioned.csv --per-image per.$ending --json
     exits 0
 done
-score references.csv captioned.csv --output scores.json --worst 2 --metrics cider,rouge_l
+score references.csv captioned.csv --output new/deep/scores.json --worst 2 --metrics cider,rouge_l
 exits 0; says "lowest CIDEr"; says "  7: a dog"; says "    Two cats sleep."
 run python3 - <<'PYTHON'
 import csv, json
@@ -179,7 +179,7 @@ for name, delimiter in (('per.csv', ','), ('per.tsv', '\t')):
     for row, cells in zip(rows, table, strict=True):
         assert cells['references'] == ' | '.join(row['references']) and cells['caption'] == row['caption'], cells
         assert all(float(cells[m]) == row[m] for m in ('Bleu_1', 'Bleu_4', 'CIDEr', 'ROUGE_L')) and int(cells['length']) == row['length'], cells
-metrics = json.load(open('scores.json'))
+metrics = json.load(open('new/deep/scores.json'))
 assert list(metrics) == ['CIDEr', 'ROUGE-L'] and all(set(metric) == {'score', 'per_item'} for metric in metrics.values()), metrics
 assert metrics['CIDEr']['per_item'] == {str(row['image_id']): row['CIDEr'] for row in rows}, metrics
 assert abs(metrics['ROUGE-L']['score'] - sum(row['ROUGE_L'] for row in rows) / 3) < 1e-12, metrics

@@ -9,6 +9,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "blip/base/durable_file.h"
 #include "blip/base/error.h"
 #include "blip/base/log.h"
 #include "blip/base/parallel_for.h"
@@ -301,6 +302,7 @@ ExitCode run_score(const Options& all, const PackedReader& packed, const ClipSco
     const bool of_images = !options.per_image.empty() || !options.output.empty() || options.worst > 0;
     if (of_images && files_of_runs(options.results).size() > 1)
         throw Error(ExitCode::usage, "--per-image, --output and --worst are of one run: give --results one file");
+    make_folders(options.output.parent_path());    // as the runners of capevalkit's own metrics do
     for (const fs::path& file : {options.per_image, options.output})
         if (!file.empty()) check_can_be_written(file);
     std::vector<ImageReferences> references = read_any_references(options, packed);

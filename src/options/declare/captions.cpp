@@ -185,7 +185,8 @@ void declare_score_output(OptionTable& table, Options& options) {
         .only_for(for_score | for_evaluate)
         .often_for(for_score);
     table.path("output", "FILE",
-               "write {\"CIDEr\": {\"score\": X, \"per_item\": {\"ID\": X}}, ...}, as capevalkit's metrics do",
+               "write {\"CIDEr\": {\"score\": X, \"per_item\": {\"ID\": X}}, ...}, as capevalkit's metrics do, and the "
+               "folders of FILE that are missing",
                score.output, command_line_only);
     table.path(
         "write-cider-df", "FILE",
@@ -203,7 +204,7 @@ void declare_score_output(OptionTable& table, Options& options) {
                score.clip, command_line_only);
     table.path("images", "DIR",
                "with --clip: the folder of the pictures, found by the file names that references or results have, or "
-               "by ids, in folders below it, too",
+               "by ids, in folders below it, too; --image-dir is the same",
                score.pictures, command_line_only);
     table.path("compile-meteor", "DIR",
                "write the index of METEOR's tables in DIR beside them, and end: without it each start compiles them",

@@ -242,6 +242,7 @@ BOOST_AUTO_TEST_CASE(score_takes_references_and_results_as_words) {
     BOOST_TEST(mixed.results == "-");
     BOOST_TEST(parse({"score", "r", "--predictions", "p"}).score.results == "p");
     BOOST_TEST(parse({"score", "r", "--predictions=p"}).score.results == "p");
+    BOOST_TEST(parse({"score", "r", "a", "--clip", "c", "--image-dir", "i"}).score.pictures == "i");
     check_refused({"score", "r", "a", "--seed", "2"}, {"--seed", "--intervals"});
     check_refused({"score", "r", "a", "--json", "--table", "latex"}, {"--json", "--table latex"});
     check_refused({"score", "r", "a", "b", "--spice", "s"}, {"--spice", "--compare"});
