@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154  # tool: set by who sources it
-# Sourced by env/parity.sh, oracle.sh, tensorboard.sh and capevalkit.sh with their name in $tool: a set of wheels for Python 3.11, listed
-# in env/requirements-TOOL.txt, in a folder of its own, which is $packages.
+# Sourced by env/parity.sh, oracle.sh, tensorboard.sh and capevalkit.sh with their name in $tool: a set of wheels for Python
+# 3.11, listed in env/requirements-TOOL.txt, in a folder of its own, which is $packages.
 umask 022
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 deps=${BLIP_DEPS:-$HOME/.cache/blip_mpi}

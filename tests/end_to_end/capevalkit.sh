@@ -90,17 +90,32 @@ exits 0
 in_python tau bench.json own.json data
 exits 0
 
-new_case "CLIPScore and RefCLIPScore, with capevalkit's name for the pictures' folder"
-mkdir clip
-(cd clip && PYTHONDONTWRITEBYTECODE=1 python3 "$root/tests/end_to_end/score_clip.py" make) || fail "no CLIP model was made"
-clip=(--references clip/references.json --predictions clip/results.json --metrics rouge_l --clip "$PWD/clip/model_a")
-run "$bin/blip_mpi" score "${clip[@]}" --images clip/pictures --output clip/own.json
+new_case "the commands of jobs/scoring.md as they stand; CLIPScore with capevalkit's name for the pictures' folder"
+mkdir page page/bin
+printf '#!/bin/sh\nexec %q -m capevalkit.interfaces.launcher "$@"\n' "$root/env/capevalkit.sh" >page/bin/capevalkit
+chmod +x page/bin/capevalkit
+ln -s "$root/jobs" page/jobs
+mv data page
+(cd page && PYTHONDONTWRITEBYTECODE=1 python3 "$root/tests/end_to_end/score_clip.py" make && mv model_a clip-vit-base-patch32) ||
+    fail "no CLIP model was made"
+python3 - "$root/jobs/scoring.md" <<'PYTHON'
+import json, re, sys
+for name, member, out in (('references', 'references', 'references'), ('results', 'caption', 'predictions')):
+    rows = [{'id': key, member: value} for key, value in json.load(open(f'page/{name}.json')).items()]
+    open(f'page/{out}.jsonl', 'w').write(''.join(json.dumps(row) + '\n' for row in rows))
+section = open(sys.argv[1]).read().partition('### Inside capevalkit\n')[2]
+block = re.search('^```\n(.*?)^```', section, re.S | re.M)[1]
+open('page/block.sh', 'w').write('set -e\n' + block.removeprefix('pip install capevalkit uv\n'))
+PYTHON
+run env -C page PATH="$scratch/page/bin:$PATH" CAPEVALKIT_HOME="$scratch/page/home" bash block.sh
 exits 0
-capevalkit score --metric blip_mpi "${clip[@]:0:4}" --image-dir clip/pictures --output clip/theirs.json -- "${clip[@]:4}"
+in_python tau page/new/rated.json own.json page/data
 exits 0
-run cmp clip/own.json clip/theirs.json
+run env -C page "$bin/blip_mpi" score references.json results.json --clip clip-vit-base-patch32 --images pictures --output own.json
 exits 0
-run grep -c 'CLIPScore"' clip/theirs.json
+run cmp page/own.json page/new/clip.json
+exits 0
+run grep -c 'CLIPScore"' page/new/clip.json
 says 2
 
 new_case "a caption that is missing: the program's words and exit code"

@@ -24,6 +24,7 @@ PAGES = ['README.md', *sorted(str(page) for folder in ('jobs', 'data_prep') for 
 NOT_RUN = {
     r'make |/opt/blip_mpi/bin/blip_mpi check': 'targets of the Makefile, which run this test or have their own: install.sh, dist.sh ...',
     r'env/setup\.sh': 'installs software: tests/setup',
+    r'pip install capevalkit|root=\$\(capevalkit|mkdir -p "\$root/metrics|capevalkit |\s*--image-dir ': 'capevalkit is fetched from PyPI: capevalkit.sh runs them',
     r'pip install|from blip_score|score, scores = ': 'make wheel: wheel.sh',
     r'blip_mpi_score --compile-meteor': "needs METEOR's tables, which are fetched: score_captions.sh",
     r'srun|scontrol|scancel|kill |jobs/chain\.sh|sbatch PREFIX|sbatch( --\S+)+$': 'needs a queue, and a job in it: tests/slurm, jobs_scripts.sh',

@@ -14,6 +14,7 @@ QUESTIONS = 'tests/lint/questions.txt'
 FEWEST_QUESTIONS = 20
 # Options of other tools that pages show.
 OTHER_TOOLS = {
+    'capevalkit': 'benchmark data-root image-dir metric predictions score-key',
     'mpirun': 'mca oversubscribe',
     'sbatch, srun, scancel': 'account array batch cpus-per-task exclude gpu-bind gpus-per-node gpus-per-task jobid mem mpi '
                              'nodes ntasks-per-node overlap partition qos requeue signal time',
