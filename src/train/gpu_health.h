@@ -31,10 +31,16 @@ class GpuHealth {
     // A record "gpus" goes into log (rank 0; else nullptr), and warnings of what has become worse. Nothing where no
     // rank has sensors. at_end: read once more; else what the thread has read since the last call. Collective.
     void tell(std::int64_t step, RunLog* log, bool at_end = false);
+    // When the run fails: warns of errors of this rank's GPU since it was read last, which may be why. Takes a second
+    // at most. Not collective.
+    void warn_of_errors();
 
   private:
     void follow();
-    void keep(GpuReading read);    // mutex_ is held
+    void look();
+    // Errors that are not told yet; mutex_ is held.
+    std::vector<std::uint64_t> keep(GpuReading read);
+    nlohmann::json named(const GpuReading& reading) const;
     nlohmann::json own(bool anew);
 
     HostMessages& communicator_;
@@ -45,8 +51,8 @@ class GpuHealth {
 
     std::mutex mutex_;    // of what follows
     std::condition_variable told_;
-    GpuReading read_;    // the newest, with the most heat and all reasons since they were told
-    bool end_ = false;
+    GpuReading read_;    // the newest, with the most heat, all reasons and all errors since they were told
+    bool end_ = false, look_now_ = false;
     std::thread thread_;
 };
 

@@ -397,6 +397,13 @@ Trainer::Trainer(const Options& options, const std::string& config, const Packed
 
 Trainer::~Trainer() = default;
 
-ExitCode Trainer::run() { return impl_->run(); }
+ExitCode Trainer::run() {
+    try {
+        return impl_->run();
+    } catch (...) {
+        impl_->gpus.warn_of_errors();
+        throw;
+    }
+}
 
 }    // namespace blip

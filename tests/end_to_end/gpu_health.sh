@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # test: limit=600
 # How the GPUs are, in log.jsonl and in warnings: NVML and the driver are played by libraries made here, the GPUs by the
-# pretended device. What NVML tells of a GPU stands in a file of the GPU's address, which the test changes.
+# pretended device. What NVML tells of a GPU stands in a file of the GPU's address, which the test changes; another file has
+# its errors.
 # shellcheck source=tests/support/run_lib.sh
 . "$(dirname "$0")/../support/run_lib.sh"
 # shellcheck source=tests/support/gpu_lib.sh
@@ -57,7 +58,49 @@ is "$status" 85 "exit"
 said_once "is slowed down by heat (sw_thermal_slowdown) at 88 degrees C"
 said_once "had 3 memory errors that ECC could not correct, 3 since its driver was loaded"
 
+new_case "errors of the driver (Xid): told once, within seconds, by the GPU's rank; in the next record; none of before the run"
+is_so 10 "${healthy[@]}"
+is_so 11 "${healthy[@]}"
+reports 10 79
+reports 11 48 48
+start_train 2 "$scratch/errors" --device cuda --epochs 100000 --no-evaluate
+wait_for 60 step_logged "$scratch/errors" 3
+says_not Xid
+reports 11 94 clock 94 1234
+wait_for 15 grep -q 'reports Xid 1234' "$output"
+reports 11 94
+reports 10 43
+kill -USR1 "$job"
+finish_job 60
+is "$status" 85 "exit"
+is "$(grep -c " rank 1 warning: GPU 0000:11:00.0 of rank 1 on " "$output")" 2 "warnings of rank 1"
+said_once "its driver reports Xid 94 (a memory error that ECC could not correct, which reached one program): have its memory checked"
+said_once "its driver reports Xid 1234; NVIDIA's list of Xid errors tells what it means"
+said_once " warning: GPU 0000:10:00.0 of rank 0 on "; said_once "its driver reports Xid 43 (a program's work was stopped"
+is "$(grep -c Xid "$output")" 3 "lines about Xids"
+log_query "
+first, last = [e for e in events[0] if e['kind'] == 'gpus']
+assert [g['xids'] for g in first['gpus']] == [[], []] and 'warnings' not in first, first
+assert [g['xids'] for g in last['gpus']] == [[43], [94, 1234]], last
+assert [w.split('GPU ')[1].split(' of')[0] + w.split('Xid')[1][:3] for w in last['warnings']] == ['0000:10:00.0 43', '0000:11:00.0 94', '0000:11:00.0 12'], last" \
+    "$scratch/errors"
+run "$build/bin/blip_mpi" status "$scratch/errors"
+says "last warning"; says "reports Xid"
+
+new_case "an error with which a run fails is told all the same"
+cp "$data" "$scratch/torn.h5"
+sample=$data data=$scratch/torn.h5
+start_train 1 "$scratch/failed" --device cuda --epochs 100000 --no-evaluate
+wait_for 60 step_logged "$scratch/failed" 3
+reports 10 79
+: >"$data"
+finish_job 60
+data=$sample
+is "$status" 65 "exit"
+said_once "its driver reports Xid 79 (it no longer answers on the PCI bus): have it and its power checked"
+
 new_case "older drivers, and one that tells little"
+rm "$scratch"/gpus/*.xid
 is_so 10 "temperature 40" "reasons 0x60"
 LD_LIBRARY_PATH=$scratch/old$path train 1 "$scratch/older" "${options[@]}"
 exits 0; said_once "is slowed down by heat (sw_thermal_slowdown, hw_thermal_slowdown) at 40 degrees C"

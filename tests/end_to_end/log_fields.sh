@@ -54,6 +54,7 @@ else
     play_gpus
     is_so 10 "${healthy[@]/reasons 0x4/reasons 0x40}"
     is_so 11 "${healthy[@]}"
+    reports 10
     LD_LIBRARY_PATH=$scratch/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} blip=$(realpath "$build/tests/blip_mpi_fake_cuda") \
         train 2 "$scratch/hot" --device cuda --epochs 1 --no-evaluate
     exits 0; says "slowed down by heat"

@@ -13,4 +13,6 @@ play_gpus() {
 }
 # is_so NUMBER LINE...: what NVML tells of the GPU 0000:NUMBER:00.0; the first is 10
 is_so() { printf '%s\n' "${@:2}" >"$scratch/.gpu" && mv "$scratch/.gpu" "$scratch/gpus/0000:$1:00.0"; }
+# reports NUMBER [XID...]: that GPU reports errors, and these are new
+reports() { printf '%s\n' "${@:2}" | sed '/^$/d' >>"$scratch/gpus/0000:$1:00.0.xid"; }
 healthy=("temperature 45" "reasons 0x4" "milliwatts 312900" "sm 1905" "sm_max 1980" "memory 2619" "ecc 0")

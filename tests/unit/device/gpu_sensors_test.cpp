@@ -47,6 +47,26 @@ BOOST_AUTO_TEST_CASE(a_warning_when_it_begins_and_again_after_it_ended) {
     BOOST_TEST(warned(json::array({gpu(0, {"sw_thermal_slowdown"}, 0, "0000:3c:00.0")}), hot) == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(errors_of_the_driver) {
+    GpuReading reading;
+    reading.xids = {79, 12345};
+    BOOST_TEST((to_json(reading) == json{{"xids", {79, 12345}}}));
+    json own = gpu(3, json::array(), 0);
+    BOOST_TEST(xid_warnings(own).empty());    // not told
+    own["xids"] = json::array();
+    BOOST_TEST(xid_warnings(own).empty());
+    own["xids"] = {31, 12345};
+    const auto warnings = xid_warnings(own);
+    BOOST_REQUIRE(warnings.size() == 2U);
+    BOOST_TEST(warnings[0].find("GPU 0000:3b:00.0 of rank 3 on a: its driver reports Xid 31 (an access to memory") ==
+               0U);
+    BOOST_TEST(warnings[1].find("reports Xid 12345; ") != std::string::npos);
+    for (const int number : {13, 31, 43, 45, 48, 61, 62, 63, 64, 74, 79, 94, 95}) {
+        own["xids"] = {number};
+        BOOST_TEST(xid_warnings(own).at(0).find(" (") != std::string::npos, number);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(errors_that_became_more) {
     const auto with = [](std::uint64_t errors) { return json::array({gpu(0, json::array(), errors)}); };
     BOOST_TEST(warned(with(5), json::array()) == 0U);    // of before the run
