@@ -7,7 +7,8 @@
 #
 # Writes OUTPUT_DIR/blip_mpi-VERSION-x86_64/ and OUTPUT_DIR/blip_mpi-VERSION-x86_64.tar.gz. Libraries are those that the
 # programs load here, but for:
-#   glibc      is the other machine's: at least this machine's version, and never older than the bundle says
+#   glibc      is the other machine's, never older than the bundle says. What libraries use of glibc 2.35 and 2.36
+#              (arc4random, and _dl_find_object for exceptions) is in libblip_glibc for machines that have 2.34
 #   libstdc++  (and libgcc_s) lie in lib/gcc and are used only where the other machine's are older
 #   LibTorch, CUDA, NCCL, the driver: the other machine's
 #   ICU's data (31 MB: locales, converters): an empty table. Case, properties and decomposition of characters, all that is
@@ -115,12 +116,22 @@ done < <(copied)
 [ -z "$missing" ] || fail 66 "libraries that programs or Open MPI plugins need are absent here:$missing"
 chmod -R u+w "$bundle"
 mapfile -t elf_files < <(find "$bundle" -type f \( -path '*/libexec*/*' -o -regex '.*[.]so\([.][0-9.]*\)?' \))
-strip --strip-unneeded "${elf_files[@]}"
+of_newer_glibc=libblip_glibc.so.0
+"${CXX:-c++}" -std=c++20 -O2 -Wall -Wextra -Werror -fPIC -fno-exceptions -shared -nodefaultlibs -Wl,--build-id=none \
+    -Wl,-soname,$of_newer_glibc -o "$bundle/lib/$of_newer_glibc" env/release/newer_glibc.cpp -lc
+strip --strip-unneeded "${elf_files[@]}" "$bundle/lib/$of_newer_glibc"
+users=$(python3 env/release/older_glibc.py "$bundle/lib/$of_newer_glibc" "${elf_files[@]}")
+if [ -n "$users" ]; then
+    xargs -d '\n' patchelf --add-needed $of_newer_glibc <<<"$users"
+    elf_files+=("$bundle/lib/$of_newer_glibc")
+    printf '%s\t%s\n' lib/$of_newer_glibc env/release/newer_glibc.cpp >>"$sources"
+else
+    rm "$bundle/lib/$of_newer_glibc"
+fi
 # The bundle's own libraries come first (DT_RPATH), whatever LD_LIBRARY_PATH a site sets; LibTorch's folders are put there by
 # the launcher.
 for file in "${elf_files[@]}"; do
     case $file in
-        */lib/gcc/*) patchelf --remove-rpath "$file" ;;
         */libexec*/*) patchelf --force-rpath --set-rpath "\$ORIGIN/../lib" "$file" ;;
         */lib/*/*) patchelf --force-rpath --set-rpath "\$ORIGIN/.." "$file" ;;
         *) patchelf --force-rpath --set-rpath "\$ORIGIN" "$file" ;;
@@ -145,16 +156,19 @@ if [ -n "$with_gpu_tests" ]; then
     cp data_prep/*vocab* "$bundle/data_prep"
 fi
 for name_of_program in "${names[@]}"; do ln -s ../libexec/launch "$bundle/bin/$name_of_program"; done
-# The highest version of each that anything here asks for; the launcher compares.
-needs() { objdump -T "${elf_files[@]}" 2>/dev/null | grep -oE "\($1_[0-9.]+\)" | tr -d '()' | sort -uV | tail -n 1 | sed "s/.*_//"; }
-mapfile -t elf_files < <(printf '%s\n' "${elf_files[@]}" | grep -v /lib/gcc/)
+# The highest version of each that files here cannot do without; the launcher compares.
+needs() { # GLIBC|GLIBCXX FILE...
+    readelf -VW "${@:2}" 2>/dev/null | sed -nE "s/^ .* Name: $1_([0-9.]+)  Flags: none  Version: .*/\1/p" | sort -uV | tail -n 1
+}
+mapfile -t without_gcc < <(printf '%s\n' "${elf_files[@]}" | grep -v /lib/gcc/)
 {
     echo "version=$version"
     echo "commit=$(git describe --always --dirty 2>/dev/null || echo unknown)"
-    echo "glibc=$(needs GLIBC)"
-    echo "glibcxx=$(needs GLIBCXX)"
+    echo "glibc=$(needs GLIBC "${elf_files[@]}")"
+    echo "glibcxx=$(needs GLIBCXX "${without_gcc[@]}")"
     echo "libtorch=2.11"
 } >"$bundle/libexec/requirements"
+ln -s ../LICENSE "$bundle/licences/blip_mpi.txt"
 # Debian keeps a package's licence in /usr/share/doc; elsewhere the list of libraries has to do.
 find "$bundle" -regex '.*[.]so\([.][0-9.]*\)?' -printf '%f\n' | sort >"$bundle/licences/libraries.txt"
 if command -v dpkg-query >/dev/null; then
@@ -188,7 +202,7 @@ a torch 2.11 wheel (the CUDA 13.0 one to use GPUs) or an unpacked libtorch zip.
   bin/mpirun -np 8 bin/blip_mpi train --config jobs/caption_coco.cfg --data coco.h5 --init model_base_capfilt_large.pth --output out
 
 The folder may be moved. Over several hosts it must have the same path on each. licences/ holds those of the libraries in lib/
-(blip_mpi.spdx lists them), unchanged but for their search paths; their sources are those of the distribution that they come from: $(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release).
+(blip_mpi.spdx lists them), unchanged but for their search paths and the versions of glibc that they ask for; their sources are those of the distribution that they come from: $(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release).
 README
 (cd "$bundle" && find . -type f ! -name SHA256SUMS -print0 | sort -z | xargs -0 sha256sum >SHA256SUMS)
 chmod -R go=u-w "$bundle"

@@ -17,9 +17,9 @@ namespace {
 double distance(ShapeKind kind, double x, double y) {
     switch (kind) {
         case ShapeKind::ball:
-            return std::hypot(x, y) - 1.0;
+            return std::sqrt(x * x + y * y) - 1.0;
         case ShapeKind::ring:
-            return std::abs(std::hypot(x, y) - 0.76) - 0.24;
+            return std::abs(std::sqrt(x * x + y * y) - 0.76) - 0.24;
         case ShapeKind::bar:
             return std::max(std::abs(x) - 1.25, std::abs(y) - 0.4);
         case ShapeKind::post:

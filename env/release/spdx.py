@@ -3,8 +3,9 @@
 
     spdx.py VERSION CREATED <ORIGINS >LIST
 
-ORIGINS: a line "FILE IN THE BUNDLE<tab>FILE THAT IT IS A COPY OF". CREATED: a time as 2026-01-31T12:00:00Z. Packages are
-Debian's; where there is no dpkg each library stands for itself, without a licence. Exit 66: a package has no row in licences.txt.
+ORIGINS: a line "FILE IN THE BUNDLE<tab>FILE THAT IT IS A COPY OF", which is a source below env/ where it is blip_mpi's own.
+CREATED: a time as 2026-01-31T12:00:00Z. Packages are Debian's; where there is no dpkg each library stands for itself, without a
+licence. Exit 66: a package has no row in licences.txt.
 """
 import os
 import pathlib
@@ -38,13 +39,16 @@ def package(name, version, licence, files):
 
 def main():
     version, created = sys.argv[1:]
-    carried = {}
+    carried, own = {}, ['bin', 'libexec', 'jobs', 'share/blip_mpi']
     for line in sys.stdin.read().splitlines():
         file, source = line.split('\t')
-        carried.setdefault(package_of(source), set()).add(file)
+        if source.startswith('env/'):
+            own.append(file)
+        else:
+            carried.setdefault(package_of(source), set()).add(file)
     text = (f'SPDXVersion: SPDX-2.3\nDataLicense: CC0-1.0\nSPDXID: SPDXRef-DOCUMENT\nDocumentName: blip_mpi-{version}\n'
             f'DocumentNamespace: urn:blip_mpi:bundle:{version}:{created}\nCreator: Tool: env/bundle.sh\nCreated: {created}\n')
-    text += package('blip_mpi', version, 'Apache-2.0', ['bin', 'libexec', 'jobs', 'share/blip_mpi'])
+    text += package('blip_mpi', version, 'Apache-2.0', own)
     # headers that are compiled into the programs
     for name, licence in (('nlohmann-json', 'MIT'), ('random123', 'BSD-3-Clause'), ('spdlog-headers', 'MIT')):
         text += package(name, '', licence, ['libexec'])
