@@ -168,7 +168,7 @@ older_root() {
     bare=$scratch/older
     echo 'int main() { return (int)arc4random() & 0; }' >"$scratch/newer.c"
     "${CC:-cc}" -include stdlib.h -o "$bare/tmp/newer" "$scratch/newer.c" || return
-    PYTHONPATH=$root/env/release python3 - "$bare" <<'PYTHON'
+    PYTHONPATH=$root/env/release python3 -B - "$bare" <<'PYTHON'
 import pathlib, re, struct, sys
 import older_glibc
 def hashed(name):    # the ELF specification's hash of a name
