@@ -129,6 +129,12 @@ BOOST_AUTO_TEST_CASE(the_table_marks_who_is_late_and_who_does_not_answer) {
         "\n  2     host-b  stopped for 13 s  1, 6         reading a batch                   12.3 s  <- late"
         "\n  no answer from rank 1, 3 (late)";
     BOOST_TEST(hang_table({waits, stopped}, 4, {2, 3}) == expected);
+    // a process that was just stopped, and one that runs whose watchdog is a little late
+    stopped.silent_for_s = 1.98;
+    waits.silent_for_s = 1.98;
+    const std::string told = hang_table({waits, stopped}, 4, {2, 3});
+    BOOST_TEST(told.find(" stopped for 2 s ") != std::string::npos);
+    BOOST_TEST(told.find(" running ") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
