@@ -16,7 +16,8 @@ trap 'rm -rf "$scratch"' EXIT
 seeds=${SEEDS:-1 2 3}
 train() { # NAME EPOCHS OPTION...: its steps' time, and the test split's scores by the weights that are best on val, into rows
     for seed in $seeds; do
-        mpirun -np 2 "$build/bin/blip_mpi" train --config jobs/demo.cfg --data "$data" --output "$scratch/out" --fresh --seed "$seed" \
+        rm -rf "$scratch/out"
+        mpirun -np 2 "$build/bin/blip_mpi" train --config jobs/demo.cfg --data "$data" --output "$scratch/out" --seed "$seed" \
             --epochs "$2" --threads 1 --no-progress --no-report --no-peak "${@:3}" >"$scratch/log" 2>&1 || { cat "$scratch/log" && exit 1; }
         python3 - "$scratch/out" "$1" "$2" <<'PYTHON' >>"$scratch/rows"
 import json, sys
