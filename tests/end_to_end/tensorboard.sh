@@ -23,7 +23,8 @@ reads_as_log "$out"
 new_case "killed: what is there is right"
 out=$scratch/killed
 start_train 1 "$out" --epochs 400 --checkpoint-every 4
-sleep 11 # they are written every ten seconds
+step_seen() { grep -qs train/loss "$out"/tensorboard/*; } # they are written every ten seconds
+wait_for 60 step_seen
 wait_for 60 step_logged "$out" 14
 # shellcheck disable=SC2046
 kill -9 $(ranks_of "$job") "$job" 2>/dev/null
