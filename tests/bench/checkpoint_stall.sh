@@ -8,9 +8,9 @@ draw_pictures 80 "${STALL_DIR:-}"    # STALL_DIR: on the file system that is to 
 
 # run NAME PRESET RANKS GLOBAL MICRO STEPS EVERY
 run() {
-    mpirun -np "$3" "$build/bin/blip_mpi" train --data "$scratch/data.h5" --output "$scratch/$1" --model "$2" \
+    quietly mpirun -np "$3" "$build/bin/blip_mpi" train --data "$scratch/data.h5" --output "$scratch/$1" --model "$2" \
         --global-batch "$4" --micro-batch "$5" --max-steps "$6" --checkpoint-every "$7" --checkpoint-minutes 0 --epochs 20 \
-        --no-evaluate --no-progress >"$scratch/log" 2>&1 || { cat "$scratch/log" && exit 1; }
+        --no-evaluate --no-progress
 }
 # row PRESET RANKS GLOBAL MICRO STEPS EVERY: a run without checkpoints but its last one, and one with
 row() {

@@ -2,23 +2,16 @@
 # What --captions-per-picture does to captions: the demo's training with a picture for each caption, with five captions of a
 # picture and as many captions a step, and with five captions and as many pictures a step; for each of SEEDS, after as many
 # epochs and after so many that it takes about as long. Called by `make bench` (half an hour); needs what `make demo` leaves.
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-. env/mpi.sh
-build=${BLIP_BUILD:-build}
-data=$build/demo/sample.h5
-if [ ! -e "$data" ]; then
-    echo "$data is not there: make demo first"
-    exit 0
-fi
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+# shellcheck source=tests/support/bench_lib.sh
+. "$(dirname "$0")/../support/bench_lib.sh"
+needs_demo sample.h5
+make_scratch
 seeds=${SEEDS:-1 2 3}
 train() { # NAME EPOCHS OPTION...: its steps' time, and the test split's scores by the weights that are best on val, into rows
     for seed in $seeds; do
         rm -rf "$scratch/out"
-        mpirun -np 2 "$build/bin/blip_mpi" train --config jobs/demo.cfg --data "$data" --output "$scratch/out" --seed "$seed" \
-            --epochs "$2" --threads 1 --no-progress --no-report --no-peak "${@:3}" >"$scratch/log" 2>&1 || { cat "$scratch/log" && exit 1; }
+        quietly mpirun -np 2 "$build/bin/blip_mpi" train --config jobs/demo.cfg --data "$demo/sample.h5" --output "$scratch/out" --seed "$seed" \
+            --epochs "$2" --threads 1 --no-progress --no-report --no-peak "${@:3}"
         python3 - "$scratch/out" "$1" "$2" <<'PYTHON' >>"$scratch/rows"
 import json, sys
 records = list(map(json.loads, open(f'{sys.argv[1]}/log.jsonl')))

@@ -2,25 +2,18 @@
 # What self-critical training does to the demo's model: CIDEr, Bleu_4, bad endings and words of the test split's captions
 # before and after, and what rewards cost, for each of SEEDS. Called by `make bench`; needs what `make demo` leaves.
 # EPOCHS, RATE, WARMUP: of the training (a rate that rises over so many steps and falls to RATE_END).
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-. env/mpi.sh
-build=${BLIP_BUILD:-build}
-demo=$build/demo
-if [ ! -e "$demo/out/best" ]; then
-    echo "$demo/out/best is not there: make demo first"
-    exit 0
-fi
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+# shellcheck source=tests/support/bench_lib.sh
+. "$(dirname "$0")/../support/bench_lib.sh"
+needs_demo out/best
+make_scratch
 seeds=${SEEDS:-1 2 3}
 for seed in $seeds; do
-    mpirun -np 2 "$build/bin/blip_mpi" train --config jobs/self_critical.cfg --data "$demo/sample.h5" --init "$demo/out/best" \
+    quietly mpirun -np 2 "$build/bin/blip_mpi" train --config jobs/self_critical.cfg --data "$demo/sample.h5" --init "$demo/out/best" \
         --output "$scratch/$seed" --global-batch 80 --epochs "${EPOCHS:-3}" --init-lr "${RATE:-1e-4}" --min-lr "${RATE_END:-1e-6}" \
-        --warmup-steps "${WARMUP:-40}" --augment off --threads 1 --seed "$seed" --no-progress --no-report --no-peak >"$scratch/log" 2>&1 || { cat "$scratch/log" && exit 1; }
+        --warmup-steps "${WARMUP:-40}" --augment off --threads 1 --seed "$seed" --no-progress --no-report --no-peak
 done
-mpirun -np 2 "$build/bin/blip_mpi" evaluate --config jobs/demo.cfg --data "$demo/sample.h5" --init "$demo/out/best" --split test \
-    --threads 1 --no-progress --output "$scratch/before" >"$scratch/log" 2>&1 || { cat "$scratch/log" && exit 1; }
+quietly mpirun -np 2 "$build/bin/blip_mpi" evaluate --config jobs/demo.cfg --data "$demo/sample.h5" --init "$demo/out/best" --split test \
+    --threads 1 --no-progress --output "$scratch/before"
 # shellcheck disable=SC2086
 python3 - "$scratch" $seeds <<'PYTHON'
 import glob, json, statistics, sys

@@ -8,9 +8,8 @@ draw_pictures 40
 # row PRESET RANKS GLOBAL MICRO STEPS
 row() {
     local out=$scratch/$1-$2
-    mpirun -np "$2" "$build/bin/blip_mpi" train --data "$scratch/data.h5" --output "$out" --model "$1" --global-batch "$3" \
-        --micro-batch "$4" --max-steps "$5" --checkpoint-minutes 0 --no-evaluate --no-progress >"$scratch/log" 2>&1 ||
-        { cat "$scratch/log" && exit 1; }
+    quietly mpirun -np "$2" "$build/bin/blip_mpi" train --data "$scratch/data.h5" --output "$out" --model "$1" --global-batch "$3" \
+        --micro-batch "$4" --max-steps "$5" --checkpoint-minutes 0 --no-evaluate --no-progress
     python3 - "$1" "$2" "$3" "$4" "$out/log.jsonl" <<'PYTHON'
 import json, statistics, sys
 preset, ranks, batch, micro, path = sys.argv[1:]
