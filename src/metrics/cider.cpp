@@ -106,22 +106,6 @@ double diversity_of(const std::vector<std::vector<double>>& similarities) {
     return sum == 0 ? 0 : -std::log(largest / sum) / std::log(static_cast<double>(similarities.size()));
 }
 
-// By n-gram: in how many images a reference has it.
-std::vector<std::int64_t> count_images(const CountedCaptions& captions) {
-    std::vector<std::int64_t> images_with(captions.grams().size(), 0);
-    std::vector<std::size_t> last_image(captions.grams().size(), captions.images());
-    for (std::size_t i = 0; i < captions.images(); ++i) {
-        for (std::size_t k = 0; k < captions.reference_count(i); ++k) {
-            for (const GramCount& counted : captions.reference(i, k).grams) {
-                if (last_image[counted.gram] == i) continue;
-                last_image[counted.gram] = i;
-                ++images_with[counted.gram];
-            }
-        }
-    }
-    return images_with;
-}
-
 double rarity_of(double documents, std::int64_t with) {
     return std::log(documents) - std::log(std::max(1.0, static_cast<double>(with)));
 }
@@ -141,6 +125,14 @@ struct CiderScorer::Prepared {
     std::vector<double> rarity;    // by n-gram of the table
     double unknown_rarity = 0;     // of all others
 
+    explicit Prepared(const DocumentFrequencies& frequencies)
+        : unknown_rarity(rarity_of(static_cast<double>(frequencies.documents), 0)) {
+        for (const auto& [gram, count] : frequencies.counts) {
+            const std::uint32_t number = grams.add(gram);
+            rarity.resize(grams.size(), unknown_rarity);
+            rarity[number] = rarity_of(static_cast<double>(frequencies.documents), count);
+        }
+    }
     // By n-gram of another table.
     std::vector<double> rarities_of(const GramTable& others) const {
         std::vector<double> found;
@@ -151,15 +143,7 @@ struct CiderScorer::Prepared {
 };
 
 CiderScorer::CiderScorer(const DocumentFrequencies& frequencies) {
-    const auto made = std::make_shared<Prepared>();
-    const auto documents = static_cast<double>(frequencies.documents);
-    made->unknown_rarity = rarity_of(documents, 0);
-    for (const auto& [gram, count] : frequencies.counts) {
-        const std::uint32_t number = made->grams.add(gram);
-        made->rarity.resize(made->grams.size(), made->unknown_rarity);
-        made->rarity[number] = rarity_of(documents, count);
-    }
-    prepared_ = made;
+    prepared_ = std::make_shared<Prepared>(frequencies);
 }
 
 CaptionScores cider(const CountedCaptions& captions, const CiderScorer* scorer) {
@@ -217,8 +201,7 @@ std::vector<double> self_cider(const std::vector<std::vector<Tokens>>& captions,
 
 std::vector<double> self_cider(const std::vector<std::vector<Tokens>>& captions,
                                const std::vector<std::vector<Tokens>>& references) {
-    return self_cider(captions, CiderScorer(document_frequencies(CountedCaptions(
-                                    "self-CIDEr", std::vector<Tokens>(references.size()), references))));
+    return self_cider(captions, CiderScorer(document_frequencies(references)));
 }
 
 struct CiderReferences::Impl {
@@ -230,10 +213,19 @@ struct CiderReferences::Impl {
         : captions("CIDEr", std::vector<Tokens>(references.size()), references),
           rarity(rarities(count_images(captions), static_cast<double>(captions.images()))),
           unknown_rarity(rarity_of(static_cast<double>(captions.images()), 0)) {}
+    // The table of n-grams begins with the prepared ones, so that those of captions are found in it, too.
+    Impl(const std::vector<std::vector<Tokens>>& references, CiderScorer::Prepared prepared)
+        : captions("CIDEr", std::vector<Tokens>(references.size()), references, std::move(prepared.grams)),
+          rarity(std::move(prepared.rarity)),
+          unknown_rarity(prepared.unknown_rarity) {
+        rarity.resize(captions.grams().size(), unknown_rarity);
+    }
 };
 
-CiderReferences::CiderReferences(const std::vector<std::vector<Tokens>>& references)
-    : impl_(std::make_unique<Impl>(references)) {}
+CiderReferences::CiderReferences(const std::vector<std::vector<Tokens>>& references,
+                                 const DocumentFrequencies* frequencies)
+    : impl_(frequencies == nullptr ? std::make_unique<Impl>(references)
+                                   : std::make_unique<Impl>(references, CiderScorer::Prepared(*frequencies))) {}
 CiderReferences::~CiderReferences() = default;
 CiderReferences::CiderReferences(CiderReferences&&) noexcept = default;
 
@@ -260,17 +252,6 @@ double CiderReferences::score(const Tokens& hypothesis, std::size_t image) const
         sum += similarity(caption, guess, reference, other, grams);
     }
     return 10 * sum / static_cast<double>(captions.reference_count(image));
-}
-
-DocumentFrequencies document_frequencies(const CountedCaptions& captions) {
-    DocumentFrequencies result;
-    result.documents = static_cast<std::int64_t>(captions.images());
-    const std::vector<std::int64_t> images_with = count_images(captions);
-    for (std::size_t gram = 0; gram < images_with.size(); ++gram)
-        if (images_with[gram] > 0)
-            result.counts.emplace_back(captions.grams().text(static_cast<std::uint32_t>(gram)), images_with[gram]);
-    std::sort(result.counts.begin(), result.counts.end());
-    return result;
 }
 
 }    // namespace blip

@@ -21,25 +21,19 @@ struct Tokenised {
 
 // All references are one text to the tokenizer, and all captions another.
 Tokenised tokenise(const std::vector<ScoredCaption>& captions, int threads) {
-    std::vector<std::string_view> hypotheses, references;
+    const bool given = !captions.front().reference_tokens.empty();
+    Tokenised result;
+    std::vector<std::string_view> hypotheses;
+    std::vector<std::vector<std::string_view>> references;
     for (const ScoredCaption& scored : captions) {
         hypotheses.emplace_back(scored.caption);
-        references.insert(references.end(), scored.references.begin(), scored.references.end());
-    }
-    Tokenised result;
-    result.hypotheses = coco_tokens(hypotheses, threads);
-    const bool given = !captions.front().reference_tokens.empty();
-    std::vector<Tokens> flat;
-    if (!given) flat = coco_tokens(references, threads);
-    for (std::size_t i = 0, begin = 0; i < captions.size(); begin += captions[i++].references.size()) {
-        auto& own = result.references.emplace_back();
         if (given)
-            own = captions[i].reference_tokens;
+            result.references.push_back(scored.reference_tokens);
         else
-            own.assign(std::make_move_iterator(flat.begin() + static_cast<std::ptrdiff_t>(begin)),
-                       std::make_move_iterator(flat.begin() +
-                                               static_cast<std::ptrdiff_t>(begin + captions[i].references.size())));
+            references.emplace_back(scored.references.begin(), scored.references.end());
     }
+    result.hypotheses = coco_tokens(hypotheses, threads);
+    if (!given) result.references = coco_tokens(references, threads);
     return result;
 }
 

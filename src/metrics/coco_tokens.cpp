@@ -4,6 +4,7 @@
 #include <unicode/utf8.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "blip/base/parallel_for.h"
 #include "blip/metrics/ptb_tokenizer.h"
@@ -53,6 +54,21 @@ std::vector<Tokens> coco_tokens(std::span<const std::string_view> text, std::siz
         for (std::size_t i = first; i < std::min(first + run, tokens.size()); ++i)
             tokens[i] = tokens_of(text[begin + i], following[i]);
     });
+    return tokens;
+}
+
+std::vector<std::vector<Tokens>> coco_tokens(const std::vector<std::vector<std::string_view>>& references,
+                                             int threads) {
+    std::vector<std::string_view> lines;
+    for (const auto& of_image : references) lines.insert(lines.end(), of_image.begin(), of_image.end());
+    std::vector<Tokens> flat = coco_tokens(lines, threads);
+    std::vector<std::vector<Tokens>> tokens;
+    auto next = std::make_move_iterator(flat.begin());
+    for (const auto& of_image : references) {
+        const auto end = next + static_cast<std::ptrdiff_t>(of_image.size());
+        tokens.emplace_back(next, end);
+        next = end;
+    }
     return tokens;
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "blip/base/error.h"
 #include "blip/text/unicode.h"
@@ -174,7 +175,8 @@ std::string GramTable::text(std::uint32_t gram) const {
 }
 
 CountedCaptions::CountedCaptions(const char* metric, const std::vector<Tokens>& hypotheses,
-                                 const std::vector<std::vector<Tokens>>& references) {
+                                 const std::vector<std::vector<Tokens>>& references, GramTable known)
+    : table_(std::move(known)) {
     check_references(metric, hypotheses.size(), references);
     std::size_t tokens = 0;
     for (const Tokens& hypothesis : hypotheses) tokens += hypothesis.size();
@@ -209,6 +211,21 @@ CountedCaption CountedCaptions::at(std::size_t caption) const {
     return {{tokens_.data() + from.token, to.token - from.token},
             {counts_.data() + from.gram, to.gram - from.gram},
             from.words};
+}
+
+std::vector<std::int64_t> count_images(const CountedCaptions& captions) {
+    std::vector<std::int64_t> images_with(captions.grams().size(), 0);
+    std::vector<std::size_t> last_image(captions.grams().size(), captions.images());
+    for (std::size_t i = 0; i < captions.images(); ++i) {
+        for (std::size_t k = 0; k < captions.reference_count(i); ++k) {
+            for (const GramCount& counted : captions.reference(i, k).grams) {
+                if (last_image[counted.gram] == i) continue;
+                last_image[counted.gram] = i;
+                ++images_with[counted.gram];
+            }
+        }
+    }
+    return images_with;
 }
 
 double mean(const std::vector<double>& values) {

@@ -84,9 +84,10 @@ struct CountedCaption {
 class CountedCaptions {
   public:
     // hypotheses[i] against references[i]. Throws bad_data unless each hypothesis has one list of references, and none
-    // of these is empty. metric: for the message. The tokens need not outlive the call.
+    // of these is empty. metric: for the message. known: n-grams that have their numbers already. The tokens need not
+    // outlive the call.
     CountedCaptions(const char* metric, const std::vector<Tokens>& hypotheses,
-                    const std::vector<std::vector<Tokens>>& references);
+                    const std::vector<std::vector<Tokens>>& references, GramTable known = {});
     CountedCaptions(const CountedCaptions&) = delete;
     CountedCaptions& operator=(const CountedCaptions&) = delete;
 
@@ -119,7 +120,8 @@ void check_references(const char* metric, std::size_t hypotheses, const std::vec
 BleuScores bleu(const CountedCaptions& captions);
 CaptionScores rouge_l(const CountedCaptions& captions);
 CaptionScores cider(const CountedCaptions& captions, const CiderScorer* scorer);
-// Of the references.
-DocumentFrequencies document_frequencies(const CountedCaptions& captions);
+// By n-gram: in how many images a reference has it.
+std::vector<std::int64_t> count_images(const CountedCaptions& captions);
+DocumentFrequencies document_frequencies(const std::vector<std::vector<Tokens>>& references);
 
 }    // namespace blip

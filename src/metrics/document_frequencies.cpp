@@ -39,7 +39,19 @@ class FrequencyReader : public nlohmann::json_sax<nlohmann::json> {
         return true;
     }
     bool number_float(number_float_t, const string_t&) override { return wrong(); }
-    bool string(string_t&) override { return wrong(); }
+    bool string(string_t& value) override {
+        if (depth_ == 1 && key_ == "split") {
+            result_.split = std::move(value);
+        } else if (depth_ == 1 && key_ == "end_token" && value == end_word) {
+            result_.end_token = true;
+        } else if (depth_ == 1 && key_ == "end_token") {
+            problem = fmt::format("the end token is '{}', of another tokenizer: it should be {}", value, end_word);
+            return false;
+        } else {
+            return wrong();
+        }
+        return true;
+    }
     bool binary(binary_t&) override { return wrong(); }
     bool start_object(std::size_t) override {
         if (depth_ == 2 || (depth_ == 1 && (key_ != "df" || seen_df_))) return wrong();
@@ -55,7 +67,8 @@ class FrequencyReader : public nlohmann::json_sax<nlohmann::json> {
     bool end_array() override { return true; }
     bool key(string_t& name) override {
         key_ = std::move(name);
-        if (depth_ != 1 || key_ == "documents" || key_ == "df") return true;
+        const auto members = {"documents", "df", "end_token", "split"};
+        if (depth_ != 1 || std::find(members.begin(), members.end(), key_) != members.end()) return true;
         problem = fmt::format("'{}': is not expected here", key_);
         return false;
     }
@@ -107,19 +120,20 @@ fs::path kept_frequencies() { return fetched_folder() / fmt::format("{}.json", c
 
 }    // namespace
 
-DocumentFrequencies document_frequencies(const std::vector<std::vector<std::string>>& references, int threads) {
-    std::vector<std::string_view> lines;
-    for (const auto& of_image : references) lines.insert(lines.end(), of_image.begin(), of_image.end());
-    std::vector<Tokens> flat = coco_tokens(lines, threads);
-    std::vector<std::vector<Tokens>> tokens;
-    auto next = std::make_move_iterator(flat.begin());
-    for (const auto& of_image : references) {
-        const auto end = next + static_cast<std::ptrdiff_t>(of_image.size());
-        tokens.emplace_back(next, end);
-        next = end;
-    }
-    return document_frequencies(
-        CountedCaptions("document frequencies", std::vector<Tokens>(references.size()), tokens));
+DocumentFrequencies document_frequencies(const std::vector<std::vector<std::string_view>>& references, int threads) {
+    return document_frequencies(coco_tokens(references, threads));
+}
+
+DocumentFrequencies document_frequencies(const std::vector<std::vector<Tokens>>& references) {
+    const CountedCaptions captions("document frequencies", std::vector<Tokens>(references.size()), references);
+    const std::vector<std::int64_t> images_with = count_images(captions);
+    DocumentFrequencies result;
+    result.documents = static_cast<std::int64_t>(captions.images());
+    for (std::size_t gram = 0; gram < images_with.size(); ++gram)
+        if (images_with[gram] > 0)
+            result.counts.emplace_back(captions.grams().text(static_cast<std::uint32_t>(gram)), images_with[gram]);
+    std::sort(result.counts.begin(), result.counts.end());
+    return result;
 }
 
 fs::path write_document_frequencies(const fs::path& given, const DocumentFrequencies& frequencies) {
@@ -133,7 +147,10 @@ fs::path write_document_frequencies(const fs::path& given, const DocumentFrequen
         file = kept_frequencies();
         make_folders(file.parent_path());
     }
-    std::string text = fmt::format("{{\"documents\": {}, \"df\": {{", frequencies.documents);
+    std::string text = fmt::format("{{\"documents\": {}, ", frequencies.documents);
+    if (frequencies.end_token) text += fmt::format("\"end_token\": \"{}\", ", end_word);
+    if (!frequencies.split.empty()) text += fmt::format("\"split\": {}, ", nlohmann::json(frequencies.split).dump());
+    text += "\"df\": {";
     for (const auto& [gram, count] : frequencies.counts)
         text += fmt::format("{}\n{}: {}", text.back() == '{' ? "" : ",", nlohmann::json(gram).dump(), count);
     write_file_durably(file, text + "\n}}\n");

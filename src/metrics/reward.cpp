@@ -9,11 +9,11 @@
 #include "blip/metrics/bleu.h"
 #include "blip/metrics/coco_tokens.h"
 #include "blip/metrics/ptb_tokenizer.h"
+#include "blip/metrics/signature.h"
+#include "src/metrics/counted_captions.h"
 
 namespace blip {
 namespace {
-
-constexpr const char* end_word = "[SEP]";    // the tokenizer never gives this word: it sets brackets apart
 
 std::string_view without_spaces_behind(std::string_view text) {
     const std::size_t last = text.find_last_not_of(" \t\r\n");
@@ -26,31 +26,47 @@ std::string_view without_full_stop(std::string_view text) {
     return without_spaces_behind(text);
 }
 
-std::vector<std::vector<Tokens>> ended_references(const std::vector<std::vector<std::string_view>>& references,
-                                                  int threads) {
-    std::vector<std::string_view> lines;
-    for (const auto& of_image : references)
-        for (const std::string_view text : of_image) lines.push_back(without_full_stop(text));
-    std::vector<Tokens> flat = coco_tokens(lines, threads);
-    std::vector<std::vector<Tokens>> ended;
-    auto next = flat.begin();
-    for (const auto& of_image : references) {
-        auto& own = ended.emplace_back();
-        for (std::size_t k = 0; k < of_image.size(); ++k, ++next) own.push_back(std::move(*next));
-        for (Tokens& tokens : own) tokens.emplace_back(end_word);
-    }
+std::vector<std::vector<Tokens>> ended_references(std::vector<std::vector<std::string_view>> references, int threads) {
+    for (auto& of_image : references)
+        for (std::string_view& text : of_image) text = without_full_stop(text);
+    std::vector<std::vector<Tokens>> ended = coco_tokens(references, threads);
+    for (auto& of_image : ended)
+        for (Tokens& tokens : of_image) tokens.emplace_back(end_word);
     return ended;
 }
 
 }    // namespace
 
 CaptionReward::CaptionReward(const std::vector<std::vector<std::string_view>>& references, RewardWeights weights,
-                             int threads)
+                             int threads, const DocumentFrequencies* frequencies)
     : weights_(weights),
       references_(ended_references(references, threads)),
-      images_(references.size()),
-      cider_(references_) {
+      frequencies_(frequencies == nullptr ? fmt::format("{} training pictures", references.size())
+                                          : fmt::format("{} pictures, digest {}", frequencies->documents,
+                                                        frequencies_digest(*frequencies))),
+      cider_(references_, frequencies) {
     if (weights_.bleu4 == 0) references_ = {};
+}
+
+DocumentFrequencies CaptionReward::frequencies_of(const std::vector<std::vector<std::string_view>>& references,
+                                                  int threads) {
+    DocumentFrequencies result = document_frequencies(ended_references(references, threads));
+    result.end_token = true;
+    return result;
+}
+
+DocumentFrequencies CaptionReward::read_frequencies(const std::filesystem::path& file) {
+    DocumentFrequencies result = read_document_frequencies(file);
+    const char* how =
+        "`blip_mpi score --references DATA.h5 --split train --write-cider-df FILE --end-token` makes such";
+    if (!result.end_token)
+        throw Error(ExitCode::bad_data,
+                    "{}: counts captions without their end token, which the reward has as a word; {}", file.string(),
+                    how);
+    if (!result.split.empty() && result.split != "train")
+        throw Error(ExitCode::bad_data, "{}: is of the split {}, and training must not know it; {}", file.string(),
+                    result.split, how);
+    return result;
 }
 
 Tokens CaptionReward::words(std::string_view caption) { return ptb_tokenize(without_full_stop(caption)); }
@@ -70,8 +86,8 @@ double CaptionReward::operator()(std::string_view caption, bool ended, std::size
 std::string CaptionReward::signature() const {
     return fmt::format(
         "reward cider={},bleu4={} (CIDEr-D n 4 sigma 6, end token in caption and references, document "
-        "frequencies of {} training pictures)",
-        weights_.cider, weights_.bleu4, images_);
+        "frequencies of {})",
+        weights_.cider, weights_.bleu4, frequencies_);
 }
 
 }    // namespace blip

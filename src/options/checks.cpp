@@ -110,6 +110,9 @@ Found check_score(const ScoreOptions& score, bool json, const std::set<std::stri
                              {"clip", "images"}};
     if (!score.clip.empty() && score.results.empty())
         return Inconsistency{"--clip scores captions: it needs --results", {"clip", "results"}};
+    if (score.end_token && score.write_cider_df.empty())
+        return Inconsistency{"--end-token has no effect without --write-cider-df FILE",
+                             {"end-token", "write-cider-df"}};
     if (flags.contains("seed") && !score.intervals && score.compare.empty())
         return Inconsistency{"--seed draws resamples: it goes with --intervals or --compare", {"seed", "intervals"}};
     return std::nullopt;
@@ -141,7 +144,7 @@ Found check_objective(const Options& options, const std::set<std::string>& flags
     const bool self_critical = options.is_self_critical();
     const std::vector<std::string> without_effect =
         self_critical ? std::vector<std::string>{"label-smoothing", "loss-average"}
-                      : std::vector<std::string>{"samples-per-picture", "baseline", "reward", "kl"};
+                      : std::vector<std::string>{"samples-per-picture", "baseline", "reward", "kl", "cider-df"};
     for (const std::string& name : without_effect)
         if (flags.contains(name))
             return Inconsistency{fmt::format("--{} has no effect with --objective {}", name, options.loss.objective),

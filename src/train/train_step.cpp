@@ -2,6 +2,7 @@
 #include "src/train/train_step.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 
@@ -58,6 +59,7 @@ StepOutcome RunningStep::finish(Collectives& collectives) {
     outcome_.own.loss = found[0];
     outcome_.own.gradient_square_sum = found[1];
     outcome_.own.non_finite = found[2];
+    outcome_.own.told.insert(outcome_.own.told.end(), found + 3, found + found_.numel());
     return std::move(outcome_);
 }
 
@@ -75,9 +77,14 @@ RunningStep TrainStep::run(BatchFeed& feed, const TrainState& state, double lr,
     record.step_in_epoch = state.step_in_epoch + 1;
 
     running.outcome_.own.told.assign(objective_.sum_count(), 0);
-    const StepShare share{options_.seed, state.global_step, static_cast<double>(record.tokens),
-                          plan_.sampler().micro_batches_per_step(), running.outcome_.own.told};
-    const at::Tensor loss_sum = at::zeros({}, at::TensorOptions().dtype(at::kDouble).device(device));
+    const auto fp64 = at::TensorOptions().dtype(at::kDouble).device(device);
+    const StepShare share{options_.seed,
+                          state.global_step,
+                          static_cast<double>(record.tokens),
+                          plan_.sampler().micro_batches_per_step(),
+                          running.outcome_.own.told,
+                          at::zeros({static_cast<std::int64_t>(objective_.device_sum_count())}, fp64)};
+    const at::Tensor loss_sum = at::zeros({}, fp64);
     reducer_.begin_step();
     for (int left = plan_.sampler().micro_batch_count(); left > 0; --left) {
         enter_phase(Phase::reading_batch);
@@ -104,8 +111,9 @@ RunningStep TrainStep::run(BatchFeed& feed, const TrainState& state, double lr,
     const ShardedAdamW::StepResult result = optimizer_.step(reducer_, lr, loss_sum);
     record.reduce_ms = reducer_.waited_s() * 1000;
 
-    const at::Tensor found = at::stack({loss_sum, result.gradient_square_sum, result.non_finite});
-    running.found_ = staging_tensor({3}, at::kDouble, device);
+    const at::Tensor found =
+        at::cat({at::stack({loss_sum, result.gradient_square_sum, result.non_finite}), share.device_sums});
+    running.found_ = staging_tensor(found.sizes(), at::kDouble, device);
     running.found_.copy_(found, /*non_blocking=*/true);
     running.end_.record();
     return running;

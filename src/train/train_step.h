@@ -43,7 +43,8 @@ class RunningStep {
   private:
     friend class TrainStep;
     StepOutcome outcome_;
-    at::Tensor found_;    // host fp64: this rank's loss, square sum of its reduced gradients, not finite
+    // host fp64: this rank's loss, square sum of its reduced gradients, not finite, the objective's sums on the device
+    at::Tensor found_;
     DevicePoint begin_, end_;
     // of each micro-batch: begin, forward done, backward done
     std::vector<DevicePoint> micro_batches_;

@@ -231,7 +231,7 @@ for bad in '{"documents": 2' '[]' '7' '{"documents": 2}' '{"df": {"a": 1}}' '{"d
     '{"documents": 2, "df": {"a": 0}}' '{"documents": 2, "df": {"a": -1}}' '{"documents": 2, "df": {"a": 1.5}}' \
     '{"documents": 2, "df": {"a": "1"}}' '{"documents": 2, "df": {"a": 1, "a": 1}}' '{"documents": 2, "df": {"a  b": 1}}' \
     '{"documents": 2, "df": {"a b c d e": 1}}' '{"documents": 2, "df": {"": 1}}' '{"documents": 2, "df": {"a": {"b": 1}}}' \
-    '{"documents": 2, "df": {"a": 1}, "more": 3}' '{"documents": 2, "df": {}, "df": {}}'; do
+    '{"documents": 2, "end_token": "<eos>", "df": {"a": 1}}' '{"documents": 2, "split": 3, "df": {}}' '{"documents": 2, "df": {"a": 1}, "more": 3}' '{"documents": 2, "df": {}, "df": {}}'; do
     echo "$bad" >bad.json
     score --references coco.json --results results.json --cider-df bad.json
     exits 65; says "bad.json: "; says "write-cider-df makes such files"
@@ -246,6 +246,8 @@ exits 64; says "needs --references"
 [ ! -e df2.json ] || fail "df2.json was written"
 score --references coco.json --write-cider-df absent/df.json
 exits 74; says "absent"
+score --references coco.json --results results.json --end-token
+exits 64; says "--end-token has no effect without --write-cider-df"
 
 new_case "NoCaps: each domain by itself, too"
 sed 's/{"id": 7}/{"id": 7, "domain": "in-domain"}/; s/{"id": 42}/{"id": 42, "domain": "out-domain"}/' coco.json >nocaps.json

@@ -49,6 +49,34 @@ train 2 "$scratch/np2" "${learn[@]}" --no-evaluate --reward cider=1,bleu4=1 --ba
 exits 64; said_once "reward: was cider=1,bleu4=0, now cider=1,bleu4=1"; says "baseline: was others, now greedy"
 says "now self-critical with at most 12 tokens"
 
+new_case "--cider-df: the reward by frequencies from a file"
+run "$blip" score --references "$data" --split train --write-cider-df "$scratch/df.json" --end-token
+exits 0
+head -1 "$scratch/df.json" >"$scratch/first_line"
+is "$(cat "$scratch/first_line")" '{"documents": 24, "end_token": "[SEP]", "split": "train", "df": {'
+# those of the training split are what is counted without a file: the same run, but for its name
+train 2 "$scratch/given" "${learn[@]}" --no-evaluate --cider-df "$scratch/df.json" --checkpoint-every 2
+exits 0; says "document frequencies of 24 pictures, digest"
+same_weights "$scratch/given" "$scratch/np2"
+mv "$scratch/df.json" "$scratch/moved.json"
+train 2 "$scratch/given" "${learn[@]}" --no-evaluate --cider-df "$scratch/moved.json" --checkpoint-every 2
+exits 0; says "nothing left to do"
+sed 's/"documents": 24/"documents": 240/' "$scratch/moved.json" >"$scratch/others.json"
+train 2 "$scratch/given" "${learn[@]}" --no-evaluate --cider-df "$scratch/others.json" --checkpoint-every 2
+exits 64; said_once "cider-df: was of digest"
+train 2 "$scratch/by_others" "${learn[@]}" --no-evaluate --cider-df "$scratch/others.json" --max-steps 1
+exits 0
+log_query "assert logs[0][1]['reward'] > 1.2 * logs[1][1]['reward'], (logs[0][1], logs[1][1])" "$scratch/by_others" "$scratch/np2"
+run "$blip" score --references "$data" --split val --write-cider-df "$scratch/val.json" --end-token
+train 2 "$scratch/refused" "${learn[@]}" --cider-df "$scratch/val.json"
+exits 65; said_once "val.json: is of the split val"
+run "$blip" score --references "$data" --split train --write-cider-df "$scratch/plain.json"
+train 2 "$scratch/refused" "${learn[@]}" --cider-df "$scratch/plain.json"
+exits 65; said_once "plain.json: counts captions without their end token"
+train 2 "$scratch/refused" "${learn[@]}" --cider-df "$scratch/absent.json"
+exits 66; says "absent.json"
+leaves_nothing_like "$scratch/refused*"
+
 new_case "the greedy caption as baseline, BLEU in the reward"
 train 2 "$scratch/greedy" "${learn[@]}" --no-evaluate --baseline greedy --reward bleu4=1 --max-steps 2
 exits 0; says "baseline greedy, reward cider=0,bleu4=1"
@@ -56,6 +84,9 @@ exits 0; says "baseline greedy, reward cider=0,bleu4=1"
 new_case "--kl keeps the weights near their start, and a killed run has the same bytes"
 train 2 "$scratch/near" "${learn[@]}" --no-evaluate --kl 100 --checkpoint-every 2
 exits 0; says ", kl 100"
+# nothing parts them at the first step
+log_query "assert abs(logs[0][1]['kl']) < 1e-5 and all(0 < logs[0][s]['kl'] < 1 for s in range(2, 13)), [logs[0][s]['kl'] for s in range(1, 13)]
+assert 'kl' not in logs[1][1]" "$scratch/near" "$scratch/np2"
 # how far the weights went, from the start, without --kl and with it
 run python3 - "$(last_checkpoint "$scratch/start")" "$(last_checkpoint "$scratch/np2")" "$(last_checkpoint "$scratch/near")" "$blip" "$scratch" <<'PYTHON'
 import json, struct, subprocess, sys
@@ -91,6 +122,8 @@ refused --label-smoothing 0.2; says "has no effect with --objective self-critica
 refused --max-length 4 --min-length 1; says "leaves no"
 train 1 "$scratch/refused" --baseline greedy
 exits 64; says "--baseline has no effect with --objective cross-entropy"
+train 1 "$scratch/refused" --cider-df df.json
+exits 64; says "--cider-df has no effect with --objective cross-entropy"
 leaves_nothing_like "$scratch/refused*"
 
 train 1 "$scratch/refused" --objective self-critical --samples-per-picture 3 --kl 1

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes tests/golden/data/cider_rewards.json: drawn captions and what CIDEr-D gives them with the end token as a word,
-computed here from the formula (Vedantam et al. 2015, section 5, with the COCO evaluation's choices: sigma 6, lengths
+by the document frequencies of their own collection and by those of another ("elsewhere"), computed here from the formula (Vedantam et al. 2015, section 5, with the COCO evaluation's choices: sigma 6, lengths
 counted in bigrams, ten times the mean) with dictionaries of word tuples, independent of the C++ one.
 
 Needs nothing but Python 3. Usage: make_cider_rewards.py [repository]
@@ -45,15 +45,19 @@ def cider_d(hypothesis, references, rarity):
     return 10 * total / len(references)
 
 
+def rarities(images):
+    frequency = collections.Counter()
+    for references in images:
+        frequency.update(set().union(*(grams(words + [END]) for words in references)))
+    return lambda gram: math.log(len(images)) - math.log(max(1, frequency[gram]))
+
+
 def main():
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parents[2])
     draw = random.Random(18)
     caption = lambda least, most: [draw.choice(WORDS) for _ in range(draw.randint(least, most))]
     images = [[caption(4, 12) for _ in range(draw.randint(1, 5))] for _ in range(40)]
-    frequency = collections.Counter()
-    for references in images:
-        frequency.update(set().union(*(grams(words + [END]) for words in references)))
-    rarity = lambda gram: math.log(len(images)) - math.log(max(1, frequency[gram]))
+    rarity = rarities(images)
     captions = []
     for _ in range(160):
         image = draw.randrange(len(images))
@@ -66,10 +70,15 @@ def main():
         ended = draw.random() < 0.7
         score = cider_d(words + [END] * ended, [reference + [END] for reference in images[image]], rarity)
         captions.append({"image": image, "caption": " ".join(words), "ended": ended, "cider": score})
-    text = [[" ".join(words) for words in references] for references in images]
+    elsewhere = [[[draw.choice(WORDS + UNSEEN) for _ in range(draw.randint(2, 9))] for _ in range(2)] for _ in range(70)]
+    rarity = rarities(elsewhere)
+    for row in captions:
+        row["cider_elsewhere"] = cider_d(row["caption"].split() + [END] * row["ended"],
+                                         [reference + [END] for reference in images[row["image"]]], rarity)
+    text = lambda collection: [[" ".join(words) for words in references] for references in collection]
     rows = lambda values: "[\n" + ",\n".join(map(json.dumps, values)) + "\n]"
     (root / "tests/golden/data/cider_rewards.json").write_text(
-        f'{{"images": {rows(text)},\n"captions": {rows(captions)}}}\n')
+        f'{{"images": {rows(text(images))},\n"elsewhere": {rows(text(elsewhere))},\n"captions": {rows(captions)}}}\n')
 
 
 if __name__ == "__main__":

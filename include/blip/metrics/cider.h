@@ -40,13 +40,14 @@ std::vector<double> self_cider(const std::vector<std::vector<Tokens>>& captions,
 std::vector<double> self_cider(const std::vector<std::vector<Tokens>>& captions,
                                const std::vector<std::vector<Tokens>>& references);
 
-// Images whose captions are scored one at a time, again and again: references are counted once, and document
-// frequencies are theirs. Memory: about 8 bytes for each n-gram of each reference. May be used by several threads at
-// once.
+// Images whose captions are scored one at a time, again and again: references are counted once. Memory: about 8 bytes
+// for each n-gram of each reference. May be used by several threads at once.
 class CiderReferences {
   public:
-    // references[i] are image i's. Throws bad_data if an image has none. They need not outlive the call.
-    explicit CiderReferences(const std::vector<std::vector<Tokens>>& references);
+    // references[i] are image i's. frequencies: null for the references' own. Throws bad_data if an image has none.
+    // What is given need not outlive the call.
+    explicit CiderReferences(const std::vector<std::vector<Tokens>>& references,
+                             const DocumentFrequencies* frequencies = nullptr);
     ~CiderReferences();
     CiderReferences(CiderReferences&&) noexcept;
 

@@ -20,6 +20,9 @@ inline std::vector<Tokens> coco_tokens(std::span<const std::string_view> text, i
     return coco_tokens(text, 0, text.size(), threads);
 }
 
+// references[i]: lines about image i; all are one text. By image, in their order.
+std::vector<std::vector<Tokens>> coco_tokens(const std::vector<std::vector<std::string_view>>& references, int threads);
+
 // As one text, to be sent between ranks and read again; tokens hold neither spaces nor line ends.
 std::string join_tokens(const std::vector<Tokens>& lines);
 std::vector<Tokens> split_tokens(std::string_view text);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,10 +21,18 @@ struct RewardWeights {
 
 class CaptionReward {
   public:
-    // references[i]: captions of image i as people wrote them, at least one each; document frequencies are counted over
-    // these images. threads: that tokenise; rewards do not depend on it. The texts need not outlive the call.
-    // Throws bad_data for an image without captions.
-    CaptionReward(const std::vector<std::vector<std::string_view>>& references, RewardWeights weights, int threads);
+    // references[i]: captions of image i as people wrote them, at least one each. frequencies: of read_frequencies();
+    // null: counted over these images. threads: that tokenise; rewards do not depend on it. What is given need not
+    // outlive the call. Throws bad_data for an image without captions.
+    CaptionReward(const std::vector<std::vector<std::string_view>>& references, RewardWeights weights, int threads,
+                  const DocumentFrequencies* frequencies = nullptr);
+
+    // Document frequencies of these captions as the reward counts them, with the end token.
+    static DocumentFrequencies frequencies_of(const std::vector<std::vector<std::string_view>>& references,
+                                              int threads);
+    // Such a file. Throws as read_document_frequencies(), and bad_data for frequencies without the end token, or of
+    // another split than train.
+    static DocumentFrequencies read_frequencies(const std::filesystem::path& file);
 
     // The reward of a caption (UTF-8). ended: whether it has an end token. Thread-safe.
     double operator()(std::string_view caption, bool ended, std::size_t image) const;
@@ -35,7 +44,7 @@ class CaptionReward {
   private:
     RewardWeights weights_;
     std::vector<std::vector<Tokens>> references_;    // empty unless BLEU-4 counts
-    std::size_t images_;
+    std::string frequencies_;                        // for the signature
     CiderReferences cider_;
 };
 

@@ -68,7 +68,9 @@ struct SelfCriticalOptions {
         "others";        // what a sample must beat: others (the mean of the picture's other ones) or greedy
     double cider = 1;    // weights of the scores that make the reward (--reward)
     double bleu4 = 0;
-    double kl = 0;    // weight of the divergence from the start's model in the loss
+    double kl = 0;                     // weight of the divergence from the start's model in the loss
+    std::filesystem::path cider_df;    // the reward's document frequencies; empty: those of the training split
+    std::string cider_df_digest;       // of that file, once it was looked at
 
     bool operator==(const SelfCriticalOptions&) const = default;
 };
@@ -210,6 +212,7 @@ struct ScoreOptions {
     std::filesystem::path per_image;               // write each image's scores there
     std::filesystem::path output;                  // write each caption's scores there, as capevalkit does
     std::filesystem::path write_cider_df;          // write the references' document frequencies there
+    bool end_token = false;                        // as the reward of self-critical training counts them
     std::filesystem::path compile_meteor;          // write the index of METEOR's tables beside them, there
     std::filesystem::path spice;                   // SPICE scores that another program computed
     std::filesystem::path clip;                    // folder of a CLIP model: CLIPScore is computed with it

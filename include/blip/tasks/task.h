@@ -30,6 +30,8 @@ struct StepShare {
     int micro_batches = 1;     // of the global batch
     // Objective::sum_count() of them, of this rank: loss() adds what it tells of the step beside the loss.
     std::span<double> sums{};
+    // fp64 [Objective::device_sum_count()] on the device: likewise, of what the host does not know in a step.
+    at::Tensor device_sums{};
 };
 
 class Objective {
@@ -49,7 +51,8 @@ class Objective {
     virtual at::Tensor loss(const Weights& weights, const FedBatch& batch, const StepShare& step) const = 0;
     // How many sums loss() fills. They are added up over micro-batches and ranks, a step late, with the loss.
     virtual std::size_t sum_count() const { return 0; }
-    // Members of the log's record of a step, made of those sums.
+    virtual std::size_t device_sum_count() const { return 0; }
+    // Members of the log's record of a step, made of those sums, the device's behind the host's.
     virtual std::map<std::string, double> told(std::span<const double>) const { return {}; }
     // What figures of this objective depend on, in one line for logs; empty: nothing beyond the options.
     virtual std::string signature() const { return {}; }

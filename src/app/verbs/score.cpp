@@ -20,6 +20,7 @@
 #include "blip/metrics/coco_tokens.h"
 #include "blip/metrics/meteor.h"
 #include "blip/metrics/resampling.h"
+#include "blip/metrics/reward.h"
 #include "blip/metrics/signature.h"
 #include "blip/options/options.h"
 #include "src/app/score/clip.h"
@@ -108,11 +109,13 @@ void score_runs(std::vector<SystemRuns>& systems, const std::vector<ImageReferen
         }
 }
 
-void write_frequencies(const fs::path& file, const std::vector<ImageReferences>& images, int threads) {
-    std::vector<std::vector<std::string>> references;
-    for (const ImageReferences& image : images) references.push_back(image.captions);
-    const DocumentFrequencies frequencies = document_frequencies(references, threads);
-    const fs::path written = write_document_frequencies(file, frequencies);
+void write_frequencies(const ScoreOptions& options, const std::vector<ImageReferences>& images, int threads) {
+    std::vector<std::vector<std::string_view>> references;
+    for (const ImageReferences& image : images) references.emplace_back(image.captions.begin(), image.captions.end());
+    DocumentFrequencies frequencies = options.end_token ? CaptionReward::frequencies_of(references, threads)
+                                                        : document_frequencies(references, threads);
+    if (options.splits.size() == 1) frequencies.split = options.splits.front();
+    const fs::path written = write_document_frequencies(options.write_cider_df, frequencies);
     log_info("{}: {} n-grams of {} images", written.string(), frequencies.counts.size(), frequencies.documents);
 }
 
@@ -309,7 +312,7 @@ ExitCode run_score(const Options& all, const PackedReader& packed, const ClipSco
     const std::size_t all_images = references.size();
     const int threads = thread_count(all.runtime.threads);
     if (!options.write_cider_df.empty()) {
-        write_frequencies(options.write_cider_df, references, threads);
+        write_frequencies(options, references, threads);
         if (options.results.empty()) return ExitCode::ok;
     }
     std::vector<SystemRuns> systems = {read_system(options.results, references, options)};

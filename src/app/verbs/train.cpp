@@ -18,6 +18,7 @@
 #include "blip/data/shard_sampler.h"
 #include "blip/device/device.h"
 #include "blip/metrics/meteor.h"
+#include "blip/metrics/reward.h"
 #include "blip/model/captioner.h"
 #include "blip/options/parse.h"
 #include "blip/params/arena.h"
@@ -186,6 +187,7 @@ void note_build(const std::filesystem::path& output, const char* build) {
 ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<Communicator> communicator,
                    const char* build) {
     const std::string changed = describe_changes(options);
+    std::optional<DocumentFrequencies> frequencies;    // --cider-df
     const int own_cores = set_threads(options, *communicator);
     set_evaluation_batch(options);
     std::optional<PackedDataset> dataset;
@@ -194,6 +196,10 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
         placement = open_device(options.runtime, session.local_rank(), session.local_size());
         dataset = PackedDataset::open(options.data.file);
         set_loader_threads(options, own_cores, dataset->encoding() == PackedEncoding::jpeg);
+        SelfCriticalOptions& own = options.self_critical;
+        if (own.cider_df.empty()) return;
+        frequencies = CaptionReward::read_frequencies(own.cider_df);
+        own.cider_df_digest = frequencies_digest(*frequencies);
     });
     check_same_options(options, *communicator);
     adopt_model_shape(options, communicator.get());
@@ -222,7 +228,9 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
         start = weights_only_arena(Captioner(options.model).layout(), placement);
         load_model(options.init, *start, communicator.get());
     }
-    const CaptionTask captioning(options, *dataset, *communicator, start ? &start->weights() : nullptr);
+    const CaptionTask captioning(options, *dataset, *communicator, start ? &start->weights() : nullptr,
+                                 frequencies ? &*frequencies : nullptr);
+    frequencies.reset();
     if (const std::string signature = captioning.task().objective.signature(); !signature.empty())
         log_info("{}", signature);
     if (options.is_self_critical() && options.init.empty())

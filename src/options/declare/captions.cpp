@@ -193,6 +193,10 @@ void declare_score_output(OptionTable& table, Options& options) {
         "write document frequencies of all images of --references, for --cider-df; --results may be left out then. "
         "coco-val2014 as FILE: kept for --cider-df coco-val2014",
         score.write_cider_df, command_line_only | often);
+    table.flag("end-token",
+               "count for --write-cider-df as the reward of self-critical training does, for train's --cider-df: the "
+               "end token as a word, no final full stop",
+               score.end_token, command_line_only);
     table.path(
         "spice", "FILE",
         "SPICE that another program computed, to be told beside the scores: {\"ID\": score, ...}, or rows with an "

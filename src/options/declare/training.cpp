@@ -134,10 +134,16 @@ void declare_self_critical(OptionTable& table, Options& options) {
                  own.baseline, another_run);
     table.own(
         "reward", "NAME=X,...",
-        "self-critical: what a sample is rewarded for, with weights: cider (CIDEr-D with the end token as a word, "
-        "document frequencies of the training split) and bleu4",
+        "self-critical: what a sample is rewarded for, with weights: cider (CIDEr-D with the end token as a word) and "
+        "bleu4",
         [&own](std::string_view text) { set_reward(text, own); },
         [&own] { return fmt::format("cider={},bleu4={}", own.cider, own.bleu4); }, another_run);
+    table
+        .path("cider-df", "FILE",
+              "self-critical: document frequencies of the reward's CIDEr, as score --write-cider-df FILE --end-token "
+              "makes them, instead of those of the training split",
+              own.cider_df, another_run)
+        .comes_to([&own] { return own.cider_df.empty() ? "" : "of digest " + own.cider_df_digest; });
     table.number("kl", "X",
                  "self-critical: keeps near the weights of --init: X times the divergence (KL) from their model's "
                  "distribution of each drawn token is added to the loss; takes a copy of the weights and a pass of "

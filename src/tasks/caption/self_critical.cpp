@@ -131,7 +131,8 @@ struct SelfCriticalObjective::Judged {
 };
 
 SelfCriticalObjective::SelfCriticalObjective(const Captioner& captioner, const PackedDataset& dataset,
-                                             const Options& options, const Weights* start)
+                                             const Options& options, const Weights* start,
+                                             const DocumentFrequencies* frequencies)
     : captioner_(captioner),
       split_(dataset.split("train")),
       loss_(options.loss),
@@ -146,7 +147,7 @@ SelfCriticalObjective::SelfCriticalObjective(const Captioner& captioner, const P
       prompt_tokens_(prompt_of(tokenizer_, prompt_, longest_)),
       place_of_image_(places_of_images(split_, units_)),
       reward_(references_of(split_, units_), {options.self_critical.cider, options.self_critical.bleu4},
-              std::max(1, options.runtime.threads)),
+              std::max(1, options.runtime.threads), frequencies),
       start_(start) {}
 
 double SelfCriticalObjective::flops(const std::vector<std::int64_t>& captions) const {
@@ -275,22 +276,27 @@ at::Tensor SelfCriticalObjective::loss(const Weights& weights, const FedBatch& f
     const at::Tensor factors_CG = counted_CG.to(at::kFloat) * to_device(advantages_C, device).unsqueeze(1);
     const at::Tensor loss = policy_loss(logits, counted(drawn_CG.flatten()), counted(factors_CG.flatten()));
     if (!start_logits.defined()) return loss;
-    const at::Tensor divergences = divergence(logits, start_logits) * counted(counted_CG.flatten());
-    return loss + divergences.sum() * (options_.kl / step.weight);
+    const at::Tensor divergence_sum = (divergence(logits, start_logits) * counted(counted_CG.flatten())).sum();
+    step.device_sums.add_(divergence_sum.detach());
+    return loss + divergence_sum * (options_.kl / step.weight);
 }
 
 std::size_t SelfCriticalObjective::sum_count() const { return sum_kinds; }
+std::size_t SelfCriticalObjective::device_sum_count() const { return start_ != nullptr ? 1 : 0; }
 
 std::map<std::string, double> SelfCriticalObjective::told(std::span<const double> sums) const {
     const double count = std::max(1.0, sums[of_samples]);
-    return {{"reward", sums[of_rewards] / count},
-            {"reward_spread", spread(sums[of_rewards], sums[of_reward_squares], count)},
-            {"advantage_spread", spread(sums[of_advantages], sums[of_advantage_squares], count)},
-            {"sample_length", sums[of_lengths] / count},
-            {"without_end", sums[of_unended] / count},
-            {"bad_endings", sums[of_bad_endings] / count},
-            {"distinct_captions", sums[of_distinct] / count},
-            {"reward_ms", sums[of_reward_ms]}};
+    std::map<std::string, double> told{
+        {"reward", sums[of_rewards] / count},
+        {"reward_spread", spread(sums[of_rewards], sums[of_reward_squares], count)},
+        {"advantage_spread", spread(sums[of_advantages], sums[of_advantage_squares], count)},
+        {"sample_length", sums[of_lengths] / count},
+        {"without_end", sums[of_unended] / count},
+        {"bad_endings", sums[of_bad_endings] / count},
+        {"distinct_captions", sums[of_distinct] / count},
+        {"reward_ms", sums[of_reward_ms]}};
+    if (start_ != nullptr) told["kl"] = sums[sum_kinds] / count;
+    return told;
 }
 
 std::string SelfCriticalObjective::signature() const {

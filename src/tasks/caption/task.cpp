@@ -106,8 +106,10 @@ class CaptionEvaluation : public Evaluation {
 };
 
 std::unique_ptr<Objective> make_objective(const Options& options, const PackedDataset& dataset,
-                                          const Captioner& captioner, const Weights* start) {
-    if (options.is_self_critical()) return std::make_unique<SelfCriticalObjective>(captioner, dataset, options, start);
+                                          const Captioner& captioner, const Weights* start,
+                                          const DocumentFrequencies* frequencies) {
+    if (options.is_self_critical())
+        return std::make_unique<SelfCriticalObjective>(captioner, dataset, options, start, frequencies);
     return std::make_unique<CaptionObjective>(captioner, dataset.split("train"), dataset.prompt_length(), options.loss,
                                               options.train);
 }
@@ -115,13 +117,13 @@ std::unique_ptr<Objective> make_objective(const Options& options, const PackedDa
 }    // namespace
 
 CaptionTask::CaptionTask(const Options& options, const PackedDataset& dataset, HostMessages& communicator,
-                         const Weights* start)
+                         const Weights* start, const DocumentFrequencies* frequencies)
     : options_(options),
       dataset_(dataset),
       communicator_(communicator),
       captioner_(options.model),
       layout_(captioner_.layout()),
-      objective_(make_objective(options, dataset, captioner_, start)) {
+      objective_(make_objective(options, dataset, captioner_, start, frequencies)) {
     if (options.train.freeze == "vision") layout_.freeze("visual_encoder.");
 }
 

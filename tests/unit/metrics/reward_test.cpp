@@ -16,14 +16,28 @@ namespace {
 
 struct RewardCases {
     nlohmann::json rows = read_json(repository_root() / "tests/golden/data/cider_rewards.json");
-    std::vector<std::vector<std::string>> texts = rows.at("images").get<std::vector<std::vector<std::string>>>();
+    std::vector<std::vector<std::string>> texts = rows.at("images"), elsewhere = rows.at("elsewhere");
 
-    std::vector<std::vector<std::string_view>> references() const {
+    std::vector<std::vector<std::string_view>> references() const { return views_of(texts); }
+    static std::vector<std::vector<std::string_view>> views_of(const std::vector<std::vector<std::string>>& texts) {
         std::vector<std::vector<std::string_view>> views;
         for (const auto& of_image : texts) views.emplace_back(of_image.begin(), of_image.end());
         return views;
     }
 };
+
+// What is thrown of a file with this text.
+std::string refusal(const char* text) {
+    const TempDir folder;
+    write_bytes(folder / "df.json", text);
+    try {
+        CaptionReward::read_frequencies(folder / "df.json");
+    } catch (const Error& error) {
+        BOOST_TEST((error.code() == ExitCode::bad_data));
+        return error.what();
+    }
+    return "";
+}
 
 }    // namespace
 
@@ -80,6 +94,41 @@ BOOST_AUTO_TEST_CASE(weights_add_bleu) {
     BOOST_TEST(both.signature() != cider.signature());
 }
 
+// By those of another collection, which has n-grams that no reference has and lacks others; through its file.
+BOOST_AUTO_TEST_CASE(frequencies_of_another_collection) {
+    const RewardCases cases;
+    const TempDir folder;
+    DocumentFrequencies written = CaptionReward::frequencies_of(RewardCases::views_of(cases.elsewhere), 2);
+    written.split = "train";
+    write_document_frequencies(folder / "df.json", written);
+    const DocumentFrequencies read = CaptionReward::read_frequencies(folder / "df.json");
+    BOOST_TEST((read.counts == written.counts && read.documents == 70));
+    const CaptionReward own(cases.references(), {}, 1), reward(cases.references(), {}, 1, &read);
+    for (const auto& row : cases.rows.at("captions")) {
+        const double wanted = row.at("cider_elsewhere");
+        const double got = reward(row.at("caption").get<std::string>(), row.at("ended"), row.at("image"));
+        BOOST_TEST(std::abs(got - wanted) <= tolerance::rewards, row.at("caption"));
+    }
+    BOOST_TEST(reward.signature() != own.signature());
+    // those of the collection itself are what is counted without a file
+    const DocumentFrequencies same = CaptionReward::frequencies_of(cases.references(), 1);
+    const CaptionReward again(cases.references(), {}, 1, &same);
+    for (const auto& row : cases.rows.at("captions")) {
+        const auto caption = row.at("caption").get<std::string>();
+        BOOST_TEST(std::abs(again(caption, row.at("ended"), row.at("image")) -
+                            own(caption, row.at("ended"), row.at("image"))) <= tolerance::rewards);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(frequencies_that_are_not_the_rewards_are_named) {
+    BOOST_TEST(refusal(R"({"documents": 2, "df": {"a": 1}})").find("without their end token") != std::string::npos);
+    BOOST_TEST(refusal(R"({"documents": 2, "end_token": "<eos>", "df": {"a": 1}})").find("'<eos>', of another") !=
+               std::string::npos);
+    BOOST_TEST(refusal(R"({"documents": 2, "end_token": "[SEP]", "split": "val", "df": {"a": 1}})")
+                   .find("is of the split val") != std::string::npos);
+    BOOST_TEST(refusal(R"({"documents": 2, "end_token": "[SEP]", "split": "train", "df": {"a [SEP]": 1}})") == "");
+}
+
 BOOST_AUTO_TEST_CASE(an_image_without_captions_has_no_reward) {
     BOOST_CHECK_THROW(CaptionReward({{"a dog"}, {}}, {}, 1), Error);
 }
@@ -95,7 +144,7 @@ BOOST_AUTO_TEST_CASE(prepared_frequencies_are_those_of_the_table) {
         for (const std::string& text : cases.texts[row.at("image").get<std::size_t>()])
             own.push_back(CaptionReward::words(text));
     }
-    DocumentFrequencies counted = document_frequencies(cases.texts, 1);
+    DocumentFrequencies counted = document_frequencies(cases.references(), 1);
     const CiderScorer scorer(counted);
     // the same, by images that are each scored once with these references
     std::vector<Tokens> firsts;

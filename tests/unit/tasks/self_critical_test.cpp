@@ -11,6 +11,7 @@
 #include <ATen/ops/randint.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 
 #include <boost/test/unit_test.hpp>
@@ -147,18 +148,21 @@ StepFound step_in_parts(Training& run, const SelfCriticalObjective& objective, c
     const std::int64_t samples = run.options.self_critical.samples_per_picture, pictures = images.size(0);
     StepFound found;
     found.sums.resize(objective.sum_count());
+    const at::Tensor device_sums =
+        at::zeros({static_cast<std::int64_t>(objective.device_sum_count())}, at::TensorOptions().dtype(at::kDouble));
     for (std::int64_t first = 0; first < pictures; first += part) {
         FedBatch fed;
         fed.images_I3SS = images.narrow(0, first, part);
         fed.batch.request.tag = first * samples;
         for (std::int64_t i = 0; i < part; ++i) fed.batch.request.images.push_back(first + i);
-        const StepShare share{42, 5, static_cast<double>(pictures * samples), static_cast<int>(pictures / part),
-                              found.sums};
+        const StepShare share{
+            42, 5, static_cast<double>(pictures * samples), static_cast<int>(pictures / part), found.sums, device_sums};
         const at::Tensor loss = objective.loss(run.arena.weights(), fed, share);
         loss.backward();
         found.loss += loss.item<double>();
     }
     for (const at::Tensor& weights : run.arena.weights()) found.gradients.push_back(weights.grad().clone());
+    for (std::int64_t i = 0; i < device_sums.numel(); ++i) found.sums.push_back(device_sums[i].item<double>());
     return found;
 }
 
@@ -208,7 +212,7 @@ void check_against_a_plain_pass(double kl) {
     for (const auto& of_picture : Training::texts) references.emplace_back(of_picture, of_picture + 2);
     const CaptionReward reward(references, {}, 1);
     run.arena.zero_gradients();
-    double loss = 0, mean = 0;
+    double loss = 0, mean = 0, mean_divergence = 0;
     for (std::int64_t picture = 0; picture < 2; ++picture) {
         std::vector<double> rewards;
         std::vector<at::Tensor> log_p, divergences;
@@ -238,6 +242,7 @@ void check_against_a_plain_pass(double kl) {
             }
             log_p.push_back(sum);
             divergences.push_back(divergence_sum);
+            mean_divergence += divergence_sum.item<double>() / 6;
         }
         for (std::size_t n = 0; n < 3; ++n) {
             const double others = (rewards[(n + 1) % 3] + rewards[(n + 2) % 3]) / 2;
@@ -253,6 +258,9 @@ void check_against_a_plain_pass(double kl) {
     const auto told = plain.told(got.sums);
     BOOST_TEST(std::abs(told.at("reward") - mean) < 1e-12);
     BOOST_TEST(mean > 0.05);
+    BOOST_TEST(told.contains("kl") == (kl > 0));
+    if (kl > 0)
+        BOOST_TEST(std::abs(told.at("kl") - mean_divergence) <= tolerance::self_critical_parts * mean_divergence);
     BOOST_TEST((told.at("without_end") > 0 && told.at("without_end") < 1));
 }
 

@@ -37,10 +37,10 @@ at::Tensor divergence(const at::Tensor& logits, const at::Tensor& start_logits);
 class SelfCriticalObjective : public Objective {
   public:
     // captioner, dataset and start must outlive it. options: complete. start: the weights of --init, where --kl keeps
-    // near them. Prepares the references of the training split (a few seconds for COCO). Throws usage if --max-length
-    // leaves no token behind the prompt.
+    // near them. frequencies: CaptionReward's. Prepares the references of the training split (a few seconds for COCO).
+    // Throws usage if --max-length leaves no token behind the prompt.
     SelfCriticalObjective(const Captioner& captioner, const PackedDataset& dataset, const Options& options,
-                          const Weights* start = nullptr);
+                          const Weights* start = nullptr, const DocumentFrequencies* frequencies = nullptr);
 
     // pictures that have captions, with N places each
     const TrainingUnits& units() const override { return units_; }
@@ -50,9 +50,11 @@ class SelfCriticalObjective : public Objective {
     double flops(const std::vector<std::int64_t>& captions) const override;
     at::Tensor loss(const Weights& weights, const FedBatch& batch, const StepShare& step) const override;
     std::size_t sum_count() const override;
+    std::size_t device_sum_count() const override;
     // reward, reward_spread, advantage_spread (standard deviations over samples), sample_length (tokens, without the
     // end token), without_end, bad_endings (shares of samples), distinct_captions (of a picture, its mean share of
-    // samples), reward_ms (that rewards took, on all ranks together)
+    // samples), reward_ms (that rewards took, on all ranks together); with --kl, kl: the divergence from the start's
+    // model, summed over a sample's tokens, its mean over samples, in nats
     std::map<std::string, double> told(std::span<const double> sums) const override;
     std::string signature() const override;
 

@@ -6,6 +6,7 @@
 
 #include "blip/comm/communicator.h"
 #include "blip/data/packed/dataset.h"
+#include "blip/metrics/document_frequencies.h"
 #include "blip/model/captioner.h"
 #include "blip/options/options.h"
 #include "blip/tasks/task.h"
@@ -14,9 +15,10 @@ namespace blip {
 
 class CaptionTask {
   public:
-    // All must outlive it. options: complete. start: of a run that is kept near the weights of --init (--kl).
+    // All but frequencies must outlive it. options: complete. start: of a run that is kept near the weights of --init
+    // (--kl). frequencies: the reward's (--cider-df).
     CaptionTask(const Options& options, const PackedDataset& dataset, HostMessages& communicator,
-                const Weights* start = nullptr);
+                const Weights* start = nullptr, const DocumentFrequencies* frequencies = nullptr);
 
     const Captioner& captioner() const { return captioner_; }
     Task task() const;
