@@ -2,8 +2,8 @@
 FUZZERS     := $(patsubst tests/faults/fuzz/%_fuzz.cpp,$(BUILD)/fuzz/%,$(wildcard tests/faults/fuzz/*_fuzz.cpp))
 FUZZ_FLAGS  := -std=c++20 -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all -include tests/faults/fuzz/source_location.h
 FUZZED      := $(wildcard src/base/*.cpp src/options/*.cpp src/options/*/*.cpp src/text/*.cpp src/metrics/ptb/*.cpp) src/image/picture.cpp $(wildcard src/image/formats/*.cpp) \
-  $(addprefix src/weights/,element_type.cpp safetensors/header.cpp safetensors/weights.cpp pickle/machine.cpp pickle/steps.cpp \
-  pickle/calls.cpp tensor_view.cpp pth/zip_archive.cpp pth/pth_file.cpp weight_file.cpp shard_index.cpp open.cpp without_prefix.cpp mapped_file.cpp) \
+  $(addprefix src/weights/,element_type.cpp safetensors/header.cpp safetensors/weights.cpp pickle/machine.cpp pickle/names.cpp \
+  tensor_view.cpp pth/zip_archive.cpp pth/pth_file.cpp weight_file.cpp shard_index.cpp open.cpp without_prefix.cpp mapped_file.cpp) \
   $(addprefix src/metrics/,caption_files.cpp row_files.cpp meteor/tables.cpp meteor/index.cpp document_frequencies.cpp counted_captions.cpp cider.cpp coco_tokens.cpp) \
   $(addprefix src/clip/,config.cpp tokenizer.cpp) \
   $(addprefix src/data/,hdf5_file.cpp packed/dataset.cpp packed/tables.cpp packed/format.cpp) \
