@@ -8,16 +8,13 @@
 #include "blip/weights/export.h"
 
 namespace blip {
-namespace {
 
-std::vector<NamedTensor> named(const ExportedWeights& weights) {
+std::vector<NamedTensor> named_tensors(const ExportedWeights& weights) {
     std::vector<NamedTensor> tensors;
     for (ParamId id = 0; id < weights.layout.count(); ++id)
         tensors.push_back({weights.layout.spec(id).name, weights.values.at(static_cast<std::size_t>(id))});
     return tensors;
 }
-
-}    // namespace
 
 std::string weights_digest(std::vector<NamedTensor> tensors) {
     std::sort(tensors.begin(), tensors.end(),
@@ -30,10 +27,10 @@ std::string weights_digest(std::vector<NamedTensor> tensors) {
     return digest.hex();
 }
 
-std::string weights_digest(const ExportedWeights& weights) { return weights_digest(named(weights)); }
+std::string weights_digest(const ExportedWeights& weights) { return weights_digest(named_tensors(weights)); }
 
 void write_reference_safetensors(const std::filesystem::path& file, const ExportedWeights& weights) {
-    const std::vector<NamedTensor> tensors = named(weights);
+    const std::vector<NamedTensor> tensors = named_tensors(weights);
     write_safetensors(file, tensors,
                       {{"kind", kModelKind}, {"config", weights.config}, {"xxh3", weights_digest(tensors)}},
                       weights.on_written);

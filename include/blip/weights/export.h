@@ -31,9 +31,12 @@ struct ExportedWeights {
     WriteObserver on_written;       // may be empty
 };
 
+// All parameters under the reference's names, in the layout's order.
+std::vector<NamedTensor> named_tensors(const ExportedWeights& weights);
+
 // xxh3-64 over name and bytes of each tensor, by name: a flipped byte must not become a caption.
 std::string weights_digest(std::vector<NamedTensor> tensors);
-// The same of parameters under the reference's names: whatever form weights are in, these 16 digits are the same.
+// The same of named_tensors: whatever form weights are in, these 16 digits are the same.
 std::string weights_digest(const ExportedWeights& weights);
 
 // model.safetensors with metadata, config.json and vocab.txt into an existing folder, weights first: they carry the

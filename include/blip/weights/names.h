@@ -1,5 +1,4 @@
-// Parameter names: the reference's (ours) and Hugging Face's (BlipForConditionalGeneration), both ways. Used by import
-// and export.
+// Parameter names: the reference's (ours) and Hugging Face's (BlipForConditionalGeneration). Used by import and export.
 #pragma once
 
 #include <optional>
@@ -7,9 +6,8 @@
 
 namespace blip {
 
-// Hugging Face's name of a parameter with this reference name; nullopt if it is none of BLIP's.
+// Hugging Face's name of a parameter with this reference name; nullopt if it is none of BLIP's. The two tied head
+// tensors and position_ids have one, too.
 std::optional<std::string> huggingface_name(const std::string& reference);
-// The reverse. The two tied head tensors and position_ids have names on both sides, too.
-std::optional<std::string> reference_name(const std::string& huggingface);
 
 }    // namespace blip

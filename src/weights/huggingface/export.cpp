@@ -20,14 +20,7 @@ constexpr double std_rgb[] = {0.26862954, 0.26130258, 0.27577711};
 constexpr int bicubic = 3;    // Pillow's number of the filter
 
 const char* torch_name(at::ScalarType dtype) {
-    switch (dtype) {
-        case at::kBFloat16:
-            return "bfloat16";
-        case at::kHalf:
-            return "float16";
-        default:
-            return "float32";
-    }
+    return dtype == at::kBFloat16 ? "bfloat16" : dtype == at::kHalf ? "float16" : "float32";
 }
 
 ordered_json text_config(const ModelOptions& model) {
@@ -158,12 +151,11 @@ ordered_json preprocessor_config(const ModelOptions& model) {
 }    // namespace
 
 void write_huggingface_folder(const std::filesystem::path& folder, const ExportedWeights& weights) {
-    std::vector<NamedTensor> tensors;
-    for (ParamId id = 0; id < weights.layout.count(); ++id) {
-        const std::string& reference = weights.layout.spec(id).name;
-        const auto name = huggingface_name(reference);
-        if (!name) throw Error(ExitCode::internal, "'{}' has no name at Hugging Face", reference);
-        tensors.push_back({*name, weights.values.at(static_cast<std::size_t>(id))});
+    std::vector<NamedTensor> tensors = named_tensors(weights);
+    for (NamedTensor& one : tensors) {
+        const auto name = huggingface_name(one.name);
+        if (!name) throw Error(ExitCode::internal, "'{}' has no name at Hugging Face", one.name);
+        one.name = *name;
     }
     write_safetensors(
         folder / kWeightsName, tensors,

@@ -1,15 +1,14 @@
 // The reference's .pth: what torch.save({'model': state_dict}) writes. A zip archive of stored entries, made by libzip
 // straight from the weights' memory: data.pkl, a pickle of protocol 2 that names the tensors; data/N, their storages,
 // each at a multiple of 64 bytes, so that readers may map them; byteorder; version.
+#include <ATen/ops/arange.h>
 #include <fmt/format.h>
 #include <unistd.h>
 #include <zip.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <exception>
-#include <map>
-#include <numeric>
-#include <optional>
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
@@ -28,78 +27,54 @@ constexpr const char* position_ids = "text_decoder.bert.embeddings.position_ids"
 struct StateEntry {
     std::string key;
     at::Tensor values;
-    int storage = 0;    // number of the data file
+    std::size_t storage = 0;    // number of the data file
 };
 
-// The state dict in the order of the parameters, with the keys that are not parameters. ids: memory for position_ids.
-std::vector<StateEntry> state_dict(const ExportedWeights& weights, std::vector<std::int64_t>& ids) {
+// The state dict in the order of the parameters, with the keys that are not parameters.
+std::vector<StateEntry> state_dict(const ExportedWeights& weights) {
     std::vector<StateEntry> entries;
-    std::map<std::string, int> storage_of;
-    const auto add = [&](const std::string& key, const at::Tensor& values, const std::string& tied_to) {
-        StateEntry entry;
-        entry.key = key;
-        entry.values = values;
-        entry.storage = tied_to.empty() ? static_cast<int>(entries.size()) : storage_of.at(tied_to);
-        storage_of[key] = entry.storage;
-        entries.push_back(std::move(entry));
+    const auto add = [&](const std::string& key, const at::Tensor& values) {
+        entries.push_back({key, values, entries.size()});
     };
-    for (ParamId id = 0; id < weights.layout.count(); ++id) {
-        const std::string& name = weights.layout.spec(id).name;
-        const at::Tensor& values = weights.values.at(static_cast<std::size_t>(id));
-        if (name == position_embeddings) {
-            ids.resize(static_cast<std::size_t>(values.size(0)));
-            std::iota(ids.begin(), ids.end(), 0);
-            add(position_ids, {}, "");
-        }
-        add(name, values, "");
+    for (const auto& [name, values] : named_tensors(weights)) {
+        if (name == position_embeddings) add(position_ids, at::arange(values.size(0), at::kLong).unsqueeze(0));
+        add(name, values);
     }
-    for (const auto& [parameter, key] : kTied)
-        if (const ParamId id = weights.layout.find(std::string(parameter)); id >= 0)
-            add(std::string(key), weights.values.at(static_cast<std::size_t>(id)), std::string(parameter));
+    for (const TiedPair& pair : kTied) {
+        const auto tied = std::find_if(entries.begin(), entries.end(),
+                                       [&](const StateEntry& entry) { return entry.key == pair.ours; });
+        if (tied != entries.end()) entries.push_back({std::string(pair.twin), tied->values, tied->storage});
+    }
     return entries;
 }
 
-const char* storage_class(const at::Tensor& values) {
-    switch (values.scalar_type()) {
-        case at::kFloat:
-            return "FloatStorage";
-        case at::kBFloat16:
-            return "BFloat16Storage";
-        case at::kHalf:
-            return "HalfStorage";
-        default:
-            throw Error(ExitCode::internal, "weights of a dtype that is not written to a .pth");
-    }
-}
-
 // torch._utils._rebuild_tensor_v2(storage, offset, size, stride, requires_grad, backward_hooks), all contiguous
-void put_tensor(PickleWriter& pickle, const char* storage, int number, const std::vector<std::int64_t>& shape) {
-    const std::int64_t count = std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
+void put_tensor(PickleWriter& pickle, const StateEntry& entry) {
+    const auto numbers = [&](at::IntArrayRef values) {
+        pickle.mark();
+        for (const std::int64_t value : values) pickle.integer(value);
+        pickle.tuple();
+    };
     pickle.global("torch._utils", "_rebuild_tensor_v2");
     pickle.mark();
     pickle.mark();
     pickle.text("storage");
-    pickle.global("torch", storage);
-    pickle.text(std::to_string(number));
+    pickle.global("torch", fmt::format("{}Storage", c10::toString(entry.values.scalar_type())));
+    pickle.text(std::to_string(entry.storage));
     pickle.text("cpu");
-    pickle.integer(count);
+    pickle.integer(entry.values.numel());
     pickle.tuple();
     pickle.persistent_id();
     pickle.integer(0);
-    pickle.mark();
-    for (const std::int64_t extent : shape) pickle.integer(extent);
-    pickle.tuple();
-    pickle.mark();
-    std::int64_t stride = count;
-    for (const std::int64_t extent : shape) pickle.integer(stride /= extent);
-    pickle.tuple();
+    numbers(entry.values.sizes());
+    numbers(entry.values.strides());
     pickle.boolean(false);
     pickle.empty_ordered_dict();
     pickle.tuple();
     pickle.reduce();
 }
 
-std::string make_pickle(const std::vector<StateEntry>& entries, std::int64_t positions) {
+std::string make_pickle(const std::vector<StateEntry>& entries) {
     PickleWriter pickle;
     pickle.empty_dict();
     pickle.mark();
@@ -108,10 +83,7 @@ std::string make_pickle(const std::vector<StateEntry>& entries, std::int64_t pos
     pickle.mark();
     for (const StateEntry& entry : entries) {
         pickle.text(entry.key);
-        if (entry.values.defined())
-            put_tensor(pickle, storage_class(entry.values), entry.storage, entry.values.sizes().vec());
-        else
-            put_tensor(pickle, "LongStorage", entry.storage, {1, positions});
+        put_tensor(pickle, entry);
     }
     pickle.set_items();
     pickle.set_items();
@@ -208,22 +180,17 @@ class StoredZip {
 }    // namespace
 
 void write_reference_pth(const fs::path& file, const ExportedWeights& weights) {
-    std::vector<std::int64_t> ids;
-    const std::vector<StateEntry> entries = state_dict(weights, ids);
-    const std::string pickle = make_pickle(entries, static_cast<std::int64_t>(ids.size()));
+    const std::vector<StateEntry> entries = state_dict(weights);
+    const std::string pickle = make_pickle(entries);
     const fs::path temporary = file.string() + ".tmp." + std::to_string(::getpid());
     try {
         StoredZip zip(temporary, weights.on_written);
         zip.add("archive/data.pkl", pickle.data(), pickle.size());
         zip.add("archive/byteorder", "little", 6);
         for (std::size_t i = 0; i < entries.size(); ++i) {
-            if (entries[i].storage != static_cast<int>(i)) continue;    // tied: its storage is there already
-            const std::string name = fmt::format("archive/data/{}", i);
+            if (entries[i].storage != i) continue;    // tied: its storage is there already
             const at::Tensor& values = entries[i].values;
-            if (values.defined())
-                zip.add(name, values.const_data_ptr(), values.nbytes());
-            else
-                zip.add(name, ids.data(), ids.size() * sizeof(std::int64_t));
+            zip.add(fmt::format("archive/data/{}", i), values.const_data_ptr(), values.nbytes());
         }
         zip.add("archive/version", "3\n", 2);
         zip.close();

@@ -1,5 +1,5 @@
-// Parameter names of the reference and of Hugging Face's BlipForConditionalGeneration, both ways. (All parameters of
-// whole models: tests/unit/app/import_layout_test.cpp.)
+// Parameter names of the reference and of Hugging Face's BlipForConditionalGeneration. (All parameters of whole models:
+// tests/unit/app/import_layout_test.cpp.)
 #include "blip/weights/names.h"
 
 #include <boost/test/unit_test.hpp>
@@ -30,10 +30,8 @@ BOOST_AUTO_TEST_CASE(each_kind_of_parameter_has_a_name_on_both_sides) {
         {"text_decoder.cls.predictions.decoder.weight", "text_decoder.cls.predictions.decoder.weight"},
         {"text_decoder.bert.embeddings.position_ids", "text_decoder.bert.embeddings.position_ids"},
     };
-    for (const auto& [reference, huggingface] : pairs) {
+    for (const auto& [reference, huggingface] : pairs)
         BOOST_TEST(huggingface_name(reference).value_or("none") == huggingface);
-        BOOST_TEST(reference_name(huggingface).value_or("none") == reference);
-    }
 }
 
 BOOST_AUTO_TEST_CASE(other_names_have_none) {
@@ -43,9 +41,6 @@ BOOST_AUTO_TEST_CASE(other_names_have_none) {
           "visual_encoder.blocks.1.attn.other.weight", "vision_model.embeddings.class_embedding",
           "visual_encoder.cls_token.more"})
         BOOST_TEST(!huggingface_name(name).has_value(), name);
-    for (const char* name : {"", "text_encoder.a", "vision_model.encoder.layers.1.norm1.weight", "vision_model.other",
-                             "visual_encoder.cls_token", "visual_encoder.blocks.1.norm1.weight"})
-        BOOST_TEST(!reference_name(name).has_value(), name);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
