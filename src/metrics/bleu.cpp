@@ -2,6 +2,7 @@
 #include "blip/metrics/bleu.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "src/metrics/counted_captions.h"
@@ -9,22 +10,14 @@
 namespace blip {
 namespace {
 
+// Of an image, or summed over images.
 struct Statistics {
-    std::array<double, longest_gram> guesses{},
-        correct{};    // n-grams of the hypothesis, and how many of them are right
+    // n-grams of the hypothesis, and how many of them are right
+    std::array<double, longest_gram> guesses{}, correct{};
     double hypothesis_length = 0;
     double reference_length = 0;
-
-    Statistics& operator+=(const Statistics& other) {
-        for (std::size_t n = 0; n < longest_gram; ++n) {
-            guesses[n] += other.guesses[n];
-            correct[n] += other.correct[n];
-        }
-        hypothesis_length += other.hypothesis_length;
-        reference_length += other.reference_length;
-        return *this;
-    }
 };
+using StatisticsValues = DoublesOf<Statistics>;
 
 // most: scratch, the largest count in any reference of each of the hypothesis's n-grams
 Statistics measure(const CountedCaptions& captions, std::size_t image, std::vector<std::uint32_t>& most) {
@@ -47,21 +40,11 @@ Statistics measure(const CountedCaptions& captions, std::size_t image, std::vect
         if (closest < 0 || distance < best || (distance == best && length < closest)) closest = length;
     }
     result.reference_length = closest;
-    for (std::size_t n = 0; n < longest_gram; ++n) {
+    for (std::size_t n = 0; n < longest_gram; ++n)
         result.guesses[n] = std::max(0.0, result.hypothesis_length - static_cast<double>(n));
-    }
     for (std::size_t g = 0; g < guess.grams.size(); ++g)
         result.correct[captions.grams().length(guess.grams[g].gram) - 1] += std::min(guess.grams[g].count, most[g]);
     return result;
-}
-
-constexpr std::size_t statistics_width = 2 * longest_gram + 2;
-
-void append(const Statistics& s, std::vector<double>& values) {
-    values.insert(values.end(), s.guesses.begin(), s.guesses.end());
-    values.insert(values.end(), s.correct.begin(), s.correct.end());
-    values.push_back(s.hypothesis_length);
-    values.push_back(s.reference_length);
 }
 
 // The constants keep empty hypotheses finite.
@@ -79,31 +62,29 @@ std::array<double, 4> score(const Statistics& s) {
 }
 
 void score_of_sums(const double* sums, double, double* result) {
-    Statistics s;
-    std::copy_n(sums, longest_gram, s.guesses.begin());
-    std::copy_n(sums + longest_gram, longest_gram, s.correct.begin());
-    s.hypothesis_length = sums[2 * longest_gram];
-    s.reference_length = sums[2 * longest_gram + 1];
-    const std::array<double, 4> scores = score(s);
+    StatisticsValues values;
+    std::copy_n(sums, values.size(), values.begin());
+    const std::array<double, 4> scores = score(std::bit_cast<Statistics>(values));
     std::copy(scores.begin(), scores.end(), result);
 }
 
 }    // namespace
 
 BleuScores bleu(const CountedCaptions& captions) {
-    Statistics corpus;
+    StatisticsValues corpus{};
     BleuScores scores;
     scores.per_image.reserve(captions.images());
-    scores.statistics = {{"Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4"}, statistics_width, {}, score_of_sums};
-    scores.statistics.values.reserve(statistics_width * captions.images());
+    scores.statistics = {{"Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4"}, corpus.size(), {}, score_of_sums};
+    scores.statistics.values.reserve(corpus.size() * captions.images());
     std::vector<std::uint32_t> most;
     for (std::size_t i = 0; i < captions.images(); ++i) {
         const Statistics one = measure(captions, i, most);
         scores.per_image.push_back(score(one));
-        append(one, scores.statistics.values);
-        corpus += one;
+        const auto values = std::bit_cast<StatisticsValues>(one);
+        scores.statistics.values.insert(scores.statistics.values.end(), values.begin(), values.end());
+        for (std::size_t k = 0; k < corpus.size(); ++k) corpus[k] += values[k];
     }
-    if (captions.images() > 0) scores.corpus = score(corpus);
+    if (captions.images() > 0) scores.corpus = score(std::bit_cast<Statistics>(corpus));
     return scores;
 }
 

@@ -1,6 +1,7 @@
 // What every metric takes and gives. Used by the metrics and by coco_eval.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -23,5 +24,9 @@ struct SummedStatistics {
     // sums (width of them) over so many images -> the scores, in the order of their names
     void (*score)(const double* sums, double images, double* result) = nullptr;
 };
+
+// The members of a struct that has doubles alone, to be summed and kept among statistics (std::bit_cast).
+template <class Counts>
+using DoublesOf = std::array<double, sizeof(Counts) / sizeof(double)>;
 
 }    // namespace blip

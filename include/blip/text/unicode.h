@@ -12,7 +12,7 @@ namespace blip {
 
 using CodePoints = std::u32string;
 
-// text must be valid UTF-8.
+// What is not UTF-8 becomes U+FFFD.
 CodePoints to_code_points(std::string_view text);
 void append_utf8(char32_t c, std::string& text);
 std::string to_utf8(std::u32string_view text);

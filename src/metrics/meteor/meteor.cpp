@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cmath>
 #include <optional>
 
@@ -22,23 +23,7 @@ struct MeteorSide {
 
 struct MeteorCounts {
     MeteorSide hypothesis, reference;
-    double chunks = 0;
-
-    MeteorCounts& operator+=(const MeteorCounts& other) {
-        const auto add = [](MeteorSide& to, const MeteorSide& from) {
-            to.words += from.words;
-            to.functions += from.functions;
-            to.matched += from.matched;
-            for (std::size_t module = 0; module < meteor_weights.size(); ++module) {
-                to.content[module] += from.content[module];
-                to.function[module] += from.function[module];
-            }
-        };
-        add(hypothesis, other.hypothesis);
-        add(reference, other.reference);
-        chunks += other.chunks;
-        return *this;
-    }
+    double chunks = 0;    // that count: none where all words of both are matched in one piece
 };
 
 // Meteor Universal, table of parameters for English "rank": precision against recall, steepness and weight of the
@@ -76,15 +61,10 @@ MeteorCounts meteor_counts(MeteorAligner& aligner, std::span<const std::uint32_t
         for (std::size_t j = match.reference; j < match.reference_end(); ++j)
             add(counts.reference, reference[j], match.module);
     }
-    counts.chunks = static_cast<double>(alignment.chunks);
-    return counts;
-}
-
-// The chunks that count: none where all words of both are matched in one piece.
-double meteor_penalised_chunks(const MeteorCounts& counts) {
-    const bool whole = counts.chunks == 1 && counts.hypothesis.matched == counts.hypothesis.words &&
+    const bool whole = alignment.chunks == 1 && counts.hypothesis.matched == counts.hypothesis.words &&
                        counts.reference.matched == counts.reference.words;
-    return whole ? 0 : counts.chunks;
+    counts.chunks = whole ? 0 : static_cast<double>(alignment.chunks);
+    return counts;
 }
 
 // What the score is computed from; of a corpus the sum.
@@ -92,21 +72,16 @@ struct MeteorStatistics {
     double hypothesis = 0, reference = 0;                    // weighted words
     double hypothesis_matched = 0, reference_matched = 0;    // weighted words that are matched
     double matched = 0, chunks = 0;                          // words, of both sides; pieces that count
-
-    static constexpr std::size_t width = 6;
-    std::array<double, width> values() const {
-        return {hypothesis, reference, hypothesis_matched, reference_matched, matched, chunks};
-    }
-    static MeteorStatistics of(const double* v) { return {v[0], v[1], v[2], v[3], v[4], v[5]}; }
 };
+using MeteorValues = DoublesOf<MeteorStatistics>;
 
-MeteorStatistics meteor_statistics(const MeteorCounts& counts, double chunks) {
+MeteorStatistics meteor_statistics(const MeteorCounts& counts) {
     return {weigh(counts.hypothesis.words, counts.hypothesis.functions),
             weigh(counts.reference.words, counts.reference.functions),
             matched(counts.hypothesis),
             matched(counts.reference),
             counts.hypothesis.matched + counts.reference.matched,
-            chunks};
+            counts.chunks};
 }
 
 // Denkowski and Lavie 2014, section 2.2: weighted precision and recall, their harmonic mean, less the penalty
@@ -120,7 +95,11 @@ double meteor_score(const MeteorStatistics& s) {
     return mean * (1 - gamma * std::pow(fragments, beta));
 }
 
-void meteor_of_sums(const double* sums, double, double* result) { *result = meteor_score(MeteorStatistics::of(sums)); }
+void meteor_of_sums(const double* sums, double, double* result) {
+    MeteorValues values;
+    std::copy_n(sums, values.size(), values.begin());
+    *result = meteor_score(std::bit_cast<MeteorStatistics>(values));
+}
 
 }    // namespace
 
@@ -140,36 +119,25 @@ CaptionScores meteor(const std::vector<Tokens>& hypotheses, const std::vector<st
             if (!are_meteor_words(caption(i, k))) words[i][k] = meteor_words(caption(i, k));
     });
     MeteorLexicon lexicon(data.index());
-    std::vector<std::uint32_t> numbers;     // of all captions, one after the other
-    std::vector<std::size_t> begins{0};     // of all captions, and the end
-    std::vector<std::size_t> first_of{};    // of each image, the caption that is the hypothesis
-    for (std::size_t i = 0; i < words.size(); ++i) {
-        first_of.push_back(begins.size() - 1);
+    std::vector<std::vector<std::vector<std::uint32_t>>> numbers(words.size());    // of the words
+    for (std::size_t i = 0; i < words.size(); ++i)
         for (std::size_t k = 0; k < words[i].size(); ++k) {
+            std::vector<std::uint32_t>& own = numbers[i].emplace_back();
             for (const std::string& word : words[i][k] ? *words[i][k] : caption(i, k))
-                numbers.push_back(lexicon.number(word));
-            begins.push_back(numbers.size());
+                own.push_back(lexicon.number(word));
         }
-    }
-    const auto numbered = [&](std::size_t i, std::size_t k) {
-        const std::size_t at = first_of[i] + k;
-        return std::span<const std::uint32_t>(numbers).subspan(begins[at], begins[at + 1] - begins[at]);
-    };
 
     CaptionScores scores;
     scores.per_image.resize(hypotheses.size());
     std::vector<MeteorCounts> best(hypotheses.size());
-    std::vector<double> chunks(hypotheses.size());
     const auto score_image = [&](std::size_t i, MeteorAligner& aligner) {
-        aligner.caption(numbered(i, 0));
+        aligner.caption(numbers[i][0]);
         for (std::size_t k = 1; k <= references[i].size(); ++k) {
-            const MeteorCounts counts = meteor_counts(aligner, numbered(i, k), lexicon);
-            const double penalised = meteor_penalised_chunks(counts),
-                         score = meteor_score(meteor_statistics(counts, penalised));
+            const MeteorCounts counts = meteor_counts(aligner, numbers[i][k], lexicon);
+            const double score = meteor_score(meteor_statistics(counts));
             if (k > 1 && score <= scores.per_image[i]) continue;
             scores.per_image[i] = score;
             best[i] = counts;
-            chunks[i] = penalised;
         }
     };
     const auto workers = std::clamp<std::int64_t>(threads, 1, std::max<std::int64_t>(images, 1));
@@ -178,19 +146,17 @@ CaptionScores meteor(const std::vector<Tokens>& hypotheses, const std::vector<st
         MeteorAligner aligner(lexicon);
         for (std::size_t i = next++; i < hypotheses.size(); i = next++) score_image(i, aligner);
     });
-    MeteorCounts sum;
-    double all_chunks = 0;
-    for (std::size_t i = 0; i < best.size(); ++i) {
-        sum += best[i];
-        all_chunks += chunks[i];
+    DoublesOf<MeteorCounts> sums{};
+    for (const MeteorCounts& one : best) {
+        const auto more = std::bit_cast<DoublesOf<MeteorCounts>>(one);
+        for (std::size_t k = 0; k < sums.size(); ++k) sums[k] += more[k];
     }
-    scores.corpus = meteor_score(meteor_statistics(sum, all_chunks));
-    if (statistics != nullptr) {
-        *statistics = {{"METEOR"}, MeteorStatistics::width, {}, meteor_of_sums};
-        for (std::size_t i = 0; i < best.size(); ++i) {
-            const auto values = meteor_statistics(best[i], chunks[i]).values();
-            statistics->values.insert(statistics->values.end(), values.begin(), values.end());
-        }
+    scores.corpus = meteor_score(meteor_statistics(std::bit_cast<MeteorCounts>(sums)));
+    if (statistics == nullptr) return scores;
+    *statistics = {{"METEOR"}, MeteorValues{}.size(), {}, meteor_of_sums};
+    for (const MeteorCounts& one : best) {
+        const auto values = std::bit_cast<MeteorValues>(meteor_statistics(one));
+        statistics->values.insert(statistics->values.end(), values.begin(), values.end());
     }
     return scores;
 }

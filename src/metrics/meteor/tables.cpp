@@ -32,25 +32,18 @@ class Lines {
     // The next line without its end, valid until the next call; false at the end.
     bool next(std::string_view& line) {
         ++number_;
-        for (std::size_t from = at_;;) {
-            const std::size_t end = buffer_.find('\n', from);
-            if (end != buffer_.npos) {
-                line = std::string_view(buffer_).substr(at_, end - at_);
-                at_ = end + 1;
-                break;
-            }
-            from = buffer_.size() - at_;
-            buffer_.erase(0, at_);
-            at_ = 0;
-            if (!fill()) {
-                line = buffer_;
-                at_ = buffer_.size();
-                if (line.empty()) return false;
-                break;
-            }
+        const char* const read = gzgets(stream_, buffer_.data(), static_cast<int>(buffer_.size()));
+        line = read == nullptr ? std::string_view() : std::string_view(read);
+        if (line.ends_with('\n')) {
+            line.remove_suffix(1);
+        } else {
+            int code = Z_OK;
+            gzerror(stream_, &code);
+            if (code != Z_OK && code != Z_STREAM_END) bad("the gzip stream is damaged");
+            if (gzeof(stream_) == 0) bad("a line of more than a megabyte, or with a zero byte in it");
         }
         if (line.ends_with('\r')) line.remove_suffix(1);
-        return true;
+        return read != nullptr;
     }
     [[noreturn]] void bad(std::string_view why) const {
         throw Error(ExitCode::bad_data,
@@ -60,22 +53,9 @@ class Lines {
     }
 
   private:
-    bool fill() {
-        constexpr std::size_t step = 1 << 17, longest = 1 << 20;
-        if (buffer_.size() > longest) bad("a line of more than a megabyte");
-        const std::size_t old = buffer_.size();
-        buffer_.resize(old + step);
-        const int got = gzread(stream_, buffer_.data() + old, static_cast<unsigned>(step));
-        buffer_.resize(old + static_cast<std::size_t>(std::max(got, 0)));
-        int code = Z_OK;
-        gzerror(stream_, &code);
-        if (got < 0 || (code != Z_OK && code != Z_STREAM_END)) bad("the gzip stream is damaged");
-        return got > 0;
-    }
     fs::path file_;
     gzFile stream_;
-    std::string buffer_;
-    std::size_t at_ = 0;
+    std::vector<char> buffer_ = std::vector<char>(1 << 20);    // of a line
     std::uint64_t number_ = 0;
 };
 
@@ -228,13 +208,6 @@ class Compiler {
 
 }    // namespace
 
-IndexImage compile_meteor_tables(const fs::path& dir) {
-    for (const char* name : meteor_table_names)
-        if (!fs::exists(dir / name))
-            throw Error(ExitCode::missing_input,
-                        "{} is absent: METEOR's tables are fetched by env/setup.sh --with-meteor",
-                        (dir / name).string());
-    return Compiler(dir).image();
-}
+IndexImage compile_meteor_tables(const fs::path& dir) { return Compiler(dir).image(); }
 
 }    // namespace blip

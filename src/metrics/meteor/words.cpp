@@ -3,9 +3,9 @@
 // same kind, this is done alike: "a-b-c" is "a" and "b-c".
 #include "src/metrics/meteor/words.h"
 
-#include <unicode/utf8.h>
-
 #include <algorithm>
+
+#include "blip/text/unicode.h"
 
 namespace blip {
 namespace {
@@ -34,18 +34,12 @@ char32_t plain_sign(char32_t c) {
 }
 
 void append(char32_t c, std::string& text) {
-    if (c < 0x80) {
-        text += static_cast<char>(c);
-    } else if (c == hyphen_pair) {
+    if (c == hyphen_pair)
         text += '-';
-    } else if (c > stop_run) {
+    else if (c > stop_run)
         text.append(c - stop_run, '.');
-    } else {
-        char bytes[U8_MAX_LENGTH];
-        std::size_t size = 0;
-        U8_APPEND_UNSAFE(bytes, size, c);
-        text.append(bytes, size);
-    }
+    else
+        append_utf8(c, text);
 }
 
 // Letters and digits of ASCII alone: no rule below changes such a word, whatever stands beside it.
@@ -62,11 +56,7 @@ std::u32string spread(const Tokens& tokens) {
     std::u32string raw, text;
     for (const std::string& token : tokens) {
         if (!raw.empty()) raw += U' ';
-        for (std::size_t at = 0; at < token.size();) {
-            UChar32 c = 0;
-            U8_NEXT_OR_FFFD(token.data(), at, token.size(), c);
-            raw += static_cast<char32_t>(c);
-        }
+        raw += to_code_points(token);
     }
     text.reserve(raw.size() + raw.size() / 8);
     const auto space = [&] {

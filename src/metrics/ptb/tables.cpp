@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <iterator>
+#include <sstream>
 #include <string>
 #include <unordered_set>
 
@@ -44,13 +46,8 @@ constexpr std::string_view file_endings =
 using WordSet = std::unordered_set<std::string>;
 
 WordSet split(std::string_view list) {
-    WordSet words;
-    for (std::size_t at = 0; at < list.size();) {
-        const std::size_t end = std::min(list.find(' ', at), list.size());
-        words.emplace(list.substr(at, end - at));
-        at = end + 1;
-    }
-    return words;
+    std::istringstream words{std::string(list)};
+    return {std::istream_iterator<std::string>(words), {}};
 }
 
 // ASCII letters only; empty for anything else or for long words.
