@@ -1,5 +1,5 @@
-// See the header.
-#include "data_prep/coco_pack/forms.h"
+// Tells forms of data apart by what is in a file or folder. Declared in source.h.
+#include "data_prep/coco_pack/source.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -145,8 +145,8 @@ std::vector<std::vector<SkippedImage>> skip_pictures(Source& source, const Pictu
                             "the other splits alone",
                             skipped[s].size(), split.name));
         split.images = std::move(images[s]);
-        count_decision(split, "skipped_images", static_cast<std::int64_t>(skipped[s].size()));
-        count_decision(split, "skipped_captions", captions[s]);
+        split.decision("skipped_images") = std::ssize(skipped[s]);
+        split.decision("skipped_captions") = captions[s];
     }
     count_shared_images(source.splits);
     fmt::print("{}left out with their {} captions (--skip-bad)\n", problems.list(),

@@ -29,7 +29,6 @@
 #include "data_prep/coco_pack/progress.h"
 #include "data_prep/coco_pack/readers/tars.h"
 #include "data_prep/coco_pack/report.h"
-#include "data_prep/coco_pack/sheet.h"
 #include "data_prep/coco_pack/source.h"
 
 namespace blip {

@@ -33,6 +33,15 @@ bool is_lone_letter(std::string_view word) {
     return characters == 1 && (is_piece || word.size() > 1);
 }
 
+// A caption as it is trained, but for the cut at 40 tokens; fit for a terminal.
+std::string clean_caption(const SplitTables& split, std::int64_t caption_row) {
+    try {
+        return printable_line(pre_caption(split.text(caption_row)));
+    } catch (const Error&) {    // no UTF-8: the file is damaged
+        return printable_line(split.text(caption_row));
+    }
+}
+
 void print_samples(const SplitTables& split) {
     const std::int64_t count = std::min(split.image_count(), samples_shown);
     for (std::int64_t n = 0; n < count; ++n) {
@@ -44,14 +53,6 @@ void print_samples(const SplitTables& split) {
 }
 
 }    // namespace
-
-std::string clean_caption(const SplitTables& split, std::int64_t caption_row) {
-    try {
-        return printable_line(pre_caption(split.text(caption_row)));
-    } catch (const Error&) {    // no UTF-8: the file is damaged
-        return printable_line(split.text(caption_row));
-    }
-}
 
 void print_split(const SplitTables& split) {
     const auto [min_height, max_height] = std::minmax_element(split.heights_I.begin(), split.heights_I.end());

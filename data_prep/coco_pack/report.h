@@ -1,4 +1,4 @@
-// What coco_pack prints about a file: --info, --check and the summary of decisions and captions.
+// What coco_pack tells about a file: --info, --check, --sheet and the summary of decisions and captions.
 #pragma once
 
 #include <filesystem>
@@ -16,8 +16,9 @@ namespace blip {
 void print_info(const std::filesystem::path& path);
 // A line of JSON for each picture: {"split", "image_id", "file_name", "captions"}.
 void print_rows(const std::filesystem::path& path);
-// A caption as it is trained, but for the cut at 40 tokens; fit for a terminal.
-std::string clean_caption(const SplitTables& split, std::int64_t caption_row);
+// One HTML page of 50 pictures with their captions, evenly from all splits, that needs no other file. Replaces an older
+// one. Errors: as PackedDataset; io.
+void write_sheet(const std::filesystem::path& packed, const std::filesystem::path& page);
 // Every digest. Throws bad_data listing the first 20 damaged elements, and how many there are.
 void run_check(const std::filesystem::path& path, int threads);
 // "val: 12 images, 60 captions", then each decision that was taken.

@@ -1,5 +1,5 @@
-// See the header.
-#include "data_prep/coco_pack/sheet.h"
+// The page that shows what was packed. Declared in report.h.
+#include "data_prep/coco_pack/report.h"
 
 #include <fmt/format.h>
 

@@ -5,13 +5,15 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
+#include <numeric>
+#include <span>
 #include <unordered_set>
 
+#include "blip/base/digest.h"
 #include "blip/base/error.h"
 #include "blip/image/picture.h"
-#include "data_prep/coco_pack/forms.h"
 #include "data_prep/coco_pack/readers/folders.h"
-#include "data_prep/coco_pack/splits.h"
 
 namespace blip {
 
@@ -29,15 +31,8 @@ const std::vector<std::pair<std::string, std::string>> source_decisions = {
     {"skipped_captions", "captions of skipped images: left out"},
 };
 
-std::int64_t SourceSplit::caption_count() const {
-    std::int64_t count = 0;
-    for (const auto& image : images) count += static_cast<std::int64_t>(image.captions.size());
-    return count;
-}
-
-void count_decision(SourceSplit& split, const std::string& decision, std::int64_t number) {
-    for (auto& [name, count] : split.decisions)
-        if (name == decision) count = number;
+std::int64_t& SourceSplit::decision(const std::string& name) {
+    return std::find_if(decisions.begin(), decisions.end(), [&](const auto& one) { return one.first == name; })->second;
 }
 
 void count_shared_images(std::vector<SourceSplit>& splits) {
@@ -47,7 +42,7 @@ void count_shared_images(std::vector<SourceSplit>& splits) {
         std::int64_t shared = 0;
         for (const auto& image : split.images)
             shared += keys.contains(image.id.text) || files.contains(image.file.string());
-        count_decision(split, "images_in_an_earlier_split", shared);
+        split.decision("images_in_an_earlier_split") = shared;
         for (const auto& image : split.images) {
             keys.insert(image.id.text);
             files.insert(image.file.string());
@@ -92,6 +87,72 @@ void tell_other_pictures(Source& source, const SourceOptions& options) {
     if (others > 0)
         source.notes.push_back(fmt::format("{} pictures in {} have no caption and are left out (the first: {})", others,
                                            source.folder.string(), first));
+}
+
+struct HashShares {
+    double val = 5, test = 5;    // per cent
+};
+
+// "val=5,test=5". Throws usage.
+HashShares parse_shares(const std::string& text) {
+    HashShares shares{0, 0};
+    const auto refuse = [&] {
+        throw Error(ExitCode::usage, "--split-by-hash {}: takes per cents that leave some for train, as val=5,test=5",
+                    text);
+    };
+    for (std::size_t begin = 0; begin <= text.size();) {
+        const std::size_t end = std::min(text.find(',', begin), text.size()), equals = text.find('=', begin);
+        if (equals >= end) refuse();
+        const std::string name = text.substr(begin, equals - begin);
+        double value = 0;
+        const auto [stop, problem] = std::from_chars(text.data() + equals + 1, text.data() + end, value);
+        if (problem != std::errc() || stop != text.data() + end || !(value >= 0) || (name != "val" && name != "test"))
+            refuse();
+        (name == "val" ? shares.val : shares.test) = value;
+        begin = end + 1;
+    }
+    if (shares.val + shares.test >= 100) refuse();
+    return shares;
+}
+
+// Deals the pictures of one split to train, val and test by the digests of their keys, so that each stays where it is
+// when pictures are added. Each split that is to have a share gets a picture at least, as far as there are some; train
+// first.
+std::vector<SourceSplit> split_by_hash(SourceSplit all, const HashShares& shares) {
+    const std::size_t count = all.images.size();
+    std::vector<std::uint64_t> hashes(count);
+    for (std::size_t i = 0; i < count; ++i) hashes[i] = digest_value(std::as_bytes(std::span(all.images[i].id.text)));
+    std::vector<std::size_t> order(count);    // by hash: val, test, train
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return hashes[a] < hashes[b]; });
+    const auto below = [&](double per_cent) {
+        const auto first = std::find_if(order.begin(), order.end(), [&](std::size_t i) {
+            return static_cast<double>(hashes[i]) / 18446744073709551616.0 >= per_cent / 100;
+        });
+        return static_cast<std::size_t>(first - order.begin());
+    };
+    std::size_t val_end = below(shares.val), test_end = below(shares.val + shares.test);
+    if (shares.val > 0 && val_end == 0 && count > 1) val_end = 1;
+    test_end = std::max(test_end, val_end);
+    if (shares.test > 0 && test_end == val_end && count > val_end + 1) ++test_end;
+    // train is never empty
+    test_end = std::min(test_end, count - 1);
+    val_end = std::min(val_end, test_end);
+    std::vector<std::size_t> split_of(count, 0);    // train, val, test
+    for (std::size_t n = 0; n < test_end; ++n) split_of[order[n]] = n < val_end ? 1 : 2;
+
+    std::vector<SourceSplit> splits(3);
+    for (std::size_t i = 0; i < count; ++i) splits[split_of[i]].images.push_back(std::move(all.images[i]));
+    for (SourceSplit& split : splits) {
+        split.decisions = all.decisions;
+        for (auto& [decision, number] : all.decisions) number = 0;    // what was decided of all is told once
+    }
+    splits[0].name = "train";
+    splits[1].name = "val";
+    splits[2].name = "test";
+    splits[0].first_empty = all.first_empty;
+    std::erase_if(splits, [](const SourceSplit& split) { return split.images.empty(); });
+    return splits;
 }
 
 void make_splits(Source& source, const SourceOptions& options) {

@@ -28,7 +28,8 @@ struct SourceSplit {
     // Decisions taken, by name, with how often; stored in the packed file. See source_decisions.
     std::vector<std::pair<std::string, std::int64_t>> decisions;
     std::string first_empty;    // where the first caption without a word stood; "" if there was none
-    std::int64_t caption_count() const;
+    // The number of one of them.
+    std::int64_t& decision(const std::string& name);
 };
 
 struct Source {
@@ -61,13 +62,15 @@ extern const std::vector<std::string> source_forms;
 // name -> what was done, for people.
 extern const std::vector<std::pair<std::string, std::string>> source_decisions;
 
-// Sets the number of a decision.
-void count_decision(SourceSplit& split, const std::string& decision, std::int64_t number);
 // Counts images_in_an_earlier_split anew, for whoever removed images.
 void count_shared_images(std::vector<SourceSplit>& splits);
 
 // Errors: usage, missing_input (folders, files, splits), bad_data (as the readers).
 Source read_source(const SourceOptions& options);
+// options.from in its form: recognised by what is in it, or the one that options.form names. The description says what
+// was taken for what; splits may be one of no name. Throws usage, missing_input; bad_data, which says what is there and
+// which form comes nearest, and as the readers.
+Source read_form(const SourceOptions& options);
 // A COCO tree. Without options.karpathy the files are looked for in annotations, karpathy and the COCO folder itself:
 // all wanted coco_karpathy files, else dataset_coco.json, else those coco_karpathy files that exist, else train2014 and
 // val2014, or those of 2017, are the splits.

@@ -7,7 +7,7 @@ FUZZED      := $(wildcard src/base/*.cpp src/options/*.cpp src/options/*/*.cpp s
   $(addprefix src/metrics/,caption_files.cpp row_files.cpp meteor/tables.cpp meteor/index.cpp document_frequencies.cpp counted_captions.cpp cider.cpp coco_tokens.cpp) \
   $(addprefix src/clip/,config.cpp tokenizer.cpp) \
   $(addprefix src/data/,hdf5_file.cpp packed/dataset.cpp packed/tables.cpp packed/format.cpp) \
-  $(addprefix src/checkpoint/,manifest.cpp model_json.cpp) $(addprefix data_prep/coco_pack/,source.cpp trees.cpp forms.cpp splits.cpp progress.cpp) $(wildcard data_prep/coco_pack/readers/*.cpp)
+  $(addprefix src/checkpoint/,manifest.cpp model_json.cpp) $(addprefix data_prep/coco_pack/,source.cpp trees.cpp forms.cpp progress.cpp) $(wildcard data_prep/coco_pack/readers/*.cpp)
 FUZZED      := $(filter-out %_cuda.cpp,$(FUZZED))
 .PHONY: fuzzers
 fuzzers: $(FUZZERS) $(BUILD)/fuzz/packed_seed # tests/faults/fuzz_readers.sh runs them

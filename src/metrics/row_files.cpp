@@ -2,7 +2,6 @@
 #include "blip/text/caption_rows.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -93,16 +92,6 @@ const Names& names_of_captions(CaptionSide side) {
     return side == CaptionSide::references ? references : results;
 }
 
-[[noreturn]] void lacks(const CaptionText& text, const json& object, const char* what, const char* option,
-                        const std::string& where) {
-    Names there;
-    for (const auto& member : object.items()) there.push_back(member.key());
-    JsonFile file;
-    file.path = text.json.path;
-    file.remedy = fmt::format("name it with --{}", option);
-    bad_json(file, where, fmt::format("no column is known for {}; there are: {}", what, fmt::join(there, ", ")));
-}
-
 Names captions_in(const CaptionText& text, const json& value, const std::string& where) {
     Names captions;
     for (const json& one : value.is_array() ? value : json::array({value})) {
@@ -123,7 +112,7 @@ Names captions_of_row(const CaptionText& text, const json& object, const Caption
     const json* value = first_member(object, names);
     for (const std::string& name : names)
         if (value == nullptr && object.contains(name)) bad_json(text.json, where, fmt::format("'{}' is null", name));
-    if (value == nullptr) lacks(text, object, "the caption", "caption-column", where);
+    if (value == nullptr) lacks_column(text.json, object, "the caption", "caption-column", where);
     Names captions = captions_in(text, *value, where);
     if (side == CaptionSide::results && captions.size() != 1)
         bad_json(text.json, where, fmt::format("has {} captions: of results each image has one", captions.size()));
@@ -141,12 +130,10 @@ std::string file_of_row(const CaptionText& text, const json& object, const std::
 }    // namespace
 
 CaptionText read_caption_text(const fs::path& path) {
-    CaptionText result;
+    CaptionText result{.json = {path, remedy}};
     std::error_code absent;
     if (fs::is_directory(path, absent)) {
         result.form = CaptionForm::folder;
-        result.json.path = path;
-        result.json.remedy = remedy;
         return result;
     }
     const fs::path source = path == "-" ? "/dev/stdin" : path;
@@ -163,8 +150,6 @@ CaptionText read_caption_text(const fs::path& path) {
         return result;
     }
     result.form = looks_like_json ? CaptionForm::json_lines : CaptionForm::table;
-    result.json.path = path;
-    result.json.remedy = remedy;
     result.text = as_text(std::move(text), path);
     return result;
 }
@@ -223,7 +208,7 @@ void for_each_caption_row(const CaptionText& text, const CaptionColumns& columns
         row.where = where;
         row.id = id_of_row(text, object, columns, where);
         row.file = file_of_row(text, object, where);
-        if (!row.id && row.file.empty()) lacks(text, object, "the image", "id-column", where);
+        if (!row.id && row.file.empty()) lacks_column(text.json, object, "the image", "id-column", where);
         row.captions = captions_of_row(text, object, columns, side, where);
         take(std::move(row));
     });
@@ -247,7 +232,7 @@ std::vector<std::pair<std::string, double>> read_spice(const fs::path& path, con
     for_each_object(text, "SPICE", [&](const json& object, const std::string& where) {
         if (!object.is_object()) bad_json(text.json, where, "is not an object");
         const auto id = id_of_row(text, object, columns, where);
-        if (!id) lacks(text, object, "the image", "id-column", where);
+        if (!id) lacks_column(text.json, object, "the image", "id-column", where);
         const json* value = first_member(object, {"SPICE", "spice", "scores"});
         for (const char* inner : {"All", "f"})
             if (value != nullptr && value->is_object()) value = first_member(*value, {inner});

@@ -18,8 +18,8 @@ enum class CaptionForm { json, json_lines, table, folder };
 
 struct CaptionText {
     CaptionForm form = CaptionForm::json;
-    JsonFile json;       // of json: all of it; of others: path and remedy
-    std::string text;    // of json_lines and table
+    JsonFile json{};       // of json: all of it; of others: path and remedy
+    std::string text{};    // of json_lines and table
 };
 
 // Reads a file (- is standard input) or the names of a folder, and tells its form. Errors as read_references.

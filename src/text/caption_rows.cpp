@@ -2,6 +2,7 @@
 #include "blip/text/caption_rows.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cctype>
@@ -31,6 +32,14 @@ const json* first_member(const json& object, const Names& names) {
     for (const std::string& name : names)
         if (const auto found = object.find(name); found != object.end() && !found->is_null()) return &*found;
     return nullptr;
+}
+
+void lacks_column(const JsonFile& file, const json& object, const char* what, const char* option,
+                  const std::string& where) {
+    Names there;
+    for (const auto& member : object.items()) there.push_back(member.key());
+    bad_json({file.path, fmt::format("name it with --{}", option)}, where,
+             fmt::format("no column is known for {}; there are: {}", what, fmt::join(there, ", ")));
 }
 
 std::string trim_blanks(std::string text) {

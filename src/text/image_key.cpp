@@ -37,8 +37,7 @@ ImageKey key_in_text(std::string text) {
 }
 
 ImageKey json_key(const JsonFile& file, const nlohmann::json& object, const char* name, const std::string& where) {
-    if (!object.is_object() || !object.contains(name)) return json_integer(file, object, name, where);    // throws
-    const nlohmann::json& value = object[name];
+    const nlohmann::json& value = json_member(file, object, name, where);
     if (value.is_string()) {
         std::string text = value.get<std::string>();
         check_text(file, text, where);
@@ -50,15 +49,12 @@ ImageKey json_key(const JsonFile& file, const nlohmann::json& object, const char
         key.is_number = true;
         return key;
     }
-    if (value.is_number_float()) {
-        const auto number = value.get<double>();
-        if (std::trunc(number) == number && std::abs(number) > 9007199254740992.0)
-            bad_json(file, where, fmt::format("'{}' is too large to be told exactly: write it as a text", name));
-        if (std::trunc(number) == number) return static_cast<std::int64_t>(number);
-        bad_json(file, where, fmt::format("'{}' is not a whole number or a text", name));
-    }
-    if (!value.is_number_integer()) bad_json(file, where, fmt::format("'{}' is not a whole number or a text", name));
-    return value.get<std::int64_t>();
+    if (value.is_number_integer()) return value.get<std::int64_t>();
+    const double number = value.is_number() ? value.get<double>() : 0.5;
+    if (std::trunc(number) != number) bad_json(file, where, fmt::format("'{}' is not a whole number or a text", name));
+    if (std::abs(number) > 9007199254740992.0)
+        bad_json(file, where, fmt::format("'{}' is too large to be told exactly: write it as a text", name));
+    return static_cast<std::int64_t>(number);
 }
 
 std::optional<std::int64_t> coco_number(const fs::path& file) {

@@ -156,13 +156,6 @@ void replace_pythons_numbers(std::string& text) {
     }
 }
 
-const json& member(const JsonFile& file, const json& object, const char* key, const std::string& where) {
-    if (!object.is_object()) bad_json(file, where, "is not an object");
-    const auto found = object.find(key);
-    if (found == object.end()) bad_json(file, where, fmt::format("has no '{}'", key));
-    return *found;
-}
-
 }    // namespace
 
 void bad_json(const JsonFile& file, const std::string& where, const std::string& what) {
@@ -176,9 +169,7 @@ JsonFile load_json(const std::filesystem::path& path, const std::vector<std::str
 
 JsonFile parse_json(std::string text, const std::filesystem::path& path, const std::vector<std::string>& ignored,
                     const std::string& remedy, IgnoredIn where) {
-    JsonFile file;
-    file.path = path;
-    file.remedy = remedy;
+    JsonFile file{path, remedy};
     if (is_utf16(text)) throw Error(ExitCode::bad_data, "{}: {}", path.string(), describe_encoding(text));
     if (const std::size_t bad = find_invalid_utf8(text); bad != std::string::npos) {
         file.first_invalid = line_and_column(text, bad);
@@ -208,23 +199,23 @@ void check_all_text_was_seen(const JsonFile& file) {
     if (!file.invalid_mark.empty()) bad_json(file, file.first_invalid, "is not valid UTF-8");
 }
 
+const json& json_member(const JsonFile& file, const json& object, const char* key, const std::string& where) {
+    if (!object.is_object()) bad_json(file, where, "is not an object");
+    const auto found = object.find(key);
+    if (found == object.end()) bad_json(file, where, fmt::format("has no '{}'", key));
+    return *found;
+}
+
 const json& json_list(const JsonFile& file, const json& object, const char* key, const std::string& where) {
-    const auto& value = member(file, object, key, where);
+    const auto& value = json_member(file, object, key, where);
     if (!value.is_array()) bad_json(file, where, fmt::format("'{}' is not a list", key));
     return value;
 }
 
 std::string json_text(const JsonFile& file, const json& object, const char* key, const std::string& where) {
-    const auto& value = member(file, object, key, where);
+    const auto& value = json_member(file, object, key, where);
     if (!value.is_string()) bad_json(file, where, fmt::format("'{}' is not a text", key));
     return value.get<std::string>();
-}
-
-std::int64_t json_integer(const JsonFile& file, const json& object, const char* key, const std::string& where) {
-    const auto& value = member(file, object, key, where);
-    if (!value.is_number_integer() || (value.is_number_unsigned() && value.get<std::uint64_t>() > INT64_MAX))
-        bad_json(file, where, fmt::format("'{}' is not a whole number", key));
-    return value.get<std::int64_t>();
 }
 
 }    // namespace blip

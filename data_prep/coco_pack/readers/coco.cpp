@@ -5,7 +5,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <memory>
 #include <regex>
 #include <unordered_set>
 
@@ -56,8 +55,7 @@ SourceSplit read_karpathy(const fs::path& path, const std::string& name, std::in
         const std::string where = fmt::format("row {}", row++);
         const std::string image_path = json_text(file, entry, "image", where);
         const ImageKey key = key_of_row(file, entry, image_path, where);
-        bool is_new = false;
-        const std::size_t image = builder.image(key, image_path, where, is_new);
+        const auto [image, is_new] = builder.image(key, image_path, where);
         // in train a row is one caption, and rows that share an image are what this form is about
         if (!is_new && name != "train") builder.count("duplicate_image_ids");
         std::int64_t k = 0;
@@ -83,10 +81,9 @@ SourceSplit read_annotations(const fs::path& path, const std::string& name, cons
             bad_json(
                 file, where,
                 fmt::format("path '{}' leaves {}", file_name, folder.empty() ? "the folder of the pictures" : folder));
-        bool is_new = false;
-        builder.image(json_key(file, entry, "id", where), folder.empty() ? file_name : folder + "/" + file_name, where,
-                      is_new);
-        if (!is_new) builder.count("duplicate_image_ids");
+        const std::string path = folder.empty() ? file_name : folder + "/" + file_name;
+        if (!builder.image(json_key(file, entry, "id", where), path, where).second)
+            builder.count("duplicate_image_ids");
     }
     std::unordered_set<std::string> ids;
     row = 0;
@@ -116,8 +113,7 @@ std::vector<SourceSplit> read_dataset(const fs::path& path, const std::vector<st
     if (!file.root.is_object())
         bad_json(file, "the whole file",
                  "is not Karpathy's dataset_coco.json or another of his, an object with 'images'");
-    std::vector<std::unique_ptr<SplitBuilder>> builders;
-    for (const auto& name : names) builders.push_back(std::make_unique<SplitBuilder>(file, name));
+    std::map<std::string, SplitBuilder> builders;
     std::int64_t row = 0;
     for (const auto& entry : json_list(file, file.root, "images", "the whole file")) {
         const std::string where = fmt::format("images row {}", row++);
@@ -125,18 +121,16 @@ std::vector<SourceSplit> read_dataset(const fs::path& path, const std::vector<st
         if (split == "restval") split = "train";
         if (split != "train" && split != "val" && split != "test")
             bad_json(file, where, fmt::format("split '{}' is none of train, restval, val, test", split));
-        const auto wanted = std::find(names.begin(), names.end(), split);
-        if (wanted == names.end()) continue;
-        SplitBuilder& builder = *builders[static_cast<std::size_t>(wanted - names.begin())];
+        if (std::find(names.begin(), names.end(), split) == names.end()) continue;
+        SplitBuilder& builder = builders.try_emplace(split, file, split).first->second;
         // only COCO's has the former
         const std::string folder = entry.contains("filepath") ? json_text(file, entry, "filepath", where) : "";
         const std::string name = json_text(file, entry, "filename", where);
         const bool coco = entry.contains("cocoid");
         if (!coco && !entry.contains("imgid")) bad_json(file, where, "has neither 'cocoid' nor 'imgid'");
         const ImageKey key = json_key(file, entry, coco ? "cocoid" : "imgid", where);
-        bool is_new = false;
-        const std::size_t image =
-            builder.image(key, folder.empty() || name.empty() ? name : folder + "/" + name, where, is_new);
+        const auto [image, is_new] =
+            builder.image(key, folder.empty() || name.empty() ? name : folder + "/" + name, where);
         if (!is_new) builder.count("duplicate_image_ids");
         std::int64_t k = 0;
         for (const auto& sentence : json_list(file, entry, "sentences", where)) {
@@ -144,11 +138,8 @@ std::vector<SourceSplit> read_dataset(const fs::path& path, const std::vector<st
             builder.caption(image, json_text(file, sentence, "raw", which), which);
         }
     }
-    std::vector<SourceSplit> splits;
-    for (auto& builder : builders)
-        if (!builder->empty()) splits.push_back(builder->finish(limit));
-    if (splits.empty()) bad_json(file, "the whole file", fmt::format("no image of {}", fmt::join(names, ", ")));
-    return splits;
+    if (builders.empty()) bad_json(file, "the whole file", fmt::format("no image of {}", fmt::join(names, ", ")));
+    return finish_all(builders, limit);
 }
 
 }    // namespace blip

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <map>
-#include <memory>
 #include <set>
 
 #include "blip/base/error.h"
@@ -36,8 +35,7 @@ namespace {
 // Each file's first folder as a split, where there are several and nothing else.
 bool folders_are_splits(const std::vector<fs::path>& pictures) {
     std::set<std::string> found;
-    for (const fs::path& file : pictures)
-        found.insert(file.has_parent_path() ? split_from_word(file.begin()->string()) : "");
+    for (const fs::path& file : pictures) found.insert(split_of_folder(file));
     return found.size() > 1 && !found.contains("");
 }
 
@@ -52,37 +50,25 @@ std::vector<SourceSplit> read_side_files(const fs::path& folder, const std::vect
         if (file.extension() == ".txt" || file.extension() == ".caption") texts.insert(file);
     }
     const bool splits_there = folders_are_splits(pictures);
-    std::map<std::string, std::pair<std::unique_ptr<JsonFile>, std::unique_ptr<SplitBuilder>>> builders;
+    const JsonFile messages{folder, "give the one another name"};
+    std::map<std::string, SplitBuilder> builders;
     for (const fs::path& picture : pictures) {
-        auto& of_split = builders[splits_there ? split_from_word(picture.begin()->string()) : ""];
-        std::unique_ptr<JsonFile>& file = of_split.first;
-        std::unique_ptr<SplitBuilder>& builder = of_split.second;    // captured below
-        if (!builder) {
-            file = std::make_unique<JsonFile>();
-            file->path = folder;
-            file->remedy = "give the one another name";
-            builder =
-                std::make_unique<SplitBuilder>(*file, splits_there ? split_from_word(picture.begin()->string()) : "");
-        }
-        bool is_new = false;
-        const std::size_t image = builder->image(key_of_path(picture), picture.string(), picture.string(), is_new);
+        const std::string split = splits_there ? split_of_folder(picture) : "";
+        SplitBuilder& builder = builders.try_emplace(split, messages, split).first->second;
+        const std::size_t image = builder.image(key_of_path(picture), picture.string(), picture.string()).first;
         for (const char* extension : {".txt", ".caption"}) {
             const fs::path text = fs::path(picture).replace_extension(extension);
             if (texts.erase(text) == 0) continue;
             for_each_line(read_text(folder / text), [&](std::int64_t line, std::string_view caption) {
                 if (caption.find_first_not_of(" \t") != std::string_view::npos)
-                    builder->caption(image, std::string(caption), fmt::format("{} line {}", text.string(), line));
+                    builder.caption(image, std::string(caption), fmt::format("{} line {}", text.string(), line));
             });
         }
     }
     if (!texts.empty())
         notes.push_back(fmt::format("{} text files belong to no picture and are left out (the first: {})", texts.size(),
                                     texts.begin()->string()));
-    std::vector<SourceSplit> splits;
-    for (const char* name : {"train", "val", "test", ""})
-        if (const auto found = builders.find(name); found != builders.end())
-            splits.push_back(found->second.second->finish(0));
-    return splits;
+    return finish_all(builders, 0);
 }
 
 std::vector<TableFile> metadata_files(const fs::path& folder) {

@@ -32,17 +32,17 @@ fs::path checked_path(const JsonFile& file, const std::string& path, const std::
     return clean;
 }
 
-std::size_t SplitBuilder::image(const ImageKey& key, const std::string& path, const std::string& where, bool& is_new) {
+std::pair<std::size_t, bool> SplitBuilder::image(const ImageKey& key, const std::string& path,
+                                                 const std::string& where) {
     const fs::path clean = checked_path(*file_, path, where);
     const auto [found, added] = rows_.try_emplace(key.text, split_.images.size());
-    is_new = added;
     if (added)
         split_.images.push_back({key, clean, {}, fmt::format("{}, {}", file_->path.filename().string(), where)});
     else if (split_.images[found->second].file != clean)
         bad_json(*file_, where,
                  fmt::format("image id {} stands for '{}' and for '{}': give each picture an id of its own", key.text,
                              split_.images[found->second].file.string(), clean.string()));
-    return found->second;
+    return {found->second, added};
 }
 
 std::int64_t SplitBuilder::find(const std::string& key) const {
@@ -57,21 +57,24 @@ void SplitBuilder::caption(std::size_t image_row, std::string text, const std::s
     if (split_.first_empty.empty()) split_.first_empty = fmt::format("{}, {}", file_->path.string(), where);
 }
 
-void SplitBuilder::count(const std::string& decision, std::int64_t more) {
-    for (auto& [name, number] : split_.decisions)
-        if (name == decision) number += more;
-}
-
 SourceSplit SplitBuilder::finish(std::int64_t limit) {
     check_all_text_was_seen(*file_);
     auto& images = split_.images;
-    count("images_without_captions",
-          std::erase_if(images, [](const SourceImage& image) { return image.captions.empty(); }));
+    split_.decision("images_without_captions") +=
+        std::erase_if(images, [](const SourceImage& image) { return image.captions.empty(); });
     if (images.empty())
         bad_json(*file_, "the whole file",
                  fmt::format("no image with a caption{}", split_.name.empty() ? "" : " for " + split_.name));
     if (limit > 0 && static_cast<std::size_t>(limit) < images.size()) images.resize(static_cast<std::size_t>(limit));
     return std::move(split_);
+}
+
+std::vector<SourceSplit> finish_all(std::map<std::string, SplitBuilder>& builders, std::int64_t limit) {
+    std::vector<SourceSplit> splits;
+    for (const char* name : {"train", "val", "test", ""})
+        if (const auto found = builders.find(name); found != builders.end())
+            splits.push_back(found->second.finish(limit));
+    return splits;
 }
 
 }    // namespace blip

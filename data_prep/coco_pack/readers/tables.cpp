@@ -41,141 +41,123 @@ struct Row {
 class TableReader {
   public:
     TableReader(const TableFile& table, const fs::path& pictures, const SourceOptions& options)
-        : table_(table), pictures_(pictures), options_(options) {
-        file_.path = table.path;
-        file_.remedy = correct_it;
+        : table_(table), pictures_(pictures), options_(options), file_{table.path, correct_it} {}
+
+    void read(std::vector<std::string>& notes) {
+        if (table_.form == TableForm::tar)
+            return read_samples(table_.path, options_.caption_column.empty() ? "caption" : options_.caption_column,
+                                notes, [&](const json& row, const std::string& where, std::int64_t member) {
+                                    take(row, where);
+                                    rows.back().member = member;
+                                    rows.back().bare_id = false;    // a sample is one picture
+                                });
+        if (table_.form == TableForm::json_list) {
+            file_ = load_json(table_.path, {}, correct_it);
+            if (!file_.root.is_array()) bad_json(file_, "the whole file", "is not a list of rows");
+            std::int64_t row = 0;
+            for (const json& object : file_.root) take(object, fmt::format("row {}", row++));
+            check_all_text_was_seen(file_);
+            file_.root = nullptr;
+            return;
+        }
+        const std::string text = read_text(table_.path);
+        const TakeRow take_row = [&](const json& object, const std::string& where) { take(object, where); };
+        if (table_.form == TableForm::csv)
+            for_each_table_row(
+                file_, text, [](const std::string& cell) { return has_picture_name(cell); }, take_row);
+        if (table_.form == TableForm::json_lines) for_each_json_line(file_, text, take_row);
+        if (table_.form == TableForm::flickr_tokens) read_tokens(text);
     }
-    void read(std::vector<std::string>& notes);
+
     const JsonFile& file() const { return file_; }
     std::vector<Row> rows;
 
   private:
-    void read_tokens(const std::string& text);
-    void take(const json& object, const std::string& where);
-    std::string path_of(const json& object, const std::string& where) const;
-    Names captions_of(const json& object, const std::string& where) const;
-    [[noreturn]] void lacks_column(const json& object, const char* what, const char* option,
-                                   const std::string& where) const;
+    void read_tokens(const std::string& text) {
+        for_each_line(text, [&](std::int64_t line, std::string_view one) {
+            if (one.empty()) return;
+            const std::string where = fmt::format("line {}", line);
+            const std::size_t tab = one.find('\t'), number = one.rfind('#', tab);
+            if (tab == std::string_view::npos || number == std::string_view::npos)
+                bad_json(file_, where, "is not NAME.jpg#NUMBER, a tab and a caption");
+            take({{"image", one.substr(0, number)}, {"caption", one.substr(tab + 1)}}, where);
+        });
+    }
+
+    void take(const json& object, const std::string& where) {
+        if (!object.is_object()) bad_json(file_, where, "is not an object");
+        // rows of LLaVA's that are about no picture
+        if (object.contains("conversations") && first_member(object, image_columns()) == nullptr) return;
+        Row row;
+        row.where = where;
+        const std::string path = checked_path(file_, path_of(object, where), where).string();
+        row.file = (table_.prefix / path).string();
+        row.key = key_of_row(file_, object, table_.keys_have_prefix ? row.file : path, where);
+        row.bare_id = first_member(object, {key_columns.begin(), key_columns.end() - 1}) == nullptr &&
+                      first_member(object, {key_columns.back()}) != nullptr;
+        row.captions = captions_of(object, where);
+        row.split = table_.split;
+        if (const json* split = first_member(object, {"split"});
+            split != nullptr && *split != "" && row.split.empty()) {
+            row.split = split->is_string() ? split_from_word(trim_blanks(split->get<std::string>())) : "";
+            if (row.split.empty())
+                bad_json(file_, where, fmt::format("split {} is none of train, val, test", split->dump()));
+        }
+        rows.push_back(std::move(row));
+    }
+
+    // Below the pictures' folder, whether the row gives it so or as an absolute path.
+    std::string path_of(const json& object, const std::string& where) const {
+        const json* value =
+            first_member(object, options_.image_column.empty() ? image_columns() : Names{options_.image_column});
+        if (value == nullptr) lacks_column(file_, object, "the picture", "image-column", where);
+        if (value->is_object() && value->contains("path")) value = &(*value)["path"];
+        if (!value->is_string()) bad_json(file_, where, "the picture's path is not a text");
+        std::string path = trim_blanks(value->get<std::string>());
+        if (path.starts_with("http://") || path.starts_with("https://"))
+            bad_json(file_, where, fmt::format("'{}' is an address: download the pictures first", path));
+        if (!fs::path(path).is_absolute()) return path;
+        const fs::path below = fs::path(path).lexically_normal().lexically_relative(
+            fs::absolute(pictures_ / table_.prefix).lexically_normal());
+        if (below.empty() || *below.begin() == "..")
+            bad_json(file_, where,
+                     fmt::format("path '{}' leaves {}: give the folder of the pictures with --images", path,
+                                 pictures_.string()));
+        return below.string();
+    }
+
+    Names captions_of(const json& object, const std::string& where) const {
+        // LLaVA's conversation: what is answered first
+        if (const auto talk = object.find("conversations"); options_.caption_column.empty() && talk != object.end()) {
+            for (const json& turn : json_list(file_, object, "conversations", where))
+                if (const std::string from = json_text(file_, turn, "from", where);
+                    from == "gpt" || from == "assistant")
+                    return {json_text(file_, turn, "value", where)};
+            bad_json(file_, where, "its conversation has no answer from 'gpt'");
+        }
+        const Names columns = options_.caption_column.empty() ? caption_columns() : Names{options_.caption_column};
+        const json* value = first_member(object, columns);
+        if (value == nullptr) {
+            // there, but null: no caption
+            for (const std::string& name : columns)
+                if (object.contains(name)) return {""};
+            lacks_column(file_, object, "the caption", "caption-column", where);
+        }
+        if (value->is_string()) return {value->get<std::string>()};
+        Names captions;
+        if (!value->is_array()) bad_json(file_, where, "the caption is neither a text nor a list of texts");
+        for (const json& one : *value) {
+            if (!one.is_string()) bad_json(file_, where, "a caption in the list is not a text");
+            captions.push_back(one.get<std::string>());
+        }
+        return captions;
+    }
 
     const TableFile& table_;
     const fs::path& pictures_;
     const SourceOptions& options_;
     JsonFile file_;
 };
-
-void TableReader::read(std::vector<std::string>& notes) {
-    if (table_.form == TableForm::tar)
-        return read_samples(table_.path, options_.caption_column.empty() ? "caption" : options_.caption_column, notes,
-                            [&](const json& row, const std::string& where, std::int64_t member) {
-                                take(row, where);
-                                rows.back().member = member;
-                                rows.back().bare_id = false;    // a sample is one picture
-                            });
-    if (table_.form == TableForm::json_list) {
-        file_ = load_json(table_.path, {}, correct_it);
-        if (!file_.root.is_array()) bad_json(file_, "the whole file", "is not a list of rows");
-        std::int64_t row = 0;
-        for (const json& object : file_.root) take(object, fmt::format("row {}", row++));
-        check_all_text_was_seen(file_);
-        file_.root = nullptr;
-        return;
-    }
-    const std::string text = read_text(table_.path);
-    const TakeRow take_row = [&](const json& object, const std::string& where) { take(object, where); };
-    if (table_.form == TableForm::csv)
-        for_each_table_row(
-            file_, text, [](const std::string& cell) { return has_picture_name(cell); }, take_row);
-    if (table_.form == TableForm::json_lines) for_each_json_line(file_, text, take_row);
-    if (table_.form == TableForm::flickr_tokens) read_tokens(text);
-}
-
-void TableReader::read_tokens(const std::string& text) {
-    for_each_line(text, [&](std::int64_t line, std::string_view one) {
-        if (one.empty()) return;
-        const std::string where = fmt::format("line {}", line);
-        const std::size_t tab = one.find('\t'), number = one.rfind('#', tab);
-        if (tab == std::string_view::npos || number == std::string_view::npos)
-            bad_json(file_, where, "is not NAME.jpg#NUMBER, a tab and a caption");
-        take({{"image", one.substr(0, number)}, {"caption", one.substr(tab + 1)}}, where);
-    });
-}
-
-void TableReader::lacks_column(const json& object, const char* what, const char* option,
-                               const std::string& where) const {
-    Names there;
-    for (const auto& [name, value] : object.items()) there.push_back(name);
-    JsonFile file;
-    file.path = file_.path;
-    file.remedy = fmt::format("name it with --{}", option);
-    bad_json(file, where, fmt::format("no column is known for {}; there are: {}", what, fmt::join(there, ", ")));
-}
-
-// Below the pictures' folder, whether the row gives it so or as an absolute path.
-std::string TableReader::path_of(const json& object, const std::string& where) const {
-    const json* value =
-        first_member(object, options_.image_column.empty() ? image_columns() : Names{options_.image_column});
-    if (value == nullptr) lacks_column(object, "the picture", "image-column", where);
-    if (value->is_object() && value->contains("path")) value = &(*value)["path"];
-    if (!value->is_string()) bad_json(file_, where, "the picture's path is not a text");
-    std::string path = trim_blanks(value->get<std::string>());
-    if (path.starts_with("http://") || path.starts_with("https://"))
-        bad_json(file_, where, fmt::format("'{}' is an address: download the pictures first", path));
-    if (!fs::path(path).is_absolute()) return path;
-    const fs::path below = fs::path(path).lexically_normal().lexically_relative(
-        fs::absolute(pictures_ / table_.prefix).lexically_normal());
-    if (below.empty() || *below.begin() == "..")
-        bad_json(file_, where,
-                 fmt::format("path '{}' leaves {}: give the folder of the pictures with --images", path,
-                             pictures_.string()));
-    return below.string();
-}
-
-Names TableReader::captions_of(const json& object, const std::string& where) const {
-    // LLaVA's conversation: what is answered first
-    if (const auto talk = object.find("conversations"); options_.caption_column.empty() && talk != object.end()) {
-        for (const json& turn : json_list(file_, object, "conversations", where))
-            if (const std::string from = json_text(file_, turn, "from", where); from == "gpt" || from == "assistant")
-                return {json_text(file_, turn, "value", where)};
-        bad_json(file_, where, "its conversation has no answer from 'gpt'");
-    }
-    const Names columns = options_.caption_column.empty() ? caption_columns() : Names{options_.caption_column};
-    const json* value = first_member(object, columns);
-    if (value == nullptr) {
-        // there, but null: no caption
-        for (const std::string& name : columns)
-            if (object.contains(name)) return {""};
-        lacks_column(object, "the caption", "caption-column", where);
-    }
-    if (value->is_string()) return {value->get<std::string>()};
-    Names captions;
-    if (!value->is_array()) bad_json(file_, where, "the caption is neither a text nor a list of texts");
-    for (const json& one : *value) {
-        if (!one.is_string()) bad_json(file_, where, "a caption in the list is not a text");
-        captions.push_back(one.get<std::string>());
-    }
-    return captions;
-}
-
-void TableReader::take(const json& object, const std::string& where) {
-    if (!object.is_object()) bad_json(file_, where, "is not an object");
-    // rows of LLaVA's that are about no picture
-    if (object.contains("conversations") && first_member(object, image_columns()) == nullptr) return;
-    Row row;
-    row.where = where;
-    const std::string path = checked_path(file_, path_of(object, where), where).string();
-    row.file = (table_.prefix / path).string();
-    row.key = key_of_row(file_, object, table_.keys_have_prefix ? row.file : path, where);
-    row.bare_id = first_member(object, {key_columns.begin(), key_columns.end() - 1}) == nullptr &&
-                  first_member(object, {key_columns.back()}) != nullptr;
-    row.captions = captions_of(object, where);
-    row.split = table_.split;
-    if (const json* split = first_member(object, {"split"}); split != nullptr && *split != "" && row.split.empty()) {
-        row.split = split->is_string() ? split_from_word(trim_blanks(split->get<std::string>())) : "";
-        if (row.split.empty())
-            bad_json(file_, where, fmt::format("split {} is none of train, val, test", split->dump()));
-    }
-    rows.push_back(std::move(row));
-}
 
 // An "id" counts rows where one picture has several: then pictures go by their paths.
 bool id_counts_rows(const std::vector<std::unique_ptr<TableReader>>& readers) {
@@ -190,15 +172,11 @@ bool id_counts_rows(const std::vector<std::unique_ptr<TableReader>>& readers) {
 // Splits from the first folder of every path, where all of them are words for splits, and not one alone.
 void split_by_folders(std::vector<std::unique_ptr<TableReader>>& readers) {
     std::map<std::string, std::int64_t> found;
-    const auto folder_split = [](const Row& row) {
-        const fs::path path(row.file);
-        return path.has_parent_path() ? split_from_word(path.begin()->string()) : "";
-    };
     for (const auto& reader : readers)
-        for (const Row& row : reader->rows) ++found[row.split.empty() ? folder_split(row) : ""];
+        for (const Row& row : reader->rows) ++found[row.split.empty() ? split_of_folder(row.file) : ""];
     if (found.contains("") || found.size() < 2) return;
     for (const auto& reader : readers)
-        for (Row& row : reader->rows) row.split = folder_split(row);
+        for (Row& row : reader->rows) row.split = split_of_folder(row.file);
 }
 
 }    // namespace
@@ -210,6 +188,9 @@ std::string split_from_word(const std::string& word) {
     const auto found = words.find(lower_ascii(word));
     return found == words.end() ? "" : found->second;
 }
+std::string split_of_folder(const fs::path& path) {
+    return path.has_parent_path() ? split_from_word(path.begin()->string()) : "";
+}
 
 std::vector<SourceSplit> read_tables(const std::vector<TableFile>& files, const fs::path& pictures,
                                      const SourceOptions& options, std::vector<std::string>& notes) {
@@ -220,9 +201,10 @@ std::vector<SourceSplit> read_tables(const std::vector<TableFile>& files, const 
         if (readers.back()->rows.empty())
             bad_json(readers.back()->file(), "the whole file", "has no row about a picture");
     }
+
     const bool by_path = id_counts_rows(readers);
     split_by_folders(readers);
-    std::map<std::string, std::unique_ptr<SplitBuilder>> builders;
+    std::map<std::string, SplitBuilder> builders;
     const bool some = std::any_of(readers.begin(), readers.end(), [](const auto& reader) {
         return std::any_of(reader->rows.begin(), reader->rows.end(), [](const Row& row) { return !row.split.empty(); });
     });
@@ -231,30 +213,24 @@ std::vector<SourceSplit> read_tables(const std::vector<TableFile>& files, const 
             if (some && row.split.empty())
                 bad_json(readers[r]->file(), row.where,
                          "has no split, and other rows have one: give all rows one or none");
-            auto& builder = builders[row.split];
-            if (!builder) builder = std::make_unique<SplitBuilder>(readers[r]->file(), row.split);
-            builder->go_on_with(readers[r]->file());
+            SplitBuilder& builder = builders.try_emplace(row.split, readers[r]->file(), row.split).first->second;
+            builder.go_on_with(readers[r]->file());
             if (row.bare_id && by_path)
                 row.key = key_of_path(files[r].keys_have_prefix ? fs::path(row.file)
                                                                 : fs::path(row.file).lexically_relative(
                                                                       files[r].prefix.empty() ? "." : files[r].prefix));
-            bool is_new = false;
-            const std::size_t image = builder->image(row.key, row.file, row.where, is_new);
+            const auto [image, is_new] = builder.image(row.key, row.file, row.where);
             if (row.member >= 0) {
                 if (!is_new)
                     bad_json(readers[r]->file(), row.where,
                              fmt::format("has the key '{}', which the one in {} has too: give each sample its own",
-                                         row.key.text, builder->at(image).where));
-                builder->at(image).tar = r;
-                builder->at(image).member = row.member;
+                                         row.key.text, builder.at(image).where));
+                builder.at(image).tar = r;
+                builder.at(image).member = row.member;
             }
-            for (std::string& caption : row.captions) builder->caption(image, std::move(caption), row.where);
+            for (std::string& caption : row.captions) builder.caption(image, std::move(caption), row.where);
         }
-    std::vector<SourceSplit> splits;
-    for (const char* name : {"train", "val", "test", ""})
-        if (const auto found = builders.find(name); found != builders.end())
-            splits.push_back(found->second->finish(options.limit));
-    return splits;
+    return finish_all(builders, options.limit);
 }
 
 }    // namespace blip

@@ -30,5 +30,7 @@ std::vector<SourceSplit> read_tables(const std::vector<TableFile>& files, const 
 
 // "train", "val", "test" of the words that people use ("validation", "dev"); "" for others.
 std::string split_from_word(const std::string& word);
+// The same of a path's first folder.
+std::string split_of_folder(const std::filesystem::path& path);
 
 }    // namespace blip

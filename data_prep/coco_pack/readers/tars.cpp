@@ -66,6 +66,7 @@ bool Tar::next() {
         name_ = name == nullptr ? "" : name;
         if (archive_entry_filetype(entry_) == AE_IFREG && archive_entry_hardlink(entry_) == nullptr) return true;
     }
+
     // libarchive takes any end: the last member may lack its last bytes, or the mark may be missing
     const std::int64_t end = archive_read_header_position(archive_.get());
     if (archive_filter_code(archive_.get(), 0) == ARCHIVE_FILTER_NONE &&
@@ -119,80 +120,77 @@ class SampleReader {
         file_.path = path;
         file_.remedy = "a sample is key.jpg and key.txt or key.json; a key ends at the first dot of the name";
     }
-    void take(Tar& tar);
+
+    void take(Tar& tar) {
+        const fs::path name = fs::path(tar.name()).lexically_normal();
+        for (const fs::path& part : name)    // what systems leave in folders
+            if (part != ".." && part.string().starts_with('.')) return;
+        const std::string base = name.filename().string(), extension = name.extension().string();
+        const bool is_text = extension == ".txt" || extension == ".caption", is_picture = has_picture_name(name);
+        if (!is_picture && !is_text && extension != ".json") return;
+        const std::string key = (name.parent_path() / base.substr(0, base.find('.'))).generic_string();
+        Sample& sample = samples_[key];
+        if (is_picture) {
+            name_once(sample.picture, name.string());
+            sample.member = tar.number();
+            order_[sample.member] = key;
+            return;
+        }
+        name_once(is_text ? sample.text : sample.table, name.string());
+        const fs::path origin = file_.path / printable_line(name.string());
+        const std::string bytes = tar.read(max_text_bytes);
+        if (is_text) {
+            for_each_line(as_text(bytes, origin), [&](std::int64_t, std::string_view line) {
+                if (line.find_first_not_of(" \t") != std::string_view::npos) sample.captions.push_back(line);
+            });
+            return;
+        }
+        JsonFile table = parse_json(bytes, origin, {}, correct_it);
+        check_all_text_was_seen(table);
+        if (!table.root.is_object()) bad_json(table, "the whole file", "is not an object");
+        sample.row = std::move(table.root);
+    }
+
     void give(std::vector<std::string>& notes,
-              const std::function<void(const json&, const std::string&, std::int64_t)>& take);
+              const std::function<void(const json&, const std::string&, std::int64_t)>& take) {
+        std::vector<std::string> without_caption, without_picture;
+        for (const auto& [key, sample] : samples_)
+            if (sample.picture.empty()) without_picture.push_back(sample.text.empty() ? sample.table : sample.text);
+        for (const auto& [member, key] : order_) {
+            Sample sample = std::move(samples_[key]);
+            json& row = sample.row;
+            const bool has_key = std::any_of(std::begin(key_names), std::end(key_names), [&](const char* name) {
+                return row.contains(name) && !row[name].is_null();
+            });
+            row.erase("conversations");
+            row["file_name"] = sample.picture;
+            if (!has_key && !coco_number(sample.picture)) row["image_id"] = key;
+            if (!sample.text.empty() || sample.table.empty()) row[column_] = sample.captions;
+            if (sample.text.empty() && sample.table.empty()) without_caption.push_back(sample.picture);
+            take(row, "member " + sample.picture, member);
+        }
+        for (const auto& [names, what] : {std::pair(&without_caption, "caption"), {&without_picture, "picture"}})
+            if (!names->empty())
+                notes.push_back(fmt::format("{}: {} samples have no {} and are left out (the first: member {})",
+                                            file_.path.string(), names->size(), what, names->front()));
+    }
 
   private:
-    void name_once(std::string& name, const std::string& member) const;
+    void name_once(std::string& name, const std::string& member) const {
+        if (!name.empty())
+            bad_json(
+                file_, "member " + printable_line(member),
+                fmt::format("is of the same sample as {}: give each sample a key of its own, with one picture and one "
+                            "text",
+                            printable_line(name)));
+        name = member;
+    }
 
     JsonFile file_;
     std::string column_;
     std::map<std::string, Sample> samples_;
     std::map<std::int64_t, std::string> order_;    // keys by their pictures' numbers
 };
-
-void SampleReader::name_once(std::string& name, const std::string& member) const {
-    if (!name.empty())
-        bad_json(file_, "member " + printable_line(member),
-                 fmt::format("is of the same sample as {}: give each sample a key of its own, with one picture and one "
-                             "text",
-                             printable_line(name)));
-    name = member;
-}
-
-void SampleReader::take(Tar& tar) {
-    const fs::path name = fs::path(tar.name()).lexically_normal();
-    for (const fs::path& part : name)    // what systems leave in folders
-        if (part != ".." && part.string().starts_with('.')) return;
-    const std::string base = name.filename().string(), extension = name.extension().string();
-    const bool is_text = extension == ".txt" || extension == ".caption", is_picture = has_picture_name(name);
-    if (!is_picture && !is_text && extension != ".json") return;
-    const std::string key = (name.parent_path() / base.substr(0, base.find('.'))).generic_string();
-    Sample& sample = samples_[key];
-    if (is_picture) {
-        name_once(sample.picture, name.string());
-        sample.member = tar.number();
-        order_[sample.member] = key;
-        return;
-    }
-    name_once(is_text ? sample.text : sample.table, name.string());
-    const fs::path origin = file_.path / printable_line(name.string());
-    const std::string bytes = tar.read(max_text_bytes);
-    if (is_text) {
-        for_each_line(as_text(bytes, origin), [&](std::int64_t, std::string_view line) {
-            if (line.find_first_not_of(" \t") != std::string_view::npos) sample.captions.push_back(line);
-        });
-        return;
-    }
-    JsonFile table = parse_json(bytes, origin, {}, correct_it);
-    check_all_text_was_seen(table);
-    if (!table.root.is_object()) bad_json(table, "the whole file", "is not an object");
-    sample.row = std::move(table.root);
-}
-
-void SampleReader::give(std::vector<std::string>& notes,
-                        const std::function<void(const json&, const std::string&, std::int64_t)>& take) {
-    std::vector<std::string> without_caption, without_picture;
-    for (const auto& [key, sample] : samples_)
-        if (sample.picture.empty()) without_picture.push_back(sample.text.empty() ? sample.table : sample.text);
-    for (const auto& [member, key] : order_) {
-        Sample sample = std::move(samples_[key]);
-        json& row = sample.row;
-        const bool has_key = std::any_of(std::begin(key_names), std::end(key_names),
-                                         [&](const char* name) { return row.contains(name) && !row[name].is_null(); });
-        row.erase("conversations");
-        row["file_name"] = sample.picture;
-        if (!has_key && !coco_number(sample.picture)) row["image_id"] = key;
-        if (!sample.text.empty() || sample.table.empty()) row[column_] = sample.captions;
-        if (sample.text.empty() && sample.table.empty()) without_caption.push_back(sample.picture);
-        take(row, "member " + sample.picture, member);
-    }
-    for (const auto& [names, what] : {std::pair(&without_caption, "caption"), {&without_picture, "picture"}})
-        if (!names->empty())
-            notes.push_back(fmt::format("{}: {} samples have no {} and are left out (the first: member {})",
-                                        file_.path.string(), names->size(), what, names->front()));
-}
 
 }    // namespace
 
@@ -207,6 +205,7 @@ void read_samples(const fs::path& path, const std::string& caption_column, std::
         progress.update(tar.bytes_read() / megabyte);
         reader.take(tar);
     }
+
     if (!tar.has_end_mark())
         notes.push_back(
             fmt::format("{}: the tar has no end mark and may be cut off after member {}", path.string(), tar.name()));
@@ -238,6 +237,7 @@ TarPictures::Picture TarPictures::read(std::size_t n) {
             result.set_exception(std::current_exception());
         }
     }
+
     return passed_.extract(n).mapped().get();
 }
 

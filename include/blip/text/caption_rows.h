@@ -20,6 +20,11 @@ const std::vector<std::string>& caption_columns();
 // The first of these members that is there and not null; nullptr if there is none.
 const nlohmann::json* first_member(const nlohmann::json& object, const std::vector<std::string>& names);
 
+// Throws bad_data, which names the members that the object has: none is known for what is looked for. option: of the
+// program, which names one.
+[[noreturn]] void lacks_column(const JsonFile& file, const nlohmann::json& object, const char* what, const char* option,
+                               const std::string& where);
+
 // takes an object and where it stands ("line 7")
 using TakeRow = std::function<void(const nlohmann::json& object, const std::string& where)>;
 

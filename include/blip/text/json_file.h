@@ -12,14 +12,14 @@ namespace blip {
 
 struct JsonFile {
     std::filesystem::path path;
-    nlohmann::json root;
+    std::string remedy;    // what messages end with
+    nlohmann::json root{};
     // Of an object: its members' names in the file's order, which root does not keep, repeated ones each time.
-    std::vector<std::string> root_names;
+    std::vector<std::string> root_names{};
     // Text that stands for bytes which were not valid UTF-8; empty if there were none. Whoever meets it names the
     // place.
-    std::string invalid_mark;
-    std::string first_invalid;    // "line 3, column 14" of the first such byte
-    std::string remedy;           // what messages end with
+    std::string invalid_mark{};
+    std::string first_invalid{};    // "line 3, column 14" of the first such byte
 };
 
 enum class IgnoredIn { whole_file, all_but_root };    // all_but_root: the root's own members stay
@@ -40,11 +40,11 @@ void check_text(const JsonFile& file, const std::string& text, const std::string
 void check_all_text_was_seen(const JsonFile& file);
 
 // A member of an object (where: "row 17"), of this type. Throws bad_data naming file, place and key.
+const nlohmann::json& json_member(const JsonFile& file, const nlohmann::json& object, const char* key,
+                                  const std::string& where);
 const nlohmann::json& json_list(const JsonFile& file, const nlohmann::json& object, const char* key,
                                 const std::string& where);
 std::string json_text(const JsonFile& file, const nlohmann::json& object, const char* key, const std::string& where);
-std::int64_t json_integer(const JsonFile& file, const nlohmann::json& object, const char* key,
-                          const std::string& where);
 [[noreturn]] void bad_json(const JsonFile& file, const std::string& where, const std::string& what);
 
 }    // namespace blip

@@ -2,9 +2,9 @@
 // byte chooses the reader. No path that they give leaves its folder. Run by tests/faults/fuzz_readers.sh.
 #include "blip/base/printable.h"
 #include "blip/metrics/caption_files.h"
-#include "data_prep/coco_pack/forms.h"
 #include "data_prep/coco_pack/readers/coco.h"
 #include "data_prep/coco_pack/readers/tables.h"
+#include "data_prep/coco_pack/source.h"
 #include "tests/faults/fuzz/input_file.h"
 
 namespace {

@@ -10,9 +10,7 @@ namespace blip::test {
 namespace {
 
 JsonFile rows_file() {
-    JsonFile file;
-    file.path = "rows.json";
-    return file;
+    return {"rows.json", ""};
 }
 
 // The key of a row as results print it.

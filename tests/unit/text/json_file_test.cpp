@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "blip/base/error.h"
+#include "blip/text/image_key.h"
 #include "tests/support/paths.h"
 
 namespace blip::test {
@@ -55,7 +56,7 @@ BOOST_AUTO_TEST_CASE(numbers_that_are_none_are_read_where_nobody_asks_for_them) 
     BOOST_TEST(file.root[0].at("caption") == "NaN: NaN, \"Infinity ");
     for (const char* key : {"p", "r"}) {
         BOOST_TEST(file.root[0].at(key).is_number_float());
-        BOOST_CHECK_THROW(json_integer(file, file.root[0], key, "row 0"), Error);
+        BOOST_CHECK_THROW(json_key(file, file.root[0], key, "row 0"), Error);
     }
     for (const char* text : {"[1NaN]", "[-NaN]", "[NaN1]", "[NaN NaN]", "{NaN: 1}", "[+Infinity]", "[- Infinity]",
                              "[NaN\"x\"]", "[\"x\"NaN]", "NaN,", "[nan]", "[Infinity.5]"})
