@@ -40,6 +40,7 @@ struct KindText {
     FileKind kind;
     const char* form;    // the word of --form
     const char* described;
+    TableForm table = TableForm::json_list;    // of those that are read as tables
 };
 constexpr KindText kinds[] = {
     {FileKind::annotations, "coco", "COCO's form, images and annotations"},
@@ -47,10 +48,10 @@ constexpr KindText kinds[] = {
     {FileKind::dataset, "karpathy", "Karpathy's dataset"},
     {FileKind::rows, "table", "a JSON list of pictures and captions"},
     {FileKind::conversations, "llava", "LLaVA's conversations, whose first answers are the captions"},
-    {FileKind::json_lines, "table", "JSON lines of pictures and captions"},
-    {FileKind::csv, "table", "a table of pictures and captions"},
-    {FileKind::tokens, "flickr", "Flickr's captions"},
-    {FileKind::tar, "webdataset", "WebDataset, tars of key.jpg and key.txt or key.json"},
+    {FileKind::json_lines, "table", "JSON lines of pictures and captions", TableForm::json_lines},
+    {FileKind::csv, "table", "a table of pictures and captions", TableForm::csv},
+    {FileKind::tokens, "flickr", "Flickr's captions", TableForm::flickr_tokens},
+    {FileKind::tar, "webdataset", "WebDataset, tars of key.jpg and key.txt or key.json", TableForm::tar},
 };
 const KindText& text_of(FileKind kind) {
     return *std::find_if(std::begin(kinds), std::end(kinds), [&](const KindText& text) { return text.kind == kind; });
@@ -139,14 +140,6 @@ fs::path folder_of(const fs::path& file, const SourceOptions& options) {
     return folder;
 }
 
-TableForm table_form(FileKind kind) {
-    return kind == FileKind::csv          ? TableForm::csv
-           : kind == FileKind::json_lines ? TableForm::json_lines
-           : kind == FileKind::tokens     ? TableForm::flickr_tokens
-           : kind == FileKind::tar        ? TableForm::tar
-                                          : TableForm::json_list;
-}
-
 // Flickr8k's lists of the pictures of each split, beside its captions; those in none of them are left out.
 void split_by_lists(Source& source, const fs::path& folder) {
     std::map<std::string, std::string> split_of;
@@ -197,7 +190,7 @@ Source read_files(const std::vector<std::pair<fs::path, std::string>>& files, co
         if (own == FileKind::annotations)
             source.splits.push_back(read_annotations(file, split, "", 0));
         else if (own != FileKind::nocaps && own != FileKind::dataset)
-            tables.push_back({file, table_form(own), split});
+            tables.push_back({file, text_of(own).table, split});
         if (own == FileKind::tar) source.tars.push_back(file);
         names.push_back(file.filename().string());
     }

@@ -253,6 +253,10 @@ int run(const std::vector<std::string>& arguments) {
 
 int main(int argc, char** argv) {
     blip::catch_signals();
+    const auto fails = [](blip::ExitCode code, const char* why) {
+        fmt::print(stderr, "{}: {}\n", blip::program_name(), why);
+        return static_cast<int>(code);
+    };
     try {
         return blip::run({argv + 1, argv + argc});
     } catch (const blip::Interrupted& interrupted) {
@@ -260,15 +264,12 @@ int main(int argc, char** argv) {
                    interrupted.signal, strsignal(interrupted.signal));
         return 128 + interrupted.signal;
     } catch (const blip::Error& error) {
-        fmt::print(stderr, "{}: {}\n", blip::program_name(), error.what());
-        return static_cast<int>(error.code());
+        return fails(error.code(), error.what());
     } catch (const std::system_error& error) {    // of files, folders and standard output
-        fmt::print(stderr, "{}: {}\n", blip::program_name(), error.what());
-        return static_cast<int>(blip::ExitCode::io);
+        return fails(blip::ExitCode::io, error.what());
     } catch (const std::bad_alloc&) {
-        fmt::print(stderr, "{}: out of memory; try fewer --threads\n", blip::program_name());
+        return fails(blip::ExitCode::internal, "out of memory; try fewer --threads");
     } catch (const std::exception& error) {
-        fmt::print(stderr, "{}: {}\n", blip::program_name(), error.what());
+        return fails(blip::ExitCode::internal, error.what());
     }
-    return static_cast<int>(blip::ExitCode::internal);
 }

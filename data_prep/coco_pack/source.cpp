@@ -5,13 +5,15 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
+#include <boost/algorithm/string/classification.hpp>
+#include <boost/algorithm/string/split.hpp>
 #include <numeric>
 #include <span>
 #include <unordered_set>
 
 #include "blip/base/digest.h"
 #include "blip/base/error.h"
+#include "blip/base/number.h"
 #include "blip/image/picture.h"
 #include "data_prep/coco_pack/readers/folders.h"
 
@@ -100,16 +102,14 @@ HashShares parse_shares(const std::string& text) {
         throw Error(ExitCode::usage, "--split-by-hash {}: takes per cents that leave some for train, as val=5,test=5",
                     text);
     };
-    for (std::size_t begin = 0; begin <= text.size();) {
-        const std::size_t end = std::min(text.find(',', begin), text.size()), equals = text.find('=', begin);
-        if (equals >= end) refuse();
-        const std::string name = text.substr(begin, equals - begin);
-        double value = 0;
-        const auto [stop, problem] = std::from_chars(text.data() + equals + 1, text.data() + end, value);
-        if (problem != std::errc() || stop != text.data() + end || !(value >= 0) || (name != "val" && name != "test"))
-            refuse();
-        (name == "val" ? shares.val : shares.test) = value;
-        begin = end + 1;
+    std::vector<std::string> parts;
+    boost::split(parts, text, boost::is_any_of(","));
+    for (const std::string& part : parts) {
+        const bool val = part.starts_with("val=");
+        if (!val && !part.starts_with("test=")) refuse();
+        const auto value = number_in<double>(std::string_view(part).substr(part.find('=') + 1));
+        if (!value || !(*value >= 0)) refuse();
+        (val ? shares.val : shares.test) = *value;
     }
     if (shares.val + shares.test >= 100) refuse();
     return shares;

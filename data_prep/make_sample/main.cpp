@@ -3,13 +3,14 @@
 //   make_sample --out DIR [--train 2000] [--val 100] [--test 100] [--seed 1] [--size 160x120,128x128]
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <charconv>
+#include <boost/algorithm/string/classification.hpp>
+#include <boost/algorithm/string/split.hpp>
 #include <chrono>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
 #include <fstream>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -39,24 +40,21 @@ struct SampleOptions {
 
 // "160x120" -> width, height
 ImageSize parse_size(const std::string& word) {
+    static const std::regex form("([0-9]{1,4})x([0-9]{1,4})");
+    std::smatch sides;
     ImageSize size;
-    const char* end = word.data() + word.size();
-    const auto [middle, width_error] = std::from_chars(word.data(), end, size.width);
-    const auto [last, height_error] = std::from_chars(middle == end ? end : middle + 1, end, size.height);
-    if (width_error != std::errc() || height_error != std::errc() || middle == end || *middle != 'x' || last != end ||
-        size.width < 32 || size.height < 32 || size.width > 4096 || size.height > 4096)
+    if (std::regex_match(word, sides, form)) size = {std::stoi(sides[2]), std::stoi(sides[1])};
+    if (size.width < 32 || size.height < 32 || size.width > 4096 || size.height > 4096)
         throw Error(ExitCode::usage, "--size: '{}' is not WIDTHxHEIGHT with 32 to 4096 pixels each", word);
     return size;
 }
 
 // "160x120,128x128"
-std::vector<ImageSize> parse_sizes(const std::string& words) {
+std::vector<ImageSize> parse_sizes(const std::string& text) {
+    std::vector<std::string> words;
+    boost::split(words, text, boost::is_any_of(","));
     std::vector<ImageSize> sizes;
-    for (std::size_t begin = 0; begin <= words.size();) {
-        const std::size_t end = std::min(words.find(',', begin), words.size());
-        sizes.push_back(parse_size(words.substr(begin, end - begin)));
-        begin = end + 1;
-    }
+    for (const std::string& word : words) sizes.push_back(parse_size(word));
     return sizes;
 }
 

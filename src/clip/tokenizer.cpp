@@ -2,7 +2,6 @@
 #include "src/clip/tokenizer.h"
 
 #include <fmt/format.h>
-#include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
 
 #include <algorithm>
@@ -35,18 +34,6 @@ std::string byte_name(int byte) {
     std::string name;
     append_utf8(c, name);
     return name;
-}
-
-std::string composed(std::string_view text) {
-    if (is_ascii(text)) return std::string(text);
-    UErrorCode status = U_ZERO_ERROR;
-    const icu::Normalizer2* nfc = icu::Normalizer2::getNFCInstance(status);
-    std::string result;
-    if (U_SUCCESS(status))
-        nfc->normalize(icu::UnicodeString::fromUTF8({text.data(), static_cast<std::int32_t>(text.size())}), status)
-            .toUTF8String(result);
-    if (U_FAILURE(status)) throw Error(ExitCode::internal, "Unicode normalisation failed: {}", u_errorName(status));
-    return result;
 }
 
 // Character by character: a capital sigma at the end of a word becomes the plain one.
@@ -170,7 +157,7 @@ const std::vector<std::int64_t>& ClipTokenizer::ids_of_piece(const std::string& 
 
 std::vector<std::int64_t> ClipTokenizer::encode(std::string_view text, std::size_t longest) {
     std::vector<std::int64_t> ids = {start_};
-    for (const std::string& piece : pieces_of(lower_by_character(composed(text)))) {
+    for (const std::string& piece : pieces_of(lower_by_character(canonical(text, /*composed=*/true)))) {
         const std::vector<std::int64_t>& own = ids_of_piece(piece);
         ids.insert(ids.end(), own.begin(), own.end());
         if (ids.size() >= longest) break;

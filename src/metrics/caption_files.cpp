@@ -91,13 +91,12 @@ void read_coco(const JsonFile& file, ReferenceTable& table) {
 
 void read_karpathy(const JsonFile& file, const std::vector<std::string>& wanted, ReferenceTable& table) {
     const json& images = json_list(file, file.root, "images", "the file");
-    const auto split_of = [&](const json& image, const std::string& where) {
-        const std::string split = json_text(file, image, "split", where);
-        return split == "restval" ? "train" : split;
-    };
-    std::set<std::string> there;
-    for (std::size_t row = 0; row < images.size(); ++row)
-        there.insert(split_of(images[row], fmt::format("images[{}]", row)));
+    std::vector<std::string> split_of;
+    for (std::size_t row = 0; row < images.size(); ++row) {
+        split_of.push_back(json_text(file, images[row], "split", fmt::format("images[{}]", row)));
+        if (split_of.back() == "restval") split_of.back() = "train";
+    }
+    const std::set<std::string> there(split_of.begin(), split_of.end());
     if (wanted.empty() && there.size() > 1)
         throw Error(ExitCode::usage, "{} holds several splits: choose with --split {}", file.path.string(),
                     fmt::join(there, " or --split "));
@@ -107,11 +106,10 @@ void read_karpathy(const JsonFile& file, const std::vector<std::string>& wanted,
                         fmt::join(there, ", "));
     for (std::size_t row = 0; row < images.size(); ++row) {
         const std::string where = fmt::format("images[{}]", row);
-        const std::string split = split_of(images[row], where);
         std::vector<std::string> captions;
         for (const json& sentence : json_list(file, images[row], "sentences", where))
             captions.push_back(caption_of(file, sentence, "raw", where));
-        if (wanted.empty() || std::find(wanted.begin(), wanted.end(), split) != wanted.end())
+        if (wanted.empty() || std::find(wanted.begin(), wanted.end(), split_of[row]) != wanted.end())
             table.add_image(json_key(file, images[row], images[row].contains("cocoid") ? "cocoid" : "imgid", where),
                             std::move(captions), where);
     }

@@ -14,47 +14,40 @@
 namespace blip {
 namespace {
 
-struct Tokenised {
-    std::vector<Tokens> hypotheses;
-    std::vector<std::vector<Tokens>> references;
-};
-
 // All references are one text to the tokenizer, and all captions another.
-Tokenised tokenise(const std::vector<ScoredCaption>& captions, int threads) {
+CocoDetails tokenise(const std::vector<ScoredCaption>& captions, int threads) {
     const bool given = !captions.front().reference_tokens.empty();
-    Tokenised result;
+    CocoDetails result;
     std::vector<std::string_view> hypotheses;
     std::vector<std::vector<std::string_view>> references;
     for (const ScoredCaption& scored : captions) {
         hypotheses.emplace_back(scored.caption);
         if (given)
-            result.references.push_back(scored.reference_tokens);
+            result.reference_tokens.push_back(scored.reference_tokens);
         else
             references.emplace_back(scored.references.begin(), scored.references.end());
     }
     result.hypotheses = coco_tokens(hypotheses, threads);
-    if (!given) result.references = coco_tokens(references, threads);
+    if (!given) result.reference_tokens = coco_tokens(references, threads);
     return result;
 }
 
-void add_bleu(const CountedCaptions& captions, CocoScores& scores, CocoDetails* details) {
+void add_bleu(const CountedCaptions& captions, CocoScores& scores, CocoDetails& details) {
     BleuScores found = bleu(captions);
     for (std::size_t n = 0; n < found.corpus.size(); ++n) {
         CaptionScores& of_n = scores[fmt::format("Bleu_{}", n + 1)];
         of_n.corpus = found.corpus[n];
         for (const auto& of_image : found.per_image) of_n.per_image.push_back(of_image[n]);
     }
-    if (details != nullptr) details->statistics.push_back(std::move(found.statistics));
+    details.statistics.push_back(std::move(found.statistics));
 }
 
 }    // namespace
 
 void add_mean_score(const char* name, CaptionScores found, CocoScores& scores, CocoDetails* details) {
-    if (details != nullptr)
-        details->statistics.push_back(
-            {{name}, 1, found.per_image, [](const double* sums, double images, double* result) {
-                 *result = *sums / images;
-             }});
+    details->statistics.push_back({{name}, 1, found.per_image, [](const double* sums, double images, double* result) {
+                                       *result = *sums / images;
+                                   }});
     scores[name] = std::move(found);
 }
 
@@ -64,24 +57,18 @@ CocoScores coco_scores(const std::vector<ScoredCaption>& captions, const CocoEva
     for (const ScoredCaption& scored : captions)
         if (scored.references.empty() && scored.reference_tokens.empty())
             throw Error(ExitCode::bad_data, "image {} has no reference captions to score against", scored.image);
-    Tokenised tokens = tokenise(captions, options.threads);
+    CocoDetails made = tokenise(captions, options.threads);
     CocoScores scores;
     if (options.bleu || options.rouge_l || options.cider) {
-        const CountedCaptions counted("the evaluation", tokens.hypotheses, tokens.references);
-        if (options.bleu) add_bleu(counted, scores, details);
-        if (options.rouge_l) add_mean_score("ROUGE_L", rouge_l(counted), scores, details);
-        if (options.cider) add_mean_score("CIDEr", cider(counted, options.cider_scorer.get()), scores, details);
+        const CountedCaptions counted("the evaluation", made.hypotheses, made.reference_tokens);
+        if (options.bleu) add_bleu(counted, scores, made);
+        if (options.rouge_l) add_mean_score("ROUGE_L", rouge_l(counted), scores, &made);
+        if (options.cider) add_mean_score("CIDEr", cider(counted, options.cider_scorer.get()), scores, &made);
     }
-    if (options.meteor != nullptr) {
-        SummedStatistics statistics;
-        scores["METEOR"] = meteor(tokens.hypotheses, tokens.references, *options.meteor, options.threads,
-                                  details == nullptr ? nullptr : &statistics);
-        if (details != nullptr) details->statistics.push_back(std::move(statistics));
-    }
-    if (details != nullptr) {
-        details->hypotheses = std::move(tokens.hypotheses);
-        details->reference_tokens = std::move(tokens.references);
-    }
+    if (options.meteor != nullptr)
+        scores["METEOR"] = meteor(made.hypotheses, made.reference_tokens, *options.meteor, options.threads,
+                                  &made.statistics.emplace_back());
+    if (details != nullptr) *details = std::move(made);
     return scores;
 }
 

@@ -1,6 +1,8 @@
 // See coco_tokens.h.
 #include "blip/metrics/coco_tokens.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unicode/utf8.h>
 
 #include <algorithm>
@@ -74,13 +76,7 @@ std::vector<std::vector<Tokens>> coco_tokens(const std::vector<std::vector<std::
 
 std::string join_tokens(const std::vector<Tokens>& lines) {
     std::string text;
-    for (const Tokens& tokens : lines) {
-        for (std::size_t i = 0; i < tokens.size(); ++i) {
-            if (i > 0) text += ' ';
-            text += tokens[i];
-        }
-        text += '\n';
-    }
+    for (const Tokens& tokens : lines) text += fmt::format("{}\n", fmt::join(tokens, " "));
     return text;
 }
 

@@ -106,13 +106,6 @@ class JsonBuilder : public nlohmann::json_sax<json> {
 // U+10FFFF, a code point that is no character
 constexpr const char* invalid_mark = "\xF4\x8F\xBF\xBF";
 
-std::string line_and_column(const std::string& text, std::size_t offset) {
-    const auto end = text.begin() + static_cast<std::ptrdiff_t>(std::min(offset, text.size()));
-    const auto line = std::count(text.begin(), end, '\n') + 1;
-    const std::size_t start = offset == 0 ? std::string::npos : text.rfind('\n', std::min(offset, text.size()) - 1);
-    return fmt::format("line {}, column {}", line, start == std::string::npos ? offset + 1 : offset - start);
-}
-
 // Every invalid byte becomes the mark, so that the rest can be parsed.
 std::string mark_invalid_bytes(const std::string& text, std::size_t first) {
     std::string marked;

@@ -43,17 +43,21 @@ bool is_utf16(std::string_view text) {
     return start == "\xFF\xFE" || start == "\xFE\xFF" || (start.size() == 2 && (start[0] == 0) != (start[1] == 0));
 }
 
+std::string line_and_column(std::string_view text, std::size_t offset) {
+    const std::string_view before = text.substr(0, offset);
+    const std::size_t line_start = before.rfind('\n') + 1;    // npos + 1 is 0
+    return fmt::format("line {}, column {}", std::count(before.begin(), before.end(), '\n') + 1,
+                       before.size() - line_start + 1);
+}
+
 std::string describe_encoding(std::string_view text) {
     if (is_utf16(text)) return "is UTF-16: save it as UTF-8, or change it by 'iconv -f UTF-16 -t UTF-8 OLD >NEW'";
     const std::size_t bad = find_invalid_utf8(text);
     if (bad == std::string_view::npos) return "";
-    const std::string_view before = text.substr(0, bad);
-    const std::size_t line_start = before.rfind('\n') + 1;    // npos + 1 is 0
     return fmt::format(
-        "line {}, column {}: byte 0x{:02x} is not UTF-8; it may be Latin-1 or Windows-1252: save the file as UTF-8, or "
-        "change it by 'iconv -f WINDOWS-1252 -t UTF-8 OLD >NEW'",
-        std::count(before.begin(), before.end(), '\n') + 1, bad - line_start + 1,
-        static_cast<unsigned char>(text[bad]));
+        "{}: byte 0x{:02x} is not UTF-8; it may be Latin-1 or Windows-1252: save the file as UTF-8, or change it by "
+        "'iconv -f WINDOWS-1252 -t UTF-8 OLD >NEW'",
+        line_and_column(text, bad), static_cast<unsigned char>(text[bad]));
 }
 
 void require_utf8(std::string_view text) {
@@ -136,21 +140,23 @@ std::string lower_case(std::string_view text) {
     return to_utf8(points);
 }
 
+std::string canonical(std::string_view text, bool composed) {
+    UErrorCode status = U_ZERO_ERROR;
+    const icu::Normalizer2* form =
+        composed ? icu::Normalizer2::getNFCInstance(status) : icu::Normalizer2::getNFDInstance(status);
+    std::string result;
+    if (U_SUCCESS(status))
+        form->normalize(icu::UnicodeString::fromUTF8({text.data(), static_cast<std::int32_t>(text.size())}), status)
+            .toUTF8String(result);
+    if (U_FAILURE(status)) throw Error(ExitCode::internal, "Unicode normalisation failed: {}", u_errorName(status));
+    return result;
+}
+
 CodePoints fold(std::u32string_view word) {
     const std::string lower = lower_case(to_utf8(word));
     if (is_ascii(lower)) return to_code_points(lower);
-    UErrorCode status = U_ZERO_ERROR;
-    const icu::Normalizer2* nfd = icu::Normalizer2::getNFDInstance(status);
-    const icu::UnicodeString decomposed =
-        U_SUCCESS(status) ? nfd->normalize(icu::UnicodeString::fromUTF8(lower), status) : icu::UnicodeString();
-    if (U_FAILURE(status)) {
-        throw Error(ExitCode::internal, "Unicode normalisation failed: {}", u_errorName(status));
-    }
-    CodePoints result;
-    for (std::int32_t at = 0; at < decomposed.length(); at = decomposed.moveIndex32(at, 1)) {
-        const auto c = static_cast<char32_t>(decomposed.char32At(at));
-        if (category_mask(c) != U_GC_MN_MASK) result.push_back(c);
-    }
+    CodePoints result = to_code_points(canonical(lower, /*composed=*/false));
+    std::erase_if(result, [](char32_t c) { return category_mask(c) == U_GC_MN_MASK; });
     return result;
 }
 

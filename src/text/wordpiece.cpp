@@ -7,11 +7,13 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/algorithm/string/replace.hpp>
 #include <utility>
 
 #include "blip/base/digest.h"
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
+#include "blip/text/text_file.h"
 #include "blip/text/unicode.h"
 
 namespace blip {
@@ -116,15 +118,6 @@ void encode_plain(const Vocabulary& vocabulary, std::string_view text, std::vect
     }
 }
 
-void replace_all(std::string& text, std::string_view from, std::string_view to) {
-    std::string result;
-    std::size_t at = 0;
-    for (std::size_t hit; (hit = text.find(from, at)) != std::string::npos; at = hit + from.size()) {
-        result.append(text, at, hit - at).append(to);
-    }
-    text = result.append(text, at);
-}
-
 }    // namespace
 
 std::string vocabulary_digest(std::string text) {
@@ -139,13 +132,7 @@ Vocabulary Vocabulary::from_file(const std::filesystem::path& path) {
 Vocabulary Vocabulary::from_text(std::string_view content, const std::string& origin) {
     Vocabulary result;
     result.text_ = content;
-    for (std::size_t at = 0; at < content.size();) {
-        const std::size_t end = std::min(content.find('\n', at), content.size());
-        std::string_view word = content.substr(at, end - at);
-        if (word.ends_with('\r')) word.remove_suffix(1);
-        result.words_.emplace_back(word);
-        at = end + 1;
-    }
+    for_each_line(content, [&](std::int64_t, std::string_view word) { result.words_.emplace_back(word); });
     constexpr std::size_t bert_words = 30522;
     const std::string remedy = "use the vocab.txt of bert-base-uncased (data_prep/bert-base-uncased-vocab.txt)";
     if (result.words_.size() != bert_words) {
@@ -213,11 +200,11 @@ std::string WordPieceTokenizer::decode(const std::vector<TokenId>& ids) const {
         if (!text.empty()) text.push_back(' ');
         text += word;
     }
-    replace_all(text, " ##", "");
-    for (const std::string_view joined : {".", "?", "!", ","}) replace_all(text, fmt::format(" {}", joined), joined);
-    replace_all(text, " ' ", "'");
-    for (const std::string_view joined : {"n't", "'m", "'s", "'ve", "'re"})
-        replace_all(text, fmt::format(" {}", joined), joined);
+    boost::replace_all(text, " ##", "");
+    for (const char* joined : {".", "?", "!", ","}) boost::replace_all(text, fmt::format(" {}", joined), joined);
+    boost::replace_all(text, " ' ", "'");
+    for (const char* joined : {"n't", "'m", "'s", "'ve", "'re"})
+        boost::replace_all(text, fmt::format(" {}", joined), joined);
     return text;
 }
 

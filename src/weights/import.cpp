@@ -93,12 +93,6 @@ void tell_of_extras(const WeightFile& file, const std::vector<Match>& matches) {
         log_info_text(line);
 }
 
-std::string digest_of_tensor(const WeightFile& file, const std::string& name) {
-    Digest digest;
-    file.read(name, [&](std::int64_t, std::span<const float> values) { digest.add(std::as_bytes(values)); });
-    return digest.hex();
-}
-
 // The values go to the sink; a tied head's other copies are compared with them by digest, so that no copy is kept.
 void stream(const WeightFile& file, const Match& match, std::int64_t offset, const WeightSink& sink) {
     const bool twins = match.names.size() > 1;
@@ -108,7 +102,10 @@ void stream(const WeightFile& file, const Match& match, std::int64_t offset, con
         sink(offset + first, values);
     });
     for (std::size_t i = 1; i < match.names.size(); ++i) {
-        if (digest_of_tensor(file, match.names[i]) == digest.hex()) continue;
+        Digest other;
+        file.read(match.names[i],
+                  [&](std::int64_t, std::span<const float> values) { other.add(std::as_bytes(values)); });
+        if (other.hex() == digest.hex()) continue;
         throw Error(ExitCode::bad_data, "{}: {} and {} hold different values; here they are one tensor (a tied head)",
                     file.path().string(), match.names.front(), match.names[i]);
     }

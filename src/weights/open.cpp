@@ -7,6 +7,7 @@
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
+#include "blip/text/caption_rows.h"
 #include "blip/text/text_file.h"
 #include "blip/weights/pth_file.h"
 #include "blip/weights/weight_file.h"
@@ -45,9 +46,7 @@ constexpr Foreign foreign[] = {
 };
 
 bool is_web_page(std::string_view text) {
-    std::string lower(text.substr(0, 64));
-    std::transform(lower.begin(), lower.end(), lower.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    const std::string lower = lower_ascii(std::string(text.substr(0, 64)));
     return lower.starts_with("<!doctype") || lower.starts_with("<html") || lower.starts_with("<?xml");
 }
 

@@ -40,32 +40,25 @@ constexpr const char* kVisionBlock = "visual_encoder.blocks.";
                 file.path().string(), why, hint, names.empty() ? "none" : names, kWordEmbeddings, kPatchWeight);
 }
 
-class Shapes {
-  public:
-    explicit Shapes(const WeightFile& file) : file_(file) {}
+// The shape of a tensor that every captioner has. what: said where it is missing.
+const std::vector<std::int64_t>& shape_of(const WeightFile& file, const std::string& reference, std::size_t dimensions,
+                                          const char* what) {
+    const std::vector<std::string> names = stored_names(file, reference);
+    if (names.empty()) no_captioner(file, fmt::format("it has no {} ({})", what, reference));
+    const auto& shape = file.tensors().at(names.front()).shape;
+    const bool plausible = shape.size() == dimensions && std::all_of(shape.begin(), shape.end(), [](auto extent) {
+                               return extent > 0 && extent <= (1 << 20);
+                           });
+    if (!plausible) no_captioner(file, fmt::format("the shape of {} is [{}]", names.front(), fmt::join(shape, ", ")));
+    return shape;
+}
 
-    // The shape of a tensor that every captioner has. what: said where it is missing.
-    const std::vector<std::int64_t>& of(const std::string& reference, std::size_t dimensions, const char* what) const {
-        const std::vector<std::string> names = stored_names(file_, reference);
-        if (names.empty()) no_captioner(file_, fmt::format("it has no {} ({})", what, reference));
-        const auto& shape = file_.tensors().at(names.front()).shape;
-        const bool plausible = shape.size() == dimensions && std::all_of(shape.begin(), shape.end(), [](auto extent) {
-                                   return extent > 0 && extent <= (1 << 20);
-                               });
-        if (!plausible)
-            no_captioner(file_, fmt::format("the shape of {} is [{}]", names.front(), fmt::join(shape, ", ")));
-        return shape;
-    }
-    // Layers are numbered from 0 without a gap.
-    int count(const char* prefix, const char* first_tensor) const {
-        int layers = 0;
-        while (!stored_names(file_, fmt::format("{}{}.{}", prefix, layers, first_tensor)).empty()) ++layers;
-        return layers;
-    }
-
-  private:
-    const WeightFile& file_;
-};
+// Layers are numbered from 0 without a gap.
+int count_layers(const WeightFile& file, const char* prefix, const char* first_tensor) {
+    int layers = 0;
+    while (!stored_names(file, fmt::format("{}{}.{}", prefix, layers, first_tensor)).empty()) ++layers;
+    return layers;
+}
 
 void tell(const WeightFile& file, const ModelOptions& model) {
     if (!file.dropped_prefix().empty())
@@ -108,28 +101,27 @@ void check_config_belongs(const WeightFile& file, const char* what, int said, in
 
 ModelOptions recognise_shape(const WeightFile& file, const std::string& config, const ModelOptions& asked,
                              const std::vector<std::string>& explicit_options) {
-    const Shapes shapes(file);
     ModelOptions model;
-    const auto& words_VH = shapes.of(kWordEmbeddings, 2, "caption decoder");
+    const auto& words_VH = shape_of(file, kWordEmbeddings, 2, "caption decoder");
     if (words_VH[0] != vocabulary_size) refuse_vocabulary(file, words_VH[0]);
-    const auto& patch_WCPP = shapes.of(kPatchWeight, 4, "image encoder");
-    const auto& positions_1NW = shapes.of(kPositionEmbeddings, 3, "positions of the image encoder");
+    const auto& patch_WCPP = shape_of(file, kPatchWeight, 4, "image encoder");
+    const auto& positions_1NW = shape_of(file, kPositionEmbeddings, 3, "positions of the image encoder");
     const auto side = grid_side(positions_1NW);
     if (!side || patch_WCPP[1] != 3 || patch_WCPP[2] != patch_WCPP[3])
         no_captioner(file, fmt::format("patches [{}] and their positions [{}] are not of square RGB pictures",
                                        fmt::join(patch_WCPP, ", "), fmt::join(positions_1NW, ", ")));
     model.text_hidden = static_cast<int>(words_VH[1]);
-    model.text_positions =
-        static_cast<int>(shapes.of("text_decoder.bert.embeddings.position_embeddings.weight", 2, "text positions")[0]);
-    model.text_layers = shapes.count(kTextLayer, "intermediate.dense.weight");
+    model.text_positions = static_cast<int>(
+        shape_of(file, "text_decoder.bert.embeddings.position_embeddings.weight", 2, "text positions")[0]);
+    model.text_layers = count_layers(file, kTextLayer, "intermediate.dense.weight");
     model.text_intermediate = static_cast<int>(
-        shapes.of(fmt::format("{}0.intermediate.dense.weight", kTextLayer), 2, "layer in its decoder")[0]);
-    shapes.of(fmt::format("{}0.crossattention.self.key.weight", kTextLayer), 2, "cross-attention");
+        shape_of(file, fmt::format("{}0.intermediate.dense.weight", kTextLayer), 2, "layer in its decoder")[0]);
+    shape_of(file, fmt::format("{}0.crossattention.self.key.weight", kTextLayer), 2, "cross-attention");
     model.vision_width = static_cast<int>(patch_WCPP[0]);
     model.patch_size = static_cast<int>(patch_WCPP[2]);
     model.image_size = static_cast<int>(*side) * model.patch_size;
-    model.vision_depth = shapes.count(kVisionBlock, "attn.qkv.weight");
-    shapes.of(fmt::format("{}0.attn.qkv.weight", kVisionBlock), 2, "block in its image encoder");
+    model.vision_depth = count_layers(file, kVisionBlock, "attn.qkv.weight");
+    shape_of(file, fmt::format("{}0.attn.qkv.weight", kVisionBlock), 2, "block in its image encoder");
 
     const ModelConfig said = read_model_config(config, fmt::format("the config.json beside {}", file.path().string()));
     check_config_belongs(file, "text hidden_size", said.text_hidden, model.text_hidden);

@@ -47,8 +47,7 @@ struct CocoDetails {
 CocoScores coco_scores(const std::vector<ScoredCaption>& captions, const CocoEvalOptions& options = {},
                        CocoDetails* details = nullptr);
 
-// Adds a metric whose corpus score is the mean of its images', and to details, where they are asked for, its
-// statistics.
+// Adds a metric whose corpus score is the mean of its images', and to details its statistics.
 void add_mean_score(const char* name, CaptionScores found, CocoScores& scores, CocoDetails* details);
 
 // metric -> corpus score

@@ -30,6 +30,8 @@ std::string decode_caption(const WordPieceTokenizer& tokenizer, const std::vecto
 // ...". "" for UTF-8.
 std::string describe_encoding(std::string_view text);
 bool is_utf16(std::string_view text);
+// "line 3, column 5" of a byte of a text, or of its end.
+std::string line_and_column(std::string_view text, std::size_t offset);
 // Offset of the first byte that is not valid UTF-8, or npos.
 std::size_t find_invalid_utf8(std::string_view text);
 

@@ -24,6 +24,8 @@ std::uint32_t category_mask(char32_t c);
 // Full lower-casing without a language, as Python's str.lower: U+0130 becomes two characters, a capital sigma at the
 // end of a word the final one.
 std::string lower_case(std::string_view text);
+// Unicode's canonical forms, NFC and NFD. text: valid UTF-8.
+std::string canonical(std::string_view text, bool composed);
 // Lower case, canonical decomposition, combining marks dropped: BERT's uncased letters. word: no unassigned characters.
 CodePoints fold(std::u32string_view word);
 bool is_ascii(std::string_view text);

@@ -14,7 +14,6 @@
 #include "blip/base/log.h"
 #include "blip/metrics/meteor.h"
 #include "src/metrics/meteor/index.h"
-#include "src/metrics/meteor/tables.h"
 
 namespace blip {
 namespace {

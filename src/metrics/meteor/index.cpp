@@ -91,11 +91,4 @@ std::uint32_t MeteorIndex::longer_phrase(std::uint32_t phrase, std::uint32_t wor
     return 0;
 }
 
-IndexImage assemble_index(const std::vector<std::uint32_t> (&parts)[part_count]) {
-    IndexImage image;
-    for (const auto& part : parts) image.push_back(static_cast<std::uint32_t>(part.size()));
-    for (const auto& part : parts) image.insert(image.end(), part.begin(), part.end());
-    return image;
-}
-
 }    // namespace blip

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
@@ -13,6 +14,7 @@
 
 namespace blip {
 
+// A header of part lengths, then the parts.
 using IndexImage = std::vector<std::uint32_t>;
 
 inline std::uint64_t mix_hash(std::uint64_t value) {
@@ -71,7 +73,10 @@ class MeteorIndex {
     std::shared_ptr<const void> owner_;
 };
 
-// The image: a header of part lengths, then the parts.
-IndexImage assemble_index(const std::vector<std::uint32_t> (&parts)[part_count]);
+inline constexpr const char* meteor_table_names[] = {"english.words", "english.synsets", "english.exceptions",
+                                                     "paraphrase-en.gz"};
+// The image of these tables in a folder. Errors: missing_input for an absent table, bad_data for one that is not of its
+// form, naming the file and the line.
+IndexImage compile_meteor_tables(const std::filesystem::path& dir);
 
 }    // namespace blip

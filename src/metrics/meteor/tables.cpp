@@ -1,7 +1,6 @@
-// See meteor_tables.h. Forms: english.words a word a line; english.synsets a word, then the numbers of its sets;
-// english.exceptions a base form, then its inflections; paraphrase-en.gz (or a plain file of that name) a probability,
-// a phrase and another one that means the same.
-#include "src/metrics/meteor/tables.h"
+// Compiles METEOR's text tables into an index. Forms: english.words a word a line; english.synsets a word, then the
+// numbers of its sets; english.exceptions a base form, then its inflections; paraphrase-en.gz (or a plain file of that
+// name) a probability, a phrase and another one that means the same.
 
 #include <zlib.h>
 
@@ -11,6 +10,7 @@
 
 #include "blip/base/error.h"
 #include "blip/base/number.h"
+#include "src/metrics/meteor/index.h"
 
 namespace blip {
 namespace {
@@ -87,7 +87,10 @@ class Compiler {
     IndexImage image() {
         put_words();
         put_phrases();
-        return assemble_index(parts_);
+        IndexImage image;
+        for (const auto& part : parts_) image.push_back(static_cast<std::uint32_t>(part.size()));
+        for (const auto& part : parts_) image.insert(image.end(), part.begin(), part.end());
+        return image;
     }
 
   private:

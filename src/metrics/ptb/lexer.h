@@ -82,7 +82,6 @@ class PtbLexer {
     };
 
     Match best_match(std::size_t i) const;
-    Match space(std::size_t i) const;
     void spell(std::size_t i, const Match& match, int part, std::u32string& token) const;
 
     char32_t at(std::size_t i) const { return i < text_.size() ? text_[i] : U'\0'; }

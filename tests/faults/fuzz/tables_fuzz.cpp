@@ -5,7 +5,6 @@
 
 #include "blip/metrics/document_frequencies.h"
 #include "src/metrics/meteor/index.h"
-#include "src/metrics/meteor/tables.h"
 #include "tests/faults/fuzz/input_file.h"
 
 namespace {
