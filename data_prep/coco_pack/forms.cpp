@@ -213,15 +213,11 @@ Source read_files(const std::vector<std::pair<fs::path, std::string>>& files, co
 
 // The split that a file's name tells: "captions_train2017.json", "val.csv".
 std::string split_in_name(const fs::path& file) {
-    std::string word, found;
-    for (const char c : file.stem().string() + "_") {
-        if (std::isalpha(static_cast<unsigned char>(c))) {
-            word += c;
-            continue;
-        }
-        if (const std::string split = split_from_word(word); !split.empty()) found = split;
-        word.clear();
-    }
+    static const std::regex letters("[A-Za-z]+");
+    const std::string stem = file.stem().string();
+    std::string found;
+    for (std::sregex_iterator word(stem.begin(), stem.end(), letters), end; word != end; ++word)
+        if (const std::string split = split_from_word(word->str()); !split.empty()) found = split;
     return found;
 }
 

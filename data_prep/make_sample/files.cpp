@@ -7,7 +7,6 @@
 #include <sstream>
 
 #include "blip/base/durable_file.h"
-#include "blip/base/error.h"
 
 namespace blip {
 

@@ -127,23 +127,23 @@ Scene make_scene(std::uint64_t seed, std::uint64_t number, const std::vector<Ima
 
 namespace {
 
-struct Words {
-    std::string size, count, colour, shape, plural, other_colour, other_shape, background;
-};
-
 std::string with_article(const std::string& words) { return (words[0] == 'o' ? "an " : "a ") + words; }
 
 // The wordings of each kind of scene; the first group is the plainest. A caption takes one of each group, so that the
 // five of a picture differ.
-std::vector<std::vector<std::string>> wordings(SceneKind kind, const Words& w) {
+std::vector<std::vector<std::string>> wordings(const Scene& scene) {
     using fmt::format;
-    const std::string thing = format("{} {} {}", w.size, w.colour, w.shape);
-    const std::string things = format("{} {} {}", w.count, w.colour, w.plural);
-    const std::string bare_upper = format("{} {}", w.colour, w.shape);
-    const std::string upper = with_article(bare_upper),
-                      lower = with_article(format("{} {}", w.other_colour, w.other_shape));
-    const std::string ground = format("a {} background", w.background);
-    switch (kind) {
+    const auto named = [](const SceneShape& shape, const std::array<const char*, 4>& names) {
+        return format("{} {}", shape_colours[shape.colour].name, names[static_cast<std::size_t>(shape.kind)]);
+    };
+    const SceneShape &first = scene.shapes.front(), &last = scene.shapes.back();
+    const std::string bare_upper = named(first, shape_names);
+    const std::string thing = format("{} {}", scene.large ? "large" : "small", bare_upper);
+    const std::string things = format("{} {}", number_words[std::min(scene.shapes.size(), number_words.size() - 1)],
+                                      named(first, shape_plurals));
+    const std::string upper = with_article(bare_upper), lower = with_article(named(last, shape_names));
+    const std::string ground = format("a {} background", background_colours[scene.background].name);
+    switch (scene.kind) {
         case SceneKind::one:
             return {{format("a {} on {}", thing, ground)},
                     {format("there is a {} on {}", thing, ground), format("one {} on {}", thing, ground)},
@@ -176,19 +176,7 @@ std::vector<std::vector<std::string>> wordings(SceneKind kind, const Words& w) {
 
 std::array<std::string, 5> scene_captions(const Scene& scene, std::uint64_t seed, std::uint64_t number) {
     RandomStream random = stream(seed, number, caption_part);
-    const SceneShape& first = scene.shapes.front();
-    const SceneShape& last = scene.shapes.back();
-    Words words;
-    words.size = scene.large ? "large" : "small";
-    words.count = number_words[std::min(scene.shapes.size(), number_words.size() - 1)];
-    words.colour = shape_colours[first.colour].name;
-    words.shape = shape_names[static_cast<std::size_t>(first.kind)];
-    words.plural = shape_plurals[static_cast<std::size_t>(first.kind)];
-    words.other_colour = shape_colours[last.colour].name;
-    words.other_shape = shape_names[static_cast<std::size_t>(last.kind)];
-    words.background = background_colours[scene.background].name;
-
-    const auto groups = wordings(scene.kind, words);
+    const auto groups = wordings(scene);
     std::array<std::string, 5> captions;
     for (std::size_t k = 0; k < captions.size(); ++k) captions[k] = groups[k][random.below(groups[k].size())];
     for (std::size_t k = captions.size(); k > 1; --k) std::swap(captions[k - 1], captions[random.below(k)]);

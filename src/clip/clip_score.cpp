@@ -44,21 +44,6 @@ double cosine(const Vectors& left, std::size_t l, const Vectors& right, std::siz
     return sum;
 }
 
-// Each different text once.
-class Texts {
-  public:
-    std::size_t number(const std::string& text) {
-        const auto [place, is_new] = numbers_.try_emplace(text, texts_.size());
-        if (is_new) texts_.push_back(&place->first);
-        return place->second;
-    }
-    const std::vector<const std::string*>& all() const { return texts_; }
-
-  private:
-    std::unordered_map<std::string, std::size_t> numbers_;
-    std::vector<const std::string*> texts_;
-};
-
 class Clip {
   public:
     explicit Clip(const fs::path& folder)
@@ -169,17 +154,23 @@ ClipResults clip_scores(const fs::path& folder, const ClipInput& input, int thre
     Clip clip(folder);
     ClipResults results;
     results.digest = clip.digest();
-    Texts texts;
+    // each different text once
+    std::unordered_map<std::string, std::size_t> number_of;
+    std::vector<const std::string*> texts;
     std::vector<std::vector<std::size_t>> references, runs;
     const auto numbers_of = [&](const std::vector<std::string>& captions) {
         std::vector<std::size_t> numbers;
-        for (const std::string& caption : captions) numbers.push_back(texts.number(caption));
+        for (const std::string& caption : captions) {
+            const auto [place, is_new] = number_of.try_emplace(caption, texts.size());
+            if (is_new) texts.push_back(&place->first);
+            numbers.push_back(place->second);
+        }
         return numbers;
     };
     for (const std::vector<std::string>& of_image : input.references) references.push_back(numbers_of(of_image));
     for (const std::vector<std::string>& of_run : input.runs) runs.push_back(numbers_of(of_run));
     const Vectors pictures = clip.of_pictures(input.pictures, threads, progress);
-    const Vectors of_texts = clip.of_texts(texts.all(), progress);
+    const Vectors of_texts = clip.of_texts(texts, progress);
     for (const std::vector<std::size_t>& captions : runs) {
         ClipScores& scores = results.runs.emplace_back();
         for (std::size_t i = 0; i < captions.size(); ++i) {

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -80,14 +81,10 @@ std::int64_t side_of(const json& object, const char* name, std::initializer_list
 
 std::array<float, 3> by_channel(const json& object, const char* name, const std::string& origin) {
     const json& list = field(object, name, origin);
-    std::array<float, 3> values{};
-    bool right = list.is_array() && list.size() == values.size();
-    for (std::size_t i = 0; right && i < values.size(); ++i) {
-        right = list[i].is_number();
-        if (right) values[i] = list[i].get<float>();
-    }
-    if (!right) throw_field(origin, name, "is no list of three numbers");
-    return values;
+    if (!list.is_array() || list.size() != 3 ||
+        !std::all_of(list.begin(), list.end(), [](const json& value) { return value.is_number(); }))
+        throw_field(origin, name, "is no list of three numbers");
+    return list.get<std::array<float, 3>>();
 }
 
 // What is always done to pictures here.

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
@@ -111,19 +110,13 @@ std::int64_t ClipTokenizer::id_of(const std::string& token) const {
 void ClipTokenizer::read_merges(const fs::path& file) {
     for_each_line(read_text(file), [&](std::int64_t line, std::string_view text) {
         if (text.empty() || text.starts_with("#version")) return;
-        const std::size_t space = text.find(' ');
-        std::optional<std::int64_t> ids[3];
-        if (space != std::string_view::npos) {
-            const std::string left(text.substr(0, space)), right(text.substr(space + 1));
-            std::size_t i = 0;
-            for (const std::string& token : {left, right, left + right})
-                if (const auto found = ids_.find(token); i < 3)
-                    ids[i++] = found == ids_.end() ? std::nullopt : std::optional(found->second);
-        }
-        if (!ids[0] || !ids[1] || !ids[2])
+        const std::size_t space = std::min(text.find(' '), text.size());
+        const std::string left(text.substr(0, space)), right(text.substr(std::min(space + 1, text.size())));
+        const auto first = ids_.find(left), second = ids_.find(right), whole = ids_.find(left + right);
+        if (space == text.size() || first == ids_.end() || second == ids_.end() || whole == ids_.end())
             throw Error(ExitCode::bad_data, "{}: line {}: '{}' is no pair of tokens that {} has, and their whole, too",
                         file.string(), line, printable(std::string(text)), vocabulary_file_);
-        merges_.try_emplace(pair_key(*ids[0], *ids[1]), Merge{merges_.size(), *ids[2]});
+        merges_.try_emplace(pair_key(first->second, second->second), Merge{merges_.size(), whole->second});
     });
 }
 

@@ -5,7 +5,6 @@
 #include <array>
 #include <bit>
 #include <cmath>
-#include <numeric>
 
 #include "blip/base/error.h"
 #include "blip/base/parallel_for.h"

@@ -3,9 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
-
-#include "blip/base/error.h"
 #include "blip/metrics/bleu.h"
 #include "blip/metrics/coco_tokens.h"
 #include "blip/metrics/ptb_tokenizer.h"

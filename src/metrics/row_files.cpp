@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <iterator>
 
 #include "blip/base/durable_file.h"
@@ -82,14 +81,11 @@ void for_each_text_of(const CaptionText& text, const TakeRow& take) {
     }
 }
 
-const Names& names_of_captions(CaptionSide side) {
-    static const auto with_usual = [](Names first) {
-        first.insert(first.end(), caption_columns().begin(), caption_columns().end());
-        return first;
-    };
-    static const Names references = with_usual({"references", "refs", "gts"});
-    static const Names results = with_usual({"caption", "prediction", "hypothesis", "candidate", "generated_text"});
-    return side == CaptionSide::references ? references : results;
+Names names_of_captions(CaptionSide side) {
+    Names names = {"references", "refs", "gts"};
+    if (side == CaptionSide::results) names = {"caption", "prediction", "hypothesis", "candidate", "generated_text"};
+    names.insert(names.end(), caption_columns().begin(), caption_columns().end());
+    return names;
 }
 
 Names captions_in(const CaptionText& text, const json& value, const std::string& where) {
@@ -205,7 +201,6 @@ void for_each_caption_row(const CaptionText& text, const CaptionColumns& columns
             const auto index = object.find("index");
             row.further = index != object.end() && *index != 0 && *index != "0";
         }
-        row.where = where;
         row.id = id_of_row(text, object, columns, where);
         row.file = file_of_row(text, object, where);
         if (!row.id && row.file.empty()) lacks_column(text.json, object, "the image", "id-column", where);

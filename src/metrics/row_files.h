@@ -32,7 +32,6 @@ struct CaptionRow {
     std::string file;    // the picture's; with no id, never empty
     std::vector<std::string> captions;
     bool further = false;    // of results: a caption behind the picture's first (an "index" above 0)
-    std::string where;
 };
 
 // The rows of json (a list, or an object of ids), json_lines, table and folder. Throws bad_data for a row without id

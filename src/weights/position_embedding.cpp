@@ -4,7 +4,6 @@
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/upsample_bicubic2d.h>
 
-#include <algorithm>
 #include <array>
 #include <cmath>
 

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <system_error>
-#include <utility>
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"

@@ -1,8 +1,6 @@
 // See tensor_view.h.
 #include "src/weights/tensor_view.h"
 
-#include <cstring>
-
 #include "blip/weights/element_type.h"
 
 namespace blip {

@@ -8,13 +8,6 @@
 #include "blip/weights/element_type.h"
 
 namespace blip {
-namespace {
-
-bool aligned_floats(std::span<const std::byte> bytes) {
-    return reinterpret_cast<std::uintptr_t>(bytes.data()) % alignof(float) == 0;
-}
-
-}    // namespace
 
 std::int64_t StoredTensor::element_count() const {
     std::int64_t count = 1;    // fits: every reader has checked the shape
@@ -47,7 +40,8 @@ void WeightFile::read(const std::string& name, const PieceSink& sink) const {
     std::vector<float> converted;
     std::int64_t first = 0;
     read_bytes(name, [&](std::span<const std::byte> bytes) {
-        if (dtype == "F32" && aligned_floats(bytes)) {    // nothing to convert, nothing copied
+        const bool aligned = reinterpret_cast<std::uintptr_t>(bytes.data()) % alignof(float) == 0;
+        if (dtype == "F32" && aligned) {    // nothing to convert, nothing copied
             const std::size_t count = bytes.size() / sizeof(float);
             sink(first, {reinterpret_cast<const float*>(bytes.data()), count});
             first += static_cast<std::int64_t>(count);

@@ -7,7 +7,6 @@
 #include <map>
 #include <set>
 
-#include "blip/base/error.h"
 #include "blip/image/picture.h"
 #include "blip/text/text_file.h"
 #include "data_prep/coco_pack/readers/coco.h"

@@ -2,7 +2,6 @@
 // Called by tasks/caption/evaluator on rank 0 and by the verb score.
 #pragma once
 
-#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>

@@ -2,7 +2,6 @@
 // columns have. Used by coco_pack's readers and by metrics/caption_files.
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <string>

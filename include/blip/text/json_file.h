@@ -2,7 +2,6 @@
 // coco_pack and by metrics/caption_files.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>

@@ -6,7 +6,6 @@
 #include <atomic>
 #include <bit>
 #include <cmath>
-#include <optional>
 
 #include "blip/base/parallel_for.h"
 #include "src/metrics/counted_captions.h"
@@ -107,24 +106,18 @@ CaptionScores meteor(const std::vector<Tokens>& hypotheses, const std::vector<st
                      const MeteorData& data, int threads, SummedStatistics* statistics) {
     check_references("METEOR", hypotheses.size(), references);
     const auto images = static_cast<std::int64_t>(hypotheses.size());
-    // of each image: the hypothesis, then the references; nothing where the tokens are the words
-    std::vector<std::vector<std::optional<std::vector<std::string>>>> words(hypotheses.size());
-    const auto caption = [&](std::size_t i, std::size_t k) -> const Tokens& {
-        return k == 0 ? hypotheses[i] : references[i][k - 1];
-    };
+    std::vector<std::vector<Tokens>> words(hypotheses.size());    // of each image: the hypothesis, then the references
     parallel_for(images, threads, [&](std::int64_t image) {
         const auto i = static_cast<std::size_t>(image);
-        words[i].resize(1 + references[i].size());
-        for (std::size_t k = 0; k < words[i].size(); ++k)
-            if (!are_meteor_words(caption(i, k))) words[i][k] = meteor_words(caption(i, k));
+        words[i].push_back(meteor_words(hypotheses[i]));
+        for (const Tokens& reference : references[i]) words[i].push_back(meteor_words(reference));
     });
     MeteorLexicon lexicon(data.index());
     std::vector<std::vector<std::vector<std::uint32_t>>> numbers(words.size());    // of the words
     for (std::size_t i = 0; i < words.size(); ++i)
-        for (std::size_t k = 0; k < words[i].size(); ++k) {
+        for (const Tokens& caption : words[i]) {
             std::vector<std::uint32_t>& own = numbers[i].emplace_back();
-            for (const std::string& word : words[i][k] ? *words[i][k] : caption(i, k))
-                own.push_back(lexicon.number(word));
+            for (const std::string& word : caption) own.push_back(lexicon.number(word));
         }
 
     CaptionScores scores;

@@ -209,9 +209,8 @@ Stop stop_of(std::string_view piece, std::string_view next) {
 
 }    // namespace
 
-bool are_meteor_words(const Tokens& tokens) { return std::all_of(tokens.begin(), tokens.end(), is_plain); }
-
 std::vector<std::string> meteor_words(const Tokens& tokens) {
+    if (std::all_of(tokens.begin(), tokens.end(), is_plain)) return tokens;    // so are most captions
     std::vector<std::string> pieces = Splitter(spread(tokens)).pieces(), words;
     words.reserve(pieces.size());
     for (std::size_t i = 0; i < pieces.size(); ++i) {

@@ -11,7 +11,4 @@ namespace blip {
 // Lower-cased and split again: punctuation apart, "close-up" as two words, "u.s." as "us", a no-break space separates.
 std::vector<std::string> meteor_words(const Tokens& tokens);
 
-// Whether they surely are these words already: letters and digits of ASCII alone. So are most captions.
-bool are_meteor_words(const Tokens& tokens);
-
 }    // namespace blip

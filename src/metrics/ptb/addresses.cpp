@@ -1,6 +1,5 @@
 // The scanner's rules for addresses: URLs, hosts, e-mail, names after @ and #, files. Called by PtbLexer::best_match.
 #include <algorithm>
-#include <array>
 
 #include "src/metrics/ptb/lexer.h"
 

@@ -1,5 +1,4 @@
 // The scanner's rules for contractions and other words with an apostrophe. Called by PtbLexer::best_match.
-#include <algorithm>
 #include <array>
 
 #include "src/metrics/ptb/lexer.h"

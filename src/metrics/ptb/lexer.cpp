@@ -93,9 +93,4 @@ std::size_t PtbLexer::repeats_end(std::size_t i) const {
     return i;
 }
 
-PtbLexer::Match PtbLexer::whole(std::size_t begin, std::size_t end) const {
-    if (end <= begin) return {};
-    return {end - begin};
-}
-
 }    // namespace blip

@@ -110,8 +110,9 @@ class PtbLexer {
     std::size_t joined_words_end(std::size_t i) const;    // a_b_c
     std::size_t digits_end(std::size_t i) const { return kind_end(i, char_digit); }
     std::size_t space_end(std::size_t i) const { return kind_end(i, char_space); }
-    std::size_t repeats_end(std::size_t i) const;             // run of one character
-    Match whole(std::size_t begin, std::size_t end) const;    // one token as it stands; none if end <= begin
+    std::size_t repeats_end(std::size_t i) const;    // run of one character
+    // One token as it stands; none if end <= begin.
+    Match whole(std::size_t begin, std::size_t end) const { return {end > begin ? end - begin : 0}; }
 
     Match entity(std::size_t i) const;
     Match tag(std::size_t i) const;

@@ -1,5 +1,4 @@
 // The scanner's rules for marks: brackets, runs, emoticons, tags and entities. Called by PtbLexer::best_match.
-#include <algorithm>
 #include <array>
 
 #include "src/metrics/ptb/lexer.h"

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <iterator>
 #include <sstream>
 #include <string>
@@ -52,13 +51,8 @@ WordSet split(std::string_view list) {
 
 // ASCII letters only; empty for anything else or for long words.
 std::string lower_word(std::u32string_view word) {
-    std::string result;
-    if (word.size() > 12) return result;
-    for (const char32_t c : word) {
-        if (c > 0x7F) return {};
-        result.push_back(static_cast<char>(std::tolower(static_cast<int>(c))));
-    }
-    return result;
+    const std::string text = word.size() > 12 ? "" : to_utf8(word);
+    return is_ascii(text) ? lower_case(text) : "";
 }
 
 struct Range {

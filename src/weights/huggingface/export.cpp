@@ -97,6 +97,11 @@ ordered_json generation_config() {
             {"early_stopping", false}};
 }
 
+ordered_json special_tokens_map() {
+    return {{"unk_token", "[UNK]"}, {"sep_token", "[SEP]"},   {"pad_token", "[PAD]"},
+            {"cls_token", "[CLS]"}, {"mask_token", "[MASK]"}, {"additional_special_tokens", {"[DEC]", "[ENC]"}}};
+}
+
 // vocab.txt holds the words of BERT; the two that BLIP adds, and which words are special, are told here.
 ordered_json tokenizer_config() {
     ordered_json added = ordered_json::object();
@@ -108,30 +113,21 @@ ordered_json tokenizer_config() {
     for (const auto& [id, word] : special)
         added[std::to_string(id)] = {{"content", word}, {"lstrip", false},      {"normalized", false},
                                      {"rstrip", false}, {"single_word", false}, {"special", true}};
-    return {{"tokenizer_class", "BertTokenizer"},
-            {"processor_class", "BlipProcessor"},
-            {"do_lower_case", true},
-            {"do_basic_tokenize", true},
-            {"never_split", nullptr},
-            {"strip_accents", nullptr},
-            {"tokenize_chinese_chars", true},
-            {"clean_up_tokenization_spaces", true},
-            {"model_max_length", 512},
-            {"model_input_names", {"input_ids", "attention_mask"}},
-            {"padding_side", "right"},
-            {"truncation_side", "right"},
-            {"unk_token", "[UNK]"},
-            {"sep_token", "[SEP]"},
-            {"pad_token", "[PAD]"},
-            {"cls_token", "[CLS]"},
-            {"mask_token", "[MASK]"},
-            {"additional_special_tokens", {"[DEC]", "[ENC]"}},
-            {"added_tokens_decoder", added}};
-}
-
-ordered_json special_tokens_map() {
-    return {{"unk_token", "[UNK]"}, {"sep_token", "[SEP]"},   {"pad_token", "[PAD]"},
-            {"cls_token", "[CLS]"}, {"mask_token", "[MASK]"}, {"additional_special_tokens", {"[DEC]", "[ENC]"}}};
+    ordered_json config = {{"tokenizer_class", "BertTokenizer"},
+                           {"processor_class", "BlipProcessor"},
+                           {"do_lower_case", true},
+                           {"do_basic_tokenize", true},
+                           {"never_split", nullptr},
+                           {"strip_accents", nullptr},
+                           {"tokenize_chinese_chars", true},
+                           {"clean_up_tokenization_spaces", true},
+                           {"model_max_length", 512},
+                           {"model_input_names", {"input_ids", "attention_mask"}},
+                           {"padding_side", "right"},
+                           {"truncation_side", "right"}};
+    config.update(special_tokens_map());
+    config["added_tokens_decoder"] = added;
+    return config;
 }
 
 ordered_json preprocessor_config(const ModelOptions& model) {

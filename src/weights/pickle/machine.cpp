@@ -89,7 +89,7 @@ class PickleMachine {
         value.text = text;
         return value;
     }
-    // Or what has an index.
+    // Or a value of another kind that has such a number.
     Value& make_integer(std::int64_t integer, PickleKind kind = PickleKind::integer) {
         Value& value = make(kind);
         value.integer = integer;
@@ -140,7 +140,7 @@ class PickleMachine {
         if (name.kind != PickleKind::text || module.kind != PickleKind::text) bad("a class whose name is no text");
         return make_global(module.text, name.text);
     }
-    // Two lines.
+    // Takes two lines: module and name.
     Value& take_global() {
         const std::string_view module = take_line();
         return make_global(module, take_line());

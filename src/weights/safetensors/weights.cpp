@@ -1,7 +1,6 @@
 // safetensors as a weight file: pieces of the mapped file, given back as they have been read.
 
 #include <algorithm>
-#include <utility>
 
 #include "blip/weights/safetensors_header.h"
 #include "src/weights/file_forms.h"
