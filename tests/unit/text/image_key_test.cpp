@@ -9,9 +9,7 @@
 namespace blip::test {
 namespace {
 
-JsonFile rows_file() {
-    return {"rows.json", ""};
-}
+JsonFile rows_file() { return {"rows.json", ""}; }
 
 // The key of a row as results print it.
 std::string key(const std::string& row, const std::string& path) {
