@@ -11,7 +11,6 @@
 #include <cerrno>
 #include <cstring>
 #include <span>
-#include <string>
 
 #include "blip/base/error.h"
 #include "blip/base/log.h"

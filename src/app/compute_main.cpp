@@ -21,7 +21,6 @@
 #include "blip/comm/watchdog.h"
 #include "blip/options/parse.h"
 #include "src/app/device_choice.h"
-#include "src/app/error_text.h"
 #include "src/app/standalone.h"
 #include "src/app/startup.h"
 #include "src/app/verbs/verbs.h"

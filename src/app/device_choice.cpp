@@ -10,12 +10,13 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <system_error>
-#include <vector>
 
 #include "blip/base/error.h"
 #include "blip/base/gpu_presence.h"
 #include "blip/base/log.h"
+#include "blip/comm/nccl/collectives.h"
 #include "blip/comm/run_together.h"
+#include "blip/device/device.h"
 #include "src/app/standalone.h"
 
 namespace blip {
@@ -96,6 +97,24 @@ void require_device(const DeviceChoice& choice) {
         throw Error(ExitCode::missing_input, "--device cuda, but no GPU on {}: {}{}", host_name(), choice.problem,
                     remedy);
     if (!choice.warning.empty()) log_warning("{}", choice.warning);    // one process has nothing to sum over
+}
+
+ArenaPlacement open_device(const RuntimeOptions& options, int local_rank, int local_size) {
+    ArenaPlacement placement;
+    if (options.device == "cuda") {
+        const int gpu = choose_gpu(local_rank, local_size, find_gpus().count);
+        placement.device = at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(gpu));
+    }
+    if (options.precision == "bf16") placement.dtype = at::kBFloat16;
+    use_device(placement.device);
+    set_numerics({options.allow_tf32, options.deterministic,
+                  placement.device.is_cuda() && cudnn_attention_is_best(gpu_generation(placement.device.index()))});
+    return placement;
+}
+
+std::string describe_device(const ArenaPlacement& placement) {
+    if (!placement.device.is_cuda()) return "cpu";
+    return fmt::format("{} (attention by {})", gpu_name(placement.device.index()), attention_order(placement.dtype));
 }
 
 }    // namespace blip

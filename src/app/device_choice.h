@@ -1,5 +1,5 @@
 // Where a run computes, as the program that computes sees it: blip_mpi (main.cpp) has become blip_mpi_cuda where there
-// is a GPU to use. Called by compute_main.cpp.
+// is a GPU to use. compute_main.cpp chooses, the verbs open what was chosen.
 #pragma once
 
 #include <string>
@@ -7,6 +7,7 @@
 
 #include "blip/comm/communicator.h"
 #include "blip/options/options.h"
+#include "blip/params/arena.h"
 
 namespace blip {
 
@@ -27,5 +28,13 @@ DeviceChoice choose_device(Options& options);
 void agree_on_device(const Options& options, const DeviceChoice& choice, HostMessages& communicator);
 // The same for a process by itself.
 void require_device(const DeviceChoice& choice);
+
+// Opens the device that options.runtime names for the calling thread, with its numerics, and returns it with the
+// precision weights have there. local_rank and local_size tell which GPU is this rank's. Throws missing_input if the
+// host shows too few GPUs.
+ArenaPlacement open_device(const RuntimeOptions& options, int local_rank, int local_size);
+
+// "cpu", or a GPU's name, memory and architecture, and the kernels that are asked for attention, in order.
+std::string describe_device(const ArenaPlacement& placement);
 
 }    // namespace blip

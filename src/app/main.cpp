@@ -15,7 +15,6 @@
 #include "blip/base/standard_output.h"
 #include "blip/base/version.h"
 #include "blip/options/describe.h"
-#include "src/app/error_text.h"
 #include "src/app/libtorch.h"
 #include "src/app/standalone.h"
 

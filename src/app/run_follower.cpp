@@ -7,11 +7,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
-#include <utility>
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"

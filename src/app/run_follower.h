@@ -3,10 +3,8 @@
 #pragma once
 
 #include <condition_variable>
-#include <filesystem>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <thread>
 
 #include "blip/data/packed/dataset.h"

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "blip/base/error.h"
@@ -15,6 +16,12 @@ inline constexpr const char* cpu_program = "blip_mpi_cpu";
 inline constexpr const char* cuda_program = "blip_mpi_cuda";
 inline constexpr const char* score_program = "blip_mpi_score";
 inline constexpr const char* pack_program = "coco_pack";
+inline constexpr const char* out_of_memory =
+    "out of memory: use more ranks, a smaller --micro-batch or a smaller --model";
+
+// Inside a catch block: what a person is told about whatever was thrown, with a remedy where memory ran out, and its
+// exit code.
+std::pair<std::string, ExitCode> describe_current_exception();
 
 // Closed standard streams become /dev/null: a file opened later would receive the log's lines in their place.
 void open_standard_streams();

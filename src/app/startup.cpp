@@ -23,14 +23,13 @@
 #include "blip/base/printable.h"
 #include "blip/base/version.h"
 #include "blip/checkpoint/init.h"
-#include "blip/comm/mpi/session.h"
 #include "blip/comm/run_together.h"
 #include "blip/device/large_tensors.h"
 #include "blip/options/model_shape.h"
 #include "blip/options/parse.h"
 #include "blip/train/run_identity.h"
 #include "src/app/affinity.h"
-#include "src/app/error_text.h"
+#include "src/app/standalone.h"
 
 namespace blip {
 

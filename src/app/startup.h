@@ -4,7 +4,6 @@
 
 #include <string>
 
-#include "blip/base/error.h"
 #include "blip/comm/communicator.h"
 #include "blip/comm/mpi/session.h"
 #include "blip/data/packed/dataset.h"

@@ -14,7 +14,7 @@
 #include "blip/model/captioner.h"
 #include "blip/params/arena.h"
 #include "blip/tasks/caption/loss.h"
-#include "src/app/compute.h"
+#include "src/app/device_choice.h"
 #include "tests/fake_cuda/fake_cuda.h"
 
 namespace blip::roofline {

@@ -12,7 +12,6 @@
 #include "blip/base/digest.h"
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
-#include "blip/base/printable.h"
 #include "blip/image/jpeg.h"
 #include "blip/report/progress.h"
 #include "src/app/check/parts.h"

@@ -4,12 +4,10 @@
 #include <spawn.h>
 #include <sys/wait.h>
 
-#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <system_error>
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"

@@ -5,10 +5,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <boost/algorithm/string.hpp>
 #include <unordered_map>
 
 #include "blip/base/error.h"
-#include "blip/base/file_type.h"
 
 namespace blip {
 namespace {
@@ -97,21 +97,13 @@ std::string name_ids(const std::vector<std::string>& ids) {
                        count < ids.size() ? fmt::format(" and {} more", ids.size() - count) : "");
 }
 
-std::vector<ImageReferences> read_any_references(const ScoreOptions& options, const PackedReader& packed) {
-    if (is_hdf5(options.references)) return packed(options);
-    return read_references(options.references, options.splits, {options.id_column, options.caption_column});
-}
-
 std::vector<fs::path> files_of_runs(const fs::path& path) {
     const std::string text = path.string();
     std::error_code absent;
     if (text.find(',') == std::string::npos || fs::exists(path, absent)) return {path};
     std::vector<fs::path> files;
-    for (std::size_t begin = 0; begin <= text.size();) {
-        const std::size_t end = std::min(text.find(',', begin), text.size());
-        if (end > begin) files.emplace_back(text.substr(begin, end - begin));
-        begin = end + 1;
-    }
+    boost::split(files, text, boost::is_any_of(","));
+    std::erase(files, "");
     return files;
 }
 

@@ -8,13 +8,8 @@
 
 #include "blip/metrics/caption_files.h"
 #include "blip/options/options.h"
-#include "src/app/score/packed_references.h"
 
 namespace blip {
-
-// References of any form; a packed data set, recognised by its first bytes, is read by `packed`. Errors as
-// read_references.
-std::vector<ImageReferences> read_any_references(const ScoreOptions& options, const PackedReader& packed);
 
 // The files of a system's runs: the path itself, or what stands between its commas.
 std::vector<std::filesystem::path> files_of_runs(const std::filesystem::path& path);

@@ -14,7 +14,7 @@
 #include "blip/metrics/coco_tokens.h"
 #include "blip/metrics/meteor.h"
 #include "blip/metrics/rouge_l.h"
-#include "src/app/error_text.h"
+#include "src/app/standalone.h"
 
 namespace blip {
 namespace {

@@ -2,7 +2,6 @@
 // score_main.
 #pragma once
 
-#include <functional>
 #include <string>
 
 #include "blip/base/error.h"

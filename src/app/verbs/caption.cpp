@@ -16,15 +16,17 @@
 #include "blip/base/log.h"
 #include "blip/checkpoint/init.h"
 #include "blip/comm/run_together.h"
+#include "blip/data/prefetcher.h"
 #include "blip/device/device.h"
+#include "blip/image/augment.h"
+#include "blip/image/picture.h"
 #include "blip/params/arena.h"
 #include "blip/report/progress.h"
 #include "blip/tasks/caption/caption_images.h"
 #include "blip/tasks/caption/picture_prompts.h"
 #include "src/app/caption_inputs.h"
 #include "src/app/caption_outputs.h"
-#include "src/app/compute.h"
-#include "src/app/picture_batch.h"
+#include "src/app/device_choice.h"
 #include "src/app/startup.h"
 #include "src/app/verbs/verbs.h"
 #include "src/app/vocabulary_file.h"
@@ -34,6 +36,40 @@ namespace blip {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Read, decoded and squashed ahead of the computation. Legend: S image size.
+struct LoadedPicture {
+    std::filesystem::path file;
+    std::vector<std::uint8_t> pixels_3SS;    // evaluation transform; empty if the picture could not be read
+    std::string problem;                     // why, naming the file
+    ExitCode code = ExitCode::ok;
+
+    bool readable() const { return problem.empty(); }
+};
+
+// A part is a picture; one that cannot be read is no failure.
+struct PictureBatch : Prefetcher::Job {
+    std::vector<LoadedPicture> pictures;
+    ExifOrientation orientation;
+    int image_size;
+
+    PictureBatch(ExifOrientation turned, int side) : orientation(turned), image_size(side) {}
+    std::size_t parts() const override { return pictures.size(); }
+    void load(std::size_t part) override {
+        LoadedPicture& picture = pictures[part];
+        try {
+            if (is_missing(picture.file)) throw Error(ExitCode::missing_input, describe_missing(picture.file));
+            const Image image = decode_picture_file(picture.file, orientation);
+            const auto side = static_cast<std::size_t>(image_size);
+            picture.pixels_3SS.resize(3 * side * side);
+            apply_plan(image, evaluation_plan(image.height, image.width), image_size, picture.pixels_3SS.data());
+        } catch (const Error& error) {
+            picture.pixels_3SS.clear();
+            picture.problem = error.what();
+            picture.code = error.code();
+        }
+    }
+};
 
 class CaptionRun {
   public:

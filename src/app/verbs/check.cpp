@@ -14,8 +14,8 @@
 #include "blip/comm/run_together.h"
 #include "blip/device/device.h"
 #include "src/app/check/parts.h"
-#include "src/app/compute.h"
-#include "src/app/error_text.h"
+#include "src/app/device_choice.h"
+#include "src/app/standalone.h"
 #include "src/app/startup.h"
 #include "src/app/verbs/verbs.h"
 

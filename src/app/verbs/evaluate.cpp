@@ -15,7 +15,7 @@
 #include "blip/report/progress.h"
 #include "blip/tasks/caption/evaluator.h"
 #include "blip/train/run_identity.h"
-#include "src/app/compute.h"
+#include "src/app/device_choice.h"
 #include "src/app/output_folder.h"
 #include "src/app/score/per_image.h"
 #include "src/app/startup.h"

@@ -11,6 +11,7 @@
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
+#include "blip/base/file_type.h"
 #include "blip/base/log.h"
 #include "blip/base/parallel_for.h"
 #include "blip/base/standard_output.h"
@@ -23,7 +24,7 @@
 #include "blip/metrics/reward.h"
 #include "blip/metrics/signature.h"
 #include "blip/options/options.h"
-#include "src/app/score/clip.h"
+#include "src/app/score/large_libraries.h"
 #include "src/app/score/matching.h"
 #include "src/app/score/per_image.h"
 #include "src/app/score/report.h"
@@ -124,12 +125,15 @@ bool wanted(const ScoreOptions& options, const char* metric) {
            std::find(options.metrics.begin(), options.metrics.end(), metric) != options.metrics.end();
 }
 
+double mean(const std::vector<double>& values) {
+    return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
 // CLIPScore and RefCLIPScore beside the others. Returns what the signature says of them.
 std::string add_clip_scores(std::vector<SystemRuns>& systems, const ClipResults& clip) {
     auto found = clip.runs.begin();
     const auto with_mean = [](const std::vector<double>& per_image) {
-        const double sum = std::accumulate(per_image.begin(), per_image.end(), 0.0);
-        return CaptionScores{sum / static_cast<double>(per_image.size()), per_image};
+        return CaptionScores{mean(per_image), per_image};
     };
     for (SystemRuns& system : systems)
         for (RunOfSystem& run : system.runs) {
@@ -168,9 +172,9 @@ std::map<std::string, DomainReport> domain_scores(const std::vector<ImageReferen
         for (const char* name : {"CLIPScore", "RefCLIPScore"}) {    // means over images
             const auto found = run.scores.find(name);
             if (found == run.scores.end()) continue;
-            double sum = 0;
-            for (const std::size_t i : own) sum += found->second.per_image[i];
-            report.scores[name] = sum / static_cast<double>(own.size());
+            std::vector<double> scores;
+            for (const std::size_t i : own) scores.push_back(found->second.per_image[i]);
+            report.scores[name] = mean(scores);
         }
     }
     return domains;
@@ -199,17 +203,17 @@ std::string about_cider(std::size_t images) {
 double mean_spice(const ScoreOptions& options, const std::vector<ImageReferences>& images) {
     std::unordered_map<std::string, double> by_image;
     for (const auto& [id, score] : read_spice(options.spice, {options.id_column, ""})) by_image[plain_id(id)] = score;
-    double sum = 0;
+    std::vector<double> scores;
     std::vector<std::string> missing;
     for (const ImageReferences& image : images)
         if (const auto found = by_image.find(plain_id(image.id.text)); found != by_image.end())
-            sum += found->second;
+            scores.push_back(found->second);
         else
             missing.push_back(image.id.text);
     if (!missing.empty())
         throw Error(ExitCode::bad_data, "--spice {} lacks {} of the {} images that are scored: {}",
                     options.spice.string(), missing.size(), images.size(), name_ids(missing));
-    return sum / static_cast<double>(images.size());
+    return mean(scores);
 }
 
 // CIDEr, or the first of --metrics.
@@ -223,7 +227,7 @@ std::vector<WorstImage> worst_images(const RunOfSystem& run, const std::vector<I
                                      const std::string& metric, int count) {
     const std::vector<double>& scores = run.scores.at(metric).per_image;
     std::vector<std::size_t> order(images.size());
-    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+    std::iota(order.begin(), order.end(), 0U);
     std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return scores[a] < scores[b]; });
     order.resize(std::min(order.size(), static_cast<std::size_t>(count)));
     std::vector<WorstImage> worst;
@@ -259,9 +263,7 @@ std::optional<Diversity> diversity_of(const RunOfSystem& run, const CocoEvalOpti
     }
     const std::vector<double> by_image = chosen.cider_scorer ? self_cider(captions, *chosen.cider_scorer)
                                                              : self_cider(captions, run.details.reference_tokens);
-    double sum = 0;
-    for (const double of_image : by_image) sum += of_image;
-    return Diversity{by_image.size(), lines.size() + by_image.size(), sum / static_cast<double>(by_image.size())};
+    return Diversity{by_image.size(), lines.size() + by_image.size(), mean(by_image)};
 }
 
 // Scores of systems, and how far they are known.
@@ -308,7 +310,10 @@ ExitCode run_score(const Options& all, const PackedReader& packed, const ClipSco
     make_folders(options.output.parent_path());    // as the runners of capevalkit's own metrics do
     for (const fs::path& file : {options.per_image, options.output})
         if (!file.empty()) check_can_be_written(file);
-    std::vector<ImageReferences> references = read_any_references(options, packed);
+    std::vector<ImageReferences> references =
+        is_hdf5(options.references)
+            ? packed(options)
+            : read_references(options.references, options.splits, {options.id_column, options.caption_column});
     const std::size_t all_images = references.size();
     const int threads = thread_count(all.runtime.threads);
     if (!options.write_cider_df.empty()) {

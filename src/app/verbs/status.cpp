@@ -1,6 +1,5 @@
 // blip_mpi status: how far a run is, as its folder tells. Called by compute_main; one process, no MPI.
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>

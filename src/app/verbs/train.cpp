@@ -29,7 +29,7 @@
 #include "blip/train/plan_advice.h"
 #include "blip/train/run_identity.h"
 #include "blip/train/trainer.h"
-#include "src/app/compute.h"
+#include "src/app/device_choice.h"
 #include "src/app/output_folder.h"
 #include "src/app/run_follower.h"
 #include "src/app/startup.h"

@@ -10,8 +10,7 @@
 #include "blip/comm/mpi/session.h"
 #include "blip/options/options.h"
 #include "src/app/output_folder.h"
-#include "src/app/score/clip.h"
-#include "src/app/score/packed_references.h"
+#include "src/app/score/large_libraries.h"
 
 namespace blip {
 

@@ -1,5 +1,5 @@
 // What is told when something else than our own Error ends the program: LibTorch's words in its own form (2.11).
-#include "src/app/error_text.h"
+#include "src/app/standalone.h"
 
 #include <boost/test/unit_test.hpp>
 #include <new>

@@ -1,14 +1,22 @@
-// CLIPScore of what the verb score compares. Its model needs LibTorch: the program blip_mpi_score, which has it not,
-// becomes another one for it.
+// What the verb score does with large libraries: HDF5 for the references of a packed data set, LibTorch for CLIPScore.
+// They take longer to load than the scores of some thousand captions: the program blip_mpi_score, which has neither,
+// becomes another one for them.
 #pragma once
 
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "blip/clip/clip_score.h"
 #include "blip/metrics/caption_files.h"
 #include "blip/options/options.h"
 
 namespace blip {
+
+using PackedReader = std::function<std::vector<ImageReferences>(const ScoreOptions&)>;
+
+// Of --split; the pictures' files are named. Errors as PackedDataset; usage for splits that are needed or not there.
+std::vector<ImageReferences> read_packed_references(const ScoreOptions& options);
 
 // references: those that are scored, with their pictures' files where the data name these; runs: of each a caption by
 // image.
