@@ -15,7 +15,6 @@
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
 #include "blip/base/json.h"
-#include "blip/base/printable.h"
 
 namespace blip {
 

@@ -8,7 +8,6 @@
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <system_error>
 
 #include "blip/base/error.h"
 #include "blip/base/log.h"

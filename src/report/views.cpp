@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string_view>
-#include <vector>
 
 #include "blip/report/run_folder.h"
 

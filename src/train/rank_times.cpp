@@ -1,8 +1,6 @@
 // See rank_times.h.
 #include "src/train/rank_times.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <nlohmann/json.hpp>
 

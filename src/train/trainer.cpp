@@ -19,7 +19,6 @@
 #include "blip/optim/adamw.h"
 #include "blip/optim/grad_reducer.h"
 #include "blip/optim/lr_schedule.h"
-#include "blip/params/arena.h"
 #include "blip/report/progress.h"
 #include "blip/report/rank_trace.h"
 #include "blip/report/run_log.h"

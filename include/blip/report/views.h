@@ -2,7 +2,6 @@
 // scores, and figures for Prometheus. Records of steps that are done again after a resume replace those that were lost.
 #pragma once
 
-#include <filesystem>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
