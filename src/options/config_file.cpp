@@ -1,7 +1,7 @@
 // Reads and quotes the lines of a config file; used by parse.cpp and help.cpp.
 #include "src/options/config_file.h"
 
-#include <algorithm>
+#include <sstream>
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
@@ -54,15 +54,14 @@ std::string read_config_text(const std::filesystem::path& path) {
 }
 
 std::vector<ConfigLine> read_config_file(const std::filesystem::path& path) {
-    const std::string content = read_config_text(path);
+    std::string content = read_config_text(path);
+    constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";    // some editors put it in front
+    if (content.starts_with(byte_order_mark)) content.erase(0, byte_order_mark.size());
+    std::istringstream text(std::move(content));
     std::vector<ConfigLine> lines;
     int number = 0;
-    constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";    // some editors put it in front
-    for (std::size_t begin = content.starts_with(byte_order_mark) ? byte_order_mark.size() : 0;
-         begin < content.size();) {
-        const std::size_t end = std::min(content.find('\n', begin), content.size());
-        const auto line = trimmed(std::string_view(content).substr(begin, end - begin));
-        begin = end + 1;
+    for (std::string whole; std::getline(text, whole);) {
+        const auto line = trimmed(whole);
         ++number;
         if (line.empty() || line.front() == '#') continue;
         const auto equals = line.find('=');

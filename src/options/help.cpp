@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <boost/algorithm/string/replace.hpp>
 #include <cstdlib>
+#include <sstream>
 
 #include "src/options/config_file.h"
 #include "src/options/declared.h"
@@ -47,14 +49,12 @@ std::string wrapped(std::string_view text, std::size_t used, std::size_t hanging
 }
 
 // Each of its lines wrapped; those that begin with spaces are commands.
-std::string wrapped_lines(std::string_view text) {
+std::string wrapped_lines(const std::string& text) {
     std::string out;
-    for (std::size_t begin = 0; begin < text.size();) {
-        const std::size_t end = std::min(text.find('\n', begin), text.size());
-        const std::string_view line = text.substr(begin, end - begin);
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
         const std::size_t blanks = std::min(line.find_first_not_of(' '), line.size());
         out += std::string(blanks, ' ') + wrapped(line.substr(blanks), blanks, blanks > 0 ? blanks + 4 : 0);
-        begin = end + 1;
     }
     return out;
 }
@@ -78,9 +78,7 @@ std::string described(const OptionSpec& spec) {
 }
 
 std::string commands(const char* title, std::string_view lines) {
-    std::string indented;
-    for (const char c : lines) indented += c == '\n' ? "\n  " : std::string(1, c);
-    return wrapped_lines(fmt::format("\n{}:\n  {}", title, indented));
+    return wrapped_lines(fmt::format("\n{}:\n  {}", title, boost::replace_all_copy(std::string(lines), "\n", "\n  ")));
 }
 
 std::string overview() {

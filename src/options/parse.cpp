@@ -10,7 +10,7 @@
 #include "blip/base/error.h"
 #include "src/options/config_file.h"
 #include "src/options/declared.h"
-#include "src/options/nearest_word.h"
+#include "src/options/suggestion.h"
 #include "src/options/words.h"
 #include "src/options/yaml_config.h"
 
@@ -112,46 +112,28 @@ void check_together(const Options& options, const std::vector<Given>& given) {
 }
 
 void check_required(const Options& options) {
-    constexpr const char* score_example = "score --references captions_val2014.json --results results.json";
-    const auto require = [&](bool present, const char* what, const char* example) {
-        if (!present)
-            refuse(fmt::format("{} needs {}, for example: blip_mpi {}", text_of(options.verb).name, what, example));
+    const auto require = [&](Verb verb, bool present, const char* what, const char* example) {
+        if (verb == options.verb && !present)
+            refuse(fmt::format("{} needs {}, for example: blip_mpi {}", text_of(verb).name, what, example));
     };
-    switch (options.verb) {
-        case Verb::train:
-            require(!options.data.file.empty(), "--data", "train --data coco.h5 --init blip.pth --output out");
-            break;
-        case Verb::evaluate:
-            require(!options.data.file.empty(), "--data", "evaluate --data coco.h5 --init out/best --output out");
-            require(!options.init.empty(), "--init", "evaluate --data coco.h5 --init out/best --output out");
-            break;
-        case Verb::caption:
-            require(!options.init.empty(), "--init", "caption --init out/best photo.jpg");
-            require(!options.images.empty(), "pictures", "caption --init out/best photo.jpg");
-            break;
-        case Verb::export_weights:
-            require(!options.export_to.from.empty(), "--from", "export --from out/best --to blip.safetensors");
-            require(!options.export_to.to.empty(), "--to", "export --from out/best --to blip.safetensors");
-            break;
-        case Verb::score:
-            if (!options.score.compile_meteor.empty()) break;
-            require(!options.score.references.empty(), "--references", score_example);
-            require(!options.score.results.empty() ||
-                        (!options.score.write_cider_df.empty() && options.score.compare.empty()),
-                    "--results", score_example);
-            break;
-        case Verb::verify:
-            require(!options.verify.path.empty(), "a folder or file", "verify output --deep");
-            break;
-        case Verb::report:
-            require(!options.show.runs.empty(), "the folder of a run", "report out");
-            break;
-        case Verb::check:
-            break;
-        case Verb::status:
-            require(!options.show.runs.empty(), "the folder of a run", "status out");
-            break;
-    }
+    constexpr const char* evaluate = "evaluate --data coco.h5 --init out/best --output out";
+    constexpr const char* caption = "caption --init out/best photo.jpg";
+    constexpr const char* export_weights = "export --from out/best --to blip.safetensors";
+    constexpr const char* score = "score --references captions_val2014.json --results results.json";
+    require(Verb::train, !options.data.file.empty(), "--data", "train --data coco.h5 --init blip.pth --output out");
+    require(Verb::evaluate, !options.data.file.empty(), "--data", evaluate);
+    require(Verb::evaluate, !options.init.empty(), "--init", evaluate);
+    require(Verb::caption, !options.init.empty(), "--init", caption);
+    require(Verb::caption, !options.images.empty(), "pictures", caption);
+    require(Verb::export_weights, !options.export_to.from.empty(), "--from", export_weights);
+    require(Verb::export_weights, !options.export_to.to.empty(), "--to", export_weights);
+    require(Verb::verify, !options.verify.path.empty(), "a folder or file", "verify output --deep");
+    require(Verb::report, !options.show.runs.empty(), "the folder of a run", "report out");
+    require(Verb::status, !options.show.runs.empty(), "the folder of a run", "status out");
+    if (!options.score.compile_meteor.empty()) return;
+    const bool only_frequencies = !options.score.write_cider_df.empty() && options.score.compare.empty();
+    require(Verb::score, !options.score.references.empty(), "--references", score);
+    require(Verb::score, !options.score.results.empty() || only_frequencies, "--results", score);
 }
 
 // The first argument, if it is not an option; removes it. `help VERB` becomes `VERB --help`.

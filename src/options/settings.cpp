@@ -21,13 +21,13 @@ struct Settings {
     OptionTable table = declare_options(run);
 };
 
-template <class Keep>
-std::map<std::string, std::string> changes(const Options& options, const Keep& keep) {
+// left_out: of these traits
+std::map<std::string, std::string> changes(const Options& options, unsigned left_out) {
     const Settings now(options), preset(default_settings(options.model.preset)), base(default_settings("base"));
     std::map<std::string, std::string> changed;
     for (std::size_t i = 0; i < now.table.specs().size(); ++i) {
         const OptionSpec& spec = now.table.specs()[i];
-        if (!spec.used_by(verb_bit(options.verb)) || spec.is(command_line_only) || !keep(spec)) continue;
+        if (!spec.used_by(verb_bit(options.verb)) || (spec.traits & left_out) != 0) continue;
         const OptionTable& defaults = spec.name == "model" ? base.table : preset.table;
         const std::string value = spec.get();
         if (value != defaults.specs()[i].get()) changed[spec.name] = value;
@@ -57,11 +57,11 @@ std::string print_config(const Options& options) {
 }
 
 std::map<std::string, std::string> changed_options(const Options& options) {
-    return changes(options, [](const OptionSpec&) { return true; });
+    return changes(options, command_line_only);
 }
 
 std::map<std::string, std::string> changed_options_of_all_ranks(const Options& options) {
-    return changes(options, [](const OptionSpec& spec) { return !spec.is(own_of_rank); });
+    return changes(options, command_line_only | own_of_rank);
 }
 
 NotedOptions noted_options(const Options& options) {

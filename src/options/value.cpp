@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "src/options/nearest_word.h"
+#include "src/options/suggestion.h"
 
 namespace blip {
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "blip/options/table.h"
@@ -26,8 +25,5 @@ struct Words {
 Words split_words(const OptionTable& table, const std::vector<std::string>& words, unsigned verb = ~0U);
 // Sets the option's field; throws usage, with where, if the value is not accepted.
 void apply(const Given& given);
-// For a name that is no option, what to use instead: what people know it as from other programs ("; here it is
-// --global-batch: ..."), or the one that was probably meant ("; did you mean --epochs?"); nothing if none is near.
-std::string suggestion(const OptionTable& table, std::string_view name, const char* dashes, unsigned verb = ~0U);
 
 }    // namespace blip

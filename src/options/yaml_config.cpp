@@ -15,7 +15,7 @@
 #include "blip/base/error.h"
 #include "blip/base/number.h"
 #include "src/options/config_file.h"
-#include "src/options/nearest_word.h"
+#include "src/options/suggestion.h"
 
 namespace blip {
 namespace {

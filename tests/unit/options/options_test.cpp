@@ -10,7 +10,7 @@
 #include <sstream>
 
 #include "src/options/declared.h"
-#include "src/options/foreign_names.h"
+#include "src/options/suggestion.h"
 #include "tests/unit/options/parse_support.h"
 
 using namespace blip;

@@ -1,10 +1,13 @@
-// See the header. The names are those of Hugging Face's and LAVIS' trainers, torchrun, and the metrics' usual scripts.
-#include "src/options/foreign_names.h"
+// See the header.
+#include "src/options/suggestion.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <initializer_list>
+#include <numeric>
+
+#include "src/options/declared.h"
 
 namespace blip {
 namespace {
@@ -20,6 +23,7 @@ constexpr const char* resumes =
     "the same command goes on from the newest checkpoint in --output; --init PATH starts from weights";
 constexpr const char* batches = "; --micro-batch is what a rank computes at once";
 
+// Those of Hugging Face's and LAVIS' trainers, torchrun, and the metrics' usual scripts.
 const ForeignName foreign_names[] = {
     {{"batch-size", "bs", "train-batch-size", "batch", "total-batch-size"}, {"global-batch", "eval-batch"}, batches},
     {{"per-device-train-batch-size", "batch-size-train", "micro-batch-size", "gradient-accumulation-steps",
@@ -73,17 +77,54 @@ const ForeignName foreign_names[] = {
     {{"hyps", "hyp", "hypotheses", "res", "predictions", "preds", "candidates"}, {"results"}, ""},
 };
 
-bool holds(std::initializer_list<std::string_view> names, std::string_view name) {
-    return std::find(names.begin(), names.end(), name) != names.end();
+// Levenshtein distance of two short words.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    std::iota(row.begin(), row.end(), 0U);
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        std::size_t diagonal = row[0]++;
+        for (std::size_t j = 0; j < b.size(); ++j) {
+            const std::size_t substitute = diagonal + (a[i] != b[j]);
+            diagonal = row[j + 1];
+            row[j + 1] = std::min({row[j + 1] + 1, row[j] + 1, substitute});
+        }
+    }
+    return row.back();
+}
+
+// The closest of known, empty if none is close: they begin with the same letter and at most two letters differ, or one
+// of the words begins with the other ("train2014"). --batch-size is not --patch-size, gpu not cpu.
+std::string nearest_word(std::string_view word, const std::vector<std::string>& known) {
+    std::string best;
+    std::size_t smallest = 3;
+    for (const auto& candidate : known) {
+        if (candidate.substr(0, 1) != word.substr(0, 1)) continue;
+        std::size_t distance = edit_distance(word, candidate);
+        // three letters in common by chance are no resemblance
+        if (distance >= std::max(word.size(), candidate.size())) continue;
+        const bool one_starts_with_other =
+            word.size() > 2 && (word.starts_with(candidate) || candidate.starts_with(word));
+        if (one_starts_with_other) distance = std::min<std::size_t>(distance, 1);
+        if (distance < smallest) {
+            smallest = distance;
+            best = candidate;
+        }
+    }
+    return best;
 }
 
 }    // namespace
+
+std::string did_you_mean(std::string_view word, const std::vector<std::string>& known, const char* prefix) {
+    const std::string nearest = nearest_word(word, known);
+    return nearest.empty() ? "" : fmt::format("; did you mean {}{}?", prefix, nearest);
+}
 
 std::string foreign_name(const OptionTable& table, std::string_view name, const char* dashes, unsigned verb) {
     std::string ours(name);
     std::replace(ours.begin(), ours.end(), '_', '-');
     for (const ForeignName& foreign : foreign_names) {
-        if (!holds(foreign.names, ours)) continue;
+        if (std::ranges::find(foreign.names, ours) == foreign.names.end()) continue;
         if (foreign.ours.size() == 0 && table.find("init-lr") != nullptr) return foreign.instead;
         for (const std::string_view option : foreign.ours) {
             const OptionSpec* spec = table.find(option, verb);
@@ -92,6 +133,20 @@ std::string foreign_name(const OptionTable& table, std::string_view name, const 
         }
     }
     return "";
+}
+
+std::string suggestion(const OptionTable& table, std::string_view name, const char* dashes, unsigned verb) {
+    if (const std::string known = foreign_name(table, name, dashes, verb); !known.empty()) return "; " + known;
+    std::vector<std::string> names, of_verb;
+    for (const OptionSpec& spec : table.specs()) (spec.used_by(verb) ? of_verb : names).push_back(spec.name);
+    std::string similar = nearest_word(name, of_verb);
+    if (similar.empty()) similar = nearest_word(name, names);
+    if (similar.empty()) return "";
+    unsigned users = 0;    // of all options of that name
+    for (const OptionSpec& spec : table.specs())
+        if (spec.name == similar) users |= spec.verbs;
+    return fmt::format("; did you mean {}{}?{}", dashes, similar,
+                       (users & verb) != 0 ? "" : fmt::format(" It is only for {}", verb_names(users)));
 }
 
 }    // namespace blip
