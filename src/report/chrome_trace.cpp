@@ -4,9 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <limits>
 #include <map>
 #include <utility>
@@ -15,6 +12,7 @@
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
 #include "blip/base/json.h"
+#include "src/report/json_lines.h"
 
 namespace blip {
 
@@ -60,24 +58,18 @@ bool is_span(const json& record) {
            whole(record, "step", -1);
 }
 
-// Calls take with each record; returns how many lines are none. Spans before the first start are of nobody. A last line
-// without its end is left out: a run is writing it, or was killed there.
+// Calls take with each record; returns how many lines are none. Spans before the first start are of nobody.
 std::int64_t read_records(const fs::path& file, const auto& take) {
-    std::ifstream lines(file);
-    if (!lines) throw Error(ExitCode::io, "{}: cannot be read: {}", file.string(), std::strerror(errno));
     std::int64_t unreadable = 0;
     bool started = false;
-    for (std::string line; std::getline(lines, line);) {
-        if (lines.eof()) break;
-        const json record = json::parse(line, nullptr, false);
+    read_lines(file, [&](const json& record) {
         const bool start = record.is_object() && is_start(record);
         started = started || start;
         if (start || (started && record.is_object() && is_span(record)))
             take(record, start);
         else
             ++unreadable;
-    }
-    if (lines.bad()) throw Error(ExitCode::io, "{}: cannot be read: {}", file.string(), std::strerror(errno));
+    });
     return unreadable;
 }
 

@@ -33,16 +33,8 @@ class Message {
         varint(value);
         return *this;
     }
-    Message& real(unsigned field, double value) {
-        key(field, 1);
-        bytes_ += bytes_of(value);
-        return *this;
-    }
-    Message& small_real(unsigned field, float value) {
-        key(field, 5);
-        bytes_ += bytes_of(value);
-        return *this;
-    }
+    Message& real(unsigned field, double value) { return fixed(field, 1, bytes_of(value)); }
+    Message& small_real(unsigned field, float value) { return fixed(field, 5, bytes_of(value)); }
     Message& text(unsigned field, std::string_view value) {
         key(field, 2);
         varint(value.size());
@@ -53,6 +45,11 @@ class Message {
     const std::string& bytes() const { return bytes_; }
 
   private:
+    Message& fixed(unsigned field, unsigned kind, std::string_view value) {
+        key(field, kind);
+        bytes_ += value;
+        return *this;
+    }
     void key(unsigned field, unsigned kind) { varint(field << 3 | kind); }
     void varint(std::uint64_t value) {
         for (; value >= 0x80; value >>= 7) bytes_ += static_cast<char>(value | 0x80);

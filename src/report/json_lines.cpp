@@ -51,4 +51,11 @@ FileDescriptor append_to_lines(const std::filesystem::path& file, const char* wh
     return fd;
 }
 
+void read_lines(const std::filesystem::path& file, const std::function<void(nlohmann::json)>& take) {
+    std::ifstream lines(file);
+    for (std::string line; std::getline(lines, line) && !lines.eof();)
+        take(nlohmann::json::parse(line, nullptr, false));
+    if (!lines.eof()) throw Error(ExitCode::io, "{}: cannot be read: {}", file.string(), std::strerror(errno));
+}
+
 }    // namespace blip

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <condition_variable>
 #include <cstring>
 #include <utility>
 
@@ -14,6 +15,7 @@
 #include "blip/base/error.h"
 #include "blip/base/json.h"
 #include "blip/base/log.h"
+#include "blip/base/write_all.h"
 #include "src/report/json_lines.h"
 
 namespace blip {
@@ -41,7 +43,7 @@ RankTrace::RankTrace(std::filesystem::path file, const TraceStart& start)
                                           {"rank", start.rank}, {"ranks", start.ranks},       {"host", host_name()},
                                           {"pid", ::getpid()}};
     write(to_line(first) + '\n');
-    thread_ = std::thread([this] { follow(); });
+    thread_ = std::jthread([this](const std::stop_token& told_to_end) { follow(told_to_end); });
     entered(static_cast<Phase>(own_slot().phase.load()), steady_now_ns());
     observe_phases(this);
 }
@@ -54,11 +56,7 @@ RankTrace::~RankTrace() {
         end_device_range();
         keep(*phase_, steady_now_ns());
     }
-    {
-        const std::lock_guard lock(mutex_);
-        end_ = true;
-    }
-    told_.notify_one();
+    thread_.request_stop();
     thread_.join();
     if (lost_ > 0) log_warning("--trace: {} spans could not be written to {} and are lost", lost_, path_.string());
 }
@@ -104,12 +102,13 @@ void RankTrace::wait_ended(std::int64_t now_ns) noexcept {
     wait_.reset();
 }
 
-void RankTrace::follow() {
+void RankTrace::follow(const std::stop_token& told_to_end) {
     std::vector<Span> spans;
+    std::condition_variable_any waits;
     for (bool end = false; !end;) {
         {
             std::unique_lock lock(mutex_);
-            end = told_.wait_for(lock, between_writes, [this] { return end_; });
+            end = waits.wait_for(lock, told_to_end, between_writes, [&] { return told_to_end.stop_requested(); });
             std::swap(spans, ended_);
         }
         std::string lines;
@@ -127,20 +126,13 @@ void RankTrace::follow() {
 }
 
 void RankTrace::write(const std::string& lines) {
-    for (std::size_t done = 0; done < lines.size();) {
-        const ssize_t count = ::write(fd_.get(), lines.data() + done, lines.size() - done);
-        if (count < 0 && errno == EINTR) continue;
-        if (count <= 0) {
-            {
-                const std::lock_guard lock(mutex_);
-                if (std::exchange(failed_, true)) return;
-            }
-            log_warning("--trace: cannot write to {}: {}; the run goes on without", path_.string(),
-                        count == 0 ? "nothing is taken" : std::strerror(errno));
-            return;
-        }
-        done += static_cast<std::size_t>(count);
+    if (write_all(fd_.get(), lines)) return;
+    const int problem = errno;
+    {
+        const std::lock_guard lock(mutex_);
+        if (std::exchange(failed_, true)) return;
     }
+    log_warning("--trace: cannot write to {}: {}; the run goes on without", path_.string(), std::strerror(problem));
 }
 
 }    // namespace blip

@@ -11,6 +11,7 @@
 
 #include "blip/base/error.h"
 #include "blip/base/file_type.h"
+#include "src/report/json_lines.h"
 
 namespace blip {
 
@@ -57,24 +58,53 @@ RunRecords read_run(const std::filesystem::path& folder) {
     if (file_type_of(file) != std::filesystem::file_type::regular)
         throw Error(ExitCode::missing_input, "{}: no log.jsonl there: give the folder that was --output of a run",
                     folder.string());
-    std::ifstream lines(file);
-    if (!lines) throw Error(ExitCode::io, "{}: cannot be read: {}", file.string(), std::strerror(errno));
     RunRecords records;
-    for (std::string line; std::getline(lines, line);) {
-        if (lines.eof()) break;    // no newline: it is being written
-        json record = json::parse(line, nullptr, false);
+    read_lines(file, [&](json record) {
         if (is_record(record))
             add_record(records, std::move(record));
         else
             ++records.unreadable;
-    }
-    if (lines.bad()) throw Error(ExitCode::io, "{}: cannot be read: {}", file.string(), std::strerror(errno));
+    });
     return records;
+}
+
+const json* newest(const RunRecords& records, std::string_view kind) {
+    const auto found = std::find_if(records.events.rbegin(), records.events.rend(),
+                                    [&](const json& event) { return event.value("kind", "") == kind; });
+    return found == records.events.rend() ? nullptr : &*found;
+}
+
+const json* newest_start(const RunRecords& records) {
+    const json* resumed = newest(records, "resume");
+    return resumed != nullptr ? resumed : newest(records, "run");
+}
+
+const json* end_of_run(const RunRecords& records) {
+    const json *start = newest_start(records), *stop = newest(records, "stop");
+    return stop != nullptr && (start == nullptr || stop > start) ? stop : nullptr;
 }
 
 double number_of(const json& record, const char* name) {
     const auto found = record.find(name);
     return found != record.end() && found->is_number() ? found->get<double>() : std::nan("");
+}
+
+std::string text_of(const json& record, const char* name) {
+    const auto found = record.find(name);
+    return found != record.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+json object_of(const json& record, const char* name) {
+    const auto found = record.find(name);
+    return found != record.end() && found->is_object() ? *found : json::object();
+}
+
+std::map<std::string, double> numbers_of(const json& record, const char* name) {
+    std::map<std::string, double> numbers;
+    const json object = object_of(record, name);
+    for (const auto& [member, value] : object.items())
+        if (value.is_number()) numbers[member] = value;
+    return numbers;
 }
 
 double time_of(const json& record) {

@@ -21,12 +21,10 @@ double pairs_per_second(const json& step) { return number_of(step, "samples") / 
 // "val/loss" and "val/CIDEr" of an evaluation.
 std::map<std::string, double> scores_of(const json& evaluation) {
     std::map<std::string, double> scores;
-    const json splits = evaluation.value("splits", json::object());
+    const json splits = object_of(evaluation, "splits");
     for (const auto& [split, of_split] : splits.items()) {
         if (of_split.contains("loss")) scores[split + "/loss"] = number_of(of_split, "loss");
-        const json all = of_split.value("scores", json::object());
-        for (const auto& [name, value] : all.items())
-            if (value.is_number()) scores[split + "/" + name] = value.get<double>();
+        for (const auto& [name, value] : numbers_of(of_split, "scores")) scores[split + "/" + name] = value;
     }
     return scores;
 }

@@ -4,11 +4,11 @@
 #pragma once
 
 #include <array>
-#include <condition_variable>
 #include <cstdint>
 #include <filesystem>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -51,7 +51,7 @@ class RankTrace : public PhaseObserver {
     };
     static Span begin_span(Phase phase, std::int64_t now_ns);
     void keep(Span span, std::int64_t now_ns) noexcept;
-    void follow();
+    void follow(const std::stop_token& told_to_end);
     void write(const std::string& lines);
 
     std::filesystem::path path_;
@@ -60,11 +60,10 @@ class RankTrace : public PhaseObserver {
     std::optional<Span> phase_, wait_;
 
     std::mutex mutex_;    // of what follows
-    std::condition_variable told_;
     std::vector<Span> ended_;
     std::int64_t lost_ = 0;    // for which even memory was not meant: the disk took nothing for long
-    bool end_ = false, failed_ = false;
-    std::thread thread_;
+    bool failed_ = false;
+    std::jthread thread_;
 };
 
 }    // namespace blip

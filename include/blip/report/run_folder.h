@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -22,9 +24,18 @@ struct RunRecords {
 // Reads FOLDER/log.jsonl. A last line without its end is one that is being written, and left out. Throws missing_input
 // where there is no log, io.
 RunRecords read_run(const std::filesystem::path& folder);
+// The newest record of a kind, that of the newest start ("run" or "resume"), and how that start ended ("stop"); nullptr
+// where there is none.
+const nlohmann::json* newest(const RunRecords& records, std::string_view kind);
+const nlohmann::json* newest_start(const RunRecords& records);
+const nlohmann::json* end_of_run(const RunRecords& records);
 
-// Of a record: a member, NaN where that is no number; its time in seconds since 1970, 0 where it has none.
+// Of a record a member: NaN where that is no number, empty where it is no text, no object or has no numbers.
 double number_of(const nlohmann::json& record, const char* name);
+std::string text_of(const nlohmann::json& record, const char* name);
+nlohmann::json object_of(const nlohmann::json& record, const char* name);
+std::map<std::string, double> numbers_of(const nlohmann::json& record, const char* name);
+// Its time in seconds since 1970, 0 where it has none.
 double time_of(const nlohmann::json& record);
 // Of a row of a result file: the picture's key.
 std::string key_of_result(const nlohmann::json& row);

@@ -36,23 +36,10 @@ std::string ago(const json& record) {
     return format_duration(std::max(0.0, static_cast<double>(std::time(nullptr)) - time)) + " ago";
 }
 
-const json* newest(const RunRecords& records, const std::string& kind) {
-    const auto found = std::find_if(records.events.rbegin(), records.events.rend(),
-                                    [&](const json& event) { return event.value("kind", "") == kind; });
-    return found == records.events.rend() ? nullptr : &*found;
-}
-
-const json* newest_start(const RunRecords& records) {
-    const json* resumed = newest(records, "resume");
-    return resumed != nullptr ? resumed : newest(records, "run");
-}
-
 std::string describe_state(const RunRecords& records, const fs::path& folder) {
     const LockLook lock = look_at_lock(folder);
     if (!lock.holder.empty() && lock.lives) return "running: " + lock.holder;
-    const json* start = newest_start(records);
-    const json* stop = newest(records, "stop");
-    if (stop != nullptr && (start == nullptr || stop > start))
+    if (const json* stop = end_of_run(records); stop != nullptr)
         return fmt::format("{}, {}", stop->value("finished", false) ? "finished" : "stopped by a signal", ago(*stop));
     return lock.holder.empty() ? "not running" : fmt::format("killed: {} is no more", lock.holder);
 }
@@ -71,12 +58,11 @@ std::string last_warning(const fs::path& log) {
 
 std::string scores_of(const json& evaluation) {
     std::string text;
-    const json splits = evaluation.value("splits", json::object());
+    const json splits = object_of(evaluation, "splits");
     for (const auto& [split, of_split] : splits.items()) {
         text += fmt::format("\n{:<12} epoch {} {}:", "", evaluation.value("epoch", 0) + 1, split);
-        const json scores = of_split.value("scores", json::object());
-        for (const auto& [name, value] : scores.items())
-            if (value.is_number()) text += fmt::format("  {} {:.4f}", name, value.get<double>());
+        for (const auto& [name, value] : numbers_of(of_split, "scores"))
+            text += fmt::format("  {} {:.4f}", name, value);
     }
     return text.empty() ? "none" : text.substr(text.find_first_not_of("\n "));
 }
