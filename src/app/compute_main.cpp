@@ -33,8 +33,8 @@ void tell(const std::vector<std::string>& notes) {
 }
 
 // problem: why this rank's command line could not be understood; those of other ranks may be in order, and would wait.
-int run_with_mpi(const ParsedCommandLine& command, const DeviceChoice& choice, int argc, char** argv,
-                 const std::optional<Error>& problem = {}) {
+ExitCode run_with_mpi(const ParsedCommandLine& command, const DeviceChoice& choice, int argc, char** argv,
+                      const std::optional<Error>& problem = {}) {
     const Options& options = command.options;
     std::optional<TrialFolder> trial;
     const CheckData data = options.verb == Verb::check && !problem ? prepare_check(options, trial) : CheckData();
@@ -49,16 +49,13 @@ int run_with_mpi(const ParsedCommandLine& command, const DeviceChoice& choice, i
             if (problem) throw Error(*problem);
         });
         agree_on_device(options, choice, *communicator);
-        if (options.verb == Verb::caption) return static_cast<int>(run_caption(options, &session, communicator.get()));
-        if (options.verb == Verb::check)
-            return static_cast<int>(run_check(options, session, std::move(communicator), data));
-        const ExitCode code = options.verb == Verb::train
-                                  ? run_train(options, session, std::move(communicator), build_facts)
-                                  : run_evaluate(options, session, std::move(communicator));
-        return static_cast<int>(code);
+        if (options.verb == Verb::caption) return run_caption(options, &session, communicator.get());
+        if (options.verb == Verb::check) return run_check(options, session, std::move(communicator), data);
+        if (options.verb == Verb::train) return run_train(options, session, std::move(communicator), build_facts);
+        return run_evaluate(options, session, std::move(communicator));
     } catch (const AgreedError& error) {
         if (session.rank() == 0) log_error_text(error.what());
-        return static_cast<int>(error.code());
+        return error.code();
     } catch (...) {
         abort_job(session);
     }
@@ -71,7 +68,7 @@ int run(int argc, char** argv) {
         if (print_version(built_with_cuda() ? cuda_program : cpu_program, words)) return 0;
         command = parse_command_line(words);
     } catch (const Error& error) {
-        if (launcher_size() > 1) return run_with_mpi(command, {}, argc, argv, error);
+        if (launcher_size() > 1) return static_cast<int>(run_with_mpi(command, {}, argc, argv, error));
         fmt::print(stderr, "blip_mpi: {}\n", error.what());
         return static_cast<int>(error.code());
     }
@@ -91,7 +88,8 @@ int run(int argc, char** argv) {
     }
     if (command.options.verb == Verb::export_weights) return run_alone([&] { return run_export(command.options); });
     const DeviceChoice choice = choose_device(command.options);
-    if (command.options.verb != Verb::caption || launcher_size() > 1) return run_with_mpi(command, choice, argc, argv);
+    if (command.options.verb != Verb::caption || launcher_size() > 1)
+        return static_cast<int>(run_with_mpi(command, choice, argc, argv));
     return run_alone([&] {
         tell(command.notes);
         require_device(choice);

@@ -36,33 +36,25 @@ std::string why_without_cuda() {
     return fmt::format("{} cannot be started: {}", program.string(), std::generic_category().message(errno));
 }
 
-void settle(RuntimeOptions& runtime, const char* device) {
-    runtime.device = device;
-    if (runtime.precision == "auto") runtime.precision = runtime.device == "cuda" ? "bf16" : "fp32";
-}
-
 }    // namespace
 
 DeviceChoice choose_device(Options& options) {
     RuntimeOptions& runtime = options.runtime;
     DeviceChoice choice;
     const bool demanded = runtime.device == "cuda";
-    if (runtime.device == "cpu") {
-        settle(runtime, "cpu");
-        return choice;
-    }
-    choice.no_gpu = find_gpus().reason;
-    if (choice.no_gpu.empty()) {
-        if (built_with_cuda()) {
-            if (runtime.deterministic) choice.remarks = set_deterministic_environment();
-            settle(runtime, "cuda");
-            return choice;
+    bool on_gpu = runtime.device != "cpu";
+    if (on_gpu) {
+        choice.no_gpu = find_gpus().reason;
+        if (choice.no_gpu.empty() && !built_with_cuda()) {
+            choice.no_gpu = why_without_cuda();
+            if (!demanded) choice.warning = "there is a GPU, but it computes on the CPU: " + choice.no_gpu;
         }
-        choice.no_gpu = why_without_cuda();
-        if (!demanded) choice.warning = "there is a GPU, but it computes on the CPU: " + choice.no_gpu;
+        if (choice.no_gpu.empty() && runtime.deterministic) choice.remarks = set_deterministic_environment();
+        if (demanded) choice.problem = choice.no_gpu;
+        on_gpu = demanded || choice.no_gpu.empty();
     }
-    if (demanded) choice.problem = choice.no_gpu;
-    settle(runtime, demanded ? "cuda" : "cpu");
+    runtime.device = on_gpu ? "cuda" : "cpu";
+    if (runtime.precision == "auto") runtime.precision = on_gpu ? "bf16" : "fp32";
     return choice;
 }
 

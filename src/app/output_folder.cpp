@@ -13,16 +13,28 @@ namespace blip {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+void naming_output(const fs::path& output, const auto& work) {
+    try {
+        work();
+    } catch (const Error& failure) {
+        throw Error(failure.code(), "--output {}: {}", output.string(), failure.what());
+    }
+}
+
+}    // namespace
+
 TrialFolder::TrialFolder(const fs::path& output)
     : path_(fs::absolute(output).lexically_normal() / fmt::format(".blip_mpi_trial.{}", ::getpid())) {
     std::error_code ignored;
     for (fs::path one = path_; !fs::exists(one, ignored); one = one.parent_path())
         if (one.has_filename()) first_made_ = one;    // "a/b/" has the folder b, too
     try {
-        make_folders(path_);
-    } catch (const Error& failure) {
+        naming_output(output, [&] { make_folders(path_); });
+    } catch (const Error&) {
         remove();
-        throw Error(failure.code(), "--output {}: {}", output.string(), failure.what());
+        throw;
     }
 }
 
@@ -40,11 +52,11 @@ void TrialFolder::remove() {
 
 void try_output(const fs::path& output) {
     const TrialFolder folder(output);
-    try {
-        write_file_durably(folder.path() / "file", "x");
-    } catch (const Error& failure) {
-        throw Error(failure.code(), "--output {}: {}", output.string(), failure.what());
-    }
+    naming_output(output, [&] { write_file_durably(folder.path() / "file", "x"); });
+}
+
+void make_output(const fs::path& output) {
+    naming_output(output, [&] { make_folders(output); });
 }
 
 }    // namespace blip

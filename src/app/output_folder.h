@@ -25,5 +25,7 @@ class TrialFolder {
 
 // Throws io, naming --output, unless folders and files can be made there.
 void try_output(const std::filesystem::path& output);
+// Makes the folder; throws io, naming --output.
+void make_output(const std::filesystem::path& output);
 
 }    // namespace blip

@@ -26,7 +26,7 @@
 #include "blip/tasks/caption/evaluator.h"
 #include "blip/tasks/caption/scoring.h"
 #include "blip/text/image_key.h"
-#include "src/app/score_intervals.h"
+#include "src/app/run_captions.h"
 
 // The page's frame, as the bytes of the file beside this one.
 asm(R"(
@@ -109,12 +109,9 @@ json parts_of(const std::vector<json>& steps) {
 }
 
 std::string state_of(const RunRecords& records) {
-    for (auto event = records.events.rbegin(); event != records.events.rend(); ++event) {
-        const std::string kind = event->value("kind", "");
-        if (kind == "stop") return event->value("finished", false) ? "finished" : "stopped by a signal";
-        if (kind == "run" || kind == "resume") break;
-    }
-    return "running, or killed";
+    const json* stop = end_of_run(records);
+    if (stop == nullptr) return "running, or killed";
+    return stop->value("finished", false) ? "finished" : "stopped by a signal";
 }
 
 struct Run {
@@ -141,20 +138,12 @@ json describe(const Run& run) {
         const std::string kind = event.value("kind", "");
         if (kind == "run" || kind == "resume") {
             all["starts"].push_back(event);
-            all["identity"] = event.value("identity", json::object());
-        } else if (kind == "build") {
-            all["build"] = event;
-        } else if (kind == "pace") {
-            all["pace"] = event;
-        } else if (kind == "checkpoint" && event.value("saved", false)) {
-            all["checkpoints"].push_back(event.value("step", 0));
-        } else if (kind == "ranks") {
-            all["ranks"].push_back(event);
-        } else if (kind == "gpus" && event.contains("warnings") && event["warnings"].is_array()) {
-            all["gpu_warnings"] = event;    // the last ones
-        } else if (kind == "stop") {
-            all["stop"] = event;
+            all["identity"] = object_of(event, "identity");
         }
+        if (kind == "checkpoint" && event.value("saved", false)) all["checkpoints"].push_back(event.value("step", 0));
+        if (kind == "ranks") all["ranks"].push_back(event);
+        if (kind == "build" || kind == "pace" || kind == "stop") all[kind] = event;    // the last ones
+        if (kind == "gpus" && event.contains("warnings") && event["warnings"].is_array()) all["gpu_warnings"] = event;
     }
     for (const auto& [epoch, evaluation] : run.evaluations) all["evaluations"].push_back(evaluation);
     return all;
@@ -168,54 +157,34 @@ struct EpochCaptions {
     std::vector<double> log_probabilities_I, cider_I;
 };
 
-std::optional<EpochCaptions> read_captions(const fs::path& file, const SplitTables& split,
-                                           const std::map<std::string, std::size_t>& row_of) {
+std::optional<EpochCaptions> read_captions(const fs::path& file, const SplitTables& split) {
     if (!fs::exists(file)) return std::nullopt;
-    const json rows = json::parse(read_file(file), nullptr, false);
+    const auto rows = read_result(file);
+    if (!rows || rows->size() != split.keys_I.size()) return std::nullopt;    // --limit leaves no scores by picture
     EpochCaptions read;
-    const auto images = static_cast<std::size_t>(split.image_count());
-    read.captions_I.resize(images);
-    read.log_probabilities_I.resize(images, std::nan(""));
-    std::size_t found = 0;
-    if (!rows.is_array()) return std::nullopt;
-    for (const json& row : rows) {
-        if (!row.is_object() || !row.contains("image_id") || !row.contains("caption") || !row["caption"].is_string())
-            return std::nullopt;
-        const auto at = row_of.find(key_of_result(row));
-        if (at == row_of.end()) return std::nullopt;
-        read.captions_I[at->second] = row["caption"].get<std::string>();
-        read.log_probabilities_I[at->second] = number_of(row, "log_probability");
-        ++found;
-    }
-    return found == images ? std::optional(read) : std::nullopt;    // --limit leaves no scores by picture
-}
-
-void score(EpochCaptions& captions, const SplitTables& split) {
     std::vector<ScoredCaption> all;
-    for (std::int64_t row = 0; row < split.image_count(); ++row) {
-        ScoredCaption one{
-            split.keys_I[static_cast<std::size_t>(row)].text, captions.captions_I[static_cast<std::size_t>(row)], {}};
-        const auto [first, last] = caption_rows(split, row);
-        for (std::int64_t c = first; c < last; ++c) one.references.emplace_back(split.text(c));
-        all.push_back(std::move(one));
+    for (std::int64_t image = 0; image < split.image_count(); ++image) {
+        const std::string& key = split.keys_I[static_cast<std::size_t>(image)].text;
+        const auto row = rows->find(key);
+        if (row == rows->end()) return std::nullopt;
+        read.captions_I.push_back(row->second.caption);
+        read.log_probabilities_I.push_back(row->second.log_probability);
+        all.push_back({key, row->second.caption, references_of(split, image)});
     }
     CocoEvalOptions only_cider;
     only_cider.bleu = only_cider.rouge_l = false;
-    captions.cider_I = coco_scores(all, only_cider).at("CIDEr").per_image;
+    read.cider_I = coco_scores(all, only_cider).at("CIDEr").per_image;
+    return read;
 }
 
 // The first split that all runs evaluated, with all captions that are there of it.
 std::vector<EpochCaptions> all_captions(const std::vector<Run>& runs, const SplitTables& split) {
-    std::map<std::string, std::size_t> row_of;
-    for (const ImageKey& key : split.keys_I) row_of.emplace(key.text, row_of.size());
     std::vector<EpochCaptions> all;
     for (std::size_t r = 0; r < runs.size(); ++r) {
         for (const auto& [epoch, evaluation] : runs[r].evaluations) {
-            const fs::path file = runs[r].folder / "result" / fmt::format("{}_epoch{}.json", split.name, epoch);
-            if (std::optional<EpochCaptions> found = read_captions(file, split, row_of)) {
+            if (auto found = read_captions(result_file(runs[r].folder, split.name, epoch), split)) {
                 found->run = r;
                 found->epoch = epoch;
-                score(*found, split);
                 all.push_back(std::move(*found));
             }
         }
@@ -250,9 +219,7 @@ json pictures_of(const std::vector<Run>& runs, const PackedDataset& dataset, int
     if (runs.empty() || runs[0].evaluations.empty()) return pictures;
     // of the split by which the best weights are chosen, else of any: one split's are enough to look at
     const json& evaluation = runs[0].evaluations.rbegin()->second;
-    std::vector<std::string> names;
-    if (const auto chosen = evaluation.find("selection"); chosen != evaluation.end() && chosen->is_object())
-        names.push_back(chosen->value("split", ""));
+    std::vector<std::string> names = {text_of(object_of(evaluation, "selection"), "split")};
     for (const auto& [name, of_split] : evaluation["splits"].items()) names.push_back(name);
     for (const std::string& name : names) {
         if (!dataset.has_split(name)) continue;
@@ -280,10 +247,8 @@ json pictures_of(const std::vector<Run>& runs, const PackedDataset& dataset, int
                             {"src", small.uri()},
                             {"width", small.width},
                             {"height", small.height},
-                            {"references", json::array()},
+                            {"references", references_of(split, row)},
                             {"captions", json::array()}};
-            const auto [from, to] = caption_rows(split, row);
-            for (std::int64_t c = from; c < to; ++c) picture["references"].push_back(std::string(split.text(c)));
             for (const EpochCaptions& one : all)
                 picture["captions"].push_back({{"run", one.run},
                                                {"epoch", one.epoch},
@@ -306,7 +271,7 @@ json published(const std::vector<Run>& runs, const PackedDataset& dataset) {
             if (!dataset.has_split(name) || !of_split.contains("scores")) continue;
             SplitEvaluation evaluation;
             evaluation.split = name;
-            evaluation.scores = of_split["scores"].get<std::map<std::string, double>>();
+            evaluation.scores = numbers_of(of_split, "scores");
             evaluation.captions.resize(of_split.value("images", std::size_t{0}));
             for (const std::string& line : beside_published(evaluation, dataset)) lines.push_back(line);
         }
@@ -319,9 +284,7 @@ int best_epoch(const Run& run) {
     int best = run.evaluations.begin()->first;
     double most = -1;
     for (const auto& [epoch, evaluation] : run.evaluations) {
-        const auto selection = evaluation.find("selection");
-        const double score =
-            selection != evaluation.end() && selection->is_object() ? number_of(*selection, "score") : std::nan("");
+        const double score = number_of(object_of(evaluation, "selection"), "score");
         if (!(score > most)) continue;
         best = epoch;
         most = score;
@@ -334,9 +297,7 @@ int best_epoch(const Run& run) {
 const PackedDataset& data_of(const Run& run, const PackedDataset* dataset, std::optional<PackedDataset>& own) {
     std::string digest;
     for (const json& event : run.records.events)
-        if (const auto identity = event.find("identity"); identity != event.end() && identity->is_object())
-            if (const auto told = identity->find("data digest"); told != identity->end() && told->is_string())
-                digest = *told;
+        if (const std::string told = text_of(object_of(event, "identity"), "data digest"); !told.empty()) digest = told;
     if (dataset != nullptr && dataset->data_digest() == digest) return *dataset;
     const fs::path file = data_of_run(run.folder);
     if (file.empty() || !fs::exists(file))
@@ -352,13 +313,9 @@ const PackedDataset& data_of(const Run& run, const PackedDataset* dataset, std::
 void add_intervals(const Run& run, const PackedDataset& dataset, const MeteorTables& meteor, json& evaluation,
                    const auto& problem) {
     for (auto& [name, of_split] : evaluation["splits"].items()) {
-        std::map<std::string, double> scores;
-        if (const auto told = of_split.find("scores"); told != of_split.end() && told->is_object())
-            for (const auto& [metric, value] : told->items())
-                if (value.is_number()) scores[metric] = value;
+        const std::map<std::string, double> scores = numbers_of(of_split, "scores");
         if (scores.empty() || !dataset.has_split(name)) continue;
-        const fs::path file =
-            run.folder / "result" / fmt::format("{}_epoch{}.json", name, evaluation.value("epoch", 0));
+        const fs::path file = result_file(run.folder, name, evaluation.value("epoch", 0));
         try {
             for (const auto& [metric, interval] : score_intervals(file, dataset.split(name), scores, meteor))
                 of_split["intervals"][metric] = {interval.low, interval.high};
@@ -397,7 +354,7 @@ json add_intervals(const std::vector<Run>& runs, const PackedDataset* dataset, j
 fs::path data_of_run(const fs::path& run) {
     std::string data;
     for (const json& event : read_run(run).events)
-        if (const auto named = event.find("data"); named != event.end() && named->is_string()) data = *named;
+        if (const std::string named = text_of(event, "data"); !named.empty()) data = named;
     return data;
 }
 

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -20,6 +22,7 @@
 #include "blip/report/run_folder.h"
 #include "blip/report/views.h"
 #include "src/app/report_page.h"
+#include "src/app/run_captions.h"
 
 namespace blip {
 
@@ -40,25 +43,17 @@ double seconds_now() {
 }    // namespace
 
 struct RunFollower::Views {
+    const Options& options;
     const PackedDataset& dataset;
-    std::filesystem::path output, metrics_file;
-    bool wants_page, wants_events;
-    LogTail log;
+    const std::filesystem::path& output = options.checkpoint.output;
+    const std::filesystem::path& metrics_file = options.train.metrics_file;
+    LogTail log{output / "log.jsonl"};
     std::optional<EventFile> events{};
     ResultTable table{};
-    RunGauges gauges;
+    RunGauges gauges{output.string()};
     std::set<std::string> failed{};    // what is not written any more
 
-    Views(const Options& options, const PackedDataset& data)
-        : dataset(data),
-          output(options.checkpoint.output),
-          metrics_file(options.train.metrics_file),
-          wants_page(options.train.report),
-          wants_events(options.train.tensorboard),
-          log(output / "log.jsonl"),
-          gauges(output.string()) {
-        if (!metrics_file.empty()) write_file_durably(metrics_file, gauges.text(seconds_now()));
-    }
+    void write_metrics() const { write_file_durably(metrics_file, gauges.text(seconds_now())); }
 
     // One that fails is given up: a full disk would be warned of at each look.
     void keep(const std::filesystem::path& what, const auto& write) {
@@ -80,7 +75,7 @@ struct RunFollower::Views {
             table_changed = table.add(record) || table_changed;
             evaluated = evaluated || record.value("kind", "") == "evaluation";
         }
-        if (wants_events)
+        if (options.train.tensorboard)
             keep(output / "tensorboard", [&] {
                 if (!events) events.emplace(output / "tensorboard");
                 for (const json& record : records) {
@@ -89,11 +84,10 @@ struct RunFollower::Views {
                 }
                 events->flush();
             });
-        if (!metrics_file.empty())
-            keep(metrics_file, [&] { write_file_durably(metrics_file, gauges.text(seconds_now())); });
+        if (!metrics_file.empty()) keep(metrics_file, [&] { write_metrics(); });
         if (table_changed)
             keep(output / "results.csv", [&] { write_file_durably(output / "results.csv", table.csv()); });
-        if (wants_page && (page == Page::always || (page == Page::of_evaluations && evaluated)))
+        if (options.train.report && (page == Page::always || (page == Page::of_evaluations && evaluated)))
             keep(output / "report.html", [&] {
                 write_file_durably(output / "report.html", report_page({output}, &dataset, ShowOptions().pictures));
             });
@@ -105,7 +99,7 @@ struct RunFollower::Views {
         const auto step = evaluation.value("step", std::int64_t{0});
         const double time = time_of(evaluation);
         for (const auto& [name, of_split] : evaluation.at("splits").items()) {
-            const std::filesystem::path file = output / "result" / fmt::format("{}_epoch{}.json", name, epoch);
+            const std::filesystem::path file = result_file(output, name, epoch);
             if (!dataset.has_split(name) || !std::filesystem::exists(file)) continue;
             const SplitTables& split = dataset.split(name);
             const json rows = json::parse(read_file(file), nullptr, false);
@@ -128,35 +122,26 @@ struct RunFollower::Views {
 };
 
 RunFollower::RunFollower(const Options& options, const PackedDataset& dataset)
-    : views_(std::make_unique<Views>(options, dataset)), thread_([this] { follow(); }) {}
-
-RunFollower::~RunFollower() {
-    {
-        const std::lock_guard lock(mutex_);
-        end_ = true;
-    }
-    told_.notify_one();
-    if (thread_.joinable()) thread_.join();
+    : views_(std::make_unique<Views>(options, dataset)) {
+    if (!views_->metrics_file.empty()) views_->write_metrics();
+    thread_ = std::jthread([this](const std::stop_token& told_to_stop) { follow(told_to_stop); });
 }
 
+RunFollower::~RunFollower() = default;
+
 void RunFollower::finish() {
-    {
-        const std::lock_guard lock(mutex_);
-        end_ = finish_ = true;
-    }
-    told_.notify_one();
+    finish_ = true;
+    thread_.request_stop();
     thread_.join();
 }
 
-void RunFollower::follow() {
+void RunFollower::follow(const std::stop_token& told_to_stop) {
     ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), 19);
-    std::unique_lock lock(mutex_);
-    while (!told_.wait_for(lock, between_looks, [this] { return end_; })) {
-        lock.unlock();
+    std::mutex mutex;
+    std::unique_lock lock(mutex);
+    std::condition_variable_any waits;
+    while (!waits.wait_for(lock, told_to_stop, between_looks, [&] { return told_to_stop.stop_requested(); }))
         views_->look(Page::of_evaluations);
-        lock.lock();
-    }
-    lock.unlock();
     // who was told to stop has no time for a page
     views_->look(finish_ ? Page::always : Page::none);
 }

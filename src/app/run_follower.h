@@ -2,9 +2,9 @@
 // text. Used by the verb train on rank 0.
 #pragma once
 
-#include <condition_variable>
+#include <atomic>
 #include <memory>
-#include <mutex>
+#include <stop_token>
 #include <thread>
 
 #include "blip/data/packed/dataset.h"
@@ -16,7 +16,7 @@ namespace blip {
 // written; what it cannot write is warned of once, and the run goes on.
 class RunFollower {
   public:
-    // dataset: must outlive it. Errors: io if --metrics-file cannot be written.
+    // options, dataset: must outlive it. Errors: io if --metrics-file cannot be written.
     RunFollower(const Options& options, const PackedDataset& dataset);
     ~RunFollower();    // the page of the last evaluations may be missing then
     // Shows all that the log has. After it nothing is written any more.
@@ -24,13 +24,11 @@ class RunFollower {
 
   private:
     struct Views;
-    void follow();
+    void follow(const std::stop_token& told_to_stop);
 
     std::unique_ptr<Views> views_;
-    std::mutex mutex_;
-    std::condition_variable told_;
-    bool end_ = false, finish_ = false;
-    std::thread thread_;
+    std::atomic<bool> finish_ = false;
+    std::jthread thread_;
 };
 
 }    // namespace blip

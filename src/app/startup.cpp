@@ -67,13 +67,6 @@ void tune_allocator() {
 
 namespace {
 
-// Returns own_cores.
-int fill_threads(Options& options, int own_cores) {
-    if (options.runtime.threads == 0) options.runtime.threads = own_cores;
-    at::set_num_threads(options.runtime.threads);
-    return own_cores;
-}
-
 std::vector<RankCores> cores_of_all(int threads, HostMessages& communicator) {
     const RankCores own = find_own_cores();
     std::vector<RankCores> ranks;
@@ -105,12 +98,14 @@ std::vector<std::string> describe_hosts(const std::vector<RankCores>& ranks) {
 
 }    // namespace
 
-int set_threads(Options& options, HostMessages& communicator) {
-    const std::vector<RankCores> all = cores_of_all(0, communicator);
-    return fill_threads(options, share_of_cores(all, static_cast<std::size_t>(communicator.rank())));
+int set_threads(Options& options, HostMessages* communicator) {
+    const int own_cores = communicator == nullptr ? share_of_cores({find_own_cores()}, 0)
+                                                  : share_of_cores(cores_of_all(0, *communicator),
+                                                                   static_cast<std::size_t>(communicator->rank()));
+    if (options.runtime.threads == 0) options.runtime.threads = own_cores;
+    at::set_num_threads(options.runtime.threads);
+    return own_cores;
 }
-
-int set_threads(Options& options) { return fill_threads(options, share_of_cores({find_own_cores()}, 0)); }
 
 void set_evaluation_batch(Options& options) {
     if (options.evaluate.batch == 0) options.evaluate.batch = options.runtime.device == "cuda" ? 128 : 16;

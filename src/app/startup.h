@@ -17,10 +17,8 @@ namespace blip {
 void tune_allocator();
 
 // Fills threads where it is 0, from this rank's share of its host's cores, and sets LibTorch's thread count. Returns
-// the share. Collective.
-int set_threads(Options& options, HostMessages& communicator);
-// The same for a process by itself.
-int set_threads(Options& options);
+// the share. communicator: nullptr for a process by itself. Collective.
+int set_threads(Options& options, HostMessages* communicator = nullptr);
 // Fills evaluate.batch where it is 0. A decoding step of a GPU takes about as long for a few pictures as for 128, the
 // CPU's as long for each.
 void set_evaluation_batch(Options& options);

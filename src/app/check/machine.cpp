@@ -31,6 +31,9 @@ namespace blip {
 namespace {
 
 using nlohmann::json;
+
+constexpr double clock_limit_s = 10;
+
 double least(const std::vector<json>& ranks, const char* name) {
     double found = ranks.front().at(name);
     for (const json& rank : ranks) found = std::min<double>(found, rank.at(name));
@@ -59,14 +62,7 @@ at::Tensor small_numbers(std::int64_t rows, std::int64_t columns, std::int64_t s
     return ((at_element * at_element * 7 + at_element * 13) % 31 % 5 - 2).reshape({rows, columns});
 }
 
-}    // namespace
-
-double seconds_of(const std::function<void()>& work) {
-    const auto start = std::chrono::steady_clock::now();
-    work();
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
+// Sums and gathers of numbers whose results are known.
 json check_ranks(const CheckPlace& place) {
     constexpr std::int64_t count = 1 << 18;    // floats that a rank gets: a MiB
     const int ranks = place.collectives.size(), own = place.collectives.rank();
@@ -104,6 +100,7 @@ std::string tell_ranks(const std::vector<json>& ranks) {
                        format_bytes(ranks[0].at("bytes").get<double>()), ranks[0].at("seconds").get<double>() * 1e3);
 }
 
+// The ranks' clocks at one moment.
 json check_clocks(const CheckPlace& place) {
     // Ranks leave a barrier at about the same moment; of several the round that they leave closest together counts.
     json times = json::array();
@@ -114,6 +111,8 @@ json check_clocks(const CheckPlace& place) {
     return {{"times", times}, {"host", host_name()}};
 }
 
+// Throws internal where they are more than clock_limit_s apart: a run's lock, which hosts judge by its age, could be
+// taken for that of a dead job.
 std::string tell_clocks(const std::vector<json>& ranks) {
     double apart = 1e300;
     std::string first, last;
@@ -136,6 +135,7 @@ std::string tell_clocks(const std::vector<json>& ranks) {
     return ranks.size() == 1 ? "one rank, nothing to compare" : fmt::format("at most {:.2g} ms apart", apart * 1e3);
 }
 
+// Products of matrices of small whole numbers, which every precision holds exactly; and how fast large ones are.
 json check_products(const CheckPlace& place) {
     const at::Device device = place.placement.device;
     // at most 32 products of 4: sums of up to 128, which bf16 holds
@@ -168,6 +168,7 @@ std::string tell_products(const std::vector<json>& ranks) {
         ranks[0].at("names").get<std::string>(), fmt::join(names, ", "), least(ranks, "flops") / 1e12, sum / 1e12);
 }
 
+// Memory of a GPU, written and read again.
 json check_gpu_memory(const CheckPlace& place) {
     const at::Device device = place.placement.device;
     if (!device.is_cuda()) return {{"bytes", 0.0}, {"free", 0.0}, {"total", 0.0}};
@@ -194,6 +195,7 @@ std::string tell_gpu_memory(const std::vector<json>& ranks) {
                        format_bytes(ranks[0].at("total").get<double>()), format_bytes(least(ranks, "bytes")));
 }
 
+// Clocks, temperature and memory errors, as the driver tells them. Throws where heat or a power brake slows a GPU down.
 json check_gpu_health(const CheckPlace& place) {
     const at::Device device = place.placement.device;
     const auto sensors = device.is_cuda() ? GpuSensors::open(device.index()) : std::nullopt;
@@ -222,6 +224,22 @@ std::string tell_gpu_health(const std::vector<json>& ranks) {
     return fmt::format("clocks {} of {}, memory {}; {}, memory errors since the driver was loaded: {}",
                        range("sm_mhz", "MHz"), range("sm_mhz_max", "MHz"), range("memory_mhz", "MHz"),
                        range("temperature_c", "degrees C"), range("ecc_uncorrected", "uncorrected"));
+}
+
+}    // namespace
+
+std::vector<CheckPart> machine_parts() {
+    return {{"ranks", check_ranks, tell_ranks},
+            {"clocks", check_clocks, tell_clocks},
+            {"products", check_products, tell_products},
+            {"GPU memory", check_gpu_memory, tell_gpu_memory},
+            {"GPU health", check_gpu_health, tell_gpu_health}};
+}
+
+double seconds_of(const std::function<void()>& work) {
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 }    // namespace blip

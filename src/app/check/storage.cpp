@@ -72,8 +72,7 @@ Image drawn_picture() {
     return image;
 }
 
-}    // namespace
-
+// A file of each rank in the folder: its speed, what is read back, and small files that are brought to disk one by one.
 json check_output(const CheckPlace& place) {
     const int rank = place.messages.rank();
     const std::filesystem::path file = place.folder / fmt::format("rank{}", rank);
@@ -99,6 +98,7 @@ std::string tell_output(const std::vector<json>& ranks) {
                        format_bytes(bytes), slowest, format_bytes(bytes / slowest), small * 1e3);
 }
 
+// A JPEG with known pixels, and one that is encoded and decoded.
 json check_pictures(const CheckPlace&) {
     const Image known = decode_jpeg(known_jpeg, "the known picture");
     const auto crc =
@@ -119,5 +119,11 @@ json check_pictures(const CheckPlace&) {
 }
 
 std::string tell_pictures(const std::vector<json>&) { return "JPEG is encoded and decoded as everywhere"; }
+
+}    // namespace
+
+std::vector<CheckPart> storage_parts() {
+    return {{"output", check_output, tell_output}, {"pictures", check_pictures, tell_pictures}};
+}
 
 }    // namespace blip

@@ -11,6 +11,7 @@
 #include "blip/data/packed/dataset.h"
 #include "blip/image/picture.h"
 #include "blip/report/progress.h"
+#include "src/app/run_captions.h"
 #include "src/app/score/matching.h"
 #include "src/app/startup.h"
 
@@ -50,13 +51,11 @@ std::vector<ImageReferences> read_packed_references(const ScoreOptions& options)
     std::vector<ImageReferences> references;
     for (const std::string& name : options.splits.empty() ? there : options.splits) {
         const SplitTables& split = dataset.split(name);
-        const std::size_t before = references.size();
         for (std::size_t i = 0; i < split.keys_I.size(); ++i)
-            references.push_back({split.keys_I[i], {}, {}, split.files_I.empty() ? "" : split.files_I[i]});
-        for (std::int64_t c = 0; c < split.caption_count(); ++c) {
-            const auto image = static_cast<std::size_t>(split.image_index_C[static_cast<std::size_t>(c)]);
-            references[before + image].captions.emplace_back(split.text(c));
-        }
+            references.push_back({split.keys_I[i],
+                                  references_of(split, static_cast<std::int64_t>(i)),
+                                  {},
+                                  split.files_I.empty() ? "" : split.files_I[i]});
     }
     std::erase_if(references, [](const ImageReferences& image) { return image.captions.empty(); });
     if (references.empty())

@@ -71,41 +71,36 @@ struct PictureBatch : Prefetcher::Job {
     }
 };
 
-class CaptionRun {
-  public:
-    // ranks: nullptr for a process by itself.
-    CaptionRun(const Options& options, const ArenaPlacement& placement, HostMessages* ranks)
-        : options_(options),
-          ranks_(ranks),
-          device_(placement.device),
-          captioner_(options.model),
-          arena_(weights_only_arena(captioner_.layout(), placement)),
-          vocabulary_(read_vocabulary(options.init)),
-          tokenizer_(vocabulary_),
-          prompts_(options.generate, tokenizer_) {}
-
-    void load_weights() { load_model(options_.init, arena_, ranks_); }
+struct CaptionRun {
+    const Options& options;
+    ArenaPlacement placement;
+    HostMessages* ranks;    // nullptr for a process by itself
+    Captioner captioner{options.model};
+    Arena arena = weights_only_arena(captioner.layout(), placement);
+    Vocabulary vocabulary = read_vocabulary(options.init);
+    WordPieceTokenizer tokenizer{vocabulary};
+    PicturePrompts prompts{options.generate, tokenizer};
 
     // All ranks together: the pictures are dealt to them a batch at a time, and rank 0 writes what comes back. Returns
     // the code of the last picture that could not be read; stopped if a signal left pictures over.
     ExitCode run(const std::vector<fs::path>& files, CaptionOutput* output) {
         if (output != nullptr) warn_of_unknown(files);
-        const std::size_t ranks = ranks_ == nullptr ? 1 : static_cast<std::size_t>(ranks_->size());
+        const std::size_t size = ranks == nullptr ? 1 : static_cast<std::size_t>(ranks->size());
         // few pictures are shared, too
         const std::size_t batch =
-            std::min(static_cast<std::size_t>(options_.evaluate.batch), (files.size() + ranks - 1) / ranks);
+            std::min(static_cast<std::size_t>(options.evaluate.batch), (files.size() + size - 1) / size);
         Prefetcher batches(
-            [this, own = dealt(files, ranks, batch), batch, next = std::size_t{0}]() mutable {
+            [this, own = dealt(files, size, batch), batch, next = std::size_t{0}]() mutable {
                 auto job = std::make_unique<PictureBatch>(
-                    options_.exif_orientation ? ExifOrientation::applied : ExifOrientation::ignored,
-                    options_.model.image_size);
+                    options.exif_orientation ? ExifOrientation::applied : ExifOrientation::ignored,
+                    options.model.image_size);
                 while (next < own.size() && job->pictures.size() < batch)
                     job->pictures.push_back({std::move(own[next++]), {}, {}, ExitCode::ok});
                 return job->pictures.empty() ? nullptr : std::move(job);
             },
-            options_.data.prefetch_batches, options_.data.loader_threads);
+            options.data.prefetch_batches, options.data.loader_threads);
         Progress progress("captions", std::ssize(files),
-                          output != nullptr && options_.runtime.progress && files.size() > ranks * batch, -1);
+                          output != nullptr && options.runtime.progress && files.size() > size * batch, -1);
         std::size_t done = 0, unreadable = 0;
         ExitCode code = ExitCode::ok;
         bool stopped = false;
@@ -136,34 +131,33 @@ class CaptionRun {
             progress.update(static_cast<std::int64_t>(done));
         }
         progress.clear();
-        if (output != nullptr && !options_.write.form.empty())
+        if (output != nullptr && !options.write.form.empty())
             log_info("{} of {} pictures have their captions{}", done - unreadable, files.size(), place());
         if (done == files.size()) return code;
         if (output != nullptr)
             log_warning(
                 "stopped by a signal: {} of {} pictures were captioned{}", done, files.size(),
-                options_.write.form.empty() ? "" : "; the same command" + output->to_go_on() + " does the others");
+                options.write.form.empty() ? "" : "; the same command" + output->to_go_on() + " does the others");
         return ExitCode::stopped;
     }
 
-  private:
     std::string place() const {
-        const fs::path& output = options_.write.output;
+        const fs::path& output = options.write.output;
         return output.empty() ? " beside them" : fmt::format(" in {}", output.string());
     }
 
     // This rank's: every size-th batch.
-    std::vector<fs::path> dealt(const std::vector<fs::path>& files, std::size_t ranks, std::size_t batch) const {
-        const std::size_t own = ranks_ == nullptr ? 0 : static_cast<std::size_t>(ranks_->rank());
+    std::vector<fs::path> dealt(const std::vector<fs::path>& files, std::size_t size, std::size_t batch) const {
+        const std::size_t own = ranks == nullptr ? 0 : static_cast<std::size_t>(ranks->rank());
         std::vector<fs::path> part;
         for (std::size_t i = 0; i < files.size(); ++i)
-            if (i / batch % ranks == own) part.push_back(files[i]);
+            if (i / batch % size == own) part.push_back(files[i]);
         return part;
     }
 
     std::vector<nlohmann::json> gathered(const nlohmann::json& own) const {
-        if (ranks_ == nullptr) return {own};
-        return all_gather_json(*ranks_, own, "captions of the ranks");
+        if (ranks == nullptr) return {own};
+        return all_gather_json(*ranks, own, "captions of the ranks");
     }
 
     // A picture goes by its name as given (in a folder: as printed), then by its base name.
@@ -174,24 +168,24 @@ class CaptionRun {
         for (const fs::path& file : files)
             for (const std::string& name : names_of(file)) known.insert(name);
         std::vector<std::string> unknown;
-        for (const auto& [name, prompt] : prompts_.own())
+        for (const auto& [name, prompt] : prompts.own())
             if (!known.contains(name)) unknown.push_back(name);
-        if (!unknown.empty()) log_warning("{}", prompts_.describe_unknown(unknown));
+        if (!unknown.empty()) log_warning("{}", prompts.describe_unknown(unknown));
     }
 
     // Drawn captions depend on the picture as the model sees it, so that its name and place do not matter.
     PictureRequest request_of(const LoadedPicture& picture) const {
-        return {prompts_.of(names_of(picture.file)), digest_value(std::as_bytes(std::span(picture.pixels_3SS)))};
+        return {prompts.of(names_of(picture.file)), digest_value(std::as_bytes(std::span(picture.pixels_3SS)))};
     }
 
     // [{"captions": [[text, log-probability], ...], "problem": why there are none, "code": its exit code}, ...]
     nlohmann::json caption(const std::vector<LoadedPicture>& pictures) {
-        const std::int64_t size = options_.model.image_size, picture_bytes = 3 * size * size;
+        const std::int64_t size = options.model.image_size, picture_bytes = 3 * size * size;
         const std::int64_t readable =
             std::count_if(pictures.begin(), pictures.end(), std::mem_fn(&LoadedPicture::readable));
         std::vector<std::vector<Caption>> captions;
         if (readable > 0) {
-            const at::Tensor images_I3SS = staging_tensor({readable, 3, size, size}, at::kByte, device_);
+            const at::Tensor images_I3SS = staging_tensor({readable, 3, size, size}, at::kByte, placement.device);
             std::vector<PictureRequest> requests;
             auto* place = static_cast<std::uint8_t*>(images_I3SS.data_ptr());
             for (const LoadedPicture& picture : pictures) {
@@ -200,8 +194,8 @@ class CaptionRun {
                 place += picture_bytes;
                 requests.push_back(request_of(picture));
             }
-            captions = caption_images(captioner_, arena_.weights(), to_device(images_I3SS, device_), tokenizer_,
-                                      options_.generate, requests, options_.train.seed);
+            captions = caption_images(captioner, arena.weights(), to_device(images_I3SS, placement.device), tokenizer,
+                                      options.generate, requests, options.train.seed);
         }
         nlohmann::json told = nlohmann::json::array();
         auto next = captions.begin();
@@ -209,20 +203,11 @@ class CaptionRun {
             nlohmann::json texts = nlohmann::json::array();
             if (picture.readable())
                 for (const Caption& one : *next++)
-                    texts.push_back({options_.write.prefix + one.text + options_.write.suffix, one.log_probability});
+                    texts.push_back({options.write.prefix + one.text + options.write.suffix, one.log_probability});
             told.push_back({{"captions", texts}, {"problem", picture.problem}, {"code", picture.code}});
         }
         return told;
     }
-
-    const Options& options_;
-    HostMessages* ranks_;
-    c10::Device device_;
-    Captioner captioner_;
-    Arena arena_;
-    Vocabulary vocabulary_;
-    WordPieceTokenizer tokenizer_;
-    PicturePrompts prompts_;
 };
 
 }    // namespace
@@ -251,7 +236,7 @@ ExitCode run_caption(Options options, const MpiSession* session, HostMessages* r
         return ExitCode::ok;
     }
     if (ranks != nullptr) check_same_options(options, *ranks);
-    const int own_cores = ranks == nullptr ? set_threads(options) : set_threads(options, *ranks);
+    const int own_cores = set_threads(options, ranks);
     set_loader_threads(options, own_cores, /*decodes=*/true);
     set_evaluation_batch(options);
     adopt_model_shape(options, ranks);
@@ -263,7 +248,7 @@ ExitCode run_caption(Options options, const MpiSession* session, HostMessages* r
                     ranks);
     };
     ranks == nullptr ? open() : run_together(*ranks, open);
-    run->load_weights();
+    load_model(options.init, run->arena, ranks);
     return run->run(files, output.get());
 }
 

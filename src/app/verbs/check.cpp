@@ -73,18 +73,6 @@ ExitCode try_part(const CheckPart& part, const CheckPlace& place) {
 
 }    // namespace
 
-std::vector<CheckPart> check_parts() {
-    return {{"ranks", check_ranks, tell_ranks},
-            {"clocks", check_clocks, tell_clocks},
-            {"products", check_products, tell_products},
-            {"GPU memory", check_gpu_memory, tell_gpu_memory},
-            {"GPU health", check_gpu_health, tell_gpu_health},
-            {"output", check_output, tell_output},
-            {"pictures", check_pictures, tell_pictures},
-            {"packed file", check_packed, tell_packed},
-            {"training", check_training, tell_training}};
-}
-
 CheckData prepare_check(const Options& options, std::optional<TrialFolder>& folder) {
     CheckData data;
     if (launcher_rank() != 0) return data;
@@ -101,7 +89,7 @@ CheckData prepare_check(const Options& options, std::optional<TrialFolder>& fold
 
 ExitCode run_check(Options options, const MpiSession& session, std::unique_ptr<Communicator> communicator,
                    const CheckData& data) {
-    set_threads(options, *communicator);
+    set_threads(options, communicator.get());
     ArenaPlacement placement;
     run_together(*communicator,
                  [&] { placement = open_device(options.runtime, session.local_rank(), session.local_size()); });
@@ -122,7 +110,9 @@ ExitCode run_check(Options options, const MpiSession& session, std::unique_ptr<C
                                           options.runtime.precision, mpi_library_version()),
                               "what is checked");
     ExitCode code = ExitCode::ok;
-    for (CheckPart part : check_parts()) {
+    std::vector<CheckPart> parts = machine_parts();
+    for (const auto& more : {storage_parts(), training_parts()}) parts.insert(parts.end(), more.begin(), more.end());
+    for (CheckPart& part : parts) {
         const std::string name = part.name;
         // what was drawn before MPI began, and what is trained on it
         if (!problem.empty() && (name == "packed file" || name == "training" || (name == "output" && folder.empty())))

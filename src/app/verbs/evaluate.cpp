@@ -17,6 +17,7 @@
 #include "blip/train/run_identity.h"
 #include "src/app/device_choice.h"
 #include "src/app/output_folder.h"
+#include "src/app/run_captions.h"
 #include "src/app/score/per_image.h"
 #include "src/app/startup.h"
 #include "src/app/verbs/verbs.h"
@@ -77,11 +78,8 @@ void write_images(const std::filesystem::path& file, const SplitTables& split, c
     std::vector<ImageReferences> images;
     for (const std::int64_t row : scored.image_rows) {
         const auto i = static_cast<std::size_t>(row);
-        ImageReferences& image = images.emplace_back();
-        image.id = split.keys_I[i];
-        if (!split.files_I.empty()) image.file = split.files_I[i];
-        const auto [first, end] = caption_rows(split, row);
-        for (std::int64_t caption = first; caption < end; ++caption) image.captions.emplace_back(split.text(caption));
+        images.push_back(
+            {split.keys_I[i], references_of(split, row), {}, split.files_I.empty() ? "" : split.files_I[i]});
     }
     write_per_image(file, {images, scored.captions, scored.details, scored.scores}, "image_id");
     log_info("{}: scores of {} images", file.string(), images.size());
@@ -94,7 +92,7 @@ ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_pt
     // eval_nocaps.py gives 1.1 to every search
     const bool of_nocaps = !options.evaluate.nocaps.empty() && options.generate.repetition_penalty == 0;
     if (of_nocaps) options.generate.repetition_penalty = 1.1;
-    const int own_cores = set_threads(options, *communicator);
+    const int own_cores = set_threads(options, communicator.get());
     set_evaluation_batch(options);
     std::optional<PackedDataset> dataset;
     std::optional<Captioner> captioner;

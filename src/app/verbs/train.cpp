@@ -46,15 +46,7 @@ void prepare_output(const Options& options) {
         !std::filesystem::is_empty(output, problem))
         throw Error(ExitCode::usage, "--fresh: {} is not empty; give another --output, or remove it yourself",
                     output.string());
-    if (options.dry_run) {
-        try_output(output);
-        return;
-    }
-    try {
-        make_folders(output);
-    } catch (const Error& failure) {
-        throw Error(failure.code(), "--output {}: {}", output.string(), failure.what());
-    }
+    options.dry_run ? try_output(output) : make_output(output);
 }
 
 // Another job has the folder now: nothing of this one may reach it any more, whatever its ranks are at.
@@ -188,7 +180,7 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
                    const char* build) {
     const std::string changed = describe_changes(options);
     std::optional<DocumentFrequencies> frequencies;    // --cider-df
-    const int own_cores = set_threads(options, *communicator);
+    const int own_cores = set_threads(options, communicator.get());
     set_evaluation_batch(options);
     std::optional<PackedDataset> dataset;
     ArenaPlacement placement;

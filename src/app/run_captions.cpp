@@ -1,10 +1,10 @@
-// See score_intervals.h.
-#include "src/app/score_intervals.h"
+// See run_captions.h.
+#include "src/app/run_captions.h"
+
+#include <fmt/format.h>
 
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <utility>
-#include <vector>
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
@@ -20,42 +20,48 @@ namespace {
 using nlohmann::json;
 constexpr double same_score = 1e-9;
 
-// By the picture's key.
-std::map<std::string, std::string> captions_of(const std::filesystem::path& file) {
-    const json rows = json::parse(read_file(file), nullptr, false);
-    std::map<std::string, std::string> captions;
-    bool whole = rows.is_array();
-    if (whole)
-        for (const json& row : rows) {
-            whole = whole && row.is_object() && row.contains("image_id") && row.contains("caption") &&
-                    row["caption"].is_string();
-            if (whole) captions[key_of_result(row)] = row["caption"];
-        }
-    if (!whole || captions.empty()) throw Error(ExitCode::bad_data, "{}: not a file of captions", file.string());
-    return captions;
-}
-
 // Those of pictures with references, in the order of the split, as the evaluation scores them.
 std::vector<ScoredCaption> with_references(const std::filesystem::path& file, const SplitTables& split) {
-    std::map<std::string, std::string> captions = captions_of(file);
+    auto captions = read_result(file);
+    if (!captions || captions->empty()) throw Error(ExitCode::bad_data, "{}: not a file of captions", file.string());
     std::vector<ScoredCaption> all;
     for (std::int64_t row = 0; row < split.image_count(); ++row) {
         const std::string& key = split.keys_I[static_cast<std::size_t>(row)].text;
-        const auto found = captions.find(key);
-        if (found == captions.end()) continue;    // --limit
-        ScoredCaption one{key, std::move(found->second), {}};
-        captions.erase(found);
-        const auto [first, last] = caption_rows(split, row);
-        for (std::int64_t c = first; c < last; ++c) one.references.emplace_back(split.text(c));
+        const auto found = captions->extract(key);
+        if (found.empty()) continue;    // --limit
+        ScoredCaption one{key, found.mapped().caption, references_of(split, row)};
         if (!one.references.empty()) all.push_back(std::move(one));
     }
-    if (!captions.empty())
+    if (!captions->empty())
         throw Error(ExitCode::bad_data, "{}: the data set's {} lacks its picture {}", file.string(), split.name,
-                    captions.begin()->first);
+                    captions->begin()->first);
     return all;
 }
 
 }    // namespace
+
+std::filesystem::path result_file(const std::filesystem::path& run, const std::string& split, int epoch) {
+    return run / "result" / fmt::format("{}_epoch{}.json", split, epoch);
+}
+
+std::optional<std::map<std::string, ResultCaption>> read_result(const std::filesystem::path& file) {
+    const json rows = json::parse(read_file(file), nullptr, false);
+    if (!rows.is_array()) return std::nullopt;
+    std::map<std::string, ResultCaption> captions;
+    for (const json& row : rows) {
+        if (!row.is_object() || !row.contains("image_id") || !row.contains("caption") || !row["caption"].is_string())
+            return std::nullopt;
+        captions[key_of_result(row)] = {row["caption"], number_of(row, "log_probability")};
+    }
+    return captions;
+}
+
+std::vector<std::string> references_of(const SplitTables& split, std::int64_t image_row) {
+    std::vector<std::string> references;
+    const auto [first, last] = caption_rows(split, image_row);
+    for (std::int64_t caption = first; caption < last; ++caption) references.emplace_back(split.text(caption));
+    return references;
+}
 
 std::map<std::string, Interval> score_intervals(const std::filesystem::path& results, const SplitTables& split,
                                                 const std::map<std::string, double>& scores,
