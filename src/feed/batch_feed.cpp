@@ -26,8 +26,6 @@ namespace blip {
 
 namespace {
 
-using NextRequest = std::function<std::optional<BatchRequest>()>;
-
 // A tensor over values that `owner` keeps alive.
 template <class Values>
 at::Tensor borrow(const std::shared_ptr<Batch>& owner, Values& values, at::IntArrayRef shape, at::ScalarType type) {
@@ -67,10 +65,12 @@ c10::Stream side_stream(c10::Device device) {
     return streams.emplace(device.index(), guard.getStreamFromGlobalPool(device)).first->second;
 }
 
+}    // namespace
+
 // Batches on a side stream of a GPU, one ahead.
-class AheadFeed {
+class BatchFeed::Ahead {
   public:
-    AheadFeed(BatchLoader& loader, c10::Device device)
+    Ahead(BatchLoader& loader, c10::Device device)
         : loader_(loader),
           guard_(device.type()),
           device_(device),
@@ -111,35 +111,22 @@ class AheadFeed {
     OneAhead<FedBatch> batches_;
 };
 
-}    // namespace
-
-struct BatchFeed::Impl {
-    BatchLoader loader;
-    std::optional<AheadFeed> ahead;    // on a GPU
-
-    Impl(const PackedDataset& dataset, const SplitTables& split, const DataOptions& data, const AugmentOptions& augment,
-         int image_size, int threads, c10::Device device, NextRequest next_request)
-        : loader(dataset, split, data, augment, image_size, threads, std::move(next_request),
-                 device.is_cuda() ? staging_pixels(device) : PixelAllocator()) {
-        if (device.is_cuda()) ahead.emplace(loader, device);
-    }
-};
-
 BatchFeed::BatchFeed(const PackedDataset& dataset, const SplitTables& split, const DataOptions& data,
                      const AugmentOptions& augment, int image_size, int threads, c10::Device device,
                      std::function<std::optional<BatchRequest>()> next_request)
-    : impl_(std::make_unique<Impl>(dataset, split, data, augment, image_size, threads, device,
-                                   std::move(next_request))) {}
+    : loader_(dataset, split, data, augment, image_size, threads, std::move(next_request),
+              device.is_cuda() ? staging_pixels(device) : PixelAllocator()),
+      ahead_(device.is_cuda() ? std::make_unique<Ahead>(loader_, device) : nullptr) {}
 BatchFeed::~BatchFeed() = default;
 
 std::optional<FedBatch> BatchFeed::next() {
-    if (impl_->ahead) return impl_->ahead->next();
-    std::optional<Batch> batch = impl_->loader.next();
+    if (ahead_) return ahead_->next();
+    std::optional<Batch> batch = loader_.next();
     return batch ? std::optional(feed_on_host(std::move(*batch))) : std::nullopt;
 }
 
 void BatchFeed::look_ahead() {
-    if (impl_->ahead) impl_->ahead->look_ahead();
+    if (ahead_) ahead_->look_ahead();
 }
 
 }    // namespace blip

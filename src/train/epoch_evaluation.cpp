@@ -60,19 +60,20 @@ double EpochEvaluation::selection_score(const nlohmann::json& record) const {
     return selection.value("metric", "") == evaluation_->selection_metric() ? selection.value("score", -1.0) : -1;
 }
 
+bool EpochEvaluation::first_rank_says(const char* what, const std::function<bool()>& decide) const {
+    std::string answer = communicator_.rank() == 0 && decide() ? "yes" : "no";
+    communicator_.broadcast(answer, what);
+    return answer == "yes";
+}
+
 bool EpochEvaluation::done(int epoch) const {
     if (!evaluation_) return true;
-    std::string answer;
-    if (communicator_.rank() == 0) {
-        answer = "no";
-        if (std::filesystem::exists(file(epoch))) {
-            const bool whole = is_whole(file(epoch));
-            answer = whole ? "yes" : "no";
-            if (!whole) log_warning("{} is damaged: the epoch is evaluated again", file(epoch).string());
-        }
-    }
-    communicator_.broadcast(answer, "which epochs were evaluated");
-    return answer == "yes";
+    return first_rank_says("which epochs were evaluated", [&] {
+        if (!std::filesystem::exists(file(epoch))) return false;
+        const bool whole = is_whole(file(epoch));
+        if (!whole) log_warning("{} is damaged: the epoch is evaluated again", file(epoch).string());
+        return whole;
+    });
 }
 
 const EpochEvaluation::Best& EpochEvaluation::best() {
@@ -125,13 +126,10 @@ EpochEvaluation::Best EpochEvaluation::best_of_files(int epochs) const {
 
 bool EpochEvaluation::out_of_patience(int epochs, int patience) const {
     if (!evaluation_ || patience == 0) return false;
-    std::string answer;
-    if (communicator_.rank() == 0) {
+    return first_rank_says("whether there is patience left", [&] {
         const int best = best_of_files(epochs).epoch;
-        answer = best >= 0 && epochs - 1 - best >= patience ? "yes" : "no";
-    }
-    communicator_.broadcast(answer, "whether there is patience left");
-    return answer == "yes";
+        return best >= 0 && epochs - 1 - best >= patience;
+    });
 }
 
 std::string EpochEvaluation::describe_best() {
@@ -147,16 +145,13 @@ bool EpochEvaluation::run(int epoch, std::int64_t global_step, RunLog* log,
     nlohmann::json record = *found;
     record["epoch"] = epoch;
     record["step"] = global_step;
-    std::string is_best;
     const Best now{epoch, selection_score(record)};
-    if (communicator_.rank() == 0) {
+    const bool is_best = first_rank_says("whether the epoch is the best so far", [&] {
         // equal: a job that died between the weights and their evaluation's file
-        const bool again = now.score == best().score && now.epoch == best().epoch;
-        is_best = now.score > best().score || again ? "yes" : "no";
-    }
-    communicator_.broadcast(is_best, "whether the epoch is the best so far");
+        return now.score > best().score || (now.score == best().score && now.epoch == best().epoch);
+    });
     // best/ first: if the job dies in between, the epoch is evaluated again, with the same result.
-    if (is_best == "yes") {
+    if (is_best) {
         const PhaseScope saving(Phase::saving_best);
         const std::filesystem::path best = output_ / "best";
         const std::string note = communicator_.rank() == 0 ? origin_note(record, evaluation_->note()) : "";

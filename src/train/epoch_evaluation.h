@@ -36,6 +36,8 @@ class EpochEvaluation {
 
   private:
     std::filesystem::path file(int epoch) const;
+    // Collective.
+    bool first_rank_says(const char* what, const std::function<bool()>& decide) const;
     struct Best {
         int epoch = -1;
         double score = -1;

@@ -25,17 +25,7 @@ GpuHealth::GpuHealth(c10::Device device, HostMessages& communicator) : communica
     if (!sensors_) return;
     sensors_->watch_errors();
     look();
-    thread_ = std::thread([this] { follow(); });
-}
-
-GpuHealth::~GpuHealth() {
-    if (!thread_.joinable()) return;
-    {
-        const std::lock_guard lock(mutex_);
-        end_ = true;
-    }
-    told_.notify_all();
-    thread_.join();
+    thread_ = std::jthread([this](const std::stop_token& end) { follow(end); });
 }
 
 void GpuHealth::warn_of_errors() {
@@ -46,11 +36,11 @@ void GpuHealth::warn_of_errors() {
     told_.wait_for(lock, for_errors, [this] { return !look_now_; });
 }
 
-void GpuHealth::follow() {
+void GpuHealth::follow(const std::stop_token& end) {
     std::unique_lock lock(mutex_);
     while (true) {
-        told_.wait_for(lock, between_reads, [this] { return end_ || look_now_; });
-        if (end_) return;
+        told_.wait_for(lock, end, between_reads, [this] { return look_now_; });
+        if (end.stop_requested()) return;
         lock.unlock();
         look();
         lock.lock();

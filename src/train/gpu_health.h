@@ -10,6 +10,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <stop_token>
 #include <thread>
 #include <vector>
 
@@ -22,7 +23,6 @@ namespace blip {
 class GpuHealth {
   public:
     GpuHealth(c10::Device device, HostMessages& communicator);
-    ~GpuHealth();
     GpuHealth(const GpuHealth&) = delete;
 
     // On rank 0: a minute has passed, and a rank has something to tell.
@@ -35,7 +35,7 @@ class GpuHealth {
     void warn_of_errors();
 
   private:
-    void follow();
+    void follow(const std::stop_token& end);
     void look();
     // Errors that are not told yet; mutex_ is held.
     std::vector<std::uint64_t> keep(GpuReading read);
@@ -49,10 +49,10 @@ class GpuHealth {
     nlohmann::json before_ = nlohmann::json::array();    // on rank 0
 
     std::mutex mutex_;    // of what follows
-    std::condition_variable told_;
+    std::condition_variable_any told_;
     GpuReading read_;    // the newest, with the most heat, all reasons and all errors since they were told
-    bool end_ = false, look_now_ = false;
-    std::thread thread_;
+    bool look_now_ = false;
+    std::jthread thread_;
 };
 
 }    // namespace blip

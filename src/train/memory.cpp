@@ -5,7 +5,10 @@
 
 #include <algorithm>
 #include <array>
+#include <fstream>
+#include <limits>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "blip/base/gpu_presence.h"
 #include "blip/base/log.h"
@@ -89,6 +92,33 @@ Measured most_of_all(const Measured& own, HostMessages& communicator) {
     return most;
 }
 
+// The number in a file of one, or none ("max").
+bool read_count(const std::string& file, std::uint64_t& count) {
+    return static_cast<bool>(std::ifstream(file) >> count);
+}
+
+// What a control group (version 2) and those above it leave: limit less use, pages of files counted as free.
+std::uint64_t left_in_group() {
+    std::uint64_t left = std::numeric_limits<std::uint64_t>::max();
+    std::ifstream groups("/proc/self/cgroup");
+    for (std::string line; std::getline(groups, line);) {
+        if (!line.starts_with("0::")) continue;
+        for (std::string path = line.substr(3);; path.resize(path.rfind('/'))) {
+            const std::string folder = "/sys/fs/cgroup" + path;
+            std::uint64_t limit = 0, used = 0;
+            if (read_count(folder + "/memory.max", limit) && read_count(folder + "/memory.current", used)) {
+                std::ifstream statistics(folder + "/memory.stat");
+                std::string name;
+                for (std::uint64_t value = 0; statistics >> name >> value;)
+                    if (name == "inactive_file") used -= std::min(used, value);
+                left = std::min(left, limit - std::min(limit, used));
+            }
+            if (path.empty() || path.rfind('/') == std::string::npos) break;
+        }
+    }
+    return left;
+}
+
 }    // namespace
 
 std::vector<MemoryPart> state_memory(std::int64_t parameters, std::int64_t frozen, ArenaPlacement placement,
@@ -130,6 +160,17 @@ void measure_run(const Options& options, const PackedDataset& dataset, const Tas
                  ? fmt::format("{} of its GPU (all that is in use there) and ", format_bytes(most.device_bytes))
                  : "",
              format_bytes(most.host_bytes));
+}
+
+std::uint64_t available_host_bytes() {
+    std::ifstream memory("/proc/meminfo");
+    for (std::string line; std::getline(memory, line);) {
+        std::istringstream words(line);
+        std::string name;
+        std::uint64_t kib = 0;
+        if (words >> name >> kib && name == "MemAvailable:") return std::min(kib * 1024, left_in_group());
+    }
+    return 0;
 }
 
 }    // namespace blip

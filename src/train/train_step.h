@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <vector>
 
@@ -30,6 +31,15 @@ struct StepOutcome {
     Decision own;
     std::vector<std::int64_t> samples;    // this rank's caption rows
 };
+
+// Which samples a step trained on, asked of the ranks.
+// A record "samples" with the caption rows of all ranks in rank order: from what the ranks' loaders gave them, not from
+// what the plan says. log: nullptr on all ranks but 0. Collective.
+void log_sample_rows(const StepOutcome& step, RunLog* log, HostMessages& communicator);
+
+// Throws AgreedError (internal) that names the step and its images by rank. Collective: the decision told all ranks.
+[[noreturn]] void fail_non_finite(const StepOutcome& step, const SplitTables& split,
+                                  const std::filesystem::path& output, HostMessages& communicator);
 
 // A step that the device may still be at.
 class RunningStep {

@@ -29,7 +29,6 @@
 #include "src/train/gpu_health.h"
 #include "src/train/pace.h"
 #include "src/train/rank_times.h"
-#include "src/train/samples_of_step.h"
 #include "src/train/step_plan.h"
 #include "src/train/step_profile.h"
 #include "src/train/train_step.h"
@@ -44,61 +43,40 @@ struct Trainer::Impl {
     const Options& options;
     const std::string& config;
     const PackedDataset& dataset;
-    const SplitTables& split;
+    const Task& task;
+    const ArenaPlacement placement;
     HostMessages& communicator;
     Collectives& collectives;
     std::function<bool()> stop_requested;
-    const Objective& objective;
 
-    Arena arena;
-    StepPlan plan;
-    GradReducer reducer;
-    ShardedAdamW optimizer;
-    TrainStep step;
-    CheckpointWriter writer;
-    EpochEvaluation evaluation;
-    Decisions decisions;
-    RankTimes rank_times;
-    GpuHealth gpus;
-    std::unique_ptr<RunLog> log;    // rank 0
-    std::unique_ptr<Progress> progress;
-    std::optional<Pace> pace;
-    StepProfile profile;
-    std::optional<RankTrace> trace;
+    const SplitTables& split = dataset.split("train");
+    const Objective& objective = task.objective;
+    Arena arena = training_arena(task, options.comm, placement, communicator.size(), collectives);
+    StepPlan plan{split, objective, options.train, communicator.rank(), communicator.size()};
+    GradReducer reducer{arena, collectives};
+    ShardedAdamW optimizer{arena, collectives, options.optim};
+    TrainStep step{options.train, objective, arena, plan, reducer, optimizer};
+    CheckpointWriter writer{options.checkpoint.output, options.checkpoint.keep, communicator};
+    EpochEvaluation evaluation{task, options.checkpoint.output, options.model, arena, optimizer, communicator};
+    Decisions decisions{communicator};
+    RankTimes rank_times{communicator};
+    GpuHealth gpus{placement.device, communicator};
+    std::unique_ptr<RunLog> log{};    // rank 0
+    std::unique_ptr<Progress> progress{};
+    std::optional<Pace> pace{};
+    StepProfile profile{options.train.profile_steps,
+                        options.checkpoint.output / fmt::format("profile_rank{}.json", communicator.rank()),
+                        placement.device};
+    std::optional<RankTrace> trace{};
 
-    TrainState state;
-    std::optional<RunningStep> running;    // the newest step, which the device may still be at
-    StepOutcome last;                      // the step before it, whose decision is in flight
+    TrainState state{};
+    std::optional<RunningStep> running{};    // the newest step, which the device may still be at
+    StepOutcome last{};                      // the step before it, whose decision is in flight
     bool stop_agreed = false, save_agreed = false;
     bool out_of_patience = false;
     std::int64_t saved_step = -1, step_in_flight = -1, resumed_step = -1;
     Clock::time_point last_save = Clock::now();
     double settled_s = 0;    // until all ranks knew that the state to be saved is good
-
-    Impl(const Options& o, const std::string& c, const PackedDataset& d, const Task& task, ArenaPlacement placement,
-         HostMessages& comm, Collectives& coll, std::function<bool()> stop)
-        : options(o),
-          config(c),
-          dataset(d),
-          split(d.split("train")),
-          communicator(comm),
-          collectives(coll),
-          stop_requested(std::move(stop)),
-          objective(task.objective),
-          arena(training_arena(task, o.comm, placement, comm.size(), coll)),
-          plan(split, task.objective, o.train, comm.rank(), comm.size()),
-          reducer(arena, coll),
-          optimizer(arena, coll, o.optim),
-          step(o.train, task.objective, arena, plan, reducer, optimizer),
-          writer(o.checkpoint.output, o.checkpoint.keep, comm),
-          evaluation(task, o.checkpoint.output, o.model, arena, optimizer, comm),
-          decisions(comm),
-          rank_times(comm),
-          gpus(placement.device, comm),
-          profile(o.train.profile_steps, o.checkpoint.output / fmt::format("profile_rank{}.json", comm.rank()),
-                  placement.device) {
-        expect_device_steps(placement.device.is_cuda());
-    }
 
     double mean_step_flops() const {
         const TrainingUnits& units = objective.units();
@@ -335,7 +313,7 @@ ExitCode Trainer::Impl::run() {
     start_trace();
     start_or_resume();
     if (stop_before_first_step()) return stop();
-    pace.emplace(state.global_step, plan.last_step(), options.runtime.peak, arena.placement(), communicator);
+    pace.emplace(state.global_step, plan.last_step(), options.runtime.peak, placement, communicator);
     while (true) {
         // The checkpoint of an epoch's end is there; its evaluation may not be.
         if (state.step_in_epoch == 0 && state.epoch > 0 && !evaluation.done(state.epoch - 1)) {
@@ -347,8 +325,7 @@ ExitCode Trainer::Impl::run() {
         out_of_patience = state.step_in_epoch == 0 && evaluation.out_of_patience(state.epoch, options.train.patience);
         if (out_of_patience) break;
         BatchFeed feed(dataset, split, options.data, options.augment, options.model.image_size,
-                       options.data.loader_threads, arena.placement().device,
-                       plan.requests(state.epoch, state.step_in_epoch));
+                       options.data.loader_threads, placement.device, plan.requests(state.epoch, state.step_in_epoch));
         const int epoch = state.epoch;
         while (state.epoch == epoch) {
             enter_step(state.epoch, state.global_step);
@@ -391,6 +368,7 @@ Trainer::Trainer(const Options& options, const std::string& config, const Packed
                  std::function<bool()> stop_requested, std::function<void()> before_publishing)
     : impl_(std::make_unique<Impl>(options, config, dataset, task, placement, communicator, collectives,
                                    std::move(stop_requested))) {
+    expect_device_steps(placement.device.is_cuda());
     impl_->writer.before_publishing(std::move(before_publishing));
 }
 

@@ -35,8 +35,9 @@ class BatchFeed {
     void look_ahead();
 
   private:
-    struct Impl;
-    std::unique_ptr<Impl> impl_;
+    class Ahead;
+    BatchLoader loader_;
+    std::unique_ptr<Ahead> ahead_;    // on a GPU
 };
 
 }    // namespace blip
