@@ -166,8 +166,7 @@ class CaptionTable : public CaptionOutput {
     [[noreturn]] void fail(int problem) const { throw_io("write captions to", file_, problem); }
     [[noreturn]] void refuse(std::int64_t line) const {
         throw Error(ExitCode::bad_data,
-                    "{}: line {} is none that --write {} wrote: choose another file, or "
-                    "--overwrite replaces it",
+                    "{}: line {} is none that --write {} wrote: choose another file, or --overwrite replaces it",
                     file_.string(), line, csv_ ? "csv" : "jsonl");
     }
     // A name as a table holds it: UTF-8.

@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <functional>
 #include <map>
+#include <ranges>
 
 #include "blip/base/digest.h"
 #include "blip/base/durable_file.h"
@@ -78,11 +79,7 @@ std::vector<RankCores> cores_of_all(int threads, HostMessages& communicator) {
 
 // "4", "1 to 4"
 std::string range_of(const std::vector<RankCores>& ranks, const std::function<int(const RankCores&)>& count) {
-    int least = count(ranks.front()), most = least;
-    for (const RankCores& rank : ranks) {
-        least = std::min(least, count(rank));
-        most = std::max(most, count(rank));
-    }
+    const auto [least, most] = std::ranges::minmax(ranks | std::views::transform(count));
     return least == most ? fmt::format("{}", least) : fmt::format("{} to {}", least, most);
 }
 

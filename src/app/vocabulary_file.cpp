@@ -1,6 +1,7 @@
 // See vocabulary_file.h.
 #include "src/app/vocabulary_file.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -11,7 +12,7 @@ namespace blip {
 
 namespace fs = std::filesystem;
 
-fs::path find_vocabulary(const fs::path& init) {
+Vocabulary read_vocabulary(const fs::path& init) {
     const fs::path folder = fs::is_directory(init) ? init : init.parent_path();
     const fs::path program = fs::read_symlink("/proc/self/exe").parent_path();
     constexpr const char* own = "bert-base-uncased-vocab.txt";
@@ -19,21 +20,17 @@ fs::path find_vocabulary(const fs::path& init) {
     std::vector<fs::path> places = {program / "../share/blip_mpi" / own, program / "../../data_prep" / own,
                                     program / "../../../data_prep" / own};
     if (!init.empty()) places.insert(places.begin(), {folder / "vocab.txt", folder / "best" / "vocab.txt"});
-    for (const fs::path& place : places)
-        if (fs::exists(place)) return place;
-    throw Error(ExitCode::missing_input, "no vocabulary: put the BERT vocabulary at {}", places.front().string());
-}
-
-Vocabulary read_vocabulary(const fs::path& init) {
-    const fs::path file = find_vocabulary(init);
+    const auto file = std::ranges::find_if(places, [](const fs::path& place) { return fs::exists(place); });
+    if (file == places.end())
+        throw Error(ExitCode::missing_input, "no vocabulary: put the BERT vocabulary at {}", places.front().string());
     const nlohmann::json note = init.empty() ? nlohmann::json() : nlohmann::json::parse(read_model_note(init));
-    Vocabulary vocabulary = Vocabulary::from_file(file);
+    Vocabulary vocabulary = Vocabulary::from_file(*file);
     const auto noted = note.is_object() ? note.find("vocabulary_xxh3") : note.end();
     if (noted != note.end() && *noted != vocabulary_digest(vocabulary.text()))
         throw Error(ExitCode::bad_data,
                     "{} is damaged, or is not the vocabulary that the weights in {} were trained with: copy "
                     "the vocab.txt that was beside them",
-                    file.string(), init.string());
+                    file->string(), init.string());
     return vocabulary;
 }
 

@@ -7,10 +7,8 @@
 
 namespace blip {
 
-// Beside the weights, else the program's own: installed in share/, or in the source tree it was built in. init may be
-// empty. Throws missing_input.
-std::filesystem::path find_vocabulary(const std::filesystem::path& init);
-// That vocabulary; throws bad_data if the weights note the digest of another.
+// That beside the weights, else the program's own: installed in share/, or in the source tree it was built in. init may
+// be empty. Throws missing_input, and bad_data if the weights note the digest of another.
 Vocabulary read_vocabulary(const std::filesystem::path& init);
 
 }    // namespace blip

@@ -48,8 +48,7 @@ const VerbText verb_texts[9] = {
      "blip_mpi score --references refs.json --write-cider-df df.json"},
     {Verb::verify, "verify", "tell whether checkpoints and data are whole",
      "Tells of each checkpoint of a run, and of its best weights, whether it is good or bad and why. DIR: --output of "
-     "a "
-     "run, one checkpoint, a best/ folder, a file of weights that blip_mpi wrote, or a packed data set (always read "
+     "a run, one checkpoint, a best/ folder, a file of weights that blip_mpi wrote, or a packed data set (always read "
      "whole). Without --deep: the manifest's digest, sizes and headers. Exit codes: 0 all good, 65 any bad, 66 none "
      "there, 64 wrong options, 74 I/O.",
      "blip_mpi verify DIR [--deep] [--json]",
@@ -65,8 +64,7 @@ const VerbText verb_texts[9] = {
      "blip_mpi report out1 out2 --out both.html"},
     {Verb::status, "status", "tell how far a run is",
      "Tells of a run whether it is going on, its epoch, step, loss, speed, end, last checkpoint, scores and warning. "
-     "On "
-     "any host that sees the folder. RUN: --output of a run.",
+     "On any host that sees the folder. RUN: --output of a run.",
      "blip_mpi status RUN [--watch]",
      "blip_mpi status out\n"
      "blip_mpi status out --watch"},
@@ -74,8 +72,7 @@ const VerbText verb_texts[9] = {
      "Tries out an installation with the ranks that it is started with, a line for each part: that ranks reach each "
      "other and add up correctly, that their clocks agree, products of matrices with known results on each device, the "
      "memory of GPUs and how hot they are, how fast --output takes what is written, pictures and packed files, and 20 "
-     "steps of training "
-     "with the losses that they must have. Exit codes: 0 all good, 70 or another when a part fails.",
+     "steps of training with the losses that they must have. Exit codes: 0 all good, 70 or another when a part fails.",
      "[mpirun -np N] blip_mpi check [--output DIR] [options]",
      "blip_mpi check\n"
      "mpirun -np 8 blip_mpi check --output /scratch/me"},

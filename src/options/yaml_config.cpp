@@ -83,8 +83,7 @@ class Reader {
         for (const auto& entry : root) read_entry(entry.first, entry.second);
         if (!in_packed_file_.empty())
             config_.notes.push_back(
-                fmt::format("{}: {} without effect: the packed file (--data) holds pictures, "
-                            "captions and references",
+                fmt::format("{}: {} without effect: the packed file (--data) holds pictures, captions and references",
                             path_, fmt::join(in_packed_file_, ", ")));
         return std::move(config_);
     }

@@ -35,19 +35,20 @@ FileDescriptor open_terminal() {
     return fd;
 }
 
+// Columns; 80 if unknown.
+std::size_t terminal_width() {
+    const FileDescriptor fd = open_terminal();
+    winsize size{};
+    if (fd && ioctl(fd.get(), TIOCGWINSZ, &size) == 0 && size.ws_col > 1) return size.ws_col;
+    return 80;
+}
+
 }    // namespace
 
 bool on_terminal() {
     const char* kind = std::getenv("TERM");
     if (kind != nullptr && std::string(kind) == "dumb") return false;
     return static_cast<bool>(open_terminal());
-}
-
-std::size_t terminal_width() {
-    const FileDescriptor fd = open_terminal();
-    winsize size{};
-    if (fd && ioctl(fd.get(), TIOCGWINSZ, &size) == 0 && size.ws_col > 1) return size.ws_col;
-    return 80;
 }
 
 std::string first_columns(const std::string& text, std::size_t columns) {

@@ -9,8 +9,6 @@ namespace blip {
 
 // Is stderr a terminal, or a pipe to an mpirun whose stderr is one?
 bool on_terminal();
-// Columns; 80 if unknown.
-std::size_t terminal_width();
 // The first `columns` characters of UTF-8 text.
 std::string first_columns(const std::string& text, std::size_t columns);
 inline constexpr const char* kBetweenFields = "  ";

@@ -151,8 +151,7 @@ void measure_run(const Options& options, const PackedDataset& dataset, const Tas
     const std::int64_t steps = whole.last_step();
     log_info(
         "measured: a micro-batch of {} captions of up to {} tokens takes {:.3g} s, a step {:.3g} s on the slowest "
-        "rank; "
-        "{} steps take {} at most, evaluations not counted",
+        "rank; {} steps take {} at most, evaluations not counted",
         options.train.micro_batch, tokens, most.micro_batch_s, most.step_s, steps,
         format_duration(most.step_s * static_cast<double>(steps)));
     log_info("measured: a step takes {}{} of memory a rank",

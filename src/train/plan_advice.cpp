@@ -66,10 +66,8 @@ std::string too_few_steps(const TrainOptions& train, const OptimOptions& optim, 
     while (short_of()) ++better.epochs;
     return fmt::format(
         "{} steps in all at {:g}: too few to learn; the rates of all steps come to {:.1g}, about as far as a weight "
-        "can "
-        "move, and fine-tuning takes {:g}: e.g. --global-batch {} --micro-batch {} --epochs {} --init-lr {:g}, which "
-        "are "
-        "{} steps",
+        "can move, and fine-tuning takes {:g}: e.g. --global-batch {} --micro-batch {} --epochs {} --init-lr {:g}, "
+        "which are {} steps",
         steps * train.epochs, optim.init_lr, reach, good_reach, better.global_batch, better.micro_batch, better.epochs,
         faster.init_lr, more_steps * better.epochs);
 }

@@ -11,6 +11,7 @@
 
 #include "blip/base/log.h"
 #include "blip/base/phase.h"
+#include "blip/base/printable.h"
 #include "blip/base/process.h"
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/checkpoint/init.h"
@@ -94,7 +95,7 @@ struct Trainer::Impl {
     bool checkpoint_due() const;
     void save();
     void wait_for_save();
-    void log_end(bool finished);
+    void end(bool finished);
     void tell_end();
     ExitCode stop();
     bool stop_before_first_step();
@@ -174,12 +175,12 @@ void Trainer::Impl::settle() {
     if (!decisions.in_flight()) return;
     const Decision all = decisions.read();
     if (all.non_finite > 0) {
-        if (writer.in_flight()) wait_for_save();    // of an earlier step, known to be good
+        wait_for_save();    // of an earlier step, known to be good
         fail_non_finite(last, split, options.checkpoint.output, communicator);
     }
     stop_agreed = stop_agreed || all.stop > 0;
     save_agreed = save_agreed || all.save > 0;
-    if (all.written == communicator.size() && writer.in_flight()) wait_for_save();
+    if (all.written == communicator.size()) wait_for_save();
     if (all.gpus > 0) gpus.tell(last.record.step, log.get());
     if (options.train.log_sample_ids) log_sample_rows(last, log.get(), communicator);
     if (communicator.rank() != 0) return;
@@ -221,7 +222,7 @@ void Trainer::Impl::save() {
     save_agreed = false;
     last_save = Clock::now();
     if (saved_step == state.global_step) return;
-    if (writer.in_flight()) wait_for_save();
+    wait_for_save();
     Manifest manifest;
     manifest.state = state;
     manifest.threads = options.runtime.threads;
@@ -232,7 +233,9 @@ void Trainer::Impl::save() {
     saved_step = step_in_flight = state.global_step;
 }
 
+// Of the checkpoint in flight, if there is one.
 void Trainer::Impl::wait_for_save() {
+    if (!writer.in_flight()) return;
     const PhaseScope saving(Phase::saving);
     const bool saved = writer.finish_save();
     if (!saved) saved_step = -1;
@@ -246,20 +249,19 @@ void Trainer::Impl::wait_for_save() {
 }
 
 // Collective.
-void Trainer::Impl::log_end(bool finished) {
+void Trainer::Impl::end(bool finished) {
+    wait_for_save();
     progress->clear();
     profile.end_of_run();
     gpus.tell(state.global_step, log.get(), /*at_end=*/true);
     const std::uint64_t peak = peak_resident_bytes();
     log_info("memory of rank 0: {} at most", format_bytes(static_cast<double>(peak)));
-    if (!log) return;
-    log->event("stop", {{"step", state.global_step}, {"finished", finished}, {"peak_memory_bytes", peak}});
+    if (log) log->event("stop", {{"step", state.global_step}, {"finished", finished}, {"peak_memory_bytes", peak}});
+    communicator.barrier("end of the run, every rank's files written");
 }
 
 ExitCode Trainer::Impl::stop() {
-    if (writer.in_flight()) wait_for_save();
-    log_end(false);
-    communicator.barrier("end of the run, every rank's files written");
+    end(false);
     if (state.global_step == 0) {
         log_info("stopped by a signal before the first step: there is nothing to save; run the same command again");
         return ExitCode::stopped;
@@ -285,8 +287,8 @@ void Trainer::Impl::tell_end() {
     if (communicator.rank() != 0) return;
     const std::string output = options.checkpoint.output.string(), best = evaluation.describe_best();
     const bool had_ended = state.global_step == resumed_step;
-    const std::string patience = fmt::format("{} {} without a better score (--patience {})", options.train.patience,
-                                             options.train.patience == 1 ? "epoch" : "epochs", options.train.patience);
+    const std::string patience = fmt::format("{} without a better score (--patience {})",
+                                             counted(options.train.patience, "epoch"), options.train.patience);
     if (had_ended && out_of_patience)
         log_info(
             "nothing left to do: the run had ended after step {}, epoch {} of {}, {}{}; to go on with it: a larger "
@@ -317,7 +319,7 @@ ExitCode Trainer::Impl::run() {
     while (true) {
         // The checkpoint of an epoch's end is there; its evaluation may not be.
         if (state.step_in_epoch == 0 && state.epoch > 0 && !evaluation.done(state.epoch - 1)) {
-            if (writer.in_flight()) wait_for_save();
+            wait_for_save();
             progress->clear();
             if (!evaluation.run(state.epoch - 1, state.global_step, log.get(), stop_requested)) return stop();
         }
@@ -351,9 +353,7 @@ ExitCode Trainer::Impl::run() {
         if (state.step_in_epoch > 0) break;    // --max-steps ended it within an epoch
     }
     settle_all();
-    if (writer.in_flight()) wait_for_save();
-    log_end(true);
-    communicator.barrier("end of the run, every rank's files written");
+    end(true);
     if (saved_step != state.global_step)
         throw AgreedError(ExitCode::io,
                           "the last checkpoint could not be written to {}: free some space and run the "

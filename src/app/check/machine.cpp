@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <ranges>
 #include <set>
 
 #include "blip/base/error.h"
@@ -35,9 +36,8 @@ using nlohmann::json;
 constexpr double clock_limit_s = 10;
 
 double least(const std::vector<json>& ranks, const char* name) {
-    double found = ranks.front().at(name);
-    for (const json& rank : ranks) found = std::min<double>(found, rank.at(name));
-    return found;
+    return std::ranges::min(ranks |
+                            std::views::transform([&](const json& rank) { return rank.at(name).get<double>(); }));
 }
 
 // Memory of the collectives as a tensor.

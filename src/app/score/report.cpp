@@ -142,19 +142,17 @@ ordered_json json_of(const ScoreReport& report, const ComparedPair& pair) {
 }
 
 // Scores as they are printed.
-class ScoreFormat {
-  public:
-    explicit ScoreFormat(const ScoreOptions& options)
-        : factor_(options.percent ? 100 : 1), places_(options.percent ? 2 : 4) {}
-    std::string score(double value) const { return fmt::format("{:.{}f}", value * factor_, places_); }
-    std::string difference(double value) const { return fmt::format("{:+.{}f}", value * factor_, places_); }
+struct ScoreFormat {
+    bool percent;
+
+    std::string score(double value) const { return fmt::format("{:.{}f}", value * (percent ? 100 : 1), places()); }
+    std::string difference(double value) const {
+        return fmt::format("{:+.{}f}", value * (percent ? 100 : 1), places());
+    }
     std::string interval(const Interval& range) const {
         return fmt::format("[{}, {}]", score(range.low), score(range.high));
     }
-
-  private:
-    double factor_;
-    int places_;
+    int places() const { return percent ? 2 : 4; }
 };
 
 ScoreSheet scores_sheet(const ScoreReport& report, const ScoreFormat& format, bool name_system) {
@@ -253,7 +251,7 @@ std::string score_json(const ScoreReport& report, const ScoreOptions& options) {
 }
 
 std::string score_text(const ScoreReport& report, const ScoreOptions& options) {
-    const ScoreFormat format(options);
+    const ScoreFormat format{options.percent};
     const bool plain = options.table == "text";
     const auto render = [&](const ScoreSheet& sheet) {
         return plain ? plain_table(sheet) : options.table == "markdown" ? markdown_table(sheet) : latex_table(sheet);

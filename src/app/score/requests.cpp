@@ -1,6 +1,10 @@
 // See requests.h.
 #include "src/app/score/requests.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <boost/algorithm/string.hpp>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <string_view>
@@ -34,15 +38,9 @@ std::vector<std::string> texts_in(const json& list, const char* name) {
 }
 
 // As Python's split(" "), but that nothing has no tokens.
-Tokens tokens_in(std::string_view text) {
+Tokens tokens_in(const std::string& text) {
     Tokens tokens;
-    while (!text.empty()) {
-        const std::size_t end = text.find(' ');
-        tokens.emplace_back(text.substr(0, end));
-        if (end == std::string_view::npos) break;
-        text.remove_prefix(end + 1);
-        if (text.empty()) tokens.emplace_back();
-    }
+    if (!text.empty()) boost::split(tokens, text, boost::is_any_of(" "));
     return tokens;
 }
 
@@ -50,11 +48,8 @@ json tokenized(const json& request) {
     const std::vector<std::string> lines = texts_in(request["tokenize"], "tokenize");
     const std::vector<std::string_view> views(lines.begin(), lines.end());
     json tokens = json::array();
-    for (const Tokens& line : coco_tokens(views, thread_count(0))) {
-        std::string text;
-        for (const std::string& token : line) text += (text.empty() ? "" : " ") + token;
-        tokens.push_back(std::move(text));
-    }
+    for (const Tokens& line : coco_tokens(views, thread_count(0)))
+        tokens.push_back(fmt::format("{}", fmt::join(line, " ")));
     return {{"tokens", std::move(tokens)}};
 }
 
@@ -98,8 +93,6 @@ json scored(const json& request) {
     throw_field(request_origin, "score", "is none of bleu, meteor, rouge_l, cider");
 }
 
-}    // namespace
-
 std::string answer_request(const std::string& line) {
     try {
         const json request = parse_object(line, request_origin);
@@ -109,6 +102,8 @@ std::string answer_request(const std::string& line) {
         return to_line(json{{"error", message}, {"exit_code", static_cast<int>(code)}});
     }
 }
+
+}    // namespace
 
 ExitCode answer_requests() {
     for (std::string line; std::getline(std::cin, line);)

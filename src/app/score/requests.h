@@ -2,13 +2,11 @@
 // score_main.
 #pragma once
 
-#include <string>
-
 #include "blip/base/error.h"
 
 namespace blip {
 
-// The answer to one line of JSON, a line of JSON:
+// Answers each line of standard input on standard output, until it ends. A line of JSON has a line of JSON:
 //  - {"tokenize": ["A dog.", ...]}: {"tokens": ["a dog", ...]}, PTB tokens, all lines as one text;
 //  - {"score": "bleu", "hypotheses": ["a dog", ...], "references": [["the dog", ...], ...]}, tokens with a space
 //  between:
@@ -16,9 +14,6 @@ namespace blip {
 //    "cider_df" the frequencies of a file), and "meteor" ("meteor_data": the folder of its tables, "" or absent: the
 //    default one).
 // What cannot be answered: {"error": TEXT, "exit_code": N}.
-std::string answer_request(const std::string& line);
-
-// Answers each line of standard input on standard output, until it ends.
 ExitCode answer_requests();
 
 }    // namespace blip

@@ -37,8 +37,7 @@ void check_fits_fp16(const Arena& arena) {
     for (ParamId id = 0; id < arena.layout().count(); ++id) {
         if (at::isfinite(arena.weights()[static_cast<std::size_t>(id)]).all().item<bool>()) continue;
         throw Error(ExitCode::bad_data,
-                    "{} has values that fp16 cannot hold (beyond 65504, or not finite): give --dtype bf16 "
-                    "or fp32",
+                    "{} has values that fp16 cannot hold (beyond 65504, or not finite): give --dtype bf16 or fp32",
                     arena.layout().spec(id).name);
     }
 }
@@ -84,8 +83,7 @@ std::string how_to_load(const ExportTarget& target) {
     switch (target.form) {
         case ExportForm::reference_pth:
             return fmt::format(
-                "torch.load(\"{0}\", weights_only=True)[\"model\"], blip_decoder(pretrained=\"{0}\"), "
-                "or --init {0}",
+                "torch.load(\"{0}\", weights_only=True)[\"model\"], blip_decoder(pretrained=\"{0}\"), or --init {0}",
                 path);
         case ExportForm::huggingface_folder:
             return fmt::format(
