@@ -1,5 +1,5 @@
-// Captions of a run's evaluations as its folder keeps them, and how far their scores are known. Used by report_page and
-// run_follower.
+// Captions of a run's evaluations as its folder keeps them, the references beside them, and how far their scores are
+// known. Used by report_page, run_follower and the verbs evaluate and score.
 #pragma once
 
 #include <filesystem>
@@ -23,7 +23,7 @@ struct ResultCaption {
 };
 // Of a file of result/, by the picture's key; nullopt where it is no file of captions. Throws missing_input, io.
 std::optional<std::map<std::string, ResultCaption>> read_result(const std::filesystem::path& file);
-// Of a picture of the split.
+// The captions that the split has of a picture.
 std::vector<std::string> references_of(const SplitTables& split, std::int64_t image_row);
 
 // 95 % intervals by metric, as `score --intervals` computes them (metrics/resampling.h), of the captions in a file of

@@ -57,17 +57,6 @@ void on_stop_signal(int signal) {
     stop_flag = 1;
 }
 
-}    // namespace
-
-void tune_allocator() {
-    mallopt(M_MMAP_MAX, 0);
-    mallopt(M_TRIM_THRESHOLD, 2'000'000'000);
-    mallopt(M_TOP_PAD, 64 << 20);
-    set_large_tensors_apart();
-}
-
-namespace {
-
 std::vector<RankCores> cores_of_all(int threads, HostMessages& communicator) {
     const RankCores own = find_own_cores();
     std::vector<RankCores> ranks;
@@ -93,7 +82,35 @@ std::vector<std::string> describe_hosts(const std::vector<RankCores>& ranks) {
     return lines;
 }
 
+// Tells builds of a program or library apart: the beginning of an ELF file holds the sizes of its parts, and of
+// programs the linker's build id.
+std::string build_of(const char* file) { return digest_of(first_bytes(file, 4096)); }
+
+std::string torch_build() {
+    Dl_info library{};
+    return ::dladdr(reinterpret_cast<const void*>(&at::get_num_threads), &library) == 0 ? "unknown"
+                                                                                        : build_of(library.dli_fname);
+}
+
+void complete_shape(Options& options, ModelOptions found) {
+    if (const auto conflicts = model_conflicts(options, found); !conflicts.empty()) {
+        const auto preset = asks_for_dimension(options, "model") ? preset_of(found) : std::nullopt;
+        throw Error(ExitCode::usage, "the weights in {} have another shape{}: {}", options.init.string(),
+                    preset ? fmt::format(", that of --model {}", *preset) : "", fmt::join(conflicts, "; "));
+    }
+    if (asks_for_dimension(options, "image-size")) found.image_size = options.model.image_size;
+    options.model = found;
+    check_consistency(options);
+}
+
 }    // namespace
+
+void tune_allocator() {
+    mallopt(M_MMAP_MAX, 0);
+    mallopt(M_TRIM_THRESHOLD, 2'000'000'000);
+    mallopt(M_TOP_PAD, 64 << 20);
+    set_large_tensors_apart();
+}
 
 int set_threads(Options& options, HostMessages* communicator) {
     const int own_cores = communicator == nullptr ? share_of_cores({find_own_cores()}, 0)
@@ -149,20 +166,6 @@ void abort_job(const MpiSession& session) {
 
 bool stop_requested() { return stop_flag != 0; }
 
-namespace {
-
-// Tells builds of a program or library apart: the beginning of an ELF file holds the sizes of its parts, and of
-// programs the linker's build id.
-std::string build_of(const char* file) { return digest_of(first_bytes(file, 4096)); }
-
-std::string torch_build() {
-    Dl_info library{};
-    return ::dladdr(reinterpret_cast<const void*>(&at::get_num_threads), &library) == 0 ? "unknown"
-                                                                                        : build_of(library.dli_fname);
-}
-
-}    // namespace
-
 void check_same_options(const Options& options, HostMessages& communicator) {
     std::map<std::string, std::string> own = changed_options_of_all_ranks(options);
     own["verb"] = options.verb == Verb::train ? "train" : "evaluate";
@@ -181,21 +184,6 @@ std::string describe_changes(const Options& options) {
     }
     return changed.empty() ? "none" : fmt::format("{}", fmt::join(changed, " "));
 }
-
-namespace {
-
-void complete_shape(Options& options, ModelOptions found) {
-    if (const auto conflicts = model_conflicts(options, found); !conflicts.empty()) {
-        const auto preset = asks_for_dimension(options, "model") ? preset_of(found) : std::nullopt;
-        throw Error(ExitCode::usage, "the weights in {} have another shape{}: {}", options.init.string(),
-                    preset ? fmt::format(", that of --model {}", *preset) : "", fmt::join(conflicts, "; "));
-    }
-    if (asks_for_dimension(options, "image-size")) found.image_size = options.model.image_size;
-    options.model = found;
-    check_consistency(options);
-}
-
-}    // namespace
 
 void adopt_model_shape(Options& options, HostMessages* communicator) {
     if (options.init.empty()) return;

@@ -24,15 +24,15 @@ namespace {
 constexpr auto between_writes = std::chrono::seconds(1);
 constexpr std::size_t most_waiting = 1 << 20;    // spans: 96 MiB
 
-std::int64_t wall_less_steady_ns() {
-    const auto wall = std::chrono::system_clock::now().time_since_epoch();
-    return std::chrono::duration_cast<std::chrono::nanoseconds>(wall).count() - steady_now_ns();
-}
-
 }    // namespace
 
+std::int64_t wall_now_ns() {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
+}
+
 RankTrace::RankTrace(std::filesystem::path file, const TraceStart& start)
-    : path_(std::move(file)), to_wall_ns_(wall_less_steady_ns()) {
+    : path_(std::move(file)), to_wall_ns_(wall_now_ns() - steady_now_ns()) {
     try {
         fd_ = append_to_lines(path_, "the trace");
     } catch (const Error& problem) {

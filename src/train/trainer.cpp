@@ -104,13 +104,9 @@ struct Trainer::Impl {
 // Collective.
 void Trainer::Impl::start_trace() {
     if (!options.train.trace) return;
-    const auto wall_ns = [] {
-        const auto now = std::chrono::system_clock::now().time_since_epoch();
-        return static_cast<std::int64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
-    };
-    const auto begun = communicator.all_gather_strings(fmt::format("{}", wall_ns()), "the start of the trace");
+    const auto begun = communicator.all_gather_strings(fmt::format("{}", wall_now_ns()), "the start of the trace");
     communicator.barrier("the start of the trace");
-    const std::int64_t met_ns = wall_ns();
+    const std::int64_t met_ns = wall_now_ns();
     trace.emplace(options.checkpoint.output / "trace" / fmt::format("rank_{}.jsonl", communicator.rank()),
                   TraceStart{std::stoll(begun.front()), met_ns, communicator.rank(), communicator.size()});
 }

@@ -18,6 +18,9 @@
 
 namespace blip {
 
+// By this host's clock, ns since 1970.
+std::int64_t wall_now_ns();
+
 // The first line of what a start of a run appends. Times in ns since 1970, by the rank's own clock.
 struct TraceStart {
     std::int64_t start_ns = 0;    // rank 0's clock when it began: one number for all ranks of a start

@@ -6,7 +6,9 @@
 #include <array>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <nlohmann/json.hpp>
+#include <random>
 #include <string>
 
 #include "blip/base/digest.h"
@@ -28,12 +30,10 @@ constexpr int small_files = 10;
 // Bytes that no file system packs.
 std::string random_bytes(std::uint64_t seed) {
     std::string bytes(file_bytes, '\0');
-    std::uint64_t state = seed * 0x9E3779B97F4A7C15ULL + 1;
-    for (std::size_t at = 0; at + 8 <= bytes.size(); at += 8) {    // xorshift64
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        std::copy_n(reinterpret_cast<const char*>(&state), 8, bytes.data() + at);
+    std::mt19937_64 random(seed);
+    for (std::size_t at = 0; at + 8 <= bytes.size(); at += 8) {
+        const std::uint64_t word = random();
+        std::memcpy(bytes.data() + at, &word, sizeof word);
     }
     return bytes;
 }

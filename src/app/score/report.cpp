@@ -10,9 +10,13 @@
 #include "blip/base/printable.h"
 
 namespace blip {
-namespace {
 
 using nlohmann::ordered_json;
+
+static void to_json(ordered_json& json, const Interval& interval) { json = {interval.low, interval.high}; }
+
+namespace {
+
 using Cells = std::vector<std::string>;
 
 // A table of texts as people print it.
@@ -109,8 +113,6 @@ std::string latex_table(const ScoreSheet& sheet) {
     return table + "\\bottomrule\n\\end{tabular}\n";
 }
 
-ordered_json json_of(const Interval& interval) { return {interval.low, interval.high}; }
-
 ordered_json captions_of(const SystemReport& system) {
     const CaptionAnalysis& captions = system.captions;
     ordered_json object = {{"mean_length", captions.mean_length},   {"vocabulary", captions.vocabulary},
@@ -123,18 +125,12 @@ ordered_json captions_of(const SystemReport& system) {
     return object;
 }
 
-ordered_json intervals_of(const SystemReport& system) {
-    ordered_json object = ordered_json::object();
-    for (const auto& [name, interval] : system.intervals) object[name] = json_of(interval);
-    return object;
-}
-
 ordered_json json_of(const ScoreReport& report, const ComparedPair& pair) {
     ordered_json object = {{"first", report.systems[pair.first].name}, {"second", report.systems[pair.second].name}};
     for (std::size_t k = 0; k < report.compared.size(); ++k) {
         const Comparison& compared = pair.by_score[k];
         object[report.compared[k]] = {{"difference", compared.difference},
-                                      {"interval", json_of(compared.interval)},
+                                      {"interval", compared.interval},
                                       {"p_bootstrap", compared.p_bootstrap},
                                       {"p_randomisation", compared.p_randomisation}};
     }
@@ -230,14 +226,14 @@ std::string score_json(const ScoreReport& report, const ScoreOptions& options) {
         object["SPICE"] = *report.spice;
         object["SPICE_from"] = options.spice.string();
     }
-    if (!first.intervals.empty()) object["intervals"] = intervals_of(first);
+    if (!first.intervals.empty()) object["intervals"] = first.intervals;
     object["captions"] = captions_of(first);
     object["signature"] = report.signature;
     if (report.systems.size() > 1)
         for (const SystemReport& system : report.systems) {
             ordered_json row = {{"name", system.name}};
             for (const auto& [name, value] : system.scores) row[name] = value;
-            row["intervals"] = intervals_of(system);
+            row["intervals"] = system.intervals;
             row["captions"] = captions_of(system);
             object["systems"].push_back(std::move(row));
         }
