@@ -18,7 +18,7 @@ struct Copy {
     bool to_host;
 };
 
-std::mutex mutex;
+std::mutex copies_mutex;
 std::vector<Copy>& under_way() {
     static auto* const all = new std::vector<Copy>;
     return *all;
@@ -36,7 +36,7 @@ template <class Which>
 void finish_those(const Which& which) {
     bool all_well = true;
     {
-        const std::lock_guard lock(mutex);
+        const std::lock_guard lock(copies_mutex);
         const auto end = std::remove_if(under_way().begin(), under_way().end(), [&](const Copy& copy) {
             if (!which(copy)) return false;
             all_well = finish(copy) && all_well;
@@ -54,7 +54,7 @@ void copy_to_host_later(void* page_locked, const void* bytes, std::size_t count)
     Copy copy{0, static_cast<char*>(page_locked), std::vector<char>(from, from + count), true};
     std::memset(page_locked, 0xff, count);
     ++counts().copies_to_host_behind_events;
-    const std::lock_guard lock(mutex);
+    const std::lock_guard lock(copies_mutex);
     copy.point = ++last_point;
     under_way().push_back(std::move(copy));
 }
@@ -62,24 +62,24 @@ void copy_to_host_later(void* page_locked, const void* bytes, std::size_t count)
 void copied_from_host(const void* page_locked, std::size_t count) {
     const auto* from = static_cast<const char*>(page_locked);
     Copy copy{0, const_cast<char*>(from), std::vector<char>(from, from + count), false};
-    const std::lock_guard lock(mutex);
+    const std::lock_guard lock(copies_mutex);
     copy.point = ++last_point;
     under_way().push_back(std::move(copy));
 }
 
 long point_in_queue() {
-    const std::lock_guard lock(mutex);
+    const std::lock_guard lock(copies_mutex);
     return ++last_point;
 }
 
 bool is_reached(long point) {
-    const std::lock_guard lock(mutex);
+    const std::lock_guard lock(copies_mutex);
     return point <= reached_point;
 }
 
 void reached(long point) {
     {
-        const std::lock_guard lock(mutex);
+        const std::lock_guard lock(copies_mutex);
         reached_point = std::max(reached_point, point);
     }
     finish_those([point](const Copy& copy) { return copy.point <= point; });

@@ -23,7 +23,7 @@ struct Block {
     std::map<std::tuple<Address, Address, StreamKey, bool>, long> accesses;    // begin, end, stream, written
 };
 
-std::mutex mutex;
+std::mutex order_mutex;
 // Threads and tensors may outlive static objects.
 std::map<StreamKey, Clock>& clocks = *new std::map<StreamKey, Clock>;
 std::map<Address, Block>& blocks = *new std::map<Address, Block>;
@@ -54,35 +54,35 @@ Block* find(Address address) {
 }    // namespace
 
 Clock clock_of(StreamKey stream) {
-    const std::lock_guard lock(mutex);
+    const std::lock_guard lock(order_mutex);
     tick(stream);
     return clocks[stream];
 }
 
 void wait_for(StreamKey stream, const Clock& event) {
-    const std::lock_guard lock(mutex);
+    const std::lock_guard lock(order_mutex);
     merge(clocks[stream], event);
 }
 
 void host_waited_for(const Clock& event) {
-    const std::lock_guard lock(mutex);
+    const std::lock_guard lock(order_mutex);
     merge(of_host, event);
 }
 
 void host_waited_for_the_device() {
-    const std::lock_guard lock(mutex);
+    const std::lock_guard lock(order_mutex);
     for (const auto& [stream, clock] : clocks) merge(of_host, clock);
 }
 
 void memory_made(const void* address, std::size_t bytes, StreamKey stream, bool without_stream) {
-    const std::lock_guard lock(mutex);
+    const std::lock_guard lock(order_mutex);
     blocks[number(address)] = Block{number(address) + bytes, stream, !without_stream, {}, {}};
 }
 
 void memory_given_back(const void* address) {
     std::vector<std::string> found;
     {
-        const std::lock_guard lock(mutex);
+        const std::lock_guard lock(order_mutex);
         const auto entry = blocks.find(number(address));
         if (entry == blocks.end()) {
             found.push_back("memory was given back twice");
@@ -104,7 +104,7 @@ void memory_given_back(const void* address) {
 }
 
 void use_recorded(const void* address, StreamKey stream) {
-    const std::lock_guard lock(mutex);
+    const std::lock_guard lock(order_mutex);
     if (Block* block = find(number(address))) block->recorded.insert(stream);
 }
 
@@ -112,7 +112,7 @@ void touch(const void* address, std::size_t bytes, bool written, StreamKey strea
     if (address == nullptr || bytes == 0) return;
     std::vector<std::string> found;
     {
-        const std::lock_guard lock(mutex);
+        const std::lock_guard lock(order_mutex);
         const Address begin = number(address), end = begin + bytes;
         ++counts().checked_accesses;
         const long now = tick(stream);

@@ -12,7 +12,7 @@
 
 namespace blip::fake_cuda {
 namespace {
-std::mutex mutex;
+std::mutex record_mutex;
 std::atomic<bool> recording{false}, skipping{false};
 std::vector<Operation> operations;
 }    // namespace
@@ -27,14 +27,14 @@ Operand bytes_operand(std::size_t bytes, bool written) {
 }
 
 void begin_record(bool compute) {
-    const std::lock_guard lock(mutex);
+    const std::lock_guard lock(record_mutex);
     operations.clear();
     skipping = !compute;
     recording = true;
 }
 
 std::vector<Operation> end_record() {
-    const std::lock_guard lock(mutex);
+    const std::lock_guard lock(record_mutex);
     recording = skipping = false;
     return std::exchange(operations, {});
 }
@@ -49,7 +49,7 @@ void ran(std::string name, std::vector<Operand> operands) {
         operation.backward = true;
         operation.sequence = node->sequence_nr();
     }
-    const std::lock_guard lock(mutex);
+    const std::lock_guard lock(record_mutex);
     operations.push_back(std::move(operation));
 }
 

@@ -18,6 +18,7 @@
 #include "blip/optim/grad_reducer.h"
 #include "blip/tasks/caption/loss.h"
 #include "blip/text/caption_text.h"
+#include "tests/golden/search_settings.h"
 #include "tests/support/self_communicator.h"
 #include "tests/support/torch_golden_model.h"
 #include "tests/support/torch_safetensors.h"
@@ -34,16 +35,6 @@ struct TokenBatch {
     at::Tensor tokens_CT;
     TrainedTokens trained;
 };
-
-GenerateOptions search_settings(const nlohmann::json& settings) {
-    GenerateOptions options;
-    options.num_beams = settings.at("num_beams");
-    options.max_length = settings.at("max_length");
-    options.min_length = settings.at("min_length");
-    options.length_penalty = settings.value("length_penalty", 1.0);
-    options.repetition_penalty = settings.value("repetition_penalty", 1.0);
-    return options;
-}
 
 // Rows padded to the longest with 0.
 TokenBatch pad_rows(const std::vector<std::vector<TokenId>>& rows, int prompt_length) {

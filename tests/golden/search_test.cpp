@@ -10,6 +10,7 @@
 
 #include "blip/generate/beam_search.h"
 #include "blip/generate/sampling.h"
+#include "tests/golden/search_settings.h"
 #include "tests/support/paths.h"
 #include "tests/support/torch_safetensors.h"
 #include "tests/tolerances.h"
@@ -38,16 +39,6 @@ at::Tensor to_tensor(const std::vector<std::vector<std::int64_t>>& rows) {
     std::vector<at::Tensor> parts;
     for (const auto& row : rows) parts.push_back(at::tensor(row));
     return at::stack(parts);
-}
-
-GenerateOptions search_settings(const nlohmann::json& settings) {
-    GenerateOptions options;
-    options.num_beams = settings.at("num_beams");
-    options.max_length = settings.at("max_length");
-    options.min_length = settings.at("min_length");
-    options.length_penalty = settings.at("length_penalty");
-    options.repetition_penalty = settings.at("repetition_penalty");
-    return options;
 }
 
 }    // namespace

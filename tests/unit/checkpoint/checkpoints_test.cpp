@@ -73,17 +73,6 @@ void put_pipe(const fs::path& file) {
     BOOST_REQUIRE(::mkfifo(file.c_str(), 0600) == 0);
 }
 
-// What the body logs, by way of a log file.
-template <class Body>
-std::string logged(const TempDir& dir, const Body& body) {
-    const std::string name = "log" + std::to_string(std::rand());
-    init_log(0);
-    add_log_file(dir / name);
-    body();
-    init_log(0);
-    return read_bytes(dir / name);
-}
-
 BOOST_AUTO_TEST_SUITE(checkpoints)
 
 BOOST_AUTO_TEST_CASE(any_number_of_ranks_reads_what_any_number_wrote) {

@@ -38,17 +38,6 @@ void put(const fs::path& file, const std::optional<std::string>& bytes) {
     bytes ? write_bytes(file, *bytes) : static_cast<void>(fs::remove(file));
 }
 
-// What the body logs.
-template <class Body>
-std::string logged(const TempDir& dir, const Body& body) {
-    fs::remove(dir / "log");
-    init_log(0);
-    add_log_file(dir / "log");
-    body();
-    init_log(0);
-    return read_bytes(dir / "log");
-}
-
 // Two ranks look for a checkpoint and load it: the version, 0 if there is none, -1 if what was loaded is wrong.
 int load(const fs::path& run) {
     int version = 0;

@@ -4,9 +4,11 @@
 
 #include <ATen/ops/equal.h>
 
+#include "blip/base/log.h"
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/checkpoint/init.h"
 #include "blip/optim/adamw.h"
+#include "tests/support/paths.h"
 #include "tests/unit/comm/thread_world.h"
 #include "tests/unit/optim/toy_arena.h"
 
@@ -98,6 +100,17 @@ inline void save_twice(const std::filesystem::path& run, int ranks) {
             if (!writer.finish_save()) throw std::runtime_error("save failed");
         }
     });
+}
+
+// What the body logs, by way of a log file.
+template <class Body>
+std::string logged(const TempDir& dir, const Body& body) {
+    std::filesystem::remove(dir / "log");
+    init_log(0);
+    add_log_file(dir / "log");
+    body();
+    init_log(0);
+    return read_bytes(dir / "log");
 }
 
 }    // namespace blip::test

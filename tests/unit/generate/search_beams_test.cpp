@@ -18,15 +18,19 @@
 namespace blip::test {
 namespace {
 
-constexpr SearchTokens special{1, 0};
-constexpr std::int64_t vocabulary = 11;
+constexpr SearchTokens beam_special{1, 0};
+constexpr std::int64_t beam_vocabulary = 11;
 
 // Logits after a token, the same at every position; `leaning` is added to the end token's.
 class CountedModel : public NextTokenModel {
   public:
     explicit CountedModel(double leaning)
-        : table_VV_((at::arange(vocabulary * vocabulary) * 1.7).sin().mul(1.5).to(at::kFloat).view({vocabulary, -1})) {
-        table_VV_.select(1, special.end).add_(leaning);
+        : table_VV_((at::arange(beam_vocabulary * beam_vocabulary) * 1.7)
+                        .sin()
+                        .mul(1.5)
+                        .to(at::kFloat)
+                        .view({beam_vocabulary, -1})) {
+        table_VV_.select(1, beam_special.end).add_(leaning);
     }
     void expect_length(std::int64_t longest) override { longest_ = longest; }
     at::Tensor start(const at::Tensor& prompts_BP) override {
@@ -74,8 +78,8 @@ struct Memory {
             best.push_back(-static_cast<float>(rank / (i < 2 * beams ? 3 : 2)));    // equal sums in twos and threes
             own.push_back(-0.25F * static_cast<float>(rank + 1));
             // image 0 finishes at once: its best candidates end
-            const std::int64_t token = rank < (i < 2 * beams ? 3 : 2) ? special.end : 2 + i % 7;
-            where.push_back((rank + i / 5) % beams * vocabulary + token);
+            const std::int64_t token = rank < (i < 2 * beams ? 3 : 2) ? beam_special.end : 2 + i % 7;
+            where.push_back((rank + i / 5) % beams * beam_vocabulary + token);
         }
         for (std::int64_t r = 0; r < rows; ++r) {
             scores.push_back(-0.5F * static_cast<float>(r));
@@ -104,10 +108,10 @@ struct Memory {
                 next.data(),
                 parents.data(),
                 images,
-                vocabulary,
+                beam_vocabulary,
                 length,
-                special.end,
-                special.pad,
+                beam_special.end,
+                beam_special.pad,
                 false};
     }
     bool operator==(const Memory& other) const {
@@ -135,10 +139,10 @@ BOOST_AUTO_TEST_CASE(what_the_host_learns_late_changes_nothing) {
                 options.repetition_penalty = penalty;
                 options.max_length = 14;
                 CountedModel prompt_model(leaning);
-                const auto wanted = blip::search_beams(prompt_model, prompts, options, special, 0);
+                const auto wanted = blip::search_beams(prompt_model, prompts, options, beam_special, 0);
                 for (const int lag : {1, 3}) {
                     CountedModel model(leaning);
-                    const auto got = blip::search_beams(model, prompts, options, special, lag);
+                    const auto got = blip::search_beams(model, prompts, options, beam_special, lag);
                     BOOST_TEST(model.calls() == std::min(prompt_model.calls() + lag, options.max_length - 3));
                     BOOST_TEST_REQUIRE(got.size() == wanted.size());
                     for (std::size_t i = 0; i < got.size(); ++i) {
@@ -184,7 +188,7 @@ BOOST_AUTO_TEST_CASE(images_may_come_in_any_order_and_memory_lie_anywhere) {
     BOOST_TEST(!once.done[1]);
     BOOST_TEST(once.counts[1] == 2);
     BOOST_TEST(once.counts[2] == 0);
-    BOOST_TEST(once.next[2 * Memory::beams] == special.pad);
+    BOOST_TEST(once.next[2 * Memory::beams] == beam_special.pad);
     BOOST_TEST(once.parents[3 * Memory::beams - 1] == 2 * Memory::beams);
 }
 

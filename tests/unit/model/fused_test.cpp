@@ -16,6 +16,7 @@
 #include "blip/kernels/recompute.h"
 #include "src/model/fused.h"
 #include "tests/tolerances.h"
+#include "tests/unit/model/gradients.h"
 
 namespace blip::test {
 namespace {
@@ -23,19 +24,8 @@ namespace {
 constexpr std::int64_t pictures = 3, tokens = 5, width = 24;
 constexpr double epsilon = 1e-6;
 
-void check_close(const at::Tensor& got, const at::Tensor& wanted, const char* what) {
-    const double largest = wanted.abs().max().item<double>();
-    BOOST_TEST((got - wanted).abs().max().item<double>() <= tolerance::fused_gradients * largest, what);
-}
-
 at::Tensor leaf(at::IntArrayRef shape) { return at::randn(shape).set_requires_grad(true); }
 at::Tensor again(const at::Tensor& of) { return of.detach().clone().set_requires_grad(true); }
-
-struct CountRuns : torch::autograd::PostAccumulateGradHook {
-    int& runs;
-    explicit CountRuns(int& counter) : runs(counter) {}
-    void operator()(const at::Tensor&) override { ++runs; }
-};
 
 // One set of leaves, and the sum and its norm operator by operator.
 struct Leaves {

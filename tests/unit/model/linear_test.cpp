@@ -16,17 +16,12 @@
 #include "blip/params/arena.h"
 #include "src/model/fused.h"
 #include "tests/tolerances.h"
+#include "tests/unit/model/gradients.h"
 
 namespace blip::test {
 namespace {
 
 constexpr std::int64_t in = 24, out = 40;
-
-struct CountRuns : torch::autograd::PostAccumulateGradHook {
-    int& runs;
-    explicit CountRuns(int& counter) : runs(counter) {}
-    void operator()(const at::Tensor&) override { ++runs; }
-};
 
 // One Linear over an arena, and the same weights as leaves of autograd's own.
 struct Pair {
@@ -54,7 +49,7 @@ struct Pair {
 at::Tensor input(at::ScalarType precision) { return at::randn({3, 7, in}).to(precision); }
 
 // The difference between sums of 21 products in two orders, in fp32.
-void check_close(const at::Tensor& got, const at::Tensor& wanted) {
+void check_product(const at::Tensor& got, const at::Tensor& wanted) {
     BOOST_TEST((got - wanted).abs().max().item<double>() <=
                tolerance::reordered_sums * wanted.abs().max().item<double>());
 }
@@ -81,7 +76,7 @@ BOOST_AUTO_TEST_CASE(gradients_add_up_in_the_arena_and_hooks_run_once_a_pass) {
             BOOST_TEST(pair.bias_runs == pass);
             // The first adds to zeros; bf16 products are rounded before they are added.
             if (pass == 1 || precision == at::kBFloat16) BOOST_TEST(pair.gradient(0).equal(pair.weight.grad()));
-            check_close(pair.gradient(0), pair.weight.grad());
+            check_product(pair.gradient(0), pair.weight.grad());
             BOOST_TEST(pair.gradient(1).equal(pair.bias.grad()));
         }
         BOOST_TEST(pair.gradient(0).data_ptr() == place);
@@ -150,7 +145,7 @@ BOOST_AUTO_TEST_CASE(a_weight_with_a_second_use_has_both_gradients_and_one_hook)
     loss(pair.arena.weights()[0], pair.linear(pair.arena.weights(), x)).backward();
     loss(pair.weight, at::linear(x, pair.weight, pair.bias)).backward();
     BOOST_TEST(pair.weight_runs == 1);
-    check_close(pair.gradient(0), pair.weight.grad());
+    check_product(pair.gradient(0), pair.weight.grad());
 }
 
 BOOST_AUTO_TEST_CASE(joined_ones_are_their_parts_side_by_side) {
@@ -169,12 +164,12 @@ BOOST_AUTO_TEST_CASE(joined_ones_are_their_parts_side_by_side) {
     const at::Tensor y = at::cat({joined(arena.weights(), x), parts[1](arena.weights(), x)}, 2);
     const Weights& weights = arena_apart.weights();
     const at::Tensor wanted = at::cat({apart[0](weights, same), apart[2](weights, same), apart[1](weights, same)}, 2);
-    check_close(y.detach(), wanted.detach());
+    check_product(y.detach(), wanted.detach());
     const at::Tensor of_y = at::randn(y.sizes());
     y.backward(of_y);
     wanted.backward(of_y);
-    check_close(x.grad(), same.grad());
-    for (std::size_t id = 0; id < weights.size(); ++id) check_close(arena.weights()[id].grad(), weights[id].grad());
+    check_product(x.grad(), same.grad());
+    for (std::size_t id = 0; id < weights.size(); ++id) check_product(arena.weights()[id].grad(), weights[id].grad());
 }
 
 BOOST_AUTO_TEST_CASE(parts_by_head_are_copied_once_each_way) {
@@ -225,9 +220,9 @@ BOOST_AUTO_TEST_CASE(a_product_by_head_has_the_gradients_of_autograd) {
                 BOOST_TEST(x.grad().equal(same.grad()));
                 BOOST_TEST(pair.weight_runs == 1);
                 BOOST_TEST(pair.bias_runs == 1);
-                check_close(pair.gradient(0), pair.weight.grad());
+                check_product(pair.gradient(0), pair.weight.grad());
                 const at::Tensor of_bias = factor.to(at::kFloat).flatten(0, 1).sum(0);
-                if (fused || precision == at::kFloat) check_close(pair.gradient(1), of_bias);
+                if (fused || precision == at::kFloat) check_product(pair.gradient(1), of_bias);
             }
         }
     }

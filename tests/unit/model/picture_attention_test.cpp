@@ -12,26 +12,24 @@
 #include <cmath>
 
 #include "tests/tolerances.h"
+#include "tests/unit/model/gradients.h"
 
 namespace blip::test {
 namespace {
 
-constexpr std::int64_t captions = 3, length = 4, tokens = 7, width = 10, heads = 2, hidden = 8, layers = 2;
+constexpr std::int64_t captions = 3, length = 4, picture_tokens = 7, picture_width = 10, heads = 2, hidden = 8,
+                       layers = 2;
 
 struct Inputs {
-    at::Tensor pictures = at::randn({captions, tokens, width}), query = at::randn({captions, length, hidden}),
-               weight = at::randn({2 * layers * hidden, width}) * 0.5, bias = at::randn({2 * layers * hidden});
+    at::Tensor pictures = at::randn({captions, picture_tokens, picture_width}),
+               query = at::randn({captions, length, hidden}),
+               weight = at::randn({2 * layers * hidden, picture_width}) * 0.5, bias = at::randn({2 * layers * hidden});
 
     Inputs copy() const {
         const auto leaf = [](const at::Tensor& x) { return x.detach().clone().set_requires_grad(true); };
         return {leaf(pictures), leaf(query), leaf(weight), leaf(bias)};
     }
 };
-
-void check_close(const at::Tensor& got, const at::Tensor& wanted, const char* what) {
-    const double largest = wanted.abs().max().item<double>();
-    BOOST_TEST((got - wanted).abs().max().item<double>() <= tolerance::fused_gradients * largest, what);
-}
 
 void check_gradients(const Inputs& got, const Inputs& wanted) {
     check_close(got.query.grad(), wanted.query.grad(), "query");
@@ -52,7 +50,7 @@ at::Tensor with_keys(const Inputs& in, DropoutMasks dropout) {
         const auto of_picture = [&](std::int64_t part) {
             const std::int64_t first = (2 * layer + part) * hidden;
             return at::linear(in.pictures, in.weight.narrow(0, first, hidden), in.bias.narrow(0, first, hidden))
-                .view({captions, tokens, heads, -1})
+                .view({captions, picture_tokens, heads, -1})
                 .transpose(1, 2);
         };
         const at::Tensor q = x.view({captions, length, heads, -1}).transpose(1, 2);
