@@ -39,10 +39,7 @@ void on_read(png_structp png, png_bytep destination, std::size_t count) {
 
 struct Header {
     ImageSize size;
-    int depth = 0, colour = 0;
-    int channels = 0;             // after the transforms asked for: 1 or 3
-    int bytes_per_channel = 0;    // 2: 16-bit grey
-    std::size_t row_bytes = 0;
+    bool is_grey_of_16_bits = false;    // and comes so; all else as RGB
 };
 
 class Reader {
@@ -61,44 +58,30 @@ class Reader {
     Reader(const Reader&) = delete;
 
     Header header() {
-        Header header;
         std::uint32_t width = 0, height = 0;
-        if (!read_header(header, width, height)) throw_damaged(origin_, form, source_.error);
-        header.size = checked_size(width, height, origin_, form);
-        return header;
+        bool grey16 = false;
+        if (!read_header(width, height, grey16)) throw_damaged(origin_, form, source_.error);
+        return {checked_size(width, height, origin_, form), grey16};
     }
-    // rows: one pointer a row, to header.row_bytes each
     void pixels(std::vector<png_bytep>& rows) {
         if (!read_pixels(rows.data())) throw_damaged(origin_, form, source_.error);
     }
-    // rgb of each index; what the file does not give is black
-    std::vector<std::uint8_t> palette() {
-        std::vector<std::uint8_t> rgb(256 * 3, 0);
-        png_colorp colours = nullptr;
-        int count = 0;
-        png_get_PLTE(png_, info_, &colours, &count);
-        for (int i = 0; i < count; ++i) {
-            rgb[static_cast<std::size_t>(3 * i)] = colours[i].red;
-            rgb[static_cast<std::size_t>(3 * i + 1)] = colours[i].green;
-            rgb[static_cast<std::size_t>(3 * i + 2)] = colours[i].blue;
-        }
-        return rgb;
-    }
 
   private:
-    bool read_header(Header& header, std::uint32_t& width, std::uint32_t& height) {
+    bool read_header(std::uint32_t& width, std::uint32_t& height, bool& grey16) {
+        int depth = 0, colour = 0;
         if (setjmp(png_jmpbuf(png_))) return false;
         png_read_info(png_, info_);
-        png_get_IHDR(png_, info_, &width, &height, &header.depth, &header.colour, nullptr, nullptr, nullptr);
-        if (header.colour == PNG_COLOR_TYPE_PALETTE) png_set_packing(png_);
-        if (header.colour == PNG_COLOR_TYPE_GRAY && header.depth < 8) png_set_expand_gray_1_2_4_to_8(png_);
-        if (header.colour != PNG_COLOR_TYPE_GRAY) png_set_strip_16(png_);
+        png_get_IHDR(png_, info_, &width, &height, &depth, &colour, nullptr, nullptr, nullptr);
+        grey16 = colour == PNG_COLOR_TYPE_GRAY && depth == 16;
+        if (colour == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png_);    // an index beyond it is black
+        if (!grey16) {
+            png_set_strip_16(png_);
+            png_set_gray_to_rgb(png_);
+        }
         png_set_strip_alpha(png_);
         png_set_interlace_handling(png_);
         png_read_update_info(png_, info_);
-        header.channels = png_get_channels(png_, info_);
-        header.bytes_per_channel = png_get_bit_depth(png_, info_) == 16 ? 2 : 1;
-        header.row_bytes = png_get_rowbytes(png_, info_);
         return true;
     }
     bool read_pixels(png_bytepp rows) {
@@ -112,16 +95,6 @@ class Reader {
     png_structp png_ = nullptr;
     png_infop info_ = nullptr;
 };
-
-void grey_to_rgb(const std::uint8_t* grey, std::size_t count, std::uint8_t* rgb) {
-    for (std::size_t i = 0; i < count; ++i) std::fill_n(rgb + 3 * i, 3, grey[i]);
-}
-
-// Big-endian; Pillow cuts off what exceeds 8 bits instead of scaling it down.
-void grey16_to_rgb(const std::uint8_t* grey, std::size_t count, std::uint8_t* rgb) {
-    for (std::size_t i = 0; i < count; ++i)
-        std::fill_n(rgb + 3 * i, 3, grey[2 * i] != 0 ? std::uint8_t{255} : grey[2 * i + 1]);
-}
 
 }    // namespace
 
@@ -147,24 +120,16 @@ Image decode_png(Bytes bytes, const std::string& origin) {
     Reader reader(bytes, origin);
     const Header header = reader.header();
     Image image = blank_image(header.size);
-    const std::size_t count = image.pixels_HWC.size() / 3;
-    const auto height = static_cast<std::size_t>(image.height);
-    const bool direct = header.channels == 3;
-    std::vector<std::uint8_t> values(direct ? 0 : header.row_bytes * height);
-    std::uint8_t* first = direct ? image.pixels_HWC.data() : values.data();
+    const auto height = static_cast<std::size_t>(image.height), width = static_cast<std::size_t>(image.width);
+    std::vector<std::uint8_t> grey(header.is_grey_of_16_bits ? 2 * height * width : 0);
+    std::uint8_t* first = header.is_grey_of_16_bits ? grey.data() : image.pixels_HWC.data();
     std::vector<png_bytep> rows(height);
-    for (std::size_t y = 0; y < rows.size(); ++y) rows[y] = first + y * header.row_bytes;
+    for (std::size_t y = 0; y < height; ++y) rows[y] = first + y * width * (header.is_grey_of_16_bits ? 2 : 3);
     reader.pixels(rows);
-    if (direct) return image;
-    if (header.colour == PNG_COLOR_TYPE_PALETTE) {
-        const std::vector<std::uint8_t> palette = reader.palette();
-        for (std::size_t i = 0; i < count; ++i)
-            std::copy_n(palette.data() + 3 * values[i], 3, image.pixels_HWC.data() + 3 * i);
-    } else if (header.bytes_per_channel == 2) {
-        grey16_to_rgb(values.data(), count, image.pixels_HWC.data());
-    } else {
-        grey_to_rgb(values.data(), count, image.pixels_HWC.data());
-    }
+    // Big-endian; Pillow cuts off what exceeds 8 bits instead of scaling it down.
+    std::uint8_t* pixel = image.pixels_HWC.data();
+    for (std::size_t i = 0; i < grey.size(); i += 2, pixel += 3)
+        std::fill_n(pixel, 3, grey[i] != 0 ? std::uint8_t{255} : grey[i + 1]);
     return image;
 }
 
