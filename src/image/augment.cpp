@@ -8,7 +8,6 @@
 
 #include "blip/base/random.h"
 #include "blip/image/resize.h"
-#include "src/image/operator_kernels.h"
 
 namespace blip {
 namespace {
@@ -76,11 +75,12 @@ void apply_plan(const ImageView& image, const AugmentPlan& plan, int size, std::
     const std::size_t plane = static_cast<std::size_t>(size) * static_cast<std::size_t>(size);
     std::vector<std::uint8_t> resized_HWC(plane * 3);
     resize_bicubic(image, plan.crop, size, size, resized_HWC.data());
-    for (int y = 0; y < size; ++y) {
-        const std::size_t row = static_cast<std::size_t>(y) * static_cast<std::size_t>(size);
-        operator_kernels().split_row(resized_HWC.data() + 3 * row, size, plan.flip, output_CHW + row,
-                                     static_cast<std::int64_t>(plane));
-    }
+    const std::uint8_t* pixel = resized_HWC.data();
+    for (std::size_t row = 0; row < plane; row += static_cast<std::size_t>(size))
+        for (int x = 0; x < size; ++x, pixel += 3) {
+            std::uint8_t* to = output_CHW + row + (plan.flip ? size - 1 - x : x);
+            for (std::size_t channel = 0; channel < 3; ++channel) to[channel * plane] = pixel[channel];
+        }
     for (const SignedOperator& operation : plan.operators) apply_operator(operation, size, size, output_CHW);
 }
 

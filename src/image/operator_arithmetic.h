@@ -1,5 +1,5 @@
 // The arithmetic of RandomAugment's operators, one value at a time, for the host and the device alike: operators.cpp
-// and augment_kernels.h are made of it, and the vector variants are tested against it. Formulas:
+// and augment_kernels.h are made of it. Formulas:
 // reference/blip-semantics, 'Training transform' (the affine ones bit for bit as OpenCV 5, the look-up tables as PIL).
 #pragma once
 

@@ -13,7 +13,5 @@ namespace blip {
 void resize_bicubic(const ImageView& image, const Box& box, int out_height, int out_width, std::uint8_t* output_HWC);
 // The whole picture.
 Image resize_bicubic(const ImageView& image, int out_height, int out_width);
-// output[y][x] = input[y][width-1-x], in place.
-void flip_horizontal(int height, int width, std::uint8_t* pixels_HWC);
 
 }    // namespace blip

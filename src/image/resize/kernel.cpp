@@ -1,33 +1,24 @@
-// Integer kernels of the resize, once per instruction set; every variant computes the same integers.
+// Integer kernels of the resize, for any processor and for AVX2; both compute the same integers.
 // (Intrinsics, because g++ 12 widens vectors of bytes element by element.)
 #include "src/image/resize/kernel.h"
 
 #include <cstring>
 
-#include "src/image/intrinsics.h"
+#if defined(__x86_64__)
+// g++ 12 warns of its own header (bug 105593), also where its functions are expanded
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#include <immintrin.h>
+#endif
+
 #include "src/image/resize/arithmetic.h"
 
 namespace blip {
-namespace {
-
-// Columns [begin, count), one at a time: any processor, and what is left over of the vector variants.
-void weighted_columns(const std::uint8_t* rows, std::int64_t stride, int begin, int count, const std::int32_t* weights,
-                      int taps, std::uint8_t* output) {
-    for (int j = begin; j < count; ++j) {
-        std::int32_t sum = sum_start;
-        for (int k = 0; k < taps; ++k) sum += rows[k * stride + j] * weights[k];
-        output[j] = level_of_sum(sum);
-    }
-}
-
-void weighted_rows_plain(const std::uint8_t* rows, std::int64_t stride, int count, const std::int32_t* weights,
-                         int taps, std::uint8_t* output) {
-    weighted_columns(rows, stride, 0, count, weights, taps, output);
-}
 
 #if defined(__x86_64__)
-// Blocks of 48 bytes: a pixel column of a turned strip is one; six or three registers of sums hide the multiply's
-// latency.
+namespace {
+
+// Blocks of 48 bytes: a pixel column of a turned strip is one; six registers of sums hide the multiply's latency.
 constexpr int block = 48;
 
 [[gnu::target("avx2")]] void weighted_rows_avx2(const std::uint8_t* rows, std::int64_t stride, int count,
@@ -58,54 +49,26 @@ constexpr int block = 48;
             _mm_storeu_si128(reinterpret_cast<__m128i*>(output + j + 16 * i), bytes);
         }
     }
-    weighted_columns(rows, stride, j, count, weights, taps, output);
+    weighted_rows_plain(rows + j, stride, count - j, weights, taps, output + j);
 }
-
-[[gnu::target("avx512f,avx512bw,avx512vl")]] void weighted_rows_avx512(const std::uint8_t* rows, std::int64_t stride,
-                                                                       int count, const std::int32_t* weights, int taps,
-                                                                       std::uint8_t* output) {
-    int j = 0;
-    for (; j + block <= count; j += block) {
-        __m512i sums[3];
-#pragma GCC unroll 3
-        for (int i = 0; i < 3; ++i) sums[i] = _mm512_set1_epi32(sum_start);
-        for (int k = 0; k < taps; ++k) {
-            const std::uint8_t* row = rows + k * stride + j;
-            const __m512i weight = _mm512_set1_epi32(weights[k]);
-#pragma GCC unroll 3
-            for (int i = 0; i < 3; ++i) {
-                const __m512i values =
-                    _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(row + 16 * i)));
-                sums[i] = _mm512_add_epi32(sums[i], _mm512_mullo_epi32(values, weight));
-            }
-        }
-#pragma GCC unroll 3
-        for (int i = 0; i < 3; ++i) {
-            // negative sums to 0 first: the narrowing saturates unsigned numbers
-            const __m512i shifted = _mm512_max_epi32(_mm512_srai_epi32(sums[i], weight_bits), _mm512_setzero_si512());
-            _mm_storeu_si128(reinterpret_cast<__m128i*>(output + j + 16 * i), _mm512_cvtusepi32_epi8(shifted));
-        }
-    }
-    weighted_columns(rows, stride, j, count, weights, taps, output);
-}
-#endif
 
 }    // namespace
-
-std::vector<NamedKernel> weighted_rows_kernels() {
-    std::vector<NamedKernel> kernels{{"plain", weighted_rows_plain}};
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2")) kernels.push_back({"avx2", weighted_rows_avx2});
-    if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")) {
-        kernels.push_back({"avx512", weighted_rows_avx512});
-    }
 #endif
-    return kernels;
+
+void weighted_rows_plain(const std::uint8_t* rows, std::int64_t stride, int count, const std::int32_t* weights,
+                         int taps, std::uint8_t* output) {
+    for (int j = 0; j < count; ++j) {
+        std::int32_t sum = sum_start;
+        for (int k = 0; k < taps; ++k) sum += rows[k * stride + j] * weights[k];
+        output[j] = level_of_sum(sum);
+    }
 }
 
 WeightedRows weighted_rows_kernel() {
-    static const WeightedRows widest = weighted_rows_kernels().back().run;
-    return widest;
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2")) return weighted_rows_avx2;
+#endif
+    return weighted_rows_plain;
 }
 
 // Four rounds of interleaving rows i and i + 8: after them row i holds column i.

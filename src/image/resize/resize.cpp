@@ -154,13 +154,4 @@ Image resize_bicubic(const ImageView& image, int out_height, int out_width) {
     return result;
 }
 
-void flip_horizontal(int height, int width, std::uint8_t* pixels_HWC) {
-    for (int y = 0; y < height; ++y) {
-        std::uint8_t* row = pixels_HWC + static_cast<std::int64_t>(y) * width * 3;
-        for (int left = 0, right = width - 1; left < right; ++left, --right) {
-            std::swap_ranges(row + left * 3, row + left * 3 + 3, row + right * 3);
-        }
-    }
-}
-
 }    // namespace blip

@@ -1,8 +1,7 @@
-// RandomAugment's operators: whole rows and vector kernels against the arithmetic of one value, and closed forms.
+// RandomAugment's operators: whole pictures against the arithmetic of one value, and closed forms.
 #include <boost/test/unit_test.hpp>
 
 #include "blip/base/random.h"
-#include "src/image/operator_kernels.h"
 #include "src/image/operators.h"
 #include "tests/unit/image/pictures.h"
 
@@ -52,45 +51,6 @@ BOOST_AUTO_TEST_CASE(moved_pixels_are_those_of_the_map) {
                                      static_cast<int>(i % plane) % width, static_cast<int>(i % plane) / width);
                 BOOST_TEST_CONTEXT("operator " << kind << " negative " << negative << " " << height << "x" << width)
                 BOOST_TEST((applied(operation.kind, negative, height, width, input) == expected));
-            }
-        }
-    }
-}
-
-BOOST_AUTO_TEST_CASE(kernels_agree) {
-    const auto kernels = all_operator_kernels();
-    const AffineMap rotation = affine_map({ImageOperator::rotate, false}, 300, 300);
-    for (const int count : {1, 7, 8, 9, 16, 63, 64, 65, 130, 384}) {
-        const auto taps = noise(static_cast<std::size_t>(count) + 1, 6), table = noise(256, 7);
-        std::vector<std::uint32_t> pixels(static_cast<std::size_t>(count + 2 * frame) * (20 + 2 * frame));
-        RandomStream random(8);
-        for (auto& pixel : pixels) pixel = random.next_u32();
-        const FramedPixels framed{pixels.data(), 20, count};
-        for (const OperatorKernels& kernel : kernels) {
-            BOOST_TEST_CONTEXT(kernel.name << " count " << count) {
-                const auto size = static_cast<std::size_t>(count);
-                std::vector<std::uint8_t> expected(3 * size), output(3 * size);
-                for (const auto& [p, q, whole] :
-                     {std::tuple{0.0F, 1.0F, 0}, {17.349F, 1.0F, 17}, {99.0F, -0.15F, -15}}) {
-                    kernels.front().lerp_row(taps.data(), count, p, q, whole, expected.data());
-                    kernel.lerp_row(taps.data(), count, p, q, whole, output.data());
-                    BOOST_TEST((output == expected));
-                }
-                for (const int y : {0, 3, 19}) {
-                    kernels.front().affine_row(framed, rotation, y, expected.data(), count);
-                    kernel.affine_row(framed, rotation, y, output.data(), count);
-                    BOOST_TEST((output == expected));
-                }
-                const auto interleaved = noise(3 * size, 10);
-                for (const bool reversed : {false, true}) {
-                    kernels.front().split_row(interleaved.data(), count, reversed, expected.data(), count);
-                    kernel.split_row(interleaved.data(), count, reversed, output.data(), count);
-                    BOOST_TEST((output == expected));
-                }
-                output = expected = noise(size, 9);
-                kernels.front().look_up(table.data(), expected.data(), count);
-                kernel.look_up(table.data(), output.data(), count);
-                BOOST_TEST((output == expected));
             }
         }
     }
