@@ -109,21 +109,6 @@ struct ChooseBody {
         done_I[image] = last || finished.complete(image, best, length);
     }
 
-    // Shows each piece of memory: see(pointer, bytes, whether it is written).
-    template <class See>
-    void each_operand(See see) const {
-        visit(*this, [&](const auto* pointer, std::int64_t count, bool written) {
-            see(pointer, count * static_cast<std::int64_t>(sizeof(*pointer)), written);
-        });
-    }
-    // The same over other addresses of its memory: map(pointer) gives each.
-    template <class Map>
-    ChooseBody with_pointers(Map map) const {
-        ChooseBody mapped = *this;
-        visit(mapped, [&](auto*& pointer, std::int64_t, bool) { pointer = map(pointer); });
-        return mapped;
-    }
-
   private:
     BLIP_HOST_DEVICE void go_on(std::int64_t row, float score, double own, std::int64_t token,
                                 std::int64_t parent) const {
@@ -135,29 +120,6 @@ struct ChooseBody {
         to.own_R[row] = own;
         next_R[row] = token;
         parents_R[row] = parent;
-    }
-    template <class Body, class Visit>
-    static void visit(Body& body, Visit each) {
-        const std::int64_t rows = body.images * body.finished.beams, longest = body.finished.longest;
-        each(body.best_IC, 2 * rows, false);
-        each(body.own_IC, 2 * rows, false);
-        each(body.where_IC, 2 * rows, false);
-        each(body.from.tokens_RL, rows * longest, false);
-        each(body.from.scores_R, rows, false);
-        each(body.from.own_R, rows, false);
-        each(body.to.tokens_RL, rows * longest, true);
-        each(body.to.scores_R, rows, true);
-        each(body.to.own_R, rows, true);
-        each(body.finished.tokens_IKL, rows * longest, true);
-        each(body.finished.scores_IK, rows, true);
-        each(body.finished.own_IK, rows, true);
-        each(body.finished.lengths_IK, rows, true);
-        each(body.finished.order_IK, rows, true);
-        each(body.finished.count_I, body.images, true);
-        each(body.finished.powers_L, longest + 1, false);
-        each(body.done_I, body.images, true);
-        each(body.next_R, rows, true);
-        each(body.parents_R, rows, true);
     }
 };
 

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cmath>
-#include <cstddef>
 
 #include "src/kernels/dropout_kernel.h"
 #include "src/kernels/row_team.h"
@@ -43,13 +42,6 @@ struct ProbabilitiesBody {
             if (dropped != nullptr) store(0.0F, dropped[at]);
         });
     }
-    template <class See>
-    void each_operand(const See& see) {
-        const auto bytes = static_cast<std::size_t>(rows * keys) * sizeof(Value);
-        see(scores, bytes, false);
-        see(probabilities, bytes, true);
-        if (dropped != nullptr) see(dropped, bytes, true);
-    }
 };
 
 template <class Value>
@@ -81,12 +73,6 @@ struct ProbabilitiesBackwardBody {
             });
         });
         team.each(keys - real, [&](std::int64_t filling) { store(0.0F, dscores[at + real + filling]); });
-    }
-    template <class See>
-    void each_operand(const See& see) {
-        const auto bytes = static_cast<std::size_t>(rows * keys) * sizeof(Value);
-        for (const Value** read : {&gradient, &probabilities}) see(*read, bytes, false);
-        see(dscores, bytes, true);
     }
 };
 

@@ -1,4 +1,4 @@
-// Bodies of sums over rows, and of what is computed on the way: see column_sums.h, stacked_heads.h, bias_gelu.h. The
+// Bodies of sums over rows, and of what is computed on the way: see column_sums.h. The
 // rows are cut into chunks; one body adds up a column of a chunk, a second the chunks, each in a fixed order. Internal
 // to the kernels layer. Legend: R rows, W width, C chunks.
 #pragma once
@@ -38,8 +38,6 @@ struct Chunks {
                 if (row + i < end) give(row + i, taken[i]);
         }
     }
-    std::size_t bytes(std::size_t of_one) const { return static_cast<std::size_t>(rows * width) * of_one; }
-    std::size_t partial_bytes() const { return static_cast<std::size_t>(count() * width) * sizeof(float); }
 };
 
 // index = chunk * W + column
@@ -58,11 +56,6 @@ struct ColumnSumBody {
             sum += as_float(from[row * chunks.width + column]);
         partial[index] = sum;
     }
-    template <class See>
-    void each_operand(const See& see) {
-        see(from, chunks.bytes(sizeof(Value)), false);
-        see(partial, chunks.partial_bytes(), true);
-    }
 };
 
 // Parts by head one after another in a row, and a chunk's sums; index = chunk * W + column, W = parts * h * d.
@@ -76,7 +69,7 @@ struct StackedHeadsBody {
     };
     Part parts[most];
     int count_of_parts;
-    std::int64_t batch, heads, tokens, head_width;
+    std::int64_t heads, tokens, head_width;
     Value* to;         // [B * T, W]
     float* partial;    // [C, W]
     Chunks chunks;
@@ -109,17 +102,6 @@ struct StackedHeadsBody {
             });
         partial[index] = sum;
     }
-    template <class See>
-    void each_operand(const See& see) {
-        for (int k = 0; k < count_of_parts; ++k) {
-            Part& part = parts[k];
-            const std::int64_t last = (batch - 1) * part.of_picture + (heads - 1) * part.of_head +
-                                      (tokens - 1) * part.of_token + (head_width - 1) * part.of_column;
-            see(part.from, static_cast<std::size_t>(last + 1) * sizeof(Value), false);
-        }
-        see(to, chunks.bytes(sizeof(Value)), true);
-        see(partial, chunks.partial_bytes(), true);
-    }
 };
 
 // GELU with the error function (Hendrycks and Gimpel 2016): v * Phi(v).
@@ -144,13 +126,6 @@ struct BiasGeluBody {
             store(gelu(as_float(x[i]) + as_float(bias[column])), y[i]);
             column = column + 1 == width ? 0 : column + 1;
         }
-    }
-    template <class See>
-    void each_operand(const See& see) {
-        const auto bytes = static_cast<std::size_t>(rows * width) * sizeof(Value);
-        see(x, bytes, false);
-        see(bias, static_cast<std::size_t>(width) * sizeof(Value), false);
-        see(y, bytes, true);
     }
 };
 
@@ -183,13 +158,6 @@ struct BiasGeluBackwardBody {
                 sum += gradient;
             });
         partial[index] = sum;
-    }
-    template <class See>
-    void each_operand(const See& see) {
-        for (const Value** read : {&dy, &x}) see(*read, chunks.bytes(sizeof(Value)), false);
-        see(bias, static_cast<std::size_t>(chunks.width) * sizeof(Value), false);
-        see(dx, chunks.bytes(sizeof(Value)), true);
-        see(partial, chunks.partial_bytes(), true);
     }
 };
 
@@ -225,11 +193,6 @@ struct AddChunksBody {
             for (int team = 0; team < teams_of_a_block; ++team) sum += block.scratch[team * team_lanes + column];
             if (first + column < width) into[k][first + column] += sum;
         });
-    }
-    template <class See>
-    void each_operand(const See& see) {
-        see(partial, static_cast<std::size_t>(sums * chunks * width) * sizeof(float), false);
-        for (int k = 0; k < sums; ++k) see(into[k], static_cast<std::size_t>(width) * sizeof(float), true);
     }
 };
 

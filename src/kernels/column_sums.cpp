@@ -1,10 +1,9 @@
-// See column_sums.h and bias_gelu.h. Legend: C chunks of rows.
+// See column_sums.h.
 #include "blip/kernels/column_sums.h"
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 
-#include "blip/kernels/bias_gelu.h"
 #include "src/kernels/add_chunks.h"
 
 namespace blip {
@@ -44,6 +43,58 @@ at::Tensor bias_gelu_backward(const at::Tensor& dy, const at::Tensor& x, const a
     });
     add_chunks(partial, chunks, {into_bias});
     return dx;
+}
+
+namespace {
+
+// Throws internal for parts that the kernel would read past the end of.
+void check_parts(const std::vector<at::Tensor>& parts_BhTd) {
+    const auto refuse = [](const std::string& what) { throw Error(ExitCode::internal, "heads to stack: {}", what); };
+    if (parts_BhTd.empty() || parts_BhTd.size() > StackedHeadsBody<float>::most)
+        refuse(fmt::format("{} parts, not one to {}", parts_BhTd.size(), StackedHeadsBody<float>::most));
+    const at::Tensor& first = parts_BhTd.front();
+    if (first.dim() != 4) refuse(fmt::format("{} dimensions", first.dim()));
+    for (const at::Tensor& part : parts_BhTd)
+        if (part.sizes() != first.sizes() || part.scalar_type() != first.scalar_type() ||
+            part.device() != first.device())
+            refuse(fmt::format("parts of sizes {} and {}, types {} and {}", fmt::join(first.sizes(), ","),
+                               fmt::join(part.sizes(), ","), c10::toString(first.scalar_type()),
+                               c10::toString(part.scalar_type())));
+}
+
+template <class Value>
+StackedHeadsBody<Value> body_of(const std::vector<at::Tensor>& parts_BhTd) {
+    StackedHeadsBody<Value> body{};
+    for (const at::Tensor& part : parts_BhTd) {
+        body.parts[body.count_of_parts++] = {static_cast<const Value*>(part.const_data_ptr()), part.stride(0),
+                                             part.stride(1), part.stride(2), part.stride(3)};
+    }
+    const at::Tensor& first = parts_BhTd.front();
+    body.heads = first.size(1);
+    body.tokens = first.size(2);
+    body.head_width = first.size(3);
+    return body;
+}
+
+}    // namespace
+
+at::Tensor stacked_heads(const std::vector<at::Tensor>& parts_BhTd, const at::Tensor& into_bias) {
+    check_parts(parts_BhTd);
+    const at::Tensor& first = parts_BhTd.front();
+    const auto count = static_cast<std::int64_t>(parts_BhTd.size());
+    const at::Tensor stacked_BTO =
+        at::empty({first.size(0), first.size(2), count * first.size(1) * first.size(3)}, first.options());
+    const Chunks chunks = chunks_of(stacked_BTO);
+    const at::Tensor partial = partial_sums(stacked_BTO, chunks, 1);
+    with_type_of(first, [&]<class Value>(Value) {
+        StackedHeadsBody<Value> body = body_of<Value>(parts_BhTd);
+        body.to = write_to<Value>(stacked_BTO, stacked_BTO.numel());
+        body.partial = write_to<float>(partial, partial.numel());
+        body.chunks = chunks;
+        run(body, stacked_BTO);
+    });
+    add_chunks(partial, chunks, {into_bias});
+    return stacked_BTO;
 }
 
 }    // namespace blip

@@ -4,7 +4,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty_like.h>
 
-#include "blip/kernels/dropout_context.h"
+#include "blip/kernels/kept.h"
 #include "src/kernels/launch.h"
 
 namespace blip {
@@ -37,12 +37,12 @@ namespace {
 
 struct KeyedDropout : torch::autograd::Function<KeyedDropout> {
     static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const DropoutDraw& draw) {
-        keep_draw(*context, draw);
+        keep(*context, "draw", draw);
         return dropped(x, draw);
     }
     static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                    const torch::autograd::variable_list& gradients) {
-        return {dropped(gradients[0], kept_draw(*context)), at::Tensor()};
+        return {dropped(gradients[0], kept<DropoutDraw>(*context, "draw")), at::Tensor()};
     }
 };
 

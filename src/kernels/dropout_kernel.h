@@ -1,7 +1,6 @@
 // Body of the keyed dropout (dropout.h). Internal to the kernels layer.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 
 #include "blip/base/host_device.h"
@@ -66,11 +65,6 @@ struct DropoutBody {
         site.in_block(site.row_of(row), index % mask_blocks(width), width, [&](std::int64_t column, float factor) {
             store(as_float(from[first + column]) * factor, to[first + column]);
         });
-    }
-    template <class See>
-    void each_operand(const See& see) {
-        see(from, static_cast<std::size_t>(rows * width) * sizeof(Value), false);
-        see(to, static_cast<std::size_t>(rows * width) * sizeof(Value), true);
     }
 };
 

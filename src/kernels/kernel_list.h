@@ -1,8 +1,7 @@
 // All kernels of this layer, once: what launches them on a GPU (kernels.cu), what refuses in a build without CUDA
 // (kernels_nocuda.cpp) and the pretended device of the tests take them from here. Internal to the kernels layer.
 // A body has: name; count() and operator()(index), or rows and operator()(team, row), or teams_of_a_block, blocks(),
-// scratch_floats() and operator()(block, index); each_operand(see), which calls see(pointer, bytes, written) for the
-// memory it uses, where pointer is the body's own and may be replaced.
+// scratch_floats() and operator()(block, index). The memory it uses: tests/fake_cuda/operands.h.
 #pragma once
 
 #include "src/kernels/attention_kernels.h"

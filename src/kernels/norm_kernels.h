@@ -35,11 +35,6 @@ struct BranchFactors {
                              [&](std::int64_t column, float factor) { work(column, factor * scale); });
         });
     }
-    template <class See>
-    void each_operand(const See& see, std::int64_t rows) {
-        if (picture_scales != nullptr)
-            see(picture_scales, static_cast<std::size_t>(rows / rows_of_a_picture) * sizeof(float), false);
-    }
 };
 
 template <class Value>
@@ -78,16 +73,6 @@ struct NormForwardBody {
             mean[row] = average;
             inverse_std[row] = inverse;
         });
-    }
-    template <class See>
-    void each_operand(const See& see) {
-        const auto bytes = static_cast<std::size_t>(rows * width) * sizeof(Value);
-        for (const Value** read : {&x, &residual}) see(*read, bytes, false);
-        for (const Value** read : {&bias, &gamma, &beta})
-            see(*read, static_cast<std::size_t>(width) * sizeof(Value), false);
-        factors.each_operand(see, rows);
-        for (Value** written : {&sum, &y}) see(*written, bytes, true);
-        for (float** written : {&mean, &inverse_std}) see(*written, static_cast<std::size_t>(rows) * 4, true);
     }
 };
 
@@ -219,19 +204,6 @@ struct NormBackwardBody {
         if (dx == nullptr) return rounded<Value>(gradient);
         store(gradient * factor, dx[at]);
         return rounded<Value>(gradient * factor);
-    }
-
-    template <class See>
-    void each_operand(const See& see) {
-        const std::size_t bytes = chunks.bytes(sizeof(Value));
-        for (const Value** read : {&dy, &dsum, &sum})
-            if (*read != nullptr) see(*read, bytes, false);
-        see(gamma, static_cast<std::size_t>(chunks.width) * sizeof(Value), false);
-        for (const float** read : {&mean, &inverse_std}) see(*read, static_cast<std::size_t>(chunks.rows) * 4, false);
-        factors.each_operand(see, chunks.rows);
-        for (Value** written : {&dresidual, &dx})
-            if (*written != nullptr) see(*written, bytes, true);
-        see(partial, 3 * chunks.partial_bytes(), true);
     }
 };
 

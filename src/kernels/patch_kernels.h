@@ -2,8 +2,6 @@
 // P = S / p patches per side.
 #pragma once
 
-#include <cstddef>
-
 #include "src/kernels/number.h"
 
 namespace blip {
@@ -30,12 +28,6 @@ struct PatchesBody {
         Value* to = patches + index * patch;
         for (int i = 0; i < patch; ++i)
             store((static_cast<float>(from[i]) / 255.0F - mean[channel]) / deviation[channel], to[i]);
-    }
-    std::int64_t values() const { return pictures * 3 * size * size; }
-    template <class See>
-    void each_operand(const See& see) {
-        see(pixels, static_cast<std::size_t>(values()), false);
-        see(patches, static_cast<std::size_t>(values()) * sizeof(Value), true);
     }
 };
 

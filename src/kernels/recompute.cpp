@@ -3,25 +3,17 @@
 // device.
 #include "blip/kernels/recompute.h"
 
-#include <ATen/core/ivalue.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
-#include <torch/csrc/autograd/custom_function.h>
-#include <torch/custom_class.h>
 
 #include <optional>
-#include <utility>
+
+#include "blip/kernels/kept.h"
 
 namespace blip {
 namespace {
 
 using Part = std::function<TensorPair(const TensorPair&)>;
-
-// A function as autograd's context keeps it.
-struct KeptPart : torch::CustomClassHolder {
-    Part function;
-    explicit KeptPart(Part a_function) : function(std::move(a_function)) {}
-};
 
 struct Recompute : torch::autograd::Function<Recompute> {
     // Runs without a graph (Function::apply turns gradients off). The second input and output may be undefined.
@@ -30,7 +22,7 @@ struct Recompute : torch::autograd::Function<Recompute> {
         const at::Tensor second = second_in.value_or(at::Tensor());
         context->set_materialize_grads(false);
         context->save_for_backward({x, second});
-        context->saved_data["part"] = c10::IValue::make_capsule(c10::make_intrusive<KeptPart>(function));
+        keep(*context, "part", function);
         const TensorPair y = function({x, second});
         return y[1].defined() ? torch::autograd::variable_list{y[0], y[1]} : torch::autograd::variable_list{y[0]};
     }
@@ -40,11 +32,10 @@ struct Recompute : torch::autograd::Function<Recompute> {
         TensorPair x;
         for (std::size_t i = 0; i < x.size(); ++i)
             if (saved[i].defined()) x[i] = saved[i].detach().set_requires_grad(true);
-        const auto part = c10::static_intrusive_pointer_cast<KeptPart>(context->saved_data["part"].toCapsule());
         TensorPair y;
         {
             const c10::AutoGradMode with_graph(true);
-            y = part->function(x);
+            y = kept<Part>(*context, "part")(x);
         }
         torch::autograd::variable_list outputs, of_outputs;
         for (std::size_t i = 0; i < gradients.size(); ++i) {

@@ -4,8 +4,8 @@
 #include <ATen/ops/zeros_like.h>
 
 #include "blip/kernels/attention_probabilities.h"
-#include "blip/kernels/bias_gelu.h"
-#include "blip/kernels/dropout_context.h"
+#include "blip/kernels/column_sums.h"
+#include "blip/kernels/kept.h"
 #include "src/model/leaf_gradient.h"
 
 namespace blip {
@@ -24,7 +24,7 @@ struct ResidualNorm : Function<ResidualNorm> {
         context->set_materialize_grads(false);    // of the two outputs often only one is used
         context->save_for_backward(
             {made.sum, made.mean, made.inverse_std, bias, gamma, beta, scaling.picture_scales_I});
-        keep_draw(*context, scaling.dropout);
+        keep(*context, "draw", scaling.dropout);
         return {made.sum, made.y};
     }
     static variable_list backward(AutogradContext* context, const variable_list& gradients) {
@@ -33,7 +33,7 @@ struct ResidualNorm : Function<ResidualNorm> {
         const at::Tensor dsum = gradients[0].defined() ? gradients[0].contiguous() : at::Tensor();
         const at::Tensor dy = gradients[1].defined() ? gradients[1].contiguous() : at::zeros_like(made.sum);
         const NormGradients found = residual_norm_backward(
-            dy, dsum, made, saved[4], {kept_draw(*context), saved[6]},
+            dy, dsum, made, saved[4], {kept<DropoutDraw>(*context, "draw"), saved[6]},
             {gradient_to_add_to(saved[4]), gradient_to_add_to(saved[5]), gradient_to_add_to(saved[3])});
         return {found.x, at::Tensor(), found.residual, at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
     }
@@ -58,23 +58,23 @@ struct Probabilities : Function<Probabilities> {
         context->saved_data["real_keys"] = real_keys;
         context->save_for_backward({made.whole});
         context->saved_data["scale"] = scale;
-        keep_draw(*context, dropout);
+        keep(*context, "draw", dropout);
         return made.dropped;
     }
     static variable_list backward(AutogradContext* context, const variable_list& gradients) {
         const at::Tensor whole = context->get_saved_variables().front();
-        return {
-            attention_probabilities_backward(gradients[0].contiguous(), whole, context->saved_data["scale"].toDouble(),
-                                             kept_draw(*context), context->saved_data["real_keys"].toInt()),
-            at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
+        return {attention_probabilities_backward(
+                    gradients[0].contiguous(), whole, context->saved_data["scale"].toDouble(),
+                    kept<DropoutDraw>(*context, "draw"), context->saved_data["real_keys"].toInt()),
+                at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
     }
 };
 
 }    // namespace
 
-SumAndNorm fused_residual_norm(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& residual,
-                               const at::Tensor& gamma, const at::Tensor& beta, double epsilon,
-                               const BranchScaling& scaling) {
+BranchEnd fused_residual_norm(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& residual,
+                              const at::Tensor& gamma, const at::Tensor& beta, double epsilon,
+                              const BranchScaling& scaling) {
     if (wants_gradient(gamma)) {
         const variable_list made = ResidualNorm::apply(x, bias, residual, gamma, beta, epsilon, scaling);
         return {made[0], made[1]};

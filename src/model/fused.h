@@ -12,13 +12,10 @@
 
 namespace blip {
 
-struct SumAndNorm {
-    at::Tensor sum, normed;
-};
 // sum = residual + scaling * (x + bias); normed = LayerNorm(sum) * gamma + beta. bias, gamma and beta are leaves.
-SumAndNorm fused_residual_norm(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& residual,
-                               const at::Tensor& gamma, const at::Tensor& beta, double epsilon,
-                               const BranchScaling& scaling);
+BranchEnd fused_residual_norm(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& residual,
+                              const at::Tensor& gamma, const at::Tensor& beta, double epsilon,
+                              const BranchScaling& scaling);
 
 // gelu(x + bias). bias is a leaf.
 at::Tensor fused_bias_gelu(const at::Tensor& x, const at::Tensor& bias);

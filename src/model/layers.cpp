@@ -41,30 +41,26 @@ at::Tensor LayerNorm::operator()(const Weights& weights, const at::Tensor& x) co
     return at::layer_norm(x, {width_}, view(weights, weight_), view(weights, bias_), eps_);
 }
 
+BranchEnd BranchEnd::fused(const Weights& weights, const Linear& last, const at::Tensor& x, const at::Tensor& residual,
+                           const LayerNorm& norm, const BranchScaling& scaling) {
+    return fused_residual_norm(last.without_bias(weights, x), last.bias(weights), residual, view(weights, norm.weight_),
+                               view(weights, norm.bias_), norm.eps_, scaling);
+}
+
 BranchEnd BranchEnd::dropped(const Weights& weights, const Linear& last, const at::Tensor& x,
                              const at::Tensor& residual, const LayerNorm& norm, DropoutMasks& dropout) {
-    if (x.is_cuda()) {
-        auto [sum, normed] = fused_residual_norm(last.without_bias(weights, x), last.bias(weights), residual,
-                                                 view(weights, norm.weight_), view(weights, norm.bias_), norm.eps_,
-                                                 {dropout.next(), {}});
-        return {sum, normed};
-    }
+    if (x.is_cuda()) return fused(weights, last, x, residual, norm, {dropout.next(), {}});
     const at::Tensor sum = dropout.apply(last(weights, x)) + residual;
     return {sum, norm(weights, sum)};
 }
 
 BranchEnd BranchEnd::scaled(const Weights& weights, const Linear& last, const at::Tensor& x, const at::Tensor& residual,
                             const LayerNorm* norm, const at::Tensor& scales_I) {
-    if (!x.is_cuda()) {
-        at::Tensor branch = last(weights, x);
-        if (scales_I.defined()) branch = branch * scales_I.to(branch.scalar_type()).view({-1, 1, 1});
-        const at::Tensor sum = residual + branch;
-        return {sum, norm != nullptr ? (*norm)(weights, sum) : at::Tensor()};
-    }
-    auto [sum, normed] =
-        fused_residual_norm(last.without_bias(weights, x), last.bias(weights), residual, view(weights, norm->weight_),
-                            view(weights, norm->bias_), norm->eps_, {{}, scales_I});
-    return {sum, normed};
+    if (x.is_cuda()) return fused(weights, last, x, residual, *norm, {{}, scales_I});
+    at::Tensor branch = last(weights, x);
+    if (scales_I.defined()) branch = branch * scales_I.to(branch.scalar_type()).view({-1, 1, 1});
+    const at::Tensor sum = residual + branch;
+    return {sum, norm != nullptr ? (*norm)(weights, sum) : at::Tensor()};
 }
 
 at::Tensor gelu_of(const Weights& weights, const Linear& inner, const at::Tensor& x) {

@@ -8,7 +8,7 @@
 
 #include <optional>
 
-#include "blip/kernels/stacked_heads.h"
+#include "blip/kernels/column_sums.h"
 #include "blip/model/layers.h"
 #include "src/model/fused.h"
 #include "src/model/leaf_gradient.h"

@@ -10,14 +10,12 @@
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
-#include <torch/csrc/autograd/custom_function.h>
-#include <torch/custom_class.h>
 
 #include <cmath>
 #include <utility>
 
 #include "blip/kernels/attention_probabilities.h"
-#include "blip/kernels/dropout_context.h"
+#include "blip/kernels/kept.h"
 #include "src/model/leaf_gradient.h"
 
 namespace blip {
@@ -149,30 +147,18 @@ Attended attended(const State& state, std::int64_t layer, const at::Tensor& quer
     return made;
 }
 
-// The state as autograd's context keeps it.
-struct KeptState : torch::CustomClassHolder {
-    std::shared_ptr<State> state;
-    explicit KeptState(std::shared_ptr<State> a_state) : state(std::move(a_state)) {}
-};
-void keep_state(AutogradContext& context, const std::shared_ptr<State>& state) {
-    context.saved_data["state"] = c10::IValue::make_capsule(c10::make_intrusive<KeptState>(state));
-}
-std::shared_ptr<State> kept_state(AutogradContext& context) {
-    return c10::static_intrusive_pointer_cast<KeptState>(context.saved_data["state"].toCapsule())->state;
-}
-
 // Its backward pass comes after those of all layers, which leave their parts in the state.
 struct Pictures : torch::autograd::Function<Pictures> {
     static at::Tensor forward(AutogradContext* context, const at::Tensor& pictures_INW, const at::Tensor& weight,
                               const at::Tensor& bias, const std::shared_ptr<State>& state) {
         context->set_materialize_grads(false);
         context->save_for_backward({weight, bias});
-        keep_state(*context, state);
+        keep(*context, "state", state);
         context->saved_data["width"] = pictures_INW.size(2);
         return at::empty({0}, pictures_INW.options());
     }
     static variable_list backward(AutogradContext* context, const variable_list&) {
-        const std::shared_ptr<State> state = kept_state(*context);
+        const std::shared_ptr<State> state = kept<std::shared_ptr<State>>(*context, "state");
         const std::int64_t width = context->saved_data["width"].toInt();
         const variable_list leaves = context->get_saved_variables();
         at::Tensor of_pictures;
@@ -201,12 +187,12 @@ struct Attend : torch::autograd::Function<Attend> {
         state->of_pictures_CPQA.select(1, 2 * layer + 1).copy_(made.dropped_CQA);
         context->save_for_backward({query_CTH, made.probabilities_CQA, made.gathered_CQB});
         context->saved_data["layer"] = layer;
-        keep_state(*context, state);
-        keep_draw(*context, draw);
+        keep(*context, "state", state);
+        keep(*context, "draw", draw);
         return made.context_CTH;
     }
     static variable_list backward(AutogradContext* context, const variable_list& gradients) {
-        const std::shared_ptr<State> state = kept_state(*context);
+        const std::shared_ptr<State> state = kept<std::shared_ptr<State>>(*context, "state");
         const std::int64_t key = 2 * context->saved_data["layer"].toInt(), value = key + 1;
         const variable_list saved = context->get_saved_variables();
         const at::Tensor &query_CTH = saved[0], &whole_CQA = saved[1], &gathered_CQB = saved[2];
@@ -215,7 +201,7 @@ struct Attend : torch::autograd::Function<Attend> {
         const at::Tensor of_gathered_CQB = state->times_weight(of_context_CTH, value);
         state->of_queries_CPQB.select(1, value).copy_(of_gathered_CQB);
         const at::Tensor of_scores_CQA = gradient_of_scores(state->times_picture_transposed(of_gathered_CQB), whole_CQA,
-                                                            *state, kept_draw(*context));
+                                                            *state, kept<DropoutDraw>(*context, "draw"));
         state->of_pictures_CPQA.select(1, key).copy_(of_scores_CQA);
         const at::Tensor of_shifted_CQB = state->times_picture(of_scores_CQA);
         state->set_weight_gradient(key, query_CTH, of_shifted_CQB);

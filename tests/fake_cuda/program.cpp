@@ -9,10 +9,9 @@
 
 #include "blip/base/gpu_presence.h"
 #include "blip/image/device_transform.h"
-#include "src/generate/choose_kernel.h"
 #include "src/image/augment_kernels.h"
-#include "src/kernels/kernel_list.h"
 #include "tests/fake_cuda/fake_cuda.h"
+#include "tests/fake_cuda/operands.h"
 #include "tests/fake_cuda/record.h"
 
 namespace blip {
@@ -30,11 +29,21 @@ namespace {
 template <class Body>
 void note(Body body, const char* name, void* stream) {
     std::vector<Operand> operands;
-    body.each_operand([&](const void* memory, auto bytes, bool written) {
-        touch(memory, static_cast<std::size_t>(bytes), written, stream_of(stream), name);
-        operands.push_back(bytes_operand(static_cast<std::size_t>(bytes), written));
+    each_operand(body, [&](const void* memory, std::size_t bytes, bool written) {
+        touch(memory, bytes, written, stream_of(stream), name);
+        operands.push_back(bytes_operand(bytes, written));
     });
     ran(fmt::format("blip::{}", name), std::move(operands));
+}
+
+// The same body over the host's memory.
+template <class Body>
+Body on_host(Body body) {
+    each_operand(body, [](auto*& memory, std::size_t, bool) {
+        using Pointer = std::remove_reference_t<decltype(memory)>;
+        memory = static_cast<Pointer>(host_address(memory));
+    });
+    return body;
 }
 
 }    // namespace
@@ -43,19 +52,13 @@ template <class Body>
 void launch(const Body& body, void* stream) {
     note(body, Body::name, stream);
     if (!computing()) return;
-    Body there = body;
-    there.each_operand([](auto*& memory, std::size_t, bool) {
-        using Pointer = std::remove_reference_t<decltype(memory)>;
-        memory = static_cast<Pointer>(host_address(memory));
-    });
-    run_on_host(there);
+    run_on_host(on_host(body));
 }
 
 void launch_choose(const ChooseBody& body, void* stream) {
     note(body, "choice of the next tokens", stream);
     if (!computing()) return;
-    const ChooseBody there =
-        body.with_pointers([](auto* memory) { return static_cast<decltype(memory)>(host_address(memory)); });
+    const ChooseBody there = on_host(body);
     for (std::int64_t image = 0; image < body.images; ++image) there(image);
 }
 

@@ -8,11 +8,9 @@
 #include <boost/test/unit_test.hpp>
 
 #include "blip/kernels/attention_probabilities.h"
-#include "blip/kernels/bias_gelu.h"
 #include "blip/kernels/column_sums.h"
 #include "blip/kernels/patches.h"
 #include "blip/kernels/residual_norm.h"
-#include "blip/kernels/stacked_heads.h"
 #include "tests/tolerances.h"
 
 namespace blip::test {

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "blip/kernels/dropout.h"
+#include "blip/kernels/residual_norm.h"
 #include "blip/params/layout.h"
 #include "blip/params/weights.h"
 
@@ -70,6 +70,10 @@ struct BranchEnd {
     // sum alone.
     static BranchEnd scaled(const Weights& weights, const Linear& last, const at::Tensor& x, const at::Tensor& residual,
                             const LayerNorm* norm, const at::Tensor& scales_I);
+
+  private:
+    static BranchEnd fused(const Weights& weights, const Linear& last, const at::Tensor& x, const at::Tensor& residual,
+                           const LayerNorm& norm, const BranchScaling& scaling);
 };
 // gelu(inner(x)), likewise.
 at::Tensor gelu_of(const Weights& weights, const Linear& inner, const at::Tensor& x);

@@ -12,8 +12,9 @@
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <type_traits>
 
-#include "src/generate/choose_kernel.h"
+#include "tests/fake_cuda/operands.h"
 
 namespace blip::test {
 namespace {
@@ -168,16 +169,17 @@ BOOST_AUTO_TEST_CASE(images_may_come_in_any_order_and_memory_lie_anywhere) {
     // through copies of exactly the bytes that the body shows
     std::map<const void*, std::vector<char>> copies;
     std::vector<const void*> written;
-    const ChooseBody body = elsewhere.body();
-    body.each_operand([&](const void* pointer, std::int64_t bytes, bool writes) {
+    ChooseBody body = elsewhere.body();
+    each_operand(body, [&](const void* pointer, std::size_t bytes, bool writes) {
         const auto* first = static_cast<const char*>(pointer);
         BOOST_TEST(copies.emplace(pointer, std::vector<char>(first, first + bytes)).second);
         if (writes) written.push_back(pointer);
     });
     BOOST_TEST(copies.size() == 19U);
-    const ChooseBody mapped = body.with_pointers(
-        [&](auto* pointer) { return reinterpret_cast<decltype(pointer)>(copies.at(pointer).data()); });
-    for (std::int64_t image = 0; image < Memory::images; ++image) mapped(image);
+    each_operand(body, [&](auto*& pointer, std::size_t, bool) {
+        pointer = reinterpret_cast<std::remove_reference_t<decltype(pointer)>>(copies.at(pointer).data());
+    });
+    for (std::int64_t image = 0; image < Memory::images; ++image) body(image);
     BOOST_TEST((elsewhere == Memory()));
     for (const void* pointer : written)
         std::memcpy(const_cast<void*>(pointer), copies.at(pointer).data(), copies.at(pointer).size());

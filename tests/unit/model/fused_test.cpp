@@ -33,7 +33,7 @@ struct Leaves {
                gamma = leaf({width}), beta = leaf({width});
 
     Leaves copy() const { return {again(x), again(bias), again(residual), again(gamma), again(beta)}; }
-    SumAndNorm plainly(const BranchScaling& scaling) const {
+    BranchEnd plainly(const BranchScaling& scaling) const {
         at::Tensor branch = x + bias;
         if (scaling.picture_scales_I.defined()) branch = branch * scaling.picture_scales_I.view({-1, 1, 1});
         if (scaling.dropout.probability > 0) {
@@ -44,7 +44,7 @@ struct Leaves {
         const at::Tensor sum = residual + branch;
         return {sum, at::layer_norm(sum, {width}, gamma, beta, epsilon)};
     }
-    SumAndNorm fused(const BranchScaling& scaling) const {
+    BranchEnd fused(const BranchScaling& scaling) const {
         return fused_residual_norm(x, bias, residual, gamma, beta, epsilon, scaling);
     }
     void check_gradients(const Leaves& wanted) const {
@@ -68,12 +68,12 @@ BOOST_AUTO_TEST_CASE(residual_norm_has_the_gradients_of_its_parts) {
             int runs = 0;
             torch::autograd::impl::set_post_acc_grad_hooks(own.gamma, std::make_unique<CountRuns>(runs));
             const at::Tensor of_sum = at::randn(own.x.sizes()), of_norm = at::randn(own.x.sizes());
-            const auto loss = [&](const SumAndNorm& made) {
+            const auto loss = [&](const BranchEnd& made) {
                 const at::Tensor of_the_norm = (made.normed * of_norm).sum();
                 return sum_used ? of_the_norm + (made.sum * of_sum).sum() : of_the_norm;
             };
             for (int pass = 1; pass <= 2; ++pass) {    // parameters' gradients add up
-                const SumAndNorm made = own.fused(scaling), wanted = other.plainly(scaling);
+                const BranchEnd made = own.fused(scaling), wanted = other.plainly(scaling);
                 check_close(made.sum.detach(), wanted.sum.detach(), "sum");
                 check_close(made.normed.detach(), wanted.normed.detach(), "norm");
                 loss(made).backward();
@@ -90,8 +90,8 @@ BOOST_AUTO_TEST_CASE(a_pair_computed_again_has_the_same_bits) {
     const at::Tensor second = leaf({pictures, tokens, width}), same = again(second);
     const auto function = [](const Leaves& leaves) {
         return [&leaves](const TensorPair& in) -> TensorPair {
-            const SumAndNorm made = fused_residual_norm(in[1].exp(), leaves.bias, in[0], leaves.gamma, leaves.beta,
-                                                        epsilon, {{0.25, 77, 3}, {}});
+            const BranchEnd made = fused_residual_norm(in[1].exp(), leaves.bias, in[0], leaves.gamma, leaves.beta,
+                                                       epsilon, {{0.25, 77, 3}, {}});
             return {made.sum, made.normed};
         };
     };
