@@ -6,6 +6,7 @@ USES_comm       := base options
 USES_text       := base
 USES_image      := base options
 USES_data       := base options text image
+USES_device     := base
 USES_kernels    := base device
 USES_params     := base
 USES_weights    := base options text params
@@ -21,7 +22,6 @@ USES_tasks      := base options comm text data device kernels params model gener
 USES_train      := base options comm data device params optim checkpoint report feed tasks
 USES_app        := base options comm text image data device params weights model checkpoint metrics clip report tasks train
 # what the unit tests of a layer need beside it
-TESTS_USE_device := base
 TESTS_USE_checkpoint := optim
 TORCH_LAYERS    := device kernels params weights model generate optim checkpoint clip feed tasks train app
 closure = $(sort $(1) $(foreach l,$(USES_$(1)),$(call closure,$(l))))

@@ -16,7 +16,6 @@
 #include "blip/base/parallel_for.h"
 #include "blip/base/printable.h"
 #include "blip/base/standard_output.h"
-#include "blip/base/write_all.h"
 #include "blip/text/text_file.h"
 
 namespace blip {

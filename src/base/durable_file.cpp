@@ -16,7 +16,6 @@
 #include <system_error>
 
 #include "blip/base/error.h"
-#include "blip/base/write_all.h"
 
 namespace blip {
 namespace {
@@ -207,6 +206,23 @@ std::string first_bytes(const fs::path& path, std::size_t count) {
     std::string content(count, '\0');
     content.resize(fill(open_regular(path).first, path, content, 0));
     return content;
+}
+
+fs::file_type file_type_of(const fs::path& path) {
+    std::error_code error;
+    const fs::file_type type = fs::status(path, error).type();
+    if (error == std::errc::filename_too_long) return fs::file_type::not_found;
+    if (type == fs::file_type::none)
+        throw Error(ExitCode::io, "cannot tell whether {} is there: {}", path.string(), error.message());
+    return type;
+}
+
+bool is_hdf5(const fs::path& path) {
+    try {
+        return first_bytes(path, 8) == "\x89HDF\r\n\x1a\n";
+    } catch (const Error&) {
+        return false;
+    }
 }
 
 std::uint64_t free_bytes(const fs::path& path) {

@@ -1,31 +1,21 @@
 // See gpu_presence.h.
 #include "blip/base/gpu_presence.h"
 
-#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <cstdlib>
 
+#include "blip/base/library_call.h"
+
 namespace blip {
 namespace {
 
-// The driver's functions, as cuda.h declares them (CUresult is an enum; 0 is success).
-using Init = int (*)(unsigned flags);
-using DeviceCount = int (*)(int* count);
-using DeviceName = int (*)(char* name, int length, int device);
-using DeviceMemory = int (*)(std::size_t* bytes, int device);
-using DeviceAttribute = int (*)(int* value, int attribute, int device);
-using MemoryInfo = int (*)(std::size_t* free, std::size_t* total);
-using ErrorString = int (*)(int error, const char** text);
+// The driver's functions are called as cuda.h declares them (CUresult is an enum; 0 is success; a CUdevice is the index
+// itself).
 
-template <class Function>
-Function find(void* library, const char* name) {
-    return reinterpret_cast<Function>(::dlsym(library, name));
-}
-
-std::string words(ErrorString error_string, int error) {
+std::string words(void* driver, int error) {
     const char* text = nullptr;
-    if (error_string != nullptr && error_string(error, &text) == 0 && text != nullptr)
+    if (library_call<int, const char**>(driver, "cuGetErrorString", error, &text) == 0 && text != nullptr)
         return fmt::format("{} (error {})", text, error);
     return fmt::format("error {}", error);
 }
@@ -38,60 +28,53 @@ std::string visibility() {
 
 constexpr int major_attribute = 75, minor_attribute = 76;
 
+bool read_attribute(void* driver, int index, int attribute, int& value) {
+    return library_call<int*, int, int>(driver, "cuDeviceGetAttribute", &value, attribute, index) == 0;
+}
+
 // Left open: a driver that was initialised must not be unloaded.
 void* open_driver() { return ::dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL); }
 
 }    // namespace
 
 std::string gpu_name(int index) {
-    void* library = open_driver();
-    const auto name_of = library != nullptr ? find<DeviceName>(library, "cuDeviceGetName") : nullptr;
-    const auto memory_of = library != nullptr ? find<DeviceMemory>(library, "cuDeviceTotalMem_v2") : nullptr;
-    const auto attribute_of = library != nullptr ? find<DeviceAttribute>(library, "cuDeviceGetAttribute") : nullptr;
+    void* driver = open_driver();
     char name[256] = {};
     std::size_t bytes = 0;
     int major = 0, minor = 0;
-    // A CUdevice is the index itself.
-    if (name_of == nullptr || memory_of == nullptr || attribute_of == nullptr ||
-        name_of(name, sizeof name - 1, index) != 0 || memory_of(&bytes, index) != 0 ||
-        attribute_of(&major, major_attribute, index) != 0 || attribute_of(&minor, minor_attribute, index) != 0)
+    if (library_call<char*, int, int>(driver, "cuDeviceGetName", name, sizeof name - 1, index) != 0 ||
+        library_call<std::size_t*, int>(driver, "cuDeviceTotalMem_v2", &bytes, index) != 0 ||
+        !read_attribute(driver, index, major_attribute, major) ||
+        !read_attribute(driver, index, minor_attribute, minor))
         return fmt::format("GPU {}", index);
     return fmt::format("{}, {:.1f} GiB, sm_{}{}", name, static_cast<double>(bytes) / (1 << 30), major, minor);
 }
 
 int gpu_generation(int index) {
-    void* library = open_driver();
-    const auto attribute_of = library != nullptr ? find<DeviceAttribute>(library, "cuDeviceGetAttribute") : nullptr;
     int major = 0;
-    return attribute_of != nullptr && attribute_of(&major, major_attribute, index) == 0 ? major : 0;
+    return read_attribute(open_driver(), index, major_attribute, major) ? major : 0;
 }
 
 GpuMemory gpu_memory() {
-    void* library = open_driver();
-    const auto info = library != nullptr ? find<MemoryInfo>(library, "cuMemGetInfo_v2") : nullptr;
     std::size_t free = 0, total = 0;
-    if (info == nullptr || info(&free, &total) != 0) return {};
+    if (library_call<std::size_t*, std::size_t*>(open_driver(), "cuMemGetInfo_v2", &free, &total) != 0) return {};
     return {total, total - free};
 }
 
 GpuPresence find_gpus() {
-    void* library = open_driver();
-    if (library == nullptr) {
+    void* driver = open_driver();
+    if (driver == nullptr) {
         const char* problem = ::dlerror();
         const std::string text = problem != nullptr ? problem : "libcuda.so.1";
         const bool absent = text.find("No such file") != std::string::npos;
         return {0,
                 absent ? "no NVIDIA driver library (libcuda.so.1) is installed" : "the driver does not load: " + text};
     }
-    const auto init = find<Init>(library, "cuInit");
-    const auto device_count = find<DeviceCount>(library, "cuDeviceGetCount");
-    const auto error_string = find<ErrorString>(library, "cuGetErrorString");
-    if (init == nullptr || device_count == nullptr) return {0, "libcuda.so.1 lacks cuInit or cuDeviceGetCount"};
-    if (const int error = init(0); error != 0)
-        return {0, fmt::format("the NVIDIA driver reports: {}{}", words(error_string, error), visibility())};
     int count = 0;
-    if (const int error = device_count(&count); error != 0)
-        return {0, fmt::format("the NVIDIA driver reports: {}{}", words(error_string, error), visibility())};
+    std::optional<int> error = library_call<unsigned>(driver, "cuInit", 0U);
+    if (error == 0) error = library_call<int*>(driver, "cuDeviceGetCount", &count);
+    if (!error) return {0, "libcuda.so.1 lacks cuInit or cuDeviceGetCount"};
+    if (*error != 0) return {0, fmt::format("the NVIDIA driver reports: {}{}", words(driver, *error), visibility())};
     if (count <= 0) return {0, "the NVIDIA driver shows no GPU" + visibility()};
     return {count, ""};
 }

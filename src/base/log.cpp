@@ -13,7 +13,6 @@
 
 #include "blip/base/error.h"
 #include "blip/base/printable.h"
-#include "blip/base/quiet_log.h"
 
 namespace blip {
 namespace {

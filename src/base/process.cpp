@@ -5,11 +5,23 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <ctime>
 #include <fstream>
 #include <sstream>
 #include <string>
 
 namespace blip {
+namespace {
+
+constexpr std::int64_t kShare = 50;
+
+std::int64_t now_ns(clockid_t clock) {
+    timespec time = {};
+    ::clock_gettime(clock, &time);
+    return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
+}    // namespace
 
 std::uint64_t resident_bytes() {
     std::uint64_t total_pages = 0, resident_pages = 0;
@@ -21,6 +33,16 @@ std::uint64_t peak_resident_bytes() {
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
     return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;    // Linux counts KiB
+}
+
+CpuProgress::CpuProgress() : wall_ns_(now_ns(CLOCK_MONOTONIC)), cpu_ns_(now_ns(CLOCK_PROCESS_CPUTIME_ID)) {}
+
+bool CpuProgress::moved() {
+    const std::int64_t wall = now_ns(CLOCK_MONOTONIC), cpu = now_ns(CLOCK_PROCESS_CPUTIME_ID);
+    const bool enough = (cpu - cpu_ns_) * kShare >= wall - wall_ns_;
+    wall_ns_ = wall;
+    cpu_ns_ = cpu;
+    return enough;
 }
 
 std::optional<ProcessStat> process_stat(std::int64_t pid) {

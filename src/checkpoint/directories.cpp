@@ -10,7 +10,6 @@
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
-#include "blip/base/file_type.h"
 #include "blip/base/log.h"
 #include "blip/base/number.h"
 

@@ -13,7 +13,6 @@
 
 #include "blip/base/error.h"
 #include "blip/base/number.h"
-#include "blip/base/write_all.h"
 
 namespace blip {
 namespace {

@@ -11,7 +11,7 @@
 
 #include "blip/base/error.h"
 #include "blip/base/json.h"
-#include "src/comm/mpi/check.h"
+#include "src/comm/mpi/requests.h"
 
 namespace blip {
 namespace {

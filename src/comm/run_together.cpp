@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "blip/base/cpu_progress.h"
 #include "blip/base/error.h"
 #include "blip/base/json.h"
+#include "blip/base/process.h"
 
 namespace blip {
 

@@ -14,15 +14,18 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
-#include "blip/base/cpu_progress.h"
 #include "blip/base/error.h"
 #include "blip/base/log.h"
 #include "blip/base/phase.h"
-#include "src/comm/siblings.h"
+#include "blip/base/process.h"
 
 namespace blip {
 namespace {
@@ -85,17 +88,6 @@ std::string stack_of(pthread_t thread) {
     return text;
 }
 
-// In a thread of its own, since neither memory nor standard error may be had any more.
-void try_for(double seconds, const std::function<void()>& work) {
-    const auto done = std::make_shared<std::atomic<bool>>(false);
-    std::thread([done, work] {
-        work();
-        *done = true;
-    }).detach();
-    const auto end = Clock::now() + std::chrono::duration<double>(seconds);
-    while (!*done && Clock::now() < end) std::this_thread::sleep_for(10ms);
-}
-
 // What expect_end was told.
 struct WayOut {
     std::mutex mutex;
@@ -125,6 +117,38 @@ bool computes(Phase phase) {
         default:
             return true;
     }
+}
+
+std::string read_all(const std::filesystem::path& file) {
+    std::ifstream stream(file, std::ios::binary);
+    return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+// Its launcher's word for its rank, from the start of its life; empty where it has none.
+std::string rank_of(const std::filesystem::path& process) {
+    const std::string environment = '\0' + read_all(process / "environ");
+    for (const std::string_view name : {"OMPI_COMM_WORLD_RANK=", "PMIX_RANK=", "PMI_RANK=", "SLURM_PROCID="}) {
+        const auto at = environment.find('\0' + std::string(name));
+        if (at != std::string::npos) return environment.c_str() + at + 1 + name.size();
+    }
+    return "";
+}
+
+// The other ranks of this host while MPI has not started, from /proc, since nobody can be asked: "; stopped: rank 1
+// (pid 123)" of the processes that this one's launcher has started, or empty where none is.
+std::string absent_siblings() {
+    std::string stopped;
+    std::error_code problem;
+    for (const auto& process : std::filesystem::directory_iterator("/proc", problem)) {
+        const std::string pid = process.path().filename().string();
+        if (pid.find_first_not_of("0123456789") != std::string::npos) continue;
+        const auto stat = process_stat(std::stoll(pid));
+        if (!stat || stat->state != 'T' || stat->parent != ::getppid()) continue;
+        const std::string rank = rank_of(process.path());
+        if (rank.empty()) continue;
+        stopped += fmt::format("{}rank {} (pid {})", stopped.empty() ? "; stopped: " : ", ", rank, pid);
+    }
+    return stopped;
 }
 
 std::string who() { return fmt::format("rank {} on {}", launcher_rank(), host_name()); }
@@ -207,6 +231,16 @@ void Watchdog::look(double passed_s) {
 void Watchdog::end_with(const std::function<std::string()>& message) {
     try_for(kLastWords_s, [this, message] { on_stuck_ ? on_stuck_(message()) : log_error_text(message()); });
     if (!on_stuck_) std::_Exit(static_cast<int>(ExitCode::internal));
+}
+
+void try_for(double seconds, const std::function<void()>& work) {
+    const auto done = std::make_shared<std::atomic<bool>>(false);
+    std::thread([done, work] {
+        work();
+        *done = true;
+    }).detach();
+    const auto end = Clock::now() + std::chrono::duration<double>(seconds);
+    while (!*done && Clock::now() < end) std::this_thread::sleep_for(10ms);
 }
 
 void expect_device_steps(bool queued) { device_steps = queued; }

@@ -4,20 +4,16 @@
 #include <ATen/Context.h>
 #include <ATen/SDPBackend.h>
 #include <ATen/ops/empty.h>
-#include <c10/core/Event.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <c10/util/env.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <chrono>
-#include <optional>
 
 namespace blip {
 
 namespace {
-using Clock = std::chrono::steady_clock;
 c10::Stream current_stream(c10::Device device) { return c10::impl::VirtualGuardImpl(device.type()).getStream(device); }
 
 void set_attention(const DeviceNumerics& numerics) {
@@ -101,29 +97,18 @@ at::Tensor to_device(const std::vector<std::int64_t>& values, at::IntArrayRef sh
     return to_device(host, device);
 }
 
-struct DevicePoint::Impl {
-    c10::Device device;
-    Clock::time_point time{};
-    std::optional<c10::Event> event;
-};
-
-DevicePoint::DevicePoint(c10::Device device) : impl_(new Impl{device, {}, {}}) {
-    if (device.is_cuda()) impl_->event.emplace(device.type(), c10::EventFlag::BACKEND_DEFAULT);
+DevicePoint::DevicePoint(c10::Device device) : device_(device) {
+    if (device.is_cuda()) event_.emplace(device.type(), c10::EventFlag::BACKEND_DEFAULT);
 }
-DevicePoint::~DevicePoint() = default;
-DevicePoint::DevicePoint(DevicePoint&&) noexcept = default;
-DevicePoint& DevicePoint::operator=(DevicePoint&&) noexcept = default;
 
 void DevicePoint::record() {
-    impl_->time = Clock::now();
-    if (impl_->event) impl_->event->record(current_stream(impl_->device));
+    time_ = std::chrono::steady_clock::now();
+    if (event_) event_->record(current_stream(device_));
 }
 
-bool DevicePoint::reached() const { return !impl_->event || impl_->event->query(); }
-
 double DevicePoint::ms_since(const DevicePoint& earlier) const {
-    if (impl_->event) return earlier.impl_->event->elapsedTime(*impl_->event);
-    return std::chrono::duration<double, std::milli>(impl_->time - earlier.impl_->time).count();
+    if (event_) return earlier.event_->elapsedTime(*event_);
+    return std::chrono::duration<double, std::milli>(time_ - earlier.time_).count();
 }
 
 }    // namespace blip

@@ -1,7 +1,6 @@
 // See gpu_sensors.h. Functions and constants as NVML's reference documents them; an nvmlReturn_t of 0 is success.
 #include "blip/device/gpu_sensors.h"
 
-#include <dlfcn.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -10,6 +9,8 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <utility>
+
+#include "blip/base/library_call.h"
 
 namespace blip {
 
@@ -70,11 +71,9 @@ constexpr std::array<std::pair<std::uint64_t, const char*>, 9> reasons = {{{0x1,
                                                                            {0x80, "hw_power_brake_slowdown"},
                                                                            {0x100, "display_clock_setting"}}};
 
-// Calls a function of a library, if it is there; true if that returned 0.
 template <class... Arguments>
 bool call(void* library, const char* name, Arguments... arguments) {
-    const auto function = reinterpret_cast<int (*)(Arguments...)>(::dlsym(library, name));
-    return function != nullptr && function(arguments...) == 0;
+    return library_call<Arguments...>(library, name, arguments...) == 0;
 }
 
 // The reasons for a warning among those of a GPU; empty if it is not slowed down, or not known to be.

@@ -11,8 +11,8 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "blip/base/durable_file.h"
 #include "blip/base/error.h"
-#include "blip/base/write_all.h"
 
 namespace blip {
 

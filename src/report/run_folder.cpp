@@ -9,8 +9,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "blip/base/durable_file.h"
 #include "blip/base/error.h"
-#include "blip/base/file_type.h"
 #include "src/report/json_lines.h"
 
 namespace blip {

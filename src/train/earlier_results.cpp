@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "blip/base/durable_file.h"
 #include "blip/base/error.h"
-#include "blip/base/file_type.h"
 #include "blip/base/log.h"
 #include "blip/comm/run_together.h"
 

@@ -27,6 +27,9 @@ using FileDescriptor = Handle<FileDescriptorTraits>;
 [[noreturn]] void throw_io(const char* what, const std::filesystem::path& path, int error,
                            std::source_location where = std::source_location::current());
 
+// All of the bytes, over short writes and signals; false with errno, some of them written.
+bool write_all(int fd, std::string_view bytes);
+
 // Writes a file that appears under its name only at commit(). Errors: Error(io) naming the file and errno's text.
 class DurableFile {
   public:
@@ -70,6 +73,12 @@ std::string read_file(const std::filesystem::path& path, const std::function<voi
 std::string read_regular_file(const std::filesystem::path& path, std::size_t max_bytes);
 // Of a regular file the first `count` bytes, of a shorter one all. Errors: as read_regular_file.
 std::string first_bytes(const std::filesystem::path& path, std::size_t count);
+// What stands under a path; not_found where nothing is. A disk that cannot say must not make anything look absent: what
+// is taken for absent is begun anew, and what is taken for unfinished is removed. Throws Error(io) then, naming the
+// path.
+std::filesystem::file_type file_type_of(const std::filesystem::path& path);
+// A regular file that begins as HDF5's do; what cannot be read is none.
+bool is_hdf5(const std::filesystem::path& path);
 // Free bytes for this user on the file system that holds path (or its nearest existing parent).
 std::uint64_t free_bytes(const std::filesystem::path& path);
 

@@ -19,6 +19,16 @@ void log_info_text(const std::string& text);       // rank 0 only
 void log_warning_text(const std::string& text);    // any rank
 void log_error_text(const std::string& text);      // any rank
 void log_notice_text(const std::string& text);     // any rank, which the text names: what somebody asked it for
+// While one lives, info lines are not printed; warnings and errors are. One at a time: for work whose own lines nobody
+// asked for.
+class QuietLog {
+  public:
+    QuietLog();
+    ~QuietLog();
+    QuietLog(const QuietLog&) = delete;
+    QuietLog& operator=(const QuietLog&) = delete;
+};
+
 // Clears the terminal's progress line before a log line is printed; installed by report/progress.
 void set_before_log_line(void (*hook)());
 

@@ -1,4 +1,4 @@
-// What the kernel tells of processes: the memory that this one holds, the state of any.
+// What the kernel tells of processes: the memory that this one holds, whether it computes, the state of any.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,17 @@ namespace blip {
 // Resident memory of this process now, and the most it was so far, in bytes.
 std::uint64_t resident_bytes();
 std::uint64_t peak_resident_bytes();
+
+// Whether this process computes: what tells a long computation from one that waits for a file or a device for ever.
+class CpuProgress {
+  public:
+    CpuProgress();
+    // Since the last call, all threads together used at least a fiftieth of a core.
+    bool moved();
+
+  private:
+    std::int64_t wall_ns_, cpu_ns_;
+};
 
 // From /proc/PID/stat.
 struct ProcessStat {

@@ -38,6 +38,10 @@ class Watchdog {
     std::thread thread_;
 };
 
+// Runs work in a thread of its own and returns when it is done, or after so many seconds: for what may not return, or
+// may get neither memory nor standard error any more. What work captures is copied.
+void try_for(double seconds, const std::function<void()>& work);
+
 // From now on the steps' work is only queued on a device: a main thread that spins in forward, backward or update,
 // where the queue is full, waits for the device and does not compute. false: no longer.
 void expect_device_steps(bool queued);

@@ -5,8 +5,10 @@
 
 #include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
+#include <c10/core/Event.h>
 
-#include <memory>
+#include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,19 +44,17 @@ at::Tensor to_device(const std::vector<std::int64_t>& values, at::IntArrayRef sh
 class DevicePoint {
   public:
     explicit DevicePoint(c10::Device device);
-    ~DevicePoint();
-    DevicePoint(DevicePoint&&) noexcept;
-    DevicePoint& operator=(DevicePoint&&) noexcept;
 
     // Puts the point behind everything queued so far by this thread; may be used again.
     void record();
-    bool reached() const;
+    bool reached() const { return !event_ || event_->query(); }
     // Milliseconds of the device from `earlier` to this; both must have been reached.
     double ms_since(const DevicePoint& earlier) const;
 
   private:
-    struct Impl;
-    std::unique_ptr<Impl> impl_;
+    c10::Device device_;
+    std::chrono::steady_clock::time_point time_{};
+    std::optional<c10::Event> event_;    // of a GPU
 };
 
 }    // namespace blip

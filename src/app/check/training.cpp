@@ -11,8 +11,8 @@
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
+#include "blip/base/log.h"
 #include "blip/base/printable.h"
-#include "blip/base/quiet_log.h"
 #include "blip/comm/run_together.h"
 #include "blip/data/packed/dataset.h"
 #include "blip/options/model_shape.h"

@@ -8,6 +8,7 @@
 #include <boost/algorithm/string.hpp>
 #include <unordered_map>
 
+#include "blip/base/durable_file.h"
 #include "blip/base/error.h"
 
 namespace blip {

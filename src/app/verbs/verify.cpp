@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <csignal>
 
+#include "blip/base/durable_file.h"
 #include "blip/base/error.h"
-#include "blip/base/file_type.h"
 #include "blip/base/json.h"
 #include "blip/base/parallel_for.h"
 #include "blip/base/printable.h"

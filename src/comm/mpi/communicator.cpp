@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <limits>
 #include <numeric>
@@ -16,9 +17,7 @@
 #include "blip/base/error.h"
 #include "blip/base/phase.h"
 #include "src/comm/hang_report.h"
-#include "src/comm/mpi/check.h"
 #include "src/comm/mpi/requests.h"
-#include "src/comm/rank_sum.h"
 
 namespace blip {
 namespace {
@@ -57,6 +56,27 @@ int int_count(std::size_t bytes, const char* what) {
         throw Error(ExitCode::internal, "'{}' gathers {} bytes, more than MPI can count (2^31 - 1)", what, bytes);
     }
     return static_cast<int>(bytes);
+}
+
+// receive[i] = sum over r = 0..N-1 in this order, whatever comes first; parts: the other ranks' [N-1, count] in rank
+// order. own may be receive.
+void sum_in_rank_order(const float* own, const float* parts, int rank, int size, float* receive, std::int64_t count) {
+    constexpr std::int64_t kBlock = 1024;
+    std::array<float, kBlock> sum;
+    for (std::int64_t begin = 0; begin < count; begin += kBlock) {
+        const std::int64_t length = std::min(kBlock, count - begin);
+        for (int r = 0; r < size; ++r) {
+            const float* __restrict part = r == rank ? own + begin : parts + (r - (r > rank)) * count + begin;
+            if (r == 0) {
+                std::copy_n(part, length, sum.data());
+            } else if (length == kBlock) {
+                for (std::int64_t i = 0; i < kBlock; ++i) sum[static_cast<std::size_t>(i)] += part[i];
+            } else {
+                for (std::int64_t i = 0; i < length; ++i) sum[static_cast<std::size_t>(i)] += part[i];
+            }
+        }
+        std::copy_n(sum.data(), length, receive + begin);
+    }
 }
 
 class MpiCommunicator final : public Communicator {

@@ -1,16 +1,21 @@
-// Waiting with back-off and a deadline, for any condition and for a set of MPI requests. Used by the communicators.
+// MPI calls whose errors throw, and waiting with back-off and a deadline, for any condition and for a set of MPI
+// requests. Used throughout the comm layer.
 #pragma once
 
 #include <mpi.h>
 
 #include <functional>
+#include <source_location>
 #include <string>
 #include <vector>
 
 #include "blip/comm/communicator.h"
-#include "src/comm/mpi/check.h"
 
 namespace blip {
+
+// Every MPI call goes through it: errors are returned (MPI_ERRORS_RETURN) and become blip::Error. Throws
+// Error(internal) with MPI's text unless code is MPI_SUCCESS. what: the operation, for the message.
+void mpi_check(int code, const char* what, std::source_location where = std::source_location::current());
 
 // How a rank waits.
 struct Patience {

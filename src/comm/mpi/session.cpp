@@ -13,7 +13,7 @@
 #include "blip/base/error.h"
 #include "blip/base/phase.h"
 #include "blip/comm/watchdog.h"
-#include "src/comm/mpi/check.h"
+#include "src/comm/mpi/requests.h"
 
 namespace blip {
 namespace {

@@ -5,10 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
-#include <chrono>
-#include <memory>
-#include <thread>
+#include <utility>
 
 #include "blip/base/cuda.h"
 #include "blip/base/error.h"
@@ -18,8 +15,6 @@
 
 namespace blip {
 namespace {
-
-using Seconds = std::chrono::duration<double>;
 
 std::string version_text(int code) { return fmt::format("{}.{}.{}", code / 10000, code / 100 % 100, code % 100); }
 
@@ -48,19 +43,6 @@ void check_version() {
                     "{}: NCCL {} was loaded from {}, but this program was built for {}: take that library "
                     "out of LD_LIBRARY_PATH and LD_PRELOAD, or build with the LibTorch it belongs to",
                     host_name(), version_text(version), library_path(), version_text(NCCL_VERSION_CODE));
-}
-
-// In a thread of its own, since it may not return.
-void abort_within(double seconds, ncclComm_t comm, int device) {
-    const auto done = std::make_shared<std::atomic<bool>>(false);
-    std::thread([done, comm, device] {
-        static_cast<void>(cudaSetDevice(device));
-        static_cast<void>(ncclCommAbort(comm));
-        *done = true;
-    }).detach();
-    const auto start = std::chrono::steady_clock::now();
-    while (!*done && Seconds(std::chrono::steady_clock::now() - start).count() < seconds)
-        std::this_thread::sleep_for(std::chrono::milliseconds(2));
 }
 
 }    // namespace
@@ -166,7 +148,11 @@ void NcclSession::abandon(const std::string& message) {
     // Unwinding can hang, waiting for a device whose kernels never end.
     end_process_after(3 * deadline_s, static_cast<int>(ExitCode::internal),
                       message + "; the process did not end by itself and is ended");
-    if (comm_ != nullptr) abort_within(deadline_s, std::exchange(comm_, nullptr), device_);
+    if (comm_ == nullptr) return;
+    try_for(deadline_s, [comm = std::exchange(comm_, nullptr), device = device_] {
+        static_cast<void>(cudaSetDevice(device));
+        static_cast<void>(ncclCommAbort(comm));
+    });
 }
 
 }    // namespace blip
