@@ -2,8 +2,13 @@
 #include "blip/base/digest.h"
 
 #include <fmt/format.h>
+#include <xxhash.h>
 
-#include "blip/base/xxh3.h"
+// On x86-64 the library chooses by the processor it runs on, which hashes two to three times as fast as what every
+// x86-64 has; digests are the same.
+#if defined(__x86_64__) && __has_include(<xxh_x86dispatch.h>)
+#include <xxh_x86dispatch.h>    // behind xxhash.h, whose names it replaces
+#endif
 
 namespace blip {
 
@@ -17,7 +22,9 @@ Digest::~Digest() = default;
 
 void Digest::add(std::span<const std::byte> bytes) { XXH3_64bits_update(state_->xxh3, bytes.data(), bytes.size()); }
 
-std::string Digest::hex() const { return fmt::format("{:016x}", XXH3_64bits_digest(state_->xxh3)); }
+std::uint64_t Digest::value() const { return XXH3_64bits_digest(state_->xxh3); }
+
+std::string Digest::hex() const { return fmt::format("{:016x}", value()); }
 
 std::uint64_t digest_value(std::span<const std::byte> bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 

@@ -60,23 +60,28 @@ hid_t h5_check(hid_t result, const std::string& what, ExitCode code, std::source
                 reason.text.empty() ? what : what + " (HDF5: " + reason.text + ")");
 }
 
+namespace {
+
+void write_attribute(hid_t object, const std::string& name, hid_t type, const void* value, const std::string& failed) {
+    const H5Space space(h5_check(H5Screate(H5S_SCALAR), failed, ExitCode::io));
+    const H5Attribute attribute(
+        h5_check(H5Acreate2(object, name.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT), failed, ExitCode::io));
+    h5_check(H5Awrite(attribute.get(), type, value), failed, ExitCode::io);
+}
+
+}    // namespace
+
 void write_attribute(hid_t object, const std::string& name, const std::string& value, const std::string& what) {
     const std::string failed = what + ": writing attribute '" + name + "' failed";
     const H5Type type(h5_check(H5Tcopy(H5T_C_S1), failed, ExitCode::io));
     h5_check(H5Tset_size(type.get(), value.size() + 1), failed, ExitCode::io);    // with the closing zero
     h5_check(H5Tset_cset(type.get(), H5T_CSET_UTF8), failed, ExitCode::io);
-    const H5Space space(h5_check(H5Screate(H5S_SCALAR), failed, ExitCode::io));
-    const H5Attribute attribute(h5_check(
-        H5Acreate2(object, name.c_str(), type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT), failed, ExitCode::io));
-    h5_check(H5Awrite(attribute.get(), type.get(), value.c_str()), failed, ExitCode::io);
+    write_attribute(object, name, type.get(), value.c_str(), failed);
 }
 
 void write_attribute(hid_t object, const std::string& name, std::int64_t value, const std::string& what) {
-    const std::string failed = what + ": writing attribute '" + name + "' failed";
-    const H5Space space(h5_check(H5Screate(H5S_SCALAR), failed, ExitCode::io));
-    const H5Attribute attribute(h5_check(
-        H5Acreate2(object, name.c_str(), H5T_STD_I64LE, space.get(), H5P_DEFAULT, H5P_DEFAULT), failed, ExitCode::io));
-    h5_check(H5Awrite(attribute.get(), H5T_NATIVE_INT64, &value), failed, ExitCode::io);
+    write_attribute(object, name, element_type<std::int64_t>(), &value,
+                    what + ": writing attribute '" + name + "' failed");
 }
 
 H5Dataset create_table(hid_t group, const std::string& name, hid_t stored_type, const std::vector<hsize_t>& shape,

@@ -16,7 +16,8 @@ class Digest {
     Digest();
     ~Digest();
     void add(std::span<const std::byte> bytes);
-    // 16 hex digits of everything added so far
+    // Of everything added so far: the number, and its 16 hex digits.
+    std::uint64_t value() const;
     std::string hex() const;
 
   private:

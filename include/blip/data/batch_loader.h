@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "blip/data/packed/dataset.h"
+#include "blip/data/prefetcher.h"
 #include "blip/image/device_transform.h"
 #include "blip/options/options.h"
 
@@ -55,16 +56,28 @@ class BatchLoader {
     BatchLoader(const PackedDataset& dataset, const SplitTables& split, const DataOptions& data,
                 const AugmentOptions& augment, int image_size, int threads,
                 std::function<std::optional<BatchRequest>()> next_request, PixelAllocator allocate_pixels = {});
-    ~BatchLoader();    // stops the threads, whatever is still queued
 
     // The next batch in order, nullopt after the last. Rethrows what a thread threw (damaged sample: bad_data, named).
     std::optional<Batch> next();
     // Whether next() would return, or throw, without waiting.
-    bool ready() const;
+    bool ready() const { return prefetcher_.ready(); }
 
   private:
-    struct Impl;
-    std::unique_ptr<Impl> impl_;
+    struct Job;
+    void prepare(Batch& batch) const;
+    void place_pictures(Batch& batch) const;
+    AugmentPlan plan_of(const BatchRequest& request, std::size_t i, int height, int width) const;
+    void load_image(Batch& batch, std::size_t i) const;
+    void copy_crop(const Image& image, Batch& batch, std::size_t i) const;
+    void load_captions(Batch& batch) const;
+
+    const PackedDataset& dataset_;
+    const SplitTables& split_;
+    AugmentOptions augment_;
+    int image_size_;
+    std::function<std::optional<BatchRequest>()> next_request_;
+    PixelAllocator allocate_pixels_;    // empty: pictures are transformed here
+    Prefetcher prefetcher_;             // last: its threads use the others, and end when it goes, whatever is queued
 };
 
 }    // namespace blip

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -40,34 +41,15 @@ H5Plist file_access();
 hid_t h5_check(hid_t result, const std::string& what, ExitCode code = ExitCode::bad_data,
                std::source_location where = std::source_location::current());
 
-// The HDF5 types of a table's elements: as stored (little-endian) and in memory.
+// The HDF5 type of a table's elements: little-endian, in the file as in memory.
 template <class T>
-struct H5Element;
-template <>
-struct H5Element<std::uint8_t> {
-    static hid_t stored() { return H5T_STD_U8LE; }
-    static hid_t memory() { return H5T_NATIVE_UINT8; }
-};
-template <>
-struct H5Element<std::uint16_t> {
-    static hid_t stored() { return H5T_STD_U16LE; }
-    static hid_t memory() { return H5T_NATIVE_UINT16; }
-};
-template <>
-struct H5Element<std::int32_t> {
-    static hid_t stored() { return H5T_STD_I32LE; }
-    static hid_t memory() { return H5T_NATIVE_INT32; }
-};
-template <>
-struct H5Element<std::int64_t> {
-    static hid_t stored() { return H5T_STD_I64LE; }
-    static hid_t memory() { return H5T_NATIVE_INT64; }
-};
-template <>
-struct H5Element<std::uint64_t> {
-    static hid_t stored() { return H5T_STD_U64LE; }
-    static hid_t memory() { return H5T_NATIVE_UINT64; }
-};
+hid_t element_type() {
+    if constexpr (std::is_same_v<T, std::uint8_t>) return H5T_STD_U8LE;
+    if constexpr (std::is_same_v<T, std::uint16_t>) return H5T_STD_U16LE;
+    if constexpr (std::is_same_v<T, std::int32_t>) return H5T_STD_I32LE;
+    if constexpr (std::is_same_v<T, std::int64_t>) return H5T_STD_I64LE;
+    if constexpr (std::is_same_v<T, std::uint64_t>) return H5T_STD_U64LE;
+}
 
 // ---- writing ----
 // what: the file's name, for messages.
@@ -82,7 +64,7 @@ H5Dataset create_table(hid_t group, const std::string& name, hid_t stored_type, 
 template <class T>
 void write_table(const H5Dataset& dataset, const std::vector<T>& values, const std::string& what) {
     if (values.empty()) return;
-    h5_check(H5Dwrite(dataset.get(), H5Element<T>::memory(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()),
+    h5_check(H5Dwrite(dataset.get(), element_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()),
              what + ": writing failed", ExitCode::io);
 }
 
@@ -122,11 +104,11 @@ void check_rows(const StoredTable& table, std::int64_t expected_rows);
 template <class T>
 std::vector<T> read_table(hid_t group, const std::string& name, int rank, std::int64_t expected_rows,
                           const std::string& what) {
-    const StoredTable table = open_table(group, name, H5Element<T>::stored(), rank, what);
+    const StoredTable table = open_table(group, name, element_type<T>(), rank, what);
     check_rows(table, expected_rows);
     std::vector<T> values(table.bytes / sizeof(T));
     if (!values.empty())
-        h5_check(H5Dread(table.dataset.get(), H5Element<T>::memory(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()),
+        h5_check(H5Dread(table.dataset.get(), element_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()),
                  table.where + " cannot be read");
     return values;
 }

@@ -2,9 +2,15 @@
 // and evaluation (batch_loader.h), and under the pictures of the caption verb.
 #pragma once
 
+#include <condition_variable>
 #include <cstddef>
+#include <deque>
+#include <exception>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
 
 namespace blip {
 
@@ -31,8 +37,23 @@ class Prefetcher {
     bool ready() const;
 
   private:
-    struct Impl;
-    std::unique_ptr<Impl> impl_;
+    struct Slot;    // a job in the making
+
+    // The front job is complete, or none will come. With the lock held.
+    bool front_is_done() const;
+    void request_job(std::unique_lock<std::mutex>& lock);
+    void work();
+    void stop();
+
+    std::function<std::unique_ptr<Job>()> next_job_;
+    std::size_t ahead_;
+
+    mutable std::mutex mutex_;
+    std::condition_variable work_changed_, job_finished_;
+    std::deque<std::shared_ptr<Slot>> slots_;
+    bool requesting_ = false, ended_ = false, stopping_ = false;
+    std::exception_ptr failure_;    // thrown once, thrown always
+    std::vector<std::thread> threads_;
 };
 
 }    // namespace blip

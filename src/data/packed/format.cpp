@@ -4,13 +4,10 @@
 #include <fmt/format.h>
 
 #include <bit>
-#include <cstring>
 #include <limits>
-#include <new>
 #include <stdexcept>
 
-#include "blip/base/handle.h"
-#include "blip/base/xxh3.h"
+#include "blip/base/digest.h"
 
 namespace blip {
 
@@ -18,23 +15,11 @@ static_assert(std::endian::native == std::endian::little, "tables are hashed as 
 
 namespace {
 
-struct HashStateTraits {
-    using value_type = XXH3_state_t*;
-    static value_type invalid() { return nullptr; }
-    static void close(value_type state) noexcept { XXH3_freeState(state); }
-};
-
-class Hasher {
+class Hasher : public Digest {
   public:
-    Hasher() : state_(XXH3_createState()) {
-        if (!state_) throw std::bad_alloc();
-        XXH3_64bits_reset(state_.get());
-    }
-    void bytes(const void* data, std::size_t count) {
-        if (count != 0) XXH3_64bits_update(state_.get(), data, count);
-    }
+    void bytes(const void* data, std::size_t count) { add({static_cast<const std::byte*>(data), count}); }
     template <class T>
-    void value(T number) {
+    void number(T number) {
         bytes(&number, sizeof number);
     }
     template <class T>
@@ -43,18 +28,14 @@ class Hasher {
     }
     void text(std::string_view value_text) {
         bytes(value_text.data(), value_text.size());
-        value<char>('\0');
+        number<char>('\0');
     }
     void key(const ImageKey& image) {
-        if (const auto number = image.number()) return value<std::int64_t>(*number);
-        value<std::int64_t>(std::numeric_limits<std::int64_t>::min() + image.is_number);
-        value<std::uint64_t>(image.text.size());
+        if (const auto number = image.number()) return this->number<std::int64_t>(*number);
+        number<std::int64_t>(std::numeric_limits<std::int64_t>::min() + image.is_number);
+        number<std::uint64_t>(image.text.size());
         bytes(image.text.data(), image.text.size());
     }
-    std::uint64_t digest() const { return XXH3_64bits_digest(state_.get()); }
-
-  private:
-    Handle<HashStateTraits> state_;
 };
 
 }    // namespace
@@ -62,31 +43,31 @@ class Hasher {
 std::uint64_t image_digest(const ImageKey& key, const ImageView& image) {
     Hasher hasher;
     hasher.key(key);
-    hasher.value<std::int32_t>(image.height);
-    hasher.value<std::int32_t>(image.width);
+    hasher.number<std::int32_t>(image.height);
+    hasher.number<std::int32_t>(image.width);
     hasher.bytes(image.pixels_HWC, static_cast<std::size_t>(image.height) * static_cast<std::size_t>(image.width) * 3);
-    return hasher.digest();
+    return hasher.value();
 }
 
 std::uint64_t jpeg_digest(const ImageKey& key, std::int32_t height, std::int32_t width,
                           std::span<const std::uint8_t> jpeg) {
     Hasher hasher;
     hasher.key(key);
-    hasher.value<std::int32_t>(height);
-    hasher.value<std::int32_t>(width);
+    hasher.number<std::int32_t>(height);
+    hasher.number<std::int32_t>(width);
     hasher.bytes(jpeg.data(), jpeg.size());
-    return hasher.digest();
+    return hasher.value();
 }
 
 std::uint64_t caption_digest(const SplitTables& split, std::int64_t caption_row) {
     const auto c = static_cast<std::size_t>(caption_row);
     Hasher hasher;
     hasher.bytes(split.tokens(caption_row), max_caption_tokens * sizeof(std::uint16_t));
-    hasher.value<std::int32_t>(split.lengths_C[c]);
-    hasher.value<std::int32_t>(split.image_index_C[c]);
+    hasher.number<std::int32_t>(split.lengths_C[c]);
+    hasher.number<std::int32_t>(split.image_index_C[c]);
     const std::string_view text = split.text(caption_row);
     hasher.bytes(text.data(), text.size());
-    return hasher.digest();
+    return hasher.value();
 }
 
 std::string packed_data_digest(const std::vector<SplitTables>& splits, std::string_view prompt, int prompt_length,
@@ -94,15 +75,15 @@ std::string packed_data_digest(const std::vector<SplitTables>& splits, std::stri
     Hasher hasher;
     for (const auto& split : splits) {
         hasher.text(split.name);
-        hasher.value<std::int64_t>(split.image_count());
-        hasher.value<std::int64_t>(split.caption_count());
+        hasher.number<std::int64_t>(split.image_count());
+        hasher.number<std::int64_t>(split.caption_count());
         hasher.table(split.image_digests_I);
         hasher.table(split.caption_digests_C);
     }
     hasher.text(prompt);
-    hasher.value<std::int64_t>(prompt_length);
+    hasher.number<std::int64_t>(prompt_length);
     hasher.bytes(vocabulary_text.data(), vocabulary_text.size());
-    return fmt::format("{:016x}", hasher.digest());
+    return hasher.hex();
 }
 
 std::string packed_names_digest(const SplitTables& split) {
@@ -111,7 +92,7 @@ std::string packed_names_digest(const SplitTables& split) {
         if (!split.keys_I[i].number()) hasher.key(split.keys_I[i]);
         hasher.text(split.files_I[i]);
     }
-    return fmt::format("{:016x}", hasher.digest());
+    return hasher.hex();
 }
 
 std::string_view encoding_name(PackedEncoding encoding) { return encoding == PackedEncoding::jpeg ? "jpeg" : "raw"; }

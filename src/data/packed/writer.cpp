@@ -19,35 +19,27 @@
 
 namespace blip {
 
-namespace {
-
-std::int64_t append_image(SplitTables& split, const ImageKey& key, int height, int width, const std::string& file) {
+std::int64_t add_image(SplitTables& split, const ImageKey& key, int height, int width, const std::string& file) {
     if (height < 1 || width < 1 || height > packed_max_side || width > packed_max_side)
         throw Error(ExitCode::bad_data, "image {} has the impossible size {}x{}", key.text, width, height);
+    const std::uint64_t bytes = static_cast<std::uint64_t>(height) * static_cast<std::uint64_t>(width) * 3;
     split.keys_I.push_back(key);
     split.files_I.push_back(file);
     split.heights_I.push_back(height);
     split.widths_I.push_back(width);
     split.offsets_I.push_back(split.stored_bytes);
     split.image_digests_I.push_back(0);
-    split.pixel_bytes += static_cast<std::uint64_t>(height) * static_cast<std::uint64_t>(width) * 3;
+    split.pixel_bytes += bytes;
+    split.stored_bytes += bytes;
     return split.image_count() - 1;
-}
-
-}    // namespace
-
-std::int64_t add_image(SplitTables& split, const ImageKey& key, int height, int width, const std::string& file) {
-    const std::int64_t row = append_image(split, key, height, width, file);
-    split.stored_bytes = split.pixel_bytes;
-    return row;
 }
 
 std::int64_t add_jpeg(SplitTables& split, const ImageKey& key, int height, int width, std::uint64_t jpeg_bytes,
                       const std::string& file) {
-    const std::int64_t row = append_image(split, key, height, width, file);
+    const std::int64_t row = add_image(split, key, height, width, file);
+    split.stored_bytes = split.offsets_I.back() + jpeg_bytes;
     split.jpeg_lengths_I.push_back(jpeg_bytes);
     split.jpeg_digests_I.push_back(0);
-    split.stored_bytes += jpeg_bytes;
     return row;
 }
 
@@ -128,7 +120,7 @@ void PackedWriter::Impl::create_file() {
     write_attribute(file.get(), "prompt_length", description.prompt_length, what);
     write_attribute(file.get(), "source", description.source, what);
     const std::vector<std::uint8_t> words(description.vocabulary_text.begin(), description.vocabulary_text.end());
-    write_table(create_table(file.get(), "vocabulary", H5Element<std::uint8_t>::stored(), {words.size()}, what), words,
+    write_table(create_table(file.get(), "vocabulary", element_type<std::uint8_t>(), {words.size()}, what), words,
                 what);
 }
 
@@ -139,7 +131,7 @@ void PackedWriter::Impl::create_split(SplitTables& split) {
     const H5Group group(h5_check(H5Gcreate2(file.get(), split.name.c_str(), H5P_DEFAULT, create.get(), H5P_DEFAULT),
                                  what + ": cannot be created", ExitCode::io));
     const auto put = [&]<class T>(const char* name, const std::vector<T>& values) {
-        H5Dataset table = create_table(group.get(), name, H5Element<T>::stored(), {values.size()}, what);
+        H5Dataset table = create_table(group.get(), name, element_type<T>(), {values.size()}, what);
         write_table(table, values, what);
         return table;
     };
@@ -176,7 +168,7 @@ void PackedWriter::Impl::create_split(SplitTables& split) {
     }
     const hsize_t captions = split.lengths_C.size();
     write_table(
-        create_table(group.get(), "tokens", H5Element<std::uint16_t>::stored(), {captions, max_caption_tokens}, what),
+        create_table(group.get(), "tokens", element_type<std::uint16_t>(), {captions, max_caption_tokens}, what),
         split.tokens_C40, what);
     put("lengths", split.lengths_C);
     put("image_index", split.image_index_C);
@@ -186,7 +178,7 @@ void PackedWriter::Impl::create_split(SplitTables& split) {
     if (const std::string lines = skipped_to_text(split.skipped); !lines.empty())
         put("skipped", std::vector<std::uint8_t>(lines.begin(), lines.end()));
     const H5Dataset stored = create_table(group.get(), stored_table_name(description.encoding),
-                                          H5Element<std::uint8_t>::stored(), {split.stored_bytes}, what);
+                                          element_type<std::uint8_t>(), {split.stored_bytes}, what);
     const haddr_t start = H5Dget_offset(stored.get());
     if (start == HADDR_UNDEF) throw Error(ExitCode::internal, what + ": HDF5 gave the pictures no place in the file");
     split.stored_start_bytes = start;
