@@ -8,7 +8,6 @@
 
 #include "blip/device/device.h"
 #include "blip/params/arena.h"
-#include "blip/params/shard_state.h"
 #include "blip/weights/safetensors.h"
 
 namespace blip {

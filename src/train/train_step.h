@@ -7,7 +7,7 @@
 #include <functional>
 #include <vector>
 
-#include "blip/checkpoint/train_state.h"
+#include "blip/checkpoint/manifest.h"
 #include "blip/device/device.h"
 #include "blip/feed/batch_feed.h"
 #include "blip/optim/adamw.h"

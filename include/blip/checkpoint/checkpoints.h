@@ -14,7 +14,6 @@
 #include "blip/checkpoint/manifest.h"
 #include "blip/comm/communicator.h"
 #include "blip/params/arena.h"
-#include "blip/params/shard_state.h"
 
 namespace blip {
 

@@ -8,7 +8,6 @@
 #include "blip/comm/communicator.h"
 #include "blip/options/options.h"
 #include "blip/params/arena.h"
-#include "blip/params/shard_state.h"
 
 namespace blip {
 

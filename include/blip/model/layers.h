@@ -9,8 +9,7 @@
 #include <vector>
 
 #include "blip/kernels/residual_norm.h"
-#include "blip/params/layout.h"
-#include "blip/params/weights.h"
+#include "blip/params/arena.h"
 
 namespace blip {
 

@@ -17,7 +17,6 @@
 #include "blip/optim/grad_reducer.h"
 #include "blip/options/options.h"
 #include "blip/params/arena.h"
-#include "blip/params/shard_state.h"
 
 namespace blip {
 

@@ -17,9 +17,11 @@
 #include <vector>
 
 #include "blip/params/layout.h"
-#include "blip/params/weights.h"
 
 namespace blip {
+
+// What the arena gives to a network: a tensor for each parameter and each join, by ParamId.
+using Weights = std::vector<at::Tensor>;
 
 // Elements [begin, end) of the arena.
 struct Range {
@@ -38,6 +40,15 @@ struct ParamPiece {
     ParamId param = 0;
     Range elements;                   // within the flattened parameter
     std::int64_t arena_offset = 0;    // where elements.begin stands in the arena
+};
+
+// What a rank keeps of its shards of the arena beside the weights: checkpoints hold it, whatever optimizer updates it.
+// Tensors are the optimizer's own. One fp32 tensor a bucket, aligned with arena.shard(bucket, rank); moments of the
+// trained buckets only, which come first.
+struct ShardState {
+    int rank = 0;
+    std::vector<at::Tensor> masters, exp_avg, exp_avg_sq;
+    at::Tensor update_count;    // one fp32 element on the weights' device
 };
 
 // Where an arena's weights are and in which precision modules compute with them. Gradients are always fp32. With
@@ -104,7 +115,7 @@ class Arena {
     std::vector<Bucket> buckets_;
     std::size_t trained_buckets_ = 0;
     at::Tensor flat_weights_, flat_gradients_;
-    std::vector<at::Tensor> weights_;
+    Weights weights_;
     int world_size_;
     ArenaPlacement placement_;
 };

@@ -17,8 +17,7 @@
 
 #include "blip/data/training_units.h"
 #include "blip/feed/batch_feed.h"
-#include "blip/params/layout.h"
-#include "blip/params/weights.h"
+#include "blip/params/arena.h"
 
 namespace blip {
 

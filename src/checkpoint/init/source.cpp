@@ -22,6 +22,7 @@ namespace blip {
 namespace {
 
 namespace fs = std::filesystem;
+using nlohmann::json;
 
 // Throws bad_data if the manifest or a shard is damaged.
 FoundCheckpoint read_checkpoint(const fs::path& directory) {
@@ -121,6 +122,43 @@ void check_own_digest(const InitSource& source) {
     }
     if (digest.hex() == expected->second) return;
     throw Error(ExitCode::bad_data, "{} is damaged: its weights do not fit their digest", source.file->path().string());
+}
+
+namespace {
+
+// The configuration of a file of weights: in its metadata, else beside it. Empty if it is not ours.
+json own_config(const fs::path& weights) {
+    json config;
+    try {
+        const auto file = WeightFile::open(weights);
+        if (const auto found = file->metadata().find("config"); found != file->metadata().end())
+            config = json::parse(found->second, nullptr, false);
+    } catch (const Error&) {    // none, or damaged, which who reads them says
+    }
+    std::error_code ignored;
+    const fs::path beside = weights.parent_path() / kConfigName;
+    if (config.empty() && fs::is_regular_file(beside, ignored))
+        config = json::parse(read_model_json(beside), nullptr, false);
+    const bool ours = config.is_object() && config.value("kind", json()) == kModelKind;
+    return ours ? config : json::object();
+}
+
+}    // namespace
+
+std::string read_model_note(const fs::path& init) {
+    std::error_code ignored;
+    fs::path weights = init;
+    if (fs::is_directory(init, ignored)) {
+        if (fs::exists(init / kManifestName, ignored)) return "{}";
+        weights = init / kWeightsName;
+        if (!fs::exists(weights, ignored)) weights = init / "best" / kWeightsName;
+    }
+    const json config = own_config(weights);
+    json note = config.value("note", json::object());
+    if (!note.is_object()) note = json::object();
+    const json prompt = config.value("prompt", json());    // what is not said is the default prompt
+    if (prompt.is_string() && prompt != GenerateOptions{}.prompt) note["prompt"] = prompt;
+    return note.dump();
 }
 
 }    // namespace blip
