@@ -3,8 +3,7 @@
 
 #include "blip/base/error.h"
 #include "blip/device/device.h"
-#include "src/generate/one_by_one.h"
-#include "src/generate/search_beams.h"
+#include "src/generate/searches.h"
 
 namespace blip {
 

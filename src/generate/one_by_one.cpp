@@ -1,5 +1,5 @@
-// See one_by_one.h. Rules: reference BLIP's generation (Hugging Face transformers 4.15, greedy_search and sample).
-#include "src/generate/one_by_one.h"
+// See searches.h. Rules: reference BLIP's generation (Hugging Face transformers 4.15, greedy_search and sample).
+#include "src/generate/searches.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
@@ -16,6 +16,16 @@ namespace blip {
 namespace {
 
 using Sequence = std::vector<std::int64_t>;
+
+// Rows of prompts [B, P].
+std::vector<Sequence> prompt_rows(const at::Tensor& prompts_BP) {
+    const at::Tensor prompts = prompts_BP.cpu().contiguous();
+    const auto* data = static_cast<const std::int64_t*>(prompts.const_data_ptr());
+    std::vector<Sequence> rows;
+    for (std::int64_t b = 0; b < prompts.size(0); ++b)
+        rows.emplace_back(data + b * prompts.size(1), data + (b + 1) * prompts.size(1));
+    return rows;
+}
 
 // The captions in work, all of the same length; `rows_of_one` of each prompt.
 class Captions {
@@ -89,15 +99,6 @@ class Captions {
 };
 
 }    // namespace
-
-std::vector<Sequence> prompt_rows(const at::Tensor& prompts_BP) {
-    const at::Tensor prompts = prompts_BP.cpu().contiguous();
-    const auto* data = static_cast<const std::int64_t*>(prompts.const_data_ptr());
-    std::vector<Sequence> rows;
-    for (std::int64_t b = 0; b < prompts.size(0); ++b)
-        rows.emplace_back(data + b * prompts.size(1), data + (b + 1) * prompts.size(1));
-    return rows;
-}
 
 std::vector<Generated> generate_one_by_one(NextTokenModel& model, const at::Tensor& prompts_BP,
                                            const GenerateOptions& options, const SearchTokens& special,

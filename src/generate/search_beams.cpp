@@ -1,8 +1,8 @@
-// See search_beams.h. Rules: reference BLIP's generation (beam scorer of Hugging Face transformers
+// See searches.h. Rules: reference BLIP's generation (beam scorer of Hugging Face transformers
 // 4.15), section 'Generation' of the recipe: log-softmax, penalties, 2 * beams candidates, hypotheses kept by
 // sum / length ** penalty; with --search transformers those of its present version. What is decided for each image
 // stands in choose_kernel.h.
-#include "src/generate/search_beams.h"
+#include "src/generate/searches.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>

@@ -1,6 +1,6 @@
 // The beam search as a GPU runs it, without one: what the host learns late changes nothing, and the body of the
 // decisions gives the same in any order of images and wherever its memory lies. (Against the reference: tests/golden.)
-#include "src/generate/search_beams.h"
+#include "src/generate/searches.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
