@@ -48,12 +48,12 @@ at::Tensor DeviceImages::transform(Batch& batch) {
     const TransformTable table(batch.pictures_I, batch.image_size);
     const auto pixel_bytes = static_cast<std::int64_t>(batch.pixel_bytes);
     make_room(pixels_, batch.pixel_bytes, device_);
-    make_room(workspace_, table.workspace_bytes(), device_);
+    make_room(workspace_, table.workspace_bytes, device_);
     pixels_.narrow(0, 0, pixel_bytes).copy_(owner->tensor.narrow(0, 0, pixel_bytes), /*non_blocking=*/true);
 
-    const auto table_bytes = static_cast<std::int64_t>(table.bytes().size());
+    const auto table_bytes = static_cast<std::int64_t>(table.bytes.size());
     const at::Tensor host_table = staging_tensor({table_bytes}, at::kByte, device_);
-    std::copy_n(table.bytes().data(), table.bytes().size(), reinterpret_cast<std::byte*>(bytes_of(host_table)));
+    std::copy_n(table.bytes.data(), table.bytes.size(), reinterpret_cast<std::byte*>(bytes_of(host_table)));
     const at::Tensor device_table = to_device(host_table, device_);
 
     at::Tensor images_I3SS =

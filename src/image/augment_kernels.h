@@ -182,28 +182,28 @@ struct ApplyOperators {
 
 // Everything in order; launch(body, count, what) runs a body for each index, in any order, after what came before.
 template <class Launch>
-void run_transform(const TransformTable::Layout& layout, const std::byte* table, const std::uint8_t* pixels,
+void run_transform(const TransformTable& table, const std::byte* device_table, const std::uint8_t* pixels,
                    std::byte* workspace, std::uint8_t* output, const Launch& launch) {
-    if (layout.picture_count == 0) return;
+    if (table.picture_count == 0) return;
     TransformView view;
-    view.size = layout.size;
-    view.plane = static_cast<std::int64_t>(layout.size) * layout.size;
-    view.pictures = reinterpret_cast<const PictureWork*>(table);
-    view.operators = reinterpret_cast<const OperatorWork*>(table + layout.operators_at);
-    view.tile_pictures = reinterpret_cast<const std::int32_t*>(table + layout.tile_pictures_at);
+    view.size = table.size;
+    view.plane = static_cast<std::int64_t>(table.size) * table.size;
+    view.pictures = reinterpret_cast<const PictureWork*>(device_table);
+    view.operators = reinterpret_cast<const OperatorWork*>(device_table + table.operators_at);
+    view.tile_pictures = reinterpret_cast<const std::int32_t*>(device_table + table.tile_pictures_at);
     view.pixels = pixels;
-    view.windows = reinterpret_cast<ResizeWindow*>(workspace + layout.windows_at);
-    view.weights = reinterpret_cast<std::int32_t*>(workspace + layout.weights_at);
-    view.counts = reinterpret_cast<std::uint32_t*>(workspace + layout.counts_at);
-    view.tables = reinterpret_cast<std::uint8_t*>(workspace + layout.tables_at);
-    view.between = reinterpret_cast<std::uint8_t*>(workspace + layout.between_at);
-    view.scratch = reinterpret_cast<std::uint8_t*>(workspace + layout.scratch_at);
+    view.windows = reinterpret_cast<ResizeWindow*>(workspace + table.windows_at);
+    view.weights = reinterpret_cast<std::int32_t*>(workspace + table.weights_at);
+    view.counts = reinterpret_cast<std::uint32_t*>(workspace + table.counts_at);
+    view.tables = reinterpret_cast<std::uint8_t*>(workspace + table.tables_at);
+    view.between = reinterpret_cast<std::uint8_t*>(workspace + table.between_at);
+    view.scratch = reinterpret_cast<std::uint8_t*>(workspace + table.scratch_at);
     view.output = output;
-    launch(MakeWeights{view}, layout.picture_count * 2 * layout.size, "weights of the resize");
-    launch(FirstPass{view}, layout.tile_count * tile_pixels, "first pass of the resize");
-    launch(SecondPass{view}, layout.picture_count * view.plane, "second pass of the resize");
-    launch(ClearCounts{view}, layout.table_count * count_copies * levels, "clearing of the histograms");
-    for (const auto& [begin, affine_begin, end] : layout.steps) {
+    launch(MakeWeights{view}, table.picture_count * 2 * table.size, "weights of the resize");
+    launch(FirstPass{view}, table.tile_count * tile_pixels, "first pass of the resize");
+    launch(SecondPass{view}, table.picture_count * view.plane, "second pass of the resize");
+    launch(ClearCounts{view}, table.table_count * count_copies * levels, "clearing of the histograms");
+    for (const auto& [begin, affine_begin, end] : table.steps) {
         const std::int64_t look_ups = affine_begin - begin;
         launch(CountLevels{view, begin}, look_ups * 3 * view.plane, "histograms");
         launch(MakeTables{view, begin}, look_ups * 3, "tables of levels");

@@ -11,8 +11,6 @@
 namespace blip {
 namespace {
 
-using Layout = TransformTable::Layout;
-
 std::size_t rounded_up(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
 // Both counters are advanced by what the picture needs.
@@ -49,7 +47,7 @@ PictureWork plan_resize(const PlacedPicture& picture, int size, std::int64_t& we
 }
 
 // Adds the operators of all pictures, step by step, and says which planes each picture starts in.
-void plan_operators(std::span<const PlacedPicture> pictures, Layout& layout, std::vector<PictureWork>& works,
+void plan_operators(std::span<const PlacedPicture> pictures, TransformTable& table, std::vector<PictureWork>& works,
                     std::vector<OperatorWork>& operators) {
     std::size_t most_steps = 0;
     std::vector<std::vector<SignedOperator>> effective(pictures.size());
@@ -65,7 +63,7 @@ void plan_operators(std::span<const PlacedPicture> pictures, Layout& layout, std
     std::vector<std::int32_t> in_scratch(pictures.size());
     for (std::size_t i = 0; i < pictures.size(); ++i) in_scratch[i] = works[i].to_scratch;
     for (std::size_t step = 0; step < most_steps; ++step) {
-        Layout::Step range;
+        TransformTable::Step range;
         range.begin = static_cast<std::int64_t>(operators.size());
         for (const bool affine : {false, true}) {
             if (affine) range.affine_begin = static_cast<std::int64_t>(operators.size());
@@ -76,17 +74,17 @@ void plan_operators(std::span<const PlacedPicture> pictures, Layout& layout, std
                 work.kind = effective[i][step].kind;
                 work.in_scratch = in_scratch[i];
                 if (affine) {
-                    work.map = affine_map(effective[i][step], layout.size, layout.size);
+                    work.map = affine_map(effective[i][step], table.size, table.size);
                     in_scratch[i] ^= 1;
                 } else {
-                    work.table = static_cast<std::int32_t>(layout.table_count);
-                    layout.table_count += 3;
+                    work.table = static_cast<std::int32_t>(table.table_count);
+                    table.table_count += 3;
                 }
                 operators.push_back(work);
             }
         }
         range.end = static_cast<std::int64_t>(operators.size());
-        layout.steps.push_back(range);
+        table.steps.push_back(range);
     }
 }
 
@@ -99,26 +97,24 @@ std::size_t append(std::vector<std::byte>& bytes, const std::vector<Value>& valu
     return start;
 }
 
-void place_workspace(Layout& layout, std::int64_t weights, std::int64_t between_bytes, bool affine) {
+void place_workspace(TransformTable& table, std::int64_t weights, std::int64_t between_bytes, bool affine) {
     const auto place = [&](std::size_t& start, std::int64_t count, std::size_t each) {
-        start = layout.workspace_bytes;
-        layout.workspace_bytes = rounded_up(start + static_cast<std::size_t>(count) * each, 256);
+        start = table.workspace_bytes;
+        table.workspace_bytes = rounded_up(start + static_cast<std::size_t>(count) * each, 256);
     };
-    const std::int64_t plane = static_cast<std::int64_t>(layout.size) * layout.size;
-    place(layout.windows_at, layout.picture_count * 2 * layout.size, sizeof(ResizeWindow));
-    place(layout.weights_at, weights, sizeof(std::int32_t));
-    place(layout.counts_at, layout.table_count * count_copies * levels, sizeof(std::uint32_t));
-    place(layout.tables_at, layout.table_count * levels, 1);
-    place(layout.between_at, between_bytes, 1);
-    place(layout.scratch_at, affine ? layout.picture_count * 3 * plane : 0, 1);
+    const std::int64_t plane = static_cast<std::int64_t>(table.size) * table.size;
+    place(table.windows_at, table.picture_count * 2 * table.size, sizeof(ResizeWindow));
+    place(table.weights_at, weights, sizeof(std::int32_t));
+    place(table.counts_at, table.table_count * count_copies * levels, sizeof(std::uint32_t));
+    place(table.tables_at, table.table_count * levels, 1);
+    place(table.between_at, between_bytes, 1);
+    place(table.scratch_at, affine ? table.picture_count * 3 * plane : 0, 1);
 }
 
 }    // namespace
 
-TransformTable::TransformTable(std::span<const PlacedPicture> pictures, int size) {
-    auto layout = std::make_shared<Layout>();
-    layout->size = size;
-    layout->picture_count = static_cast<std::int64_t>(pictures.size());
+TransformTable::TransformTable(std::span<const PlacedPicture> pictures, int a_size)
+    : size(a_size), picture_count(static_cast<std::int64_t>(pictures.size())) {
     std::vector<PictureWork> works;
     std::vector<std::int32_t> tile_pictures;
     std::int64_t weights = 0, between_bytes = 0;
@@ -131,22 +127,19 @@ TransformTable::TransformTable(std::span<const PlacedPicture> pictures, int size
                              static_cast<std::int32_t>(works.size() - 1));
     }
     std::vector<OperatorWork> operators;
-    plan_operators(pictures, *layout, works, operators);
-    layout->tile_count = static_cast<std::int64_t>(tile_pictures.size());
-    append(layout->bytes, works);
-    layout->operators_at = append(layout->bytes, operators);
-    layout->tile_pictures_at = append(layout->bytes, tile_pictures);
+    plan_operators(pictures, *this, works, operators);
+    tile_count = static_cast<std::int64_t>(tile_pictures.size());
+    append(bytes, works);
+    operators_at = append(bytes, operators);
+    tile_pictures_at = append(bytes, tile_pictures);
     const bool affine =
         std::any_of(operators.begin(), operators.end(), [](const auto& o) { return is_affine(o.kind); });
-    place_workspace(*layout, weights, between_bytes, affine);
-    layout_ = std::move(layout);
+    place_workspace(*this, weights, between_bytes, affine);
 }
 
-std::span<const std::byte> TransformTable::bytes() const { return layout_->bytes; }
-std::size_t TransformTable::workspace_bytes() const { return layout_->workspace_bytes; }
 std::size_t TransformTable::output_bytes() const {
-    const auto side = static_cast<std::size_t>(layout_->size);
-    return static_cast<std::size_t>(layout_->picture_count) * 3 * side * side;
+    return static_cast<std::size_t>(picture_count) * 3 * static_cast<std::size_t>(size) *
+           static_cast<std::size_t>(size);
 }
 
 }    // namespace blip

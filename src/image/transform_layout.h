@@ -1,10 +1,8 @@
-// The table of a batch's transform: what each picture and each operator needs, and where things lie in the workspace.
-// Plain data, the same on host and device. Made by device_transform.cpp, read by augment_kernels.h.
+// The contents of the table of a batch's transform: what each picture and each operator needs. Plain data, the same on
+// host and device. Made by device_transform.cpp, read by augment_kernels.h.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "blip/image/device_transform.h"
 #include "src/image/operator_arithmetic.h"
@@ -43,20 +41,5 @@ struct OperatorWork {
 
 inline constexpr int tile_pixels = 256;    // pixels of the first pass with one entry in the tile table
 inline constexpr int count_copies = 8;    // histograms of one plane, summed at the end, so that fewer additions collide
-
-struct TransformTable::Layout {
-    // the operators that may run at once: look-ups [begin, affine_begin), affine ones [affine_begin, end)
-    struct Step {
-        std::int64_t begin = 0, affine_begin = 0, end = 0;
-    };
-    int size = 0;
-    std::int64_t picture_count = 0, tile_count = 0, table_count = 0;
-    std::vector<Step> steps;
-    std::vector<std::byte> bytes;    // pictures, operators, tile_pictures
-    std::size_t operators_at = 0, tile_pictures_at = 0;
-    // the workspace
-    std::size_t windows_at = 0, weights_at = 0, counts_at = 0, tables_at = 0, between_at = 0, scratch_at = 0;
-    std::size_t workspace_bytes = 0;
-};
 
 }    // namespace blip

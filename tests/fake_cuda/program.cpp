@@ -68,13 +68,13 @@ BLIP_KERNELS(BLIP_PRETENDED);
 void queue_transform(const TransformTable& table, const std::byte* device_table, const std::uint8_t* pixels,
                      std::byte* workspace, std::uint8_t* output_I3SS, void* stream) {
     const StreamKey key = stream_of(stream);
-    touch(device_table, table.bytes().size(), false, key, "transform");
+    touch(device_table, table.bytes.size(), false, key, "transform");
     touch(pixels, 1, false, key, "transform");
-    touch(workspace, table.workspace_bytes(), true, key, "transform");
+    touch(workspace, table.workspace_bytes, true, key, "transform");
     touch(output_I3SS, table.output_bytes(), true, key, "transform");
-    ran("blip::transform", {bytes_operand(table.workspace_bytes(), true), bytes_operand(table.output_bytes(), true)});
+    ran("blip::transform", {bytes_operand(table.workspace_bytes, true), bytes_operand(table.output_bytes(), true)});
     run_transform(
-        table.layout(), static_cast<const std::byte*>(host_address(device_table)),
+        table, static_cast<const std::byte*>(host_address(device_table)),
         static_cast<const std::uint8_t*>(host_address(pixels)), static_cast<std::byte*>(host_address(workspace)),
         static_cast<std::uint8_t*>(host_address(output_I3SS)), [](const auto& body, std::int64_t count, const char*) {
             for (std::int64_t i = 0; i < count; ++i) body(i);

@@ -29,9 +29,9 @@ class DeviceBytes {
 
 std::vector<std::uint8_t> on_device(const TransformTable& table, const std::vector<std::uint8_t>& pixels) {
     const CudaStream stream = make_side_stream(false);
-    const DeviceBytes device_table(table.bytes().data(), table.bytes().size());
+    const DeviceBytes device_table(table.bytes.data(), table.bytes.size());
     const DeviceBytes device_pixels(pixels.data(), pixels.size());
-    const DeviceBytes workspace(table.workspace_bytes()), output(table.output_bytes());
+    const DeviceBytes workspace(table.workspace_bytes), output(table.output_bytes());
     cuda_check(cudaDeviceSynchronize(), "wait for the copies");
     queue_transform(table, device_table.bytes(), device_pixels.levels(), workspace.bytes(), output.levels(),
                     stream.get());

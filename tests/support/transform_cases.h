@@ -17,7 +17,7 @@ namespace blip::test {
 // As queue_transform, at once, on the host. Indices run backwards: a body must not depend on the order.
 inline void transform_on_host(const TransformTable& table, const std::byte* host_table, const std::uint8_t* pixels,
                               std::byte* workspace, std::uint8_t* output_I3SS) {
-    run_transform(table.layout(), host_table, pixels, workspace, output_I3SS,
+    run_transform(table, host_table, pixels, workspace, output_I3SS,
                   [](const auto& body, std::int64_t count, const char*) {
                       for (std::int64_t i = count; i-- > 0;) body(i);
                   });

@@ -2,6 +2,7 @@
 // (Intrinsics, because g++ 12 widens vectors of bytes element by element.)
 #include "src/image/resize/kernel.h"
 
+#include <algorithm>
 #include <cstring>
 
 #if defined(__x86_64__)
@@ -71,6 +72,8 @@ WeightedRows weighted_rows_kernel() {
     return weighted_rows_plain;
 }
 
+namespace {
+
 // Four rounds of interleaving rows i and i + 8: after them row i holds column i.
 void transpose_16x16(const std::uint8_t* input, std::int64_t input_stride, std::uint8_t* output,
                      std::int64_t output_stride) {
@@ -92,6 +95,25 @@ void transpose_16x16(const std::uint8_t* input, std::int64_t input_stride, std::
     }
 #pragma GCC unroll 16
     for (int i = 0; i < 16; ++i) std::memcpy(output + i * output_stride, &rows[i], 16);
+}
+
+}    // namespace
+
+void transpose(const std::uint8_t* input, std::int64_t input_stride, int rows, int columns, std::uint8_t* output,
+               std::int64_t output_stride) {
+    for (int row = 0; row < rows; row += 16) {
+        for (int column = 0; column < columns; column += 16) {
+            const std::uint8_t* from = input + row * input_stride + column;
+            std::uint8_t* to = output + column * output_stride + row;
+            if (row + 16 <= rows && column + 16 <= columns) {
+                transpose_16x16(from, input_stride, to, output_stride);
+                continue;
+            }
+            for (int i = 0; i < std::min(16, rows - row); ++i)
+                for (int j = 0; j < std::min(16, columns - column); ++j)
+                    to[j * output_stride + i] = from[i * input_stride + j];
+        }
+    }
 }
 
 }    // namespace blip

@@ -1,4 +1,4 @@
-// The one inner loop of the resize: a weighted sum of rows of bytes. Used by resize.cpp for both passes.
+// The inner loops of the resize: a weighted sum of rows of bytes, for both passes, and what turns columns into rows.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@ void weighted_rows_plain(const std::uint8_t* rows, std::int64_t stride, int coun
 // The fastest that this processor can run; it computes the same (tested).
 WeightedRows weighted_rows_kernel();
 
-// Byte transpose of a 16 x 16 block. Strides in bytes.
-void transpose_16x16(const std::uint8_t* input, std::int64_t input_stride, std::uint8_t* output,
-                     std::int64_t output_stride);
+// output[column * output_stride + row] = input[row * input_stride + column] of rows x columns bytes.
+void transpose(const std::uint8_t* input, std::int64_t input_stride, int rows, int columns, std::uint8_t* output,
+               std::int64_t output_stride);
 
 }    // namespace blip

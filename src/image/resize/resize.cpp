@@ -12,7 +12,7 @@
 namespace blip {
 namespace {
 
-constexpr int strip_rows = 16;    // rows of one strip of the horizontal pass
+constexpr int strip_rows = 16;    // of the horizontal pass; what the last strip lacks is never turned back
 
 // For each output position: first input position, number of taps, and where its weights start.
 struct Weights {
@@ -55,35 +55,6 @@ void vertical_pass(const std::uint8_t* input, std::int64_t stride, int height, i
     }
 }
 
-// Turns rows x columns bytes on their side: output[column][row], strip_rows bytes per column. Missing rows repeat the
-// last.
-void turn_strip(const std::uint8_t* input, std::int64_t stride, int rows, int columns, std::uint8_t* output) {
-    int column = 0;
-    if (rows == strip_rows) {
-        for (; column + 16 <= columns; column += 16) {
-            transpose_16x16(input + column, stride, output + column * strip_rows, strip_rows);
-        }
-    }
-    for (; column < columns; ++column) {
-        for (int row = 0; row < strip_rows; ++row) {
-            output[column * strip_rows + row] = input[std::min(row, rows - 1) * stride + column];
-        }
-    }
-}
-
-// The way back; only the rows that exist.
-void turn_strip_back(const std::uint8_t* input, int rows, int columns, std::uint8_t* output, std::int64_t stride) {
-    int column = 0;
-    if (rows == strip_rows) {
-        for (; column + 16 <= columns; column += 16) {
-            transpose_16x16(input + column * strip_rows, strip_rows, output + column, stride);
-        }
-    }
-    for (; column < columns; ++column) {
-        for (int row = 0; row < rows; ++row) output[row * stride + column] = input[column * strip_rows + row];
-    }
-}
-
 // input: height rows of width pixels, row stride in bytes -> height rows of out_width pixels, packed.
 void horizontal_pass(const std::uint8_t* input, std::int64_t stride, int height, int width, int out_width,
                      std::uint8_t* output) {
@@ -94,14 +65,14 @@ void horizontal_pass(const std::uint8_t* input, std::int64_t stride, int height,
     std::vector<std::uint8_t> summed(static_cast<std::size_t>(out_width) * pixel_bytes);
     for (int top = 0; top < height; top += strip_rows) {
         const int rows = std::min(strip_rows, height - top);
-        turn_strip(input + top * stride, stride, rows, width * 3, turned.data());
+        transpose(input + top * stride, stride, rows, width * 3, turned.data(), strip_rows);
         for (int out = 0; out < out_width; ++out) {
             const auto [first, taps] = weights.windows[static_cast<std::size_t>(out)];
             sum_rows(turned.data() + static_cast<std::int64_t>(first) * pixel_bytes, pixel_bytes, pixel_bytes,
                      weights.at(out), taps, summed.data() + static_cast<std::int64_t>(out) * pixel_bytes);
         }
-        turn_strip_back(summed.data(), rows, out_width * 3, output + static_cast<std::int64_t>(top) * out_width * 3,
-                        static_cast<std::int64_t>(out_width) * 3);
+        transpose(summed.data(), strip_rows, out_width * 3, rows,
+                  output + static_cast<std::int64_t>(top) * out_width * 3, static_cast<std::int64_t>(out_width) * 3);
     }
 }
 

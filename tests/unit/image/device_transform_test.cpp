@@ -9,9 +9,9 @@ namespace {
 
 std::vector<std::uint8_t> on_host(const TransformTable& table, const std::vector<std::uint8_t>& pixels) {
     // what was there before must not matter
-    std::vector<std::byte> workspace(table.workspace_bytes(), std::byte{0xA5});
+    std::vector<std::byte> workspace(table.workspace_bytes, std::byte{0xA5});
     std::vector<std::uint8_t> output(table.output_bytes(), 0x5A);
-    transform_on_host(table, table.bytes().data(), pixels.data(), workspace.data(), output.data());
+    transform_on_host(table, table.bytes.data(), pixels.data(), workspace.data(), output.data());
     return output;
 }
 

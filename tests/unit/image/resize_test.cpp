@@ -52,12 +52,15 @@ BOOST_AUTO_TEST_CASE(kernels_agree) {
 }
 
 BOOST_AUTO_TEST_CASE(transpose_is_one) {
-    std::vector<std::uint8_t> input(16 * 20), output(16 * 24, 0);
-    for (std::size_t i = 0; i < input.size(); ++i) input[i] = static_cast<std::uint8_t>(i * 37 + (i >> 3));
-    transpose_16x16(input.data(), 20, output.data(), 24);
-    for (int row = 0; row < 16; ++row) {
-        for (int column = 0; column < 16; ++column)
-            BOOST_REQUIRE_EQUAL(output[column * 24 + row], input[row * 20 + column]);
+    for (const auto& [rows, columns] : {std::pair{16, 16}, {1, 1}, {16, 50}, {35, 16}, {33, 47}}) {
+        const int stride = columns + 4, turned_stride = rows + 8;
+        std::vector<std::uint8_t> input(rows * stride), output(columns * turned_stride, 0);
+        for (std::size_t i = 0; i < input.size(); ++i) input[i] = static_cast<std::uint8_t>(i * 37 + (i >> 3));
+        transpose(input.data(), stride, rows, columns, output.data(), turned_stride);
+        for (int row = 0; row < turned_stride; ++row)
+            for (int column = 0; column < columns; ++column)
+                BOOST_REQUIRE_EQUAL(output[column * turned_stride + row],
+                                    row < rows ? input[row * stride + column] : 0);
     }
 }
 
