@@ -66,29 +66,24 @@ void install_bus_error_handler() {
 }
 
 std::shared_ptr<const std::byte> own_mapping(void* memory, std::size_t bytes, const std::filesystem::path& file) {
-    return {static_cast<const std::byte*>(memory),
-            [memory, bytes, named = std::make_shared<NamedMapping>(memory, bytes, file)](const std::byte*) mutable {
-                named.reset();    // before something else may be mapped there
-                ::munmap(memory, bytes);
-            }};
-}
-
-NamedMapping::NamedMapping(const void* begin, std::size_t bytes, const std::filesystem::path& file) : slot_(-1) {
     static std::once_flag once;
     std::call_once(once, install_bus_error_handler);
-    const std::lock_guard lock(changing);
-    for (std::size_t i = 0; i < slots.size() && slot_ < 0; ++i)
-        if (slots[i].begin == 0) slot_ = static_cast<int>(i);
-    if (slot_ < 0) return;
-    Slot& slot = slots[static_cast<std::size_t>(slot_)];
-    copy(printable_line(file.string()), slot.file);
-    slot.bytes = bytes;
-    slot.begin = reinterpret_cast<std::uintptr_t>(begin);
-}
-
-NamedMapping::~NamedMapping() {
-    const std::lock_guard lock(changing);
-    if (slot_ >= 0) slots[static_cast<std::size_t>(slot_)].begin = 0;
+    Slot* named = nullptr;
+    {
+        const std::lock_guard lock(changing);
+        const auto free = std::find_if(slots.begin(), slots.end(), [](const Slot& slot) { return slot.begin == 0; });
+        if (free != slots.end()) {
+            named = &*free;
+            copy(printable_line(file.string()), named->file);
+            named->bytes = bytes;
+            named->begin = reinterpret_cast<std::uintptr_t>(memory);
+        }
+    }
+    return {static_cast<const std::byte*>(memory), [=](const std::byte*) {
+                const std::lock_guard lock(changing);
+                if (named != nullptr) named->begin = 0;    // before something else may be mapped there
+                ::munmap(memory, bytes);
+            }};
 }
 
 }    // namespace blip

@@ -8,20 +8,9 @@
 
 namespace blip {
 
-// While it lives, a SIGBUS within [begin, begin + bytes) ends the process with exit code io and a line on stderr that
-// names rank, host and file. The first one installs the handler. Beyond the first 1,024 at a time, files stay unnamed.
-class NamedMapping {
-  public:
-    NamedMapping(const void* begin, std::size_t bytes, const std::filesystem::path& file);
-    ~NamedMapping();
-    NamedMapping(const NamedMapping&) = delete;
-    NamedMapping& operator=(const NamedMapping&) = delete;
-
-  private:
-    int slot_;
-};
-
-// Keeps what mmap returned for bytes of the file, named as long; unmaps it in the end.
+// Keeps what mmap returned for bytes of the file, and unmaps it in the end. While it lives, a SIGBUS within it ends the
+// process with exit code io and a line on stderr that names rank, host and file. The first one installs the handler.
+// Beyond the first 1,024 at a time, files stay unnamed.
 std::shared_ptr<const std::byte> own_mapping(void* memory, std::size_t bytes, const std::filesystem::path& file);
 
 // Anew, where something has put its own handler in the place since. That one gets what lies in no named mapping.

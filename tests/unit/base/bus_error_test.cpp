@@ -16,12 +16,12 @@ namespace {
 constexpr std::size_t page = 4096;
 
 // Three pages of a file, mapped, of which one is left.
-const volatile char* map_and_cut(const std::filesystem::path& path) {
+char* map_and_cut(const std::filesystem::path& path) {
     const int fd = ::open(path.c_str(), O_RDONLY);
-    const void* memory = ::mmap(nullptr, 3 * page, PROT_READ, MAP_PRIVATE, fd, 0);
+    void* memory = ::mmap(nullptr, 3 * page, PROT_READ, MAP_PRIVATE, fd, 0);
     ::close(fd);
     std::filesystem::resize_file(path, page);
-    return static_cast<const char*>(memory);
+    return static_cast<char*>(memory);
 }
 
 BOOST_AUTO_TEST_SUITE(bus_errors)
@@ -30,8 +30,9 @@ BOOST_AUTO_TEST_CASE(name_the_file_and_end_with_io) {
     const TempDir dir;
     write_bytes(dir / "weights", std::string(3 * page, 'x'));
     const Ended ended = in_a_child(dir / "log", [&] {
-        const volatile char* bytes = map_and_cut(dir / "weights");
-        const NamedMapping named(const_cast<const char*>(bytes), 3 * page, dir / "weights");
+        char* const memory = map_and_cut(dir / "weights");
+        const auto named = own_mapping(memory, 3 * page, dir / "weights");
+        const volatile char* bytes = memory;
         install_bus_error_handler();
         if (bytes[0] == 'x') (void)bytes[2 * page];
     });
@@ -47,8 +48,10 @@ BOOST_AUTO_TEST_CASE(elsewhere_are_what_they_were) {
     for (const bool gone : {false, true}) {    // never named, and named once
         write_bytes(dir / "file", std::string(3 * page, 'x'));
         const Ended ended = in_a_child(dir / "log", [&] {
-            const volatile char* bytes = map_and_cut(dir / "file");
-            if (gone) const NamedMapping named(const_cast<const char*>(bytes), 3 * page, dir / "file");
+            char* const before = map_and_cut(dir / "file");
+            if (gone) own_mapping(before, 3 * page, dir / "file");
+            const volatile char* bytes =
+                map_and_cut(dir / "file");    // at the place of the one before, if that is gone
             install_bus_error_handler();
             (void)bytes[2 * page];
         });
