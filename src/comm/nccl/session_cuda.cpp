@@ -82,28 +82,20 @@ ncclResult_t NcclSession::async_state(const char* what) {
     ncclResult_t state = ncclSuccess;
     ncclResult_t result = ncclCommGetAsyncError(comm_, &state);
     if (result == ncclSuccess) result = state;
-    if (result != ncclSuccess && result != ncclInProgress) {
-        const std::string message = describe(result, what);
-        abandon(message);
-        throw Error(ExitCode::internal, message);
-    }
+    if (result != ncclSuccess && result != ncclInProgress) fail(result, what);
     return result;
+}
+
+void NcclSession::fail(ncclResult_t result, const char* what) {
+    const std::string message = describe(result, what);
+    abandon(message);
+    throw Error(ExitCode::internal, message);
 }
 
 void NcclSession::settle(ncclResult_t result, const char* what) {
     if (result == ncclSuccess) return;
-    if (result != ncclInProgress) {
-        const std::string message = describe(result, what);
-        abandon(message);
-        throw Error(ExitCode::internal, message);
-    }
-    ncclResult_t state = ncclInProgress;
-    poll(
-        [&] {
-            state = async_state(what);
-            return state == ncclSuccess;
-        },
-        what);
+    if (result != ncclInProgress) fail(result, what);
+    poll([&] { return async_state(what) == ncclSuccess; }, what);
 }
 
 void NcclSession::check(const char* what) { static_cast<void>(async_state(what)); }

@@ -42,6 +42,7 @@ class NcclSession {
     // NCCL's present state; throws unless it is success or in progress.
     ncclResult_t async_state(const char* what);
     std::string describe(ncclResult_t result, const char* what) const;
+    [[noreturn]] void fail(ncclResult_t result, const char* what);
     // Stops NCCL's kernels, within a deadline of its own, and sees to it that the process ends.
     void abandon(const std::string& message);
 

@@ -15,36 +15,32 @@ namespace {
 
 constexpr std::size_t most_messages = 20;
 
-// The first damaged elements in the file's order, and how many there are.
-class Findings {
-  public:
-    void add(std::size_t split, int kind, std::int64_t row, const std::string& message) {
-        const std::lock_guard lock(mutex_);
-        ++count_;
-        messages_.emplace(std::tuple{split, kind, row}, message);
-        if (messages_.size() > most_messages) messages_.erase(std::prev(messages_.end()));
-    }
-    void report(PackedCheck& result) const {
-        result.damaged = count_;
-        for (const auto& [place, message] : messages_) result.messages.push_back(message);
-    }
+// The place of an element in the file: split, captions or pictures, row.
+using Place = std::tuple<std::size_t, int, std::int64_t>;
 
-  private:
-    std::mutex mutex_;
-    std::int64_t count_ = 0;
-    std::map<std::tuple<std::size_t, int, std::int64_t>, std::string> messages_;
+// What is damaged, and of the first of it in the file's order what is wrong.
+struct Findings {
+    std::mutex mutex;
+    std::int64_t count = 0;
+    std::map<Place, std::string> messages;
+
+    void add(const Place& place, const std::string& message) {
+        const std::lock_guard lock(mutex);
+        ++count;
+        messages.emplace(place, message);
+        if (messages.size() > most_messages) messages.erase(std::prev(messages.end()));
+    }
+    // Runs one verification; damage is a finding, other errors (I/O, a bug) go on.
+    template <class Verify>
+    void note_damage(const Place& place, const Verify& verify) {
+        try {
+            verify();
+        } catch (const Error& error) {
+            if (error.code() != ExitCode::bad_data) throw;
+            add(place, error.what());
+        }
+    }
 };
-
-// Runs one verification; damage is a finding, other errors (I/O, a bug) go on.
-template <class Verify>
-void note_damage(Findings& findings, std::size_t split, int kind, std::int64_t row, const Verify& verify) {
-    try {
-        verify();
-    } catch (const Error& error) {
-        if (error.code() != ExitCode::bad_data) throw;
-        findings.add(split, kind, row, error.what());
-    }
-}
 
 }    // namespace
 
@@ -62,22 +58,25 @@ PackedCheck check_packed_file(const std::filesystem::path& path, int threads,
     for (std::size_t s = 0; s < dataset.splits().size(); ++s) {
         const SplitTables& split = dataset.splits()[s];
         for (std::int64_t row = 0; row < split.caption_count(); ++row)
-            note_damage(findings, s, 0, row, [&] { dataset.verify_caption(split, row); });
+            findings.note_damage({s, 0, row}, [&] { dataset.verify_caption(split, row); });
         const auto report = [&](std::int64_t done) {
             if (progress) progress(before + done, result.images);
         };
         parallel_for(
             split.image_count(), threads,
-            [&](std::int64_t row) { note_damage(findings, s, 1, row, [&] { (void)dataset.read_image(split, row); }); },
+            [&](std::int64_t row) {
+                findings.note_damage({s, 1, row}, [&] { (void)dataset.read_image(split, row); });
+            },
             report);
         before += split.image_count();
     }
     if (!dataset.data_digest_matches())
-        findings.add(dataset.splits().size(), 0, 0,
+        findings.add({dataset.splits().size(), 0, 0},
                      path.string() +
                          ": the data digest does not match: a digest table, the vocabulary or the prompt "
                          "changed; pack the file again");
-    findings.report(result);
+    result.damaged = findings.count;
+    for (const auto& [place, message] : findings.messages) result.messages.push_back(message);
     return result;
 }
 

@@ -210,7 +210,6 @@ PackedWriter::PackedWriter(const std::filesystem::path& path, PackedDescription 
         throw Error(ExitCode::io, "{}: cannot be opened: {}", impl_->temporary.string(), std::strerror(errno));
 }
 
-PackedWriter::PackedWriter(PackedWriter&&) noexcept = default;
 PackedWriter::~PackedWriter() = default;
 
 const std::vector<SplitTables>& PackedWriter::splits() const { return impl_->splits; }

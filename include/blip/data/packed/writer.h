@@ -41,7 +41,6 @@ class PackedWriter {
     // Creates "path.tmp.<pid>" with every table but the image digests. splits: named train, val or test, in that order,
     // not empty, of the description's encoding. Errors: io.
     PackedWriter(const std::filesystem::path& path, PackedDescription description, std::vector<SplitTables> splits);
-    PackedWriter(PackedWriter&&) noexcept;
     ~PackedWriter();
 
     const std::vector<SplitTables>& splits() const;
