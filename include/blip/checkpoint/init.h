@@ -18,9 +18,6 @@ namespace blip {
 // gathered bucket by bucket unless the arena itself holds them. Throws io on rank 0.
 void save_model(const std::filesystem::path& directory, const Arena& arena, const ShardState& state,
                 HostMessages& communicator, const ModelOptions& model, const std::string& note_json);
-// The same from the arena's weights, as they are, by one rank.
-void save_model(const std::filesystem::path& directory, const Arena& arena, const ModelOptions& model,
-                const std::string& note_json);
 // Throws bad_data if the weights in init (as for read_model_options) do not fit the digests that are noted with them:
 // reads every byte, keeps none.
 void check_model(const std::filesystem::path& init);

@@ -18,14 +18,7 @@ using nlohmann::json;
 
 constexpr const char* kWordEmbeddings = "text_decoder.bert.embeddings.word_embeddings.weight";
 
-// values: of all parameters by id, fp32 in host memory
-void write_model(const fs::path& directory, const Layout& layout, std::vector<at::Tensor> values,
-                 const ModelOptions& model, const std::string& note_json) {
-    make_folders(directory);
-    write_reference_folder(directory,
-                           {layout, std::move(values), model, model_config_text(layout, model, note_json), "", {}});
-}
-
+// All parameters by id, fp32 in host memory.
 std::vector<at::Tensor> host_values(const Arena& arena) {
     std::vector<at::Tensor> values;
     for (ParamId id = 0; id < arena.layout().count(); ++id)
@@ -67,11 +60,6 @@ std::string model_config_text(const Layout& layout, const ModelOptions& model, c
     return config.dump();
 }
 
-void save_model(const fs::path& directory, const Arena& arena, const ModelOptions& model,
-                const std::string& note_json) {
-    write_model(directory, arena.layout(), host_values(arena), model, note_json);
-}
-
 void save_model(const fs::path& directory, const Arena& arena, const ShardState& state, HostMessages& communicator,
                 const ModelOptions& model, const std::string& note_json) {
     // fp32 weights are their own masters, the same on every rank
@@ -80,8 +68,12 @@ void save_model(const fs::path& directory, const Arena& arena, const ShardState&
         values = gather_masters(arena, state, communicator);
     else if (communicator.rank() == 0)
         values = host_values(arena);
-    first_rank_works(communicator, "write the best weights",
-                     [&] { write_model(directory, arena.layout(), values, model, note_json); });
+    first_rank_works(communicator, "write the best weights", [&] {
+        make_folders(directory);
+        const Layout& layout = arena.layout();
+        write_reference_folder(directory,
+                               {layout, std::move(values), model, model_config_text(layout, model, note_json), "", {}});
+    });
 }
 
 }    // namespace blip

@@ -147,7 +147,7 @@ BOOST_AUTO_TEST_CASE(of_the_best_weights_is_named) {
     {
         Arena arena{toy_layout(), 1, 1 << 20, host_allocator(), false};
         fill_toy(arena, {0, arena.length()}, arena.weight_data(), 1);
-        save_model(best, arena, toy_model(), R"({"epoch": 3, "vocabulary_xxh3": "0123456789abcdef"})");
+        save_whole(best, arena, toy_model(), R"({"epoch": 3, "vocabulary_xxh3": "0123456789abcdef"})");
     }
     const Loaded whole(best);
     BOOST_TEST((whole.model == toy_model()));
@@ -171,7 +171,7 @@ BOOST_AUTO_TEST_CASE(of_each_bit_of_the_header_of_weights_is_named_or_changes_no
     {
         Arena arena{toy_layout(), 1, 1 << 20, host_allocator(), false};
         fill_toy(arena, {0, arena.length()}, arena.weight_data(), 1);
-        save_model(best, arena, toy_model(), R"({"epoch": 3})");
+        save_whole(best, arena, toy_model(), R"({"epoch": 3})");
     }
     const Loaded whole(best);
     std::string bytes = read_bytes(file);

@@ -61,7 +61,7 @@ BOOST_AUTO_TEST_SUITE(model_weights)
 BOOST_AUTO_TEST_CASE(saved_models_come_back_and_replace_each_other) {
     const TempDir dir;
     for (const int version : {1, 2}) {
-        save_model(dir / "best", Filled(version).arena, toy_model(), R"({"epoch": 3, "prompt": "a photo of "})");
+        save_whole(dir / "best", Filled(version).arena, toy_model(), R"({"epoch": 3, "prompt": "a photo of "})");
         Filled back(0);
         load_model(dir / "best", back.arena);
         BOOST_TEST(back.holds(version));
@@ -128,7 +128,7 @@ BOOST_AUTO_TEST_CASE(init_may_be_a_checkpoint_or_a_run) {
     BOOST_TEST(version_in(run) == 1);    // the newest is damaged: a run falls back, a named checkpoint does not
     BOOST_TEST(contains(problem_of([&] { version_in(run / "checkpoints" / "step-00000200"); }, ExitCode::bad_data),
                         "is damaged"));
-    save_model(run / "best", Filled(3).arena, toy_model(), "");
+    save_whole(run / "best", Filled(3).arena, toy_model(), "");
     BOOST_TEST(version_in(run) == 3);    // best/ comes before checkpoints
 }
 
@@ -169,12 +169,12 @@ BOOST_AUTO_TEST_CASE(shapes_with_more_values_than_their_files_hold_are_refused) 
           &ModelOptions::image_size, &ModelOptions::patch_size}) {
         ModelOptions forged = toy_model();
         forged.*dimension = 1 << 20;
-        save_model(dir / "best", Filled(1).arena, forged, "");
+        save_whole(dir / "best", Filled(1).arena, forged, "");
         BOOST_TEST(contains(problem_of([&] { read_model_options(dir / "best"); }, ExitCode::bad_data), "hold at most"));
     }
     ModelOptions all = toy_model();
     all.text_layers = all.text_hidden = all.text_intermediate = all.vision_depth = all.vision_width = 1 << 20;
-    save_model(dir / "best", Filled(1).arena, all, "");
+    save_whole(dir / "best", Filled(1).arena, all, "");
     BOOST_TEST(contains(problem_of([&] { read_model_options(dir / "best"); }, ExitCode::bad_data), "hold at most"));
 
     save_checkpoint(dir / "run", 1);
@@ -189,7 +189,7 @@ BOOST_AUTO_TEST_CASE(shapes_with_more_values_than_their_files_hold_are_refused) 
 
 BOOST_AUTO_TEST_CASE(a_flipped_weight_is_refused) {
     const TempDir dir;
-    save_model(dir / "best", Filled(1).arena, toy_model(), "");
+    save_whole(dir / "best", Filled(1).arena, toy_model(), "");
     std::string bytes = read_bytes(dir / "best" / "model.safetensors");
     bytes[bytes.size() - 100] = static_cast<char>(bytes[bytes.size() - 100] ^ 1);
     write_bytes(dir / "best" / "model.safetensors", bytes);

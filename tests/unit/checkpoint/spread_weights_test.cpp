@@ -109,7 +109,7 @@ BOOST_AUTO_TEST_CASE(load_model_gives_all_ranks_the_weights_or_one_error) {
     const TempDir dir;
     Arena filled(toy_layout(), 1, 1 << 20, host_allocator(), false);
     fill_toy(filled, {0, filled.length()}, filled.weight_data(), 7);
-    save_model(dir / "best", filled, {}, "");
+    save_whole(dir / "best", filled, {}, "");
     for (const int ranks_per_node : {1, 2, 5}) {
         std::atomic<int> whole = 0;
         const auto messages = messages_of(ranks_per_node, [&](Communicator& comm) {
@@ -141,7 +141,7 @@ BOOST_AUTO_TEST_CASE(hosts_with_different_files_are_found_out) {
     for (const int version : {0, 1}) {
         Arena filled(toy_layout(), 1, 1 << 20, host_allocator(), false);
         fill_toy(filled, {0, filled.length()}, filled.weight_data(), version);
-        save_model(dir / std::to_string(version), filled, {}, "");
+        save_whole(dir / std::to_string(version), filled, {}, "");
     }
     const auto messages = messages_of(2, [&](Communicator& comm) {
         Arena arena(toy_layout(), 1, 1 << 20, host_allocator(), false);
@@ -168,7 +168,7 @@ BOOST_AUTO_TEST_CASE(a_checkpoints_positions_are_resized_like_any_others) {
             const auto value = static_cast<float>(i % 13);
             sink(i, {&value, 1});
         }
-        if (comm.rank() == 0) save_model(dir / "same", arena, {}, "");
+        if (comm.rank() == 0) save_whole(dir / "same", arena, {}, "");
         writer.start_save(toy_manifest(100), arena, optimizer.state());
         if (!writer.finish_save()) throw std::runtime_error("save failed");
     });

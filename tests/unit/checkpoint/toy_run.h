@@ -9,6 +9,7 @@
 #include "blip/checkpoint/init.h"
 #include "blip/optim/adamw.h"
 #include "tests/support/paths.h"
+#include "tests/support/self_communicator.h"
 #include "tests/unit/comm/thread_world.h"
 #include "tests/unit/optim/toy_arena.h"
 
@@ -87,6 +88,13 @@ inline Manifest toy_manifest(std::int64_t step) {
     manifest.identity = {{"seed", "42"}, {"data", "0123456789abcdef"}};
     manifest.config = "seed = 42\nline \"two\"\n";
     return manifest;
+}
+
+// The arena's fp32 weights, by one rank.
+inline void save_whole(const std::filesystem::path& directory, const Arena& arena, const ModelOptions& model,
+                       const std::string& note_json) {
+    SelfCommunicator alone;
+    save_model(directory, arena, {}, alone, model, note_json);
 }
 
 // `ranks` ranks save version 1 at step 100 and version 2 at step 200.
