@@ -1,9 +1,12 @@
-// See device_range.h.
-#include "blip/base/device_range.h"
-
+// What a program with CUDA says of itself and to profilers: see gpu_presence.h and device_range.h.
 #include <nvtx3/nvToolsExt.h>
 
+#include "blip/base/device_range.h"
+#include "blip/base/gpu_presence.h"
+
 namespace blip {
+
+bool built_with_cuda() { return true; }
 
 void begin_device_range(const char* name) noexcept { static_cast<void>(nvtxRangePushA(name)); }
 void end_device_range() noexcept { static_cast<void>(nvtxRangePop()); }
