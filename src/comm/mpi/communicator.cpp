@@ -184,26 +184,24 @@ void MpiCommunicator::exchange(MpiRequests& requests, const void* own, void* all
     });
 }
 
-// Calls use with the messages that `count` floats travel in: where each begins and its length.
-template <class Use>
-void in_messages(std::int64_t count, const Use& use) {
-    for (std::int64_t begin = 0; begin < count; begin += kMessageFloats)
-        use(begin, static_cast<int>(std::min(kMessageFloats, count - begin)));
+// start(first float, length, request), for each of the messages that work's floats travel in to or from a rank.
+template <class Start>
+void add_messages(MpiWork& work, int peer, const Start& start) {
+    for (std::int64_t begin = 0; begin < work.count; begin += kMessageFloats) {
+        const int length = static_cast<int>(std::min(kMessageFloats, work.count - begin));
+        work.requests.add(peer, work.what.c_str(), [&](MPI_Request* r) { return start(begin, length, r); });
+    }
 }
 
 void MpiCommunicator::add_sends(MpiWork& work, const float* from, int peer) {
-    in_messages(work.count, [&](std::int64_t begin, int length) {
-        work.requests.add(peer, work.what.c_str(), [&](MPI_Request* request) {
-            return MPI_Isend(from + begin, length, MPI_FLOAT, peer, arena_tag, comm_, request);
-        });
+    add_messages(work, peer, [&](std::int64_t begin, int length, MPI_Request* request) {
+        return MPI_Isend(from + begin, length, MPI_FLOAT, peer, arena_tag, comm_, request);
     });
 }
 
 void MpiCommunicator::add_receives(MpiWork& work, float* to, int peer) {
-    in_messages(work.count, [&](std::int64_t begin, int length) {
-        work.requests.add(peer, work.what.c_str(), [&](MPI_Request* request) {
-            return MPI_Irecv(to + begin, length, MPI_FLOAT, peer, arena_tag, comm_, request);
-        });
+    add_messages(work, peer, [&](std::int64_t begin, int length, MPI_Request* request) {
+        return MPI_Irecv(to + begin, length, MPI_FLOAT, peer, arena_tag, comm_, request);
     });
 }
 

@@ -60,14 +60,9 @@ NcclSession::NcclSession(const CommOptions& options, int device, HostMessages& h
     std::string bytes(id.internal, sizeof id.internal);
     host.broadcast(bytes, "NCCL's id");
     std::copy_n(bytes.data(), std::min(bytes.size(), sizeof id.internal), id.internal);
-    connect(id);
-}
-
-void NcclSession::connect(const ncclUniqueId& id) {
-    constexpr const char* what = "connect the GPUs of all ranks";
     ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
     config.blocking = 0;
-    settle(ncclCommInitRankConfig(&comm_, size_, id, rank_, &config), what);
+    settle(ncclCommInitRankConfig(&comm_, size_, id, rank_, &config), "connect the GPUs of all ranks");
     state_ = State::running;
 }
 

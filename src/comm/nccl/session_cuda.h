@@ -38,7 +38,6 @@ class NcclSession {
   private:
     enum class State { starting, running, finished, failed };
 
-    void connect(const ncclUniqueId& id);
     // NCCL's present state; throws unless it is success or in progress.
     ncclResult_t async_state(const char* what);
     std::string describe(ncclResult_t result, const char* what) const;
