@@ -62,20 +62,6 @@ void check_parts(const std::vector<at::Tensor>& parts_BhTd) {
                                c10::toString(part.scalar_type())));
 }
 
-template <class Value>
-StackedHeadsBody<Value> body_of(const std::vector<at::Tensor>& parts_BhTd) {
-    StackedHeadsBody<Value> body{};
-    for (const at::Tensor& part : parts_BhTd) {
-        body.parts[body.count_of_parts++] = {static_cast<const Value*>(part.const_data_ptr()), part.stride(0),
-                                             part.stride(1), part.stride(2), part.stride(3)};
-    }
-    const at::Tensor& first = parts_BhTd.front();
-    body.heads = first.size(1);
-    body.tokens = first.size(2);
-    body.head_width = first.size(3);
-    return body;
-}
-
 }    // namespace
 
 at::Tensor stacked_heads(const std::vector<at::Tensor>& parts_BhTd, const at::Tensor& into_bias) {
@@ -87,7 +73,13 @@ at::Tensor stacked_heads(const std::vector<at::Tensor>& parts_BhTd, const at::Te
     const Chunks chunks = chunks_of(stacked_BTO);
     const at::Tensor partial = partial_sums(stacked_BTO, chunks, 1);
     with_type_of(first, [&]<class Value>(Value) {
-        StackedHeadsBody<Value> body = body_of<Value>(parts_BhTd);
+        StackedHeadsBody<Value> body{};
+        for (const at::Tensor& part : parts_BhTd)
+            body.parts[body.count_of_parts++] = {static_cast<const Value*>(part.const_data_ptr()), part.stride(0),
+                                                 part.stride(1), part.stride(2), part.stride(3)};
+        body.heads = first.size(1);
+        body.tokens = first.size(2);
+        body.head_width = first.size(3);
         body.to = write_to<Value>(stacked_BTO, stacked_BTO.numel());
         body.partial = write_to<float>(partial, partial.numel());
         body.chunks = chunks;

@@ -41,19 +41,15 @@ class Reader {
     Image image() const {
         Image result = blank_image(size);
         const std::vector<std::uint8_t> indices = has_runs() ? indices_of_runs() : std::vector<std::uint8_t>();
+        const Bytes stored = has_runs() ? Bytes(indices) : bytes_.subspan(std::min(start_, bytes_.size()));
         const auto width = static_cast<std::size_t>(size.width);
-        const std::size_t row_bytes = (width * bits_ + 7) / 8, stride = (width * bits_ + 31) / 32 * 4;
+        const std::size_t row_bytes = has_runs() ? width : (width * bits_ + 7) / 8;
+        const std::size_t stride = has_runs() ? width : (width * bits_ + 31) / 32 * 4;
         for (int y = 0; y < size.height; ++y) {
-            std::uint8_t* to =
-                result.pixels_HWC.data() + static_cast<std::size_t>(from_top_ ? y : size.height - 1 - y) * width * 3;
-            if (has_runs()) {
-                for (std::size_t x = 0; x < width; ++x, to += 3)
-                    std::copy_n(palette_[indices[static_cast<std::size_t>(y) * width + x]].data(), 3, to);
-                continue;
-            }
-            const std::size_t from = start_ + static_cast<std::size_t>(y) * stride;
-            if (from > bytes_.size() || bytes_.size() - from < row_bytes) ends_early();
-            put_row(bytes_.data() + from, width, to);
+            const auto row = static_cast<std::size_t>(from_top_ ? y : size.height - 1 - y);
+            const std::size_t from = static_cast<std::size_t>(y) * stride;
+            if (from > stored.size() || stored.size() - from < row_bytes) ends_early();
+            put_row(stored.data() + from, width, result.pixels_HWC.data() + row * width * 3);
         }
         return result;
     }
@@ -100,8 +96,8 @@ class Reader {
     void put_row(const std::uint8_t* from, std::size_t width, std::uint8_t* to) const {
         for (std::size_t x = 0; x < width; ++x, to += 3) {
             if (bits_ <= 8) {
-                const std::size_t bit = x * bits_;
-                const std::size_t index = from[bit / 8] >> (8 - bits_ - bit % 8) & ((1U << bits_) - 1);
+                const std::size_t bits = has_runs() ? 8 : bits_, bit = x * bits;
+                const std::size_t index = from[bit / 8] >> (8 - bits - bit % 8) & ((1U << bits) - 1);
                 std::copy_n(palette_[index].data(), 3, to);
             } else if (bits_ == 16) {
                 const int value = from[2 * x] | from[2 * x + 1] << 8, green_bits = mask_ == mask_565 ? 6 : 5;
