@@ -19,8 +19,8 @@ class Hasher : public Digest {
   public:
     void bytes(const void* data, std::size_t count) { add({static_cast<const std::byte*>(data), count}); }
     template <class T>
-    void number(T number) {
-        bytes(&number, sizeof number);
+    void number(T value) {
+        bytes(&value, sizeof value);
     }
     template <class T>
     void table(const std::vector<T>& values) {
@@ -31,7 +31,7 @@ class Hasher : public Digest {
         number<char>('\0');
     }
     void key(const ImageKey& image) {
-        if (const auto number = image.number()) return this->number<std::int64_t>(*number);
+        if (const auto own = image.number()) return number<std::int64_t>(*own);
         number<std::int64_t>(std::numeric_limits<std::int64_t>::min() + image.is_number);
         number<std::uint64_t>(image.text.size());
         bytes(image.text.data(), image.text.size());
