@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "blip/base/error.h"
 #include "blip/metrics/bleu.h"
 #include "blip/metrics/coco_tokens.h"
 #include "blip/metrics/ptb_tokenizer.h"

@@ -11,7 +11,6 @@
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
-#include "blip/base/file_type.h"
 #include "blip/base/log.h"
 #include "blip/base/parallel_for.h"
 #include "blip/base/standard_output.h"
