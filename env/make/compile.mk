@@ -72,7 +72,7 @@ compiled_as = $(call each_as,$(call of_kind,plain,$(1)),$(2)plain,$(3))$(foreach
 each_as = $(if $(1),$(eval $(call object_rules,$(call obj,$(1)),$(2),$(3))))
 
 # Files with JSON or LibTorch are compiled as one with those of their folder, $(TOGETHER) at a time: g++ 12 takes 1.5 and 3 s
-# for each before its first line. Not those that programs choose among.
+# for each before its first line. Not those that programs choose among, nor tests whose helpers have the same names.
 APART      := $(addprefix tests/,gpu/% bench/% parity/% faults/% support/% unit/data/% unit/image/% unit/weights/%) %main.cpp %_nocuda.cpp
 APART_json := src/base/version.cpp src/app/%
 # $(1) sources, $(2) those apart, $(3) precompiled header, $(4) further flags

@@ -12,10 +12,10 @@
 #include <utility>
 
 #include "blip/base/device_range.h"
+#include "blip/base/durable_file.h"
 #include "blip/base/error.h"
 #include "blip/base/json.h"
 #include "blip/base/log.h"
-#include "blip/base/write_all.h"
 #include "src/report/json_lines.h"
 
 namespace blip {

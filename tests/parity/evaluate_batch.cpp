@@ -15,6 +15,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "blip/base/error.h"
 #include "blip/base/log.h"
 #include "blip/base/process.h"
 #include "blip/checkpoint/init.h"
