@@ -44,7 +44,9 @@ micro=3 train 1 "$scratch/rewarded" "${learn[@]}" --max-steps 7
 exits 0
 micro=3 train 1 "$scratch/rewarded" "${learn[@]}"
 exits 0; says "resuming after step 7"
-runs+=("$scratch/start" "$scratch/rewarded")
+micro=3 train 1 "$scratch/near" "${learn[@]}" --kl 0.1 --max-steps 1
+exits 0
+runs+=("$scratch/start" "$scratch/rewarded" "$scratch/near")
 
 new_case "GPUs that get hot"
 if [ ! -x "$build/tests/blip_mpi_fake_cuda" ]; then
