@@ -49,12 +49,12 @@ new_case "captions that learn from their score: the CPU's draws, rewards and los
 micro=12 train 1 "$scratch/start" --epochs 20 --no-evaluate --init-lr 3e-3 --device cpu # words that earn something
 exits 0
 options=(--objective self-critical --samples-per-picture 3 --init "$(last_checkpoint "$scratch/start")" --dropout 0 --epochs 1
-    --no-evaluate --precision fp32)
+    --no-evaluate --precision fp32 --kl 0.1)
 beside_cpu 1 rewarded
 log_query "
 for step, r in logs[0].items():
     other = logs[1][step]
-    for name in ('loss', 'reward', 'reward_spread', 'sample_length', 'without_end', 'distinct_captions'):
+    for name in ('loss', 'reward', 'reward_spread', 'sample_length', 'without_end', 'distinct_captions', 'kl'):
         assert abs(r[name] - other[name]) <= $(tolerance self_critical_over_ranks) * max(1, abs(other[name])), (step, name, r[name], other[name])
 assert all(r['reward'] > 0 for r in logs[0].values())" "$scratch/rewarded" "$scratch/rewarded_cpu"
 
