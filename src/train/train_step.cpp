@@ -3,7 +3,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -116,7 +115,7 @@ RunningStep TrainStep::run(BatchFeed& feed, const TrainState& state, double lr,
     record.reduce_ms = reducer_.waited_s() * 1000;
 
     const at::Tensor found =
-        at::cat({at::stack({loss_sum, result.gradient_square_sum, result.non_finite}), share.device_sums});
+        at::cat({loss_sum.view(1), result.gradient_square_sum.view(1), result.non_finite.view(1), share.device_sums});
     running.found_ = staging_tensor(found.sizes(), at::kDouble, device);
     running.found_.copy_(found, /*non_blocking=*/true);
     running.end_.record();
