@@ -44,10 +44,10 @@ void add_bleu(const CountedCaptions& captions, CocoScores& scores, CocoDetails& 
 
 }    // namespace
 
-void add_mean_score(const char* name, CaptionScores found, CocoScores& scores, CocoDetails* details) {
-    details->statistics.push_back({{name}, 1, found.per_image, [](const double* sums, double images, double* result) {
-                                       *result = *sums / images;
-                                   }});
+void add_mean_score(const char* name, CaptionScores found, CocoScores& scores, CocoDetails& details) {
+    details.statistics.push_back({{name}, 1, found.per_image, [](const double* sums, double images, double* result) {
+                                      *result = *sums / images;
+                                  }});
     scores[name] = std::move(found);
 }
 
@@ -62,8 +62,8 @@ CocoScores coco_scores(const std::vector<ScoredCaption>& captions, const CocoEva
     if (options.bleu || options.rouge_l || options.cider) {
         const CountedCaptions counted("the evaluation", made.hypotheses, made.reference_tokens);
         if (options.bleu) add_bleu(counted, scores, made);
-        if (options.rouge_l) add_mean_score("ROUGE_L", rouge_l(counted), scores, &made);
-        if (options.cider) add_mean_score("CIDEr", cider(counted, options.cider_scorer.get()), scores, &made);
+        if (options.rouge_l) add_mean_score("ROUGE_L", rouge_l(counted), scores, made);
+        if (options.cider) add_mean_score("CIDEr", cider(counted, options.cider_scorer.get()), scores, made);
     }
     if (options.meteor != nullptr)
         scores["METEOR"] = meteor(made.hypotheses, made.reference_tokens, *options.meteor, options.threads,

@@ -112,8 +112,6 @@ class CountedCaptions {
     std::vector<std::size_t> first_;    // of each image in places_, and the end
 };
 
-double mean(const std::vector<double>& values);    // 0 of none
-
 // Throws bad_data unless each hypothesis has one list of references, and none of these is empty.
 void check_references(const char* metric, std::size_t hypotheses, const std::vector<std::vector<Tokens>>& references);
 

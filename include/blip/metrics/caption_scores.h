@@ -25,6 +25,8 @@ struct SummedStatistics {
     void (*score)(const double* sums, double images, double* result) = nullptr;
 };
 
+double mean(const std::vector<double>& values);    // 0 of none
+
 // The members of a struct that has doubles alone, to be summed and kept among statistics (std::bit_cast).
 template <class Counts>
 using DoublesOf = std::array<double, sizeof(Counts) / sizeof(double)>;

@@ -47,7 +47,7 @@ CocoScores coco_scores(const std::vector<ScoredCaption>& captions, const CocoEva
                        CocoDetails* details = nullptr);
 
 // Adds a metric whose corpus score is the mean of its images', and to details its statistics.
-void add_mean_score(const char* name, CaptionScores found, CocoScores& scores, CocoDetails* details);
+void add_mean_score(const char* name, CaptionScores found, CocoScores& scores, CocoDetails& details);
 
 // metric -> corpus score
 std::map<std::string, double> corpus_scores(const CocoScores& scores);

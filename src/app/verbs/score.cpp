@@ -124,10 +124,6 @@ bool wanted(const ScoreOptions& options, const char* metric) {
            std::find(options.metrics.begin(), options.metrics.end(), metric) != options.metrics.end();
 }
 
-double mean(const std::vector<double>& values) {
-    return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-}
-
 // CLIPScore and RefCLIPScore beside the others. Returns what the signature says of them.
 std::string add_clip_scores(std::vector<SystemRuns>& systems, const ClipResults& clip) {
     auto found = clip.runs.begin();
@@ -136,8 +132,8 @@ std::string add_clip_scores(std::vector<SystemRuns>& systems, const ClipResults&
     };
     for (SystemRuns& system : systems)
         for (RunOfSystem& run : system.runs) {
-            add_mean_score("CLIPScore", with_mean(found->clip), run.scores, &run.details);
-            add_mean_score("RefCLIPScore", with_mean(found->ref_clip), run.scores, &run.details);
+            add_mean_score("CLIPScore", with_mean(found->clip), run.scores, run.details);
+            add_mean_score("RefCLIPScore", with_mean(found->ref_clip), run.scores, run.details);
             ++found;
         }
     return fmt::format("w={},prompt='{}',weights-{}", clip_weight, clip_prompt, clip.digest);
