@@ -57,6 +57,19 @@ new_case "what kill -9 left is named by the next run"
 touch "$scratch/stopped.h5.tmp.12345"
 run "$pack" --coco "$sample" --out "$scratch/stopped.h5"; exits 0; says "stopped.h5.tmp.12345 is what a killed run left"
 
+new_case "a spent quota is told before pictures are packed; a file system that sets no space aside is as good"
+if [ "$(id -u)" = 0 ] && command -v strace >/dev/null; then
+    run strace -f -qq -o /dev/null -e trace=fallocate -e inject=fallocate:error=EDQUOT "$pack" --coco "$sample" --out "$scratch/full.h5"
+    exits 74; says "cannot set space aside for $scratch/full.h5"; says "Disk quota exceeded; free some space or choose another folder"
+    says_not "packing"
+    leaves_nothing_like "$scratch/full.h5*"
+    run strace -f -qq -o /dev/null -e trace=fallocate -e inject=fallocate:error=EOPNOTSUPP "$pack" --coco "$sample" --out "$scratch/full.h5"
+    exits 0
+    rm "$scratch/full.h5"
+else
+    skip_case "needs root and strace"
+fi
+
 new_case "a full disk while writing leaves no file behind"
 if [ "$(id -u)" = 0 ] && command -v strace >/dev/null; then
     run strace -f -qq -o /dev/null -e trace=pwrite64 -e inject=pwrite64:error=ENOSPC:when=60+ "$pack" --coco "$sample" --out "$scratch/full.h5"

@@ -79,6 +79,20 @@ std::uint64_t packed_file_bytes(const std::vector<SplitTables>& splits, const Pa
     return bytes;
 }
 
+namespace {
+
+// For all of the file, so that a full disk or a spent quota is told of before the pictures are decoded. A file system
+// that cannot do so (EOPNOTSUPP) tells when they are written.
+void set_space_aside(int fd, const std::filesystem::path& path) {
+    const auto bytes = static_cast<off_t>(std::filesystem::file_size(path));
+    while (::fallocate(fd, 0, 0, bytes) != 0) {
+        if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG) throw_io("set space aside for", path, errno);
+        if (errno != EINTR) return;
+    }
+}
+
+}    // namespace
+
 struct PackedWriter::Impl {
     std::filesystem::path path, temporary;
     PackedDescription description;
@@ -208,6 +222,7 @@ PackedWriter::PackedWriter(const std::filesystem::path& path, PackedDescription 
     impl_->fd = FileDescriptor(::open(impl_->temporary.c_str(), O_WRONLY | O_CLOEXEC));
     if (!impl_->fd)
         throw Error(ExitCode::io, "{}: cannot be opened: {}", impl_->temporary.string(), std::strerror(errno));
+    set_space_aside(impl_->fd.get(), impl_->temporary);
 }
 
 PackedWriter::~PackedWriter() = default;
