@@ -2,7 +2,6 @@
 #include "src/app/caption_inputs.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 
 #include "blip/base/error.h"
 #include "blip/base/log.h"
+#include "blip/base/printable.h"
 #include "blip/image/picture.h"
 #include "blip/text/text_file.h"
 
@@ -57,13 +57,6 @@ std::vector<fs::path> all_words(const std::vector<fs::path>& given, const std::f
         });
     }
     return words;
-}
-
-// "a.txt, b.txt and 5 more"
-std::string some_of(const std::vector<std::string>& names) {
-    constexpr std::size_t most_named = 20;
-    return fmt::format("{}{}", fmt::join(names.begin(), names.begin() + std::min(names.size(), most_named), ", "),
-                       names.size() > most_named ? fmt::format(" and {} more", names.size() - most_named) : "");
 }
 
 void refuse_if_none_exists(const std::vector<fs::path>& words) {

@@ -2,6 +2,7 @@
 #include "blip/base/printable.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -61,6 +62,12 @@ std::string printable(std::string_view name) {
 
 std::string counted(std::int64_t count, std::string_view noun) {
     return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+std::string some_of(const std::vector<std::string>& names) {
+    constexpr std::size_t most = 20;
+    return fmt::format("{}{}", fmt::join(names.begin(), names.begin() + std::min(names.size(), most), ", "),
+                       names.size() > most ? fmt::format(" and {} more", names.size() - most) : "");
 }
 
 }    // namespace blip

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace blip {
 
@@ -24,5 +25,7 @@ inline std::string printable_message(std::string_view text) { return printable(t
 std::string printable(std::string_view name);
 // "1 rank", "3 ranks"
 std::string counted(std::int64_t count, std::string_view noun);
+// "a, b and 5 more": the first twenty
+std::string some_of(const std::vector<std::string>& names);
 
 }    // namespace blip

@@ -1,15 +1,13 @@
 // See matching.h.
 #include "src/app/score/matching.h"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <boost/algorithm/string.hpp>
 #include <unordered_map>
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
+#include "blip/base/printable.h"
 
 namespace blip {
 namespace {
@@ -87,15 +85,8 @@ std::vector<fs::path> match_pictures(const std::vector<ImageReferences>& images,
     if (!missing.empty())
         throw Error(ExitCode::missing_input,
                     "--images {} has no picture, or several of one name, of {} of the {} images: {}", folder.string(),
-                    missing.size(), images.size(), name_ids(missing));
+                    missing.size(), images.size(), some_of(missing));
     return pictures;
-}
-
-std::string name_ids(const std::vector<std::string>& ids) {
-    constexpr std::size_t shown = 20;
-    const std::size_t count = std::min(shown, ids.size());
-    return fmt::format("{}{}", fmt::join(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(count), ", "),
-                       count < ids.size() ? fmt::format(" and {} more", ids.size() - count) : "");
 }
 
 std::vector<fs::path> files_of_runs(const fs::path& path) {
@@ -129,10 +120,10 @@ MatchedCaptions match_captions(const std::vector<ImageResult>& results, const st
     }
     if (!repeated.empty())
         throw Error(ExitCode::bad_data, "{} has more than one caption for some images ({}): {}", results_file.string(),
-                    repeated.size(), name_ids(repeated));
+                    repeated.size(), some_of(repeated));
     if (!unknown.empty())
         throw Error(ExitCode::bad_data, "{} has captions for images ({}) without references in {}: {}{}",
-                    results_file.string(), unknown.size(), options.references.string(), name_ids(unknown),
+                    results_file.string(), unknown.size(), options.references.string(), some_of(unknown),
                     options.splits.empty() ? "" : " (is it the right --split?)");
     return captions;
 }

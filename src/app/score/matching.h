@@ -33,7 +33,4 @@ std::vector<std::filesystem::path> match_pictures(const std::vector<ImageReferen
                                                   const std::vector<std::filesystem::path>& files,
                                                   const std::filesystem::path& folder);
 
-// "1, 2, 3", of many the first 20 "and 7 more".
-std::string name_ids(const std::vector<std::string>& ids);
-
 }    // namespace blip

@@ -13,6 +13,7 @@
 #include "blip/base/error.h"
 #include "blip/base/log.h"
 #include "blip/base/parallel_for.h"
+#include "blip/base/printable.h"
 #include "blip/base/standard_output.h"
 #include "blip/metrics/caption_files.h"
 #include "blip/metrics/cider.h"
@@ -61,7 +62,7 @@ SystemRuns read_system(const fs::path& path, const std::vector<ImageReferences>&
         if (!missing.empty() && !options.allow_missing)
             throw Error(ExitCode::bad_data, "{} lacks {} of the {} images in {}: {}; --allow-missing scores the others",
                         file.string(), missing.size(), references.size(), options.references.string(),
-                        name_ids(missing));
+                        some_of(missing));
         system.runs.push_back(std::move(run));
     }
     return system;
@@ -90,7 +91,7 @@ void keep_complete(std::vector<ImageReferences>& references, std::vector<SystemR
     if (!missing.empty())
         log_warning("scored {} of {} images{}{}", kept.size(), kept.size() + missing.size(),
                     kept.size() < missing.size() ? ": " : "; without a result: ",
-                    name_ids(kept.size() < missing.size() ? kept : missing));
+                    some_of(kept.size() < missing.size() ? kept : missing));
 }
 
 // References are tokenised once.
@@ -207,7 +208,7 @@ double mean_spice(const ScoreOptions& options, const std::vector<ImageReferences
             missing.push_back(image.id.text);
     if (!missing.empty())
         throw Error(ExitCode::bad_data, "--spice {} lacks {} of the {} images that are scored: {}",
-                    options.spice.string(), missing.size(), images.size(), name_ids(missing));
+                    options.spice.string(), missing.size(), images.size(), some_of(missing));
     return mean(scores);
 }
 
