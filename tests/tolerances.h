@@ -31,6 +31,10 @@ inline constexpr double resized_positions = 5e-6;
 inline constexpr double parity_logits = 1e-4;
 inline constexpr double parity_loss = 1e-5;
 
+// fp32 products against double precision, relative to the largest: 30,524 partial sums as large as the result, each
+// rounded to 6e-8 of it, wander off by 175 of these, 1e-5 (MKL's do). One term left out moves them by 1e-2.
+inline constexpr double matrix_product = 2e-5;
+
 // The same network computed in another order (cached keys, shared images): rounding of a few fp32 sums.
 inline constexpr double cached_decoder = 1e-5;
 // A caption's log-probability, absolute: logits below 20 that are exact to a few 1e-6 of that, over up to 20 tokens;

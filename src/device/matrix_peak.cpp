@@ -2,7 +2,6 @@
 #include "blip/device/matrix_peak.h"
 
 #include <ATen/ops/full.h>
-#include <ATen/ops/mm.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <thread>
 
 #include "blip/device/device.h"
+#include "blip/device/product.h"
 
 namespace blip {
 
@@ -20,12 +20,12 @@ using Clock = std::chrono::steady_clock;
 // warms up.
 double shortest_product_s(std::int64_t side, const at::TensorOptions& options, Clock::time_point end) {
     const at::Tensor left = at::full({side, side}, 0.5, options), right = at::full({side, side}, 0.25, options);
-    at::Tensor product = at::mm(left, right);
+    at::Tensor product = linear_product(left, right);
     double shortest = std::numeric_limits<double>::infinity();
     do {
         DevicePoint begin(options.device()), done(options.device());
         begin.record();
-        at::mm_out(product, left, right);
+        product = linear_product(left, right);
         done.record();
         while (!done.reached()) std::this_thread::yield();
         shortest = std::min(shortest, done.ms_since(begin) / 1000);

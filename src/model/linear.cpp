@@ -2,12 +2,12 @@
 // product's own addition saves a pass over each.
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/linear.h>
-#include <ATen/ops/mm.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <optional>
 
+#include "blip/device/product.h"
 #include "blip/kernels/column_sums.h"
 #include "blip/model/layers.h"
 #include "src/model/fused.h"
@@ -24,7 +24,7 @@ using torch::autograd::variable_list;
 // rounded on the way.
 at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, bool fp32) {
     const at::Tensor weight_OI = weight.detach().flatten(1);
-    if (!fp32 || weight.scalar_type() == at::kFloat) return at::linear(x, weight_OI, bias);
+    if (!fp32 || weight.scalar_type() == at::kFloat) return linear_product(x, weight_OI, bias);
     if (!weight.is_cuda()) return at::linear(x, weight_OI, bias).to(at::kFloat);
     const at::Tensor rows_RI = x.reshape({-1, weight_OI.size(1)});
     // Not with the bias as an addend of one dimension: with it, LibTorch's product of such types was wrong at times.
@@ -40,7 +40,7 @@ at::Tensor product_gradients(AutogradContext* context, const at::Tensor& x, cons
                              const at::Tensor& of_rows_RO) {
     const at::Tensor weight_OI = weight.detach().flatten(1);
     at::Tensor of_x;
-    if (context->needs_input_grad(0)) of_x = at::mm(of_rows_RO, weight_OI).view(x.sizes());
+    if (context->needs_input_grad(0)) of_x = linear_product(of_rows_RO, weight_OI.t()).view(x.sizes());
     add_product_gradient(weight, of_rows_RO, x.detach().reshape({-1, weight_OI.size(1)}));
     return of_x;
 }
