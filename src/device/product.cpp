@@ -13,8 +13,13 @@ namespace blip {
 
 namespace {
 
-// oneDNN's product takes some 10 us more to be called than MKL's: with so many multiplications that is a thirtieth.
-constexpr std::int64_t least_multiplications = 1 << 24;
+// By what was measured, per thread: oneDNN's product takes some 10 us more to be called than MKL's, a thirtieth of so
+// many multiplications. Of few rows, as beams are, MKL multiplies each by itself, and reads the weight as often.
+bool is_faster_by_onednn(const at::Tensor& x, const at::Tensor& weight_OI) {
+    const std::int64_t weights = weight_OI.numel(), multiplications = x.numel() * weight_OI.size(0);
+    const bool few_rows = multiplications > weights && multiplications <= 16 * weights;
+    return multiplications >= 1 << 24 || (few_rows && weights >= 1 << 18);
+}
 
 using OneDnnLinear = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
                                 std::string_view, c10::List<std::optional<at::Scalar>>,
@@ -35,8 +40,8 @@ const std::optional<c10::TypedOperatorHandle<OneDnnLinear>>& onednn_linear() {
 at::Tensor linear_product(const at::Tensor& x, const at::Tensor& weight_OI, const at::Tensor& bias) {
     const bool recorded = c10::GradMode::is_enabled() &&
                           (x.requires_grad() || weight_OI.requires_grad() || (bias.defined() && bias.requires_grad()));
-    if (recorded || !x.is_cpu() || x.scalar_type() != at::kFloat ||
-        x.numel() * weight_OI.size(0) < least_multiplications || !onednn_linear())
+    if (recorded || !x.is_cpu() || x.scalar_type() != at::kFloat || !is_faster_by_onednn(x, weight_OI) ||
+        !onednn_linear())
         return at::linear(x, weight_OI, bias);
     const c10::List<std::optional<at::Scalar>> no_scalars;
     return onednn_linear()->call(x, weight_OI, bias.defined() ? std::optional(bias) : std::nullopt, "none", no_scalars,
