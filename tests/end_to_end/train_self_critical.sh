@@ -110,6 +110,14 @@ train 2 "$scratch/near_killed" "${learn[@]}" --no-evaluate --kl 100 --checkpoint
 exits 0; says "resuming after step"
 same_weights "$scratch/near_killed" "$scratch/near"
 
+new_case "--kl from other weights is another run; the same weights may come from another file"
+train 2 "$scratch/near" "${learn[@]}" --no-evaluate --kl 100 --checkpoint-every 2 --init "$(last_checkpoint "$scratch/np2")"
+exits 64; said_once "kl: was 100 from weights of digest "
+run "$blip" export --from "$(last_checkpoint "$scratch/start")" --to "$scratch/start_weights"
+exits 0
+train 2 "$scratch/near" "${learn[@]}" --no-evaluate --kl 100 --checkpoint-every 2 --init "$scratch/start_weights"
+exits 0; says "nothing left to do"
+
 new_case "settings that cannot work are refused, with what would"
 refused() { train 1 "$scratch/refused" "${learn[@]}" "$@"; exits 64; }
 micro=2 refused; says "--samples-per-picture 3 needs batches of whole pictures"

@@ -69,6 +69,7 @@ struct SelfCriticalOptions {
     double cider = 1;    // weights of the scores that make the reward (--reward)
     double bleu4 = 0;
     double kl = 0;                     // weight of the divergence from the start's model in the loss
+    std::string kl_start_digest;       // of that model's weights, once they were read
     std::filesystem::path cider_df;    // the reward's document frequencies; empty: those of the training split
     std::string cider_df_digest;       // of that file, once it was looked at
 

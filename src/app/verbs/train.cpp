@@ -29,6 +29,7 @@
 #include "blip/train/plan_advice.h"
 #include "blip/train/run_identity.h"
 #include "blip/train/trainer.h"
+#include "blip/weights/export.h"
 #include "src/app/device_choice.h"
 #include "src/app/output_folder.h"
 #include "src/app/run_follower.h"
@@ -166,6 +167,14 @@ void check_only(const Options& options, const PackedDataset& dataset, HostMessag
     log_info("dry run: everything needed is there and fits together; nothing was trained or written");
 }
 
+// The same for the same values, whatever file they came from.
+std::string digest_of_weights(const Layout& layout, const Weights& weights) {
+    std::vector<NamedTensor> tensors;
+    for (ParamId id = 0; id < layout.count(); ++id)
+        tensors.push_back({layout.spec(id).name, view(weights, id).cpu()});
+    return weights_digest(std::move(tensors));
+}
+
 // What a line of the log cannot say later: which build made the run.
 void note_build(const std::filesystem::path& output, const char* build) {
     nlohmann::json facts = {{"version", program_version}};
@@ -217,19 +226,22 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
     Collectives& collectives = nccl ? *nccl : *communicator;
     std::optional<Arena> start;    // what --kl keeps near
     if (options.self_critical.kl > 0) {
-        start = weights_only_arena(Captioner(options.model).layout(), placement);
+        const Captioner captioner(options.model);
+        start = weights_only_arena(captioner.layout(), placement);
         load_model(options.init, *start, communicator.get());
+        options.self_critical.kl_start_digest = digest_of_weights(captioner.layout(), start->weights());
     }
     const CaptionTask captioning(options, *dataset, *communicator, start ? &start->weights() : nullptr,
                                  frequencies ? &*frequencies : nullptr);
     frequencies.reset();
     if (const std::string signature = captioning.task().objective.signature(); !signature.empty())
         log_info("{}", signature);
-    if (options.is_self_critical() && options.init.empty())
+    if (communicator->rank() == 0 && options.is_self_critical() && options.init.empty())
         log_warning(
             "--objective self-critical without --init: captions that random weights draw earn nothing, so that "
             "there is nothing to learn from; start from weights that were trained with cross-entropy");
-    print_plan(options, captioning.task().objective.units(), ranks_of(options, *communicator));
+    if (communicator->rank() == 0)
+        print_plan(options, captioning.task().objective.units(), ranks_of(options, *communicator));
     print_memory(options, captioning.task().layout, placement, *communicator);
     if (options.dry_run) {
         if (options.measure) measure_run(options, *dataset, captioning.task(), placement, *communicator, collectives);

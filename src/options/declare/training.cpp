@@ -144,11 +144,15 @@ void declare_self_critical(OptionTable& table, Options& options) {
               "makes them, instead of those of the training split",
               own.cider_df, another_run)
         .comes_to([&own] { return own.cider_df.empty() ? "" : "of digest " + own.cider_df_digest; });
-    table.number("kl", "X",
-                 "self-critical: keeps near the weights of --init: X times the divergence (KL) from their model's "
-                 "distribution of each drawn token is added to the loss; takes a copy of the weights and a pass of "
-                 "theirs; 0 = off",
-                 at_least(0), own.kl, another_run);
+    table
+        .number("kl", "X",
+                "self-critical: keeps near the weights of --init: X times the divergence (KL) from their model's "
+                "distribution of each drawn token is added to the loss; takes a copy of the weights and a pass of "
+                "theirs; 0 = off",
+                at_least(0), own.kl, another_run)
+        .comes_to([&own] {
+            return own.kl == 0 ? "0" : fmt::format("{} from weights of digest {}", own.kl, own.kl_start_digest);
+        });
 }
 
 void declare_checkpoints(OptionTable& table, CheckpointOptions& checkpoint) {

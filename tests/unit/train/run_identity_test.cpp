@@ -72,7 +72,8 @@ BOOST_AUTO_TEST_CASE(every_option_of_training_says_what_a_change_does) {
             const bool in_it = answer == kind || (spec.name == "model" && kind == blip::another_run);
             BOOST_TEST((in_it ? !told.empty() && told.size() <= expected : told.empty()), spec.name);
             // told by what they come to
-            const bool of_own = spec.name == "loss-average" || spec.name == "objective" || spec.name == "cider-df";
+            const bool of_own = spec.name == "loss-average" || spec.name == "objective" || spec.name == "cider-df" ||
+                                spec.name == "kl";
             if (in_it && spec.name != "model" && !of_own)
                 BOOST_TEST(told.front() == fmt::format("{}: {}", spec.name, changed));
         };
@@ -103,6 +104,15 @@ BOOST_AUTO_TEST_CASE(values_that_come_to_the_same_are_the_same_run) {
     run.self_critical.cider_df_digest = "0b";
     BOOST_TEST((resumed_differences(rewarded, run, "d1").another_run ==
                 Texts{"cider-df: was of digest 0a, now of digest 0b"}));
+
+    run.self_critical.kl = 0.5;
+    run.self_critical.kl_start_digest = "0c";
+    const Manifest near = written_by(run);
+    run.init = "elsewhere/best";    // the same weights
+    BOOST_TEST(resumed_differences(near, run, "d1").another_run.empty());
+    run.self_critical.kl_start_digest = "0d";
+    BOOST_TEST((resumed_differences(near, run, "d1").another_run ==
+                Texts{"kl: was 0.5 from weights of digest 0c, now 0.5 from weights of digest 0d"}));
 }
 
 BOOST_AUTO_TEST_CASE(micro_batch_is_rounding_unless_the_loss_averages_over_it) {
