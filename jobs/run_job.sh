@@ -12,13 +12,20 @@
 # trial, on the CPU if need be.
 # A script may set the arrays launch_options (of mpirun) and resubmit (the command that submits the job again).
 
-# fit_micro_batch OPTION...: halves MICRO_BATCH until every rank of a step has work. The options' last --global-batch counts,
-# else CONFIG's.
+# number_of NAME OPTION...: what the options give last, else CONFIG; NAME may be a pattern
+number_of() {
+    { sed -nE "/^ *$1 *=/s/^[^=]*= *([0-9]+).*/\1/p" "$CONFIG" && grep -oE -e "--$1[ =][0-9]+" <<<"${*:2}"; } 2>/dev/null |
+        grep -oE '[0-9]+$' | tail -n 1
+}
+# fit_micro_batch OPTION...: sets MICRO_BATCH, if it is empty, to CONFIG's or 32; halves it until every rank of a step has
+# work, as long as it counts whole pictures.
 fit_micro_batch() {
-    local global
-    global=$({ sed -nE 's/^ *global-batch *= *([0-9]+).*/\1/p' "$CONFIG" && grep -oE -e '--global-batch[ =][0-9]+' <<<"$*"; } 2>/dev/null |
-        grep -oE '[0-9]+$' | tail -n 1)
-    while [ $((MICRO_BATCH * NODES * RANKS_PER_NODE)) -gt "${global:-256}" ] && [ "$MICRO_BATCH" -gt 1 ]; do
+    local global places
+    : "${MICRO_BATCH:=$(number_of micro-batch)}"
+    : "${MICRO_BATCH:=32}"
+    global=$(number_of global-batch "$@")
+    places=$(number_of '(captions|samples)-per-picture' "$@")
+    while [ $((MICRO_BATCH * NODES * RANKS_PER_NODE)) -gt "${global:-256}" ] && [ $((MICRO_BATCH % (2 * ${places:-1}))) -eq 0 ]; do
         MICRO_BATCH=$((MICRO_BATCH / 2))
     done
 }
@@ -55,6 +62,10 @@ check_settings() {
     for name in NODES RANKS_PER_NODE; do
         [[ ${!name} =~ ^[1-9][0-9]*$ ]] || { echo "$name=${!name}: a whole number from 1 is needed" >&2; return 64; }
     done
+    [ -x "$BLIP" ] || command -v "$BLIP" >/dev/null || {
+        echo "BLIP=$BLIP: no such program; make build makes it, BLIP_HOME= says where it is" >&2
+        return 66
+    }
     set_launch || return
     command -v "${launch[0]}" >/dev/null && return
     echo "${launch[0]}: no such program; LAUNCH= and MPIRUN= say what starts the ranks, MODULES= what brings it" >&2
@@ -69,6 +80,7 @@ load_modules() {
             [ ! -r "$profile" ] || . "$profile"
         done
     fi
+    type module >/dev/null 2>&1 || { echo "MODULES=$MODULES: this host has no command module" >&2; return 66; }
     # shellcheck disable=SC2086  # a list of names
     module load $MODULES
 }

@@ -21,7 +21,7 @@
 : "${DATA:=coco.h5}"                                  # made by coco_pack
 : "${INIT:=model_base_capfilt_large.pth}"            # weights to start from
 : "${OUTPUT:=out}"
-: "${MICRO_BATCH:=32}"                                # halved below until every rank of a step has work
+: "${MICRO_BATCH:=}"                                  # if empty CONFIG's; halved until every rank of a step has work
 : "${DEVICE:=cuda}"                                   # a node without GPUs ends the job; cpu or auto compute there
 : "${OPTIONS:=}"                                      # further options of blip_mpi, e.g. "--epochs 6"; as are arguments
 

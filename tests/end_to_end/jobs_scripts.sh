@@ -97,6 +97,14 @@ done
 submit multi_node MPIRUN=echo SLURM_NNODES=4 SLURM_NTASKS_PER_NODE=8 MICRO_BATCH=32 OPTIONS="--global-batch 1024 --global-batch=512"
 exits 0; says "--output out --micro-batch 16 "
 
+for recipe in caption_coco_grouped self_critical; do
+    # 5 captions of a picture: 40, 20, 10, 5
+    for nodes in 1 2 16; do
+        submit multi_node -u MICRO_BATCH MPIRUN=echo CONFIG="$root/jobs/$recipe.cfg" SLURM_NNODES=$nodes SLURM_NTASKS_PER_NODE=8
+        exits 0; says "--output out --micro-batch $((nodes == 1 ? 40 : nodes == 2 ? 20 : 5)) "
+    done
+done
+
 new_case "wrong paths end the job before it begins, with the program's message and code"
 submit single_node INIT="$weights" DATA=absent.h5 OUTPUT=never OPTIONS="$tiny --micro-batch 2"
 exits 66; says "absent.h5"
@@ -105,6 +113,10 @@ submit single_node INIT=absent.safetensors OUTPUT=never OPTIONS="$tiny --micro-b
 exits 66; says "absent.safetensors"
 submit single_node BLIP_HOME=/nowhere
 exits 66
+submit single_node BLIP=/nowhere/blip_mpi
+exits 66; says "BLIP=/nowhere/blip_mpi: no such program"
+submit single_node MODULES=gcc
+exits 66; says "MODULES=gcc: this host has no command module"
 
 new_case "GPUs are demanded: without any the job ends before it begins"
 submit multi_node -u DEVICE INIT="$weights" OUTPUT=never OPTIONS="$tiny"
