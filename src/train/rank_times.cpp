@@ -83,19 +83,22 @@ void RankTimes::tell(int epoch, RunLog* log) {
     std::vector<RankTime> times;
     nlohmann::json by_rank = nlohmann::json::array();
     for (const nlohmann::json& parts : all) {
-        const RankTime& time = times.emplace_back(RankTime{parts[0], parts[1], parts[2], parts[3]});
+        const RankTime time{parts[0], parts[1], parts[2], parts[3]};
+        // the last ranks have no work where there are more of them than micro-batches: nothing to compare
+        if (time.forward_ms + time.backward_ms > 0) times.push_back(time);
         by_rank.push_back({{"host", time.host},
                            {"data_ms", time.data_ms},
                            {"forward_ms", time.forward_ms},
                            {"backward_ms", time.backward_ms}});
     }
+    if (times.size() < 2) return;
     const RankSpread spread = compare_ranks(times, micro_batches / steps, step_ms);
     const auto at = [&](int rank) -> const RankTime& { return times[static_cast<std::size_t>(rank)]; };
     const RankTime& slowest = at(spread.slowest);
     log_info(
         "epoch {}: own work of the ranks for a micro-batch: {:.1f} ms at least (rank {}), median {:.1f} ms, {:.1f} "
         "ms at most (rank {} on {})",
-        epoch, at(spread.fastest).total_ms(), spread.fastest, spread.median_ms, slowest.total_ms(), spread.slowest,
+        epoch + 1, at(spread.fastest).total_ms(), spread.fastest, spread.median_ms, slowest.total_ms(), spread.slowest,
         slowest.host);
     if (spread.much_slower)
         log_warning(

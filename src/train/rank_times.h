@@ -35,8 +35,8 @@ class RankTimes {
 
     // A step of this rank. The first one is not counted: memory is had for the first time there.
     void add(const StepRecord& record, int micro_batches);
-    // Tells how the ranks compare in the steps since the last call and warns of one that is much slower; a "ranks"
-    // record goes into log (rank 0; else nullptr). Nothing where there is one rank, or no step. Collective.
+    // Tells how the ranks that have work compare in the steps since the last call and warns of one that is much slower;
+    // a "ranks" record goes into log (rank 0; else nullptr). Nothing where that is one rank, or no step. Collective.
     void tell(int epoch, RunLog* log);
 
   private:

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "blip/base/durable_file.h"
 #include "tests/support/paths.h"
 #include "tests/unit/comm/thread_world.h"
 
@@ -73,6 +74,31 @@ BOOST_AUTO_TEST_CASE(ranks_tell_each_other_once_an_epoch) {
     BOOST_TEST(said.at("much_slower") == true);
     BOOST_TEST(said.at("ranks").size() == 3U);
     BOOST_TEST(said.at("ranks")[2].at("forward_ms") == 3.0);
+}
+
+BOOST_AUTO_TEST_CASE(ranks_without_work_are_not_compared) {
+    const TempDir scratch;
+    const auto tell = [&](int working, const Path& file) {
+        run_ranks(4, [&](Communicator& comm) {
+            RankTimes times(comm);
+            std::unique_ptr<RunLog> log;
+            if (comm.rank() == 0) log = std::make_unique<RunLog>(file);
+            StepRecord record;
+            record.step_ms = 100;
+            const bool works = comm.rank() < working;
+            if (works) record.forward_ms = 50;
+            for (int step = 0; step < 3; ++step) times.add(record, works ? 1 : 0);
+            times.tell(0, log.get());
+        });
+    };
+    tell(2, scratch / "two.jsonl");
+    const auto said = nlohmann::json::parse(read_file(scratch / "two.jsonl"));
+    BOOST_TEST(said.at("min_ms") == 50.0);
+    BOOST_TEST(said.at("median_ms") == 50.0);
+    BOOST_TEST(said.at("much_slower") == false);
+    BOOST_TEST(said.at("ranks").size() == 4U);
+    tell(1, scratch / "one.jsonl");
+    BOOST_TEST(read_file(scratch / "one.jsonl").empty());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
