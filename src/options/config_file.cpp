@@ -1,6 +1,7 @@
 // Reads and quotes the lines of a config file; used by parse.cpp and help.cpp.
 #include "src/options/config_file.h"
 
+#include <algorithm>
 #include <sstream>
 
 #include "blip/base/durable_file.h"
@@ -50,7 +51,11 @@ std::string read_config_text(const std::filesystem::path& path) {
     constexpr std::uintmax_t most_bytes = 1 << 20;
     if (const auto bytes = std::filesystem::file_size(path, none); !none && bytes > most_bytes)
         throw Error(ExitCode::usage, "{}: {} bytes are no config file", path.string(), bytes);
-    return read_file(path);
+    std::string text = read_file(path);
+    if (const auto zero = text.find('\0'); zero != std::string::npos)
+        throw Error(ExitCode::usage, "{}:{}: a zero byte: a config file is plain text (UTF-8)", path.string(),
+                    1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(zero), '\n'));
+    return text;
 }
 
 std::vector<ConfigLine> read_config_file(const std::filesystem::path& path) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <initializer_list>
 #include <numeric>
 
@@ -77,6 +78,13 @@ const ForeignName foreign_names[] = {
     {{"hyps", "hyp", "hypotheses", "res", "predictions", "preds", "candidates"}, {"results"}, ""},
 };
 
+// In small letters, with hyphens.
+std::string as_written_here(std::string_view name) {
+    std::string ours(name);
+    for (char& c : ours) c = c == '_' ? '-' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return ours;
+}
+
 // Levenshtein distance of two short words.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
     std::vector<std::size_t> row(b.size() + 1);
@@ -121,8 +129,7 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
 }
 
 std::string foreign_name(const OptionTable& table, std::string_view name, const char* dashes, unsigned verb) {
-    std::string ours(name);
-    std::replace(ours.begin(), ours.end(), '_', '-');
+    const std::string ours = as_written_here(name);
     for (const ForeignName& foreign : foreign_names) {
         if (std::ranges::find(foreign.names, ours) == foreign.names.end()) continue;
         if (foreign.ours.size() == 0 && table.find("init-lr") != nullptr) return foreign.instead;
@@ -139,8 +146,9 @@ std::string suggestion(const OptionTable& table, std::string_view name, const ch
     if (const std::string known = foreign_name(table, name, dashes, verb); !known.empty()) return "; " + known;
     std::vector<std::string> names, of_verb;
     for (const OptionSpec& spec : table.specs()) (spec.used_by(verb) ? of_verb : names).push_back(spec.name);
-    std::string similar = nearest_word(name, of_verb);
-    if (similar.empty()) similar = nearest_word(name, names);
+    const std::string ours = as_written_here(name);    // Python's own programs have init_lr
+    std::string similar = nearest_word(ours, of_verb);
+    if (similar.empty()) similar = nearest_word(ours, names);
     if (similar.empty()) return "";
     unsigned users = 0;    // of all options of that name
     for (const OptionSpec& spec : table.specs())

@@ -33,7 +33,7 @@ void read_number(std::string_view text, const Bounds& range, Number& value) {
         throw BadValue(fmt::format("'{}' is not a {}number", text, std::is_integral_v<Number> ? "whole " : ""));
     if (!range.holds(static_cast<double>(number)))
         throw BadValue(fmt::format("{} is out of range: {}", text, range.text()));
-    value = number;
+    value = number + Number{};    // -0 is 0
 }
 
 bool read_on_off(std::string_view text);

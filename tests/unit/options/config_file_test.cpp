@@ -44,6 +44,8 @@ BOOST_AUTO_TEST_CASE(bad_lines_of_a_config_file_are_named) {
     refused("prompt = \"a\" b\n", {"run.cfg:1:"});
     refused("config = other.cfg\n", {"run.cfg:1:", "command line"});
     refused("evaluate = on\n", {"run.cfg:1:", "command line"});
+    refused("init_lr = 1e-4\n", {"run.cfg:1:", "'init_lr'", "did you mean init-lr?"});
+    refused(std::string("# a\nepochs = 3\0\n", 16), {"run.cfg:2: a zero byte"});
     refused("precision = bf6\n", {"run.cfg:1: precision", "did you mean bf16?"});
     // options at odds with one another, or with a default, or with a flag: the lines they come from
     refused("seed = 1\nglobal-batch = 100\n", {"--micro-batch 32 does not divide", "/run.cfg:2: global-batch)"});

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <cmath>
 #include <cstdlib>
 #include <map>
 #include <sstream>
@@ -79,6 +80,7 @@ BOOST_AUTO_TEST_CASE(flags_are_read) {
         parse(train({"--epochs=3", "--init-lr", "2e-6", "--split", "test,val", "--augment", "off", "--fresh",
                      "--no-evaluate", "--no-progress", "--seed", "18446744073709551615"}));
     BOOST_TEST(options.train.epochs == 3);
+    BOOST_TEST(!std::signbit(parse(train({"--dropout", "-0"})).loss.dropout));
     BOOST_TEST(options.optim.init_lr == 2e-6);
     BOOST_TEST((options.evaluate.splits == Words{"test", "val"}));
     BOOST_TEST(!options.augment.enabled);
@@ -93,6 +95,8 @@ BOOST_AUTO_TEST_CASE(flags_are_read) {
 
 BOOST_AUTO_TEST_CASE(bad_words_are_named) {
     check_refused(train({"--epoch", "3"}), {"--epoch", "did you mean --epochs?"});
+    check_refused(train({"--init_lr", "1e-4"}), {"--init_lr", "did you mean --init-lr?"});
+    check_refused(train({"--Epochs", "3"}), {"--Epochs", "did you mean --epochs?"});
     check_refused(train({"--xyzzy=3"}), {"--xyzzy"});
     // the verb's own options go first, and that of another verb is said to be one
     check_refused({"caption", "--init", "b", "a.jpg", "--epoch", "3"}, {"did you mean --epochs? It is only for train"});
