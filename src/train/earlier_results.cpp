@@ -21,13 +21,28 @@ namespace {
 namespace fs = std::filesystem;
 
 // The log outlives checkpoints that were moved away or lost.
-bool tells_of_checkpoints(const fs::path& log) {
-    if (file_type_of(log) != fs::file_type::regular) return false;
+struct Told {
+    bool run = false, checkpoints = false;
+};
+Told told_by(const fs::path& log) {
+    Told told;
+    if (file_type_of(log) != fs::file_type::regular) return told;
     std::ifstream lines(log);
     if (!lines) throw Error(ExitCode::io, "cannot read {}: {}", log.string(), std::strerror(errno));
-    for (std::string line; std::getline(lines, line);)
-        if (line.starts_with(R"({"kind":"checkpoint")") && line.find(R"("saved":true)") != std::string::npos)
-            return true;
+    for (std::string line; !told.checkpoints && std::getline(lines, line);) {
+        told.run = told.run || line.starts_with(R"({"kind":"run")");
+        told.checkpoints =
+            line.starts_with(R"({"kind":"checkpoint")") && line.find(R"("saved":true)") != std::string::npos;
+    }
+    return told;
+}
+
+// A full disk may have left the folder empty.
+bool holds_evaluations(const fs::path& folder) {
+    std::error_code none;
+    for (fs::directory_iterator entries(folder, none); !none && entries != fs::directory_iterator();
+         entries.increment(none))
+        if (entries->path().extension() == ".json") return true;
     return false;
 }
 
@@ -36,9 +51,15 @@ bool tells_of_checkpoints(const fs::path& log) {
 void refuse_earlier_results(const fs::path& output, HostMessages& communicator) {
     run_on_first_rank(communicator, [&] {
         std::vector<std::string> left;
-        for (const char* folder : {"best", "evaluations"})
-            if (file_type_of(output / folder) == fs::file_type::directory) left.push_back(fmt::format("{}/", folder));
-        if (tells_of_checkpoints(output / "log.jsonl")) left.emplace_back("log.jsonl, which tells of checkpoints");
+        if (file_type_of(output / "best" / "model.safetensors") == fs::file_type::regular) left.emplace_back("best/");
+        if (holds_evaluations(output / "evaluations")) left.emplace_back("evaluations/");
+        const Told told = told_by(output / "log.jsonl");
+        if (!left.empty() && told.run && !told.checkpoints)
+            throw Error(ExitCode::bad_data,
+                        "{0} holds results of a run that wrote no checkpoint to go on from: to start over, move {1} "
+                        "away, or give another --output",
+                        output.string(), fmt::join(left, " and "));
+        if (told.checkpoints) left.emplace_back("log.jsonl, which tells of checkpoints");
         if (!left.empty())
             throw Error(ExitCode::bad_data,
                         "{} holds results of an earlier run ({}) but none of its checkpoints: put "

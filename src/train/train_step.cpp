@@ -147,10 +147,14 @@ void fail_non_finite(const StepOutcome& step, const SplitTables& split, const st
         if (all[rank][0].get<bool>()) culprits += line;
         everyone += line;
     }
-    throw AgreedError(ExitCode::internal,
-                      "{} of step {} is not finite; the last good state is the newest checkpoint in {}; a smaller "
-                      "--init-lr may help. Its samples by rank:{}",
-                      culprits.empty() ? "a gradient" : "the loss", step.record.step, (output / "checkpoints").string(),
+    // no update came before the first step
+    const std::string advice =
+        step.record.step == 1
+            ? "no update came before it: look at the weights of --init"
+            : fmt::format("the last good state is the newest checkpoint in {}; a smaller --init-lr may help",
+                          (output / "checkpoints").string());
+    throw AgreedError(ExitCode::internal, "{} of step {} is not finite; {}. Its samples by rank:{}",
+                      culprits.empty() ? "a gradient" : "the loss", step.record.step, advice,
                       culprits.empty() ? everyone : culprits);
 }
 

@@ -71,11 +71,27 @@ is "$(find "$copy" -name 'shard-*' | wc -l)" 6 "shards left"
 mv "$copy/checkpoints" "$scratch/moved"
 for left in log.jsonl best evaluations; do
     rm -rf "$copy/log.jsonl"
-    case $left in log.jsonl) cp "$scratch/base/log.jsonl" "$copy" ;; *) mkdir "$copy/$left" ;; esac
+    case $left in
+        log.jsonl) cp "$scratch/base/log.jsonl" "$copy" ;;
+        best) mkdir "$copy/best" && touch "$copy/best/model.safetensors" ;;
+        evaluations) mkdir "$copy/evaluations" && touch "$copy/evaluations/epoch-0.json" ;;
+    esac
     train 1 "$copy" "${run_options[@]}"
     exits 65; says "put checkpoints/ back to go on with it, or give another --output to start over"; says "($left"
     rm -rf "${copy:?}/$left"
 done
+
+new_case "results of a run that never wrote a checkpoint are named; empty folders, as a full disk leaves them, are none"
+sed '/"kind":"checkpoint"/d' "$scratch/whole/log.jsonl" >"$copy/log.jsonl"
+mkdir "$copy/best" && touch "$copy/best/model.safetensors"
+train 2 "$copy" "${run_options[@]}"
+exits 65; said_once "holds results of a run that wrote no checkpoint to go on from: to start over, move best/ away"
+rm "$copy/best/model.safetensors"
+mkdir "$copy/evaluations"
+train 2 "$copy" "${run_options[@]}"
+exits 0; says "finished after step 20"
+rmdir "$copy/best" # of the other run there is none
+same_weights "$copy" "$scratch/whole"
 
 refused() { # CODE WORD ARGUMENT...: by the run in base, once for all ranks, which stays as it is
     local before
@@ -145,6 +161,6 @@ text += b' ' * (-len(text) % 8)
 open(sys.argv[2], 'wb').write(struct.pack('<Q', len(text)) + text + data[8 + length:])
 PYTHON
 train 2 "$scratch/from-inf" --epochs 2 --no-evaluate --checkpoint-every 1 --init "$scratch/inf.safetensors"
-exits 70; said_once "the loss of step 1 is not finite"; says "rank 1: image "
+exits 70; said_once "the loss of step 1 is not finite; no update came before it: look at the weights of --init"; says "rank 1: image "
 leaves_nothing_like "$scratch/from-inf/checkpoints/*"
 summary
