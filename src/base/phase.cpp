@@ -153,7 +153,7 @@ PhaseRow read_slot(const PhaseSlot& slot) {
 }
 
 std::string describe(const PhaseRow& row) {
-    const std::string where = row.step < 0 ? "" : fmt::format("epoch {}, after step {}: ", row.epoch, row.step);
+    const std::string where = row.step < 0 ? "" : fmt::format("epoch {}, after step {}: ", row.epoch + 1, row.step);
     return fmt::format("{}{} for {:.1f} s", where, row.doing, row.doing_for_s);
 }
 

@@ -78,7 +78,7 @@ VerifiedItem verify_checkpoint(const fs::path& directory, bool deep) {
         item.step = manifest.state.global_step;
         for (const ShardFile& file : manifest.shards) item.bytes += file.bytes;
         item.text = fmt::format("after step {}, epoch {}, written by {}, {:.1f} MiB", manifest.state.global_step,
-                                manifest.state.epoch, counted(manifest.world_size, "rank"),
+                                manifest.state.epochs_begun(), counted(manifest.world_size, "rank"),
                                 static_cast<double>(item.bytes) / (1 << 20));
         problems = shard_problems(directory, manifest, deep);
     } catch (const Error& failure) {

@@ -86,7 +86,7 @@ const EpochEvaluation::Best& EpochEvaluation::best() {
             check_model(weights);
             const nlohmann::json note = nlohmann::json::parse(read_model_note(weights));
             best_ = {note.value("epoch", -1), selection_score(note)};
-        } else if (std::filesystem::exists(folder)) {
+        } else if (std::filesystem::exists(folder) && !std::filesystem::is_empty(folder)) {    // empty: never written
             problem = weights.string() + " is missing";
         }
     } catch (const std::exception& failure) {
@@ -134,7 +134,7 @@ bool EpochEvaluation::out_of_patience(int epochs, int patience) const {
 
 std::string EpochEvaluation::describe_best() {
     if (!evaluation_ || best().epoch < 0) return "";
-    return fmt::format("; best weights: {} (epoch {}, {} {:.4f})", (output_ / "best").string(), best().epoch,
+    return fmt::format("; best weights: {} (epoch {}, {} {:.4f})", (output_ / "best").string(), best().epoch + 1,
                        evaluation_->selection_metric(), best().score);
 }
 
@@ -159,7 +159,7 @@ bool EpochEvaluation::run(int epoch, std::int64_t global_step, RunLog* log,
         if (communicator_.rank() == 0) {
             for (const auto& [name, text] : evaluation_->files()) write_file_durably(best / name, text);
             best_ = now;
-            log_info("epoch {} is the best so far: weights in {}", epoch, best.string());
+            log_info("epoch {} is the best so far: weights in {}", epoch + 1, best.string());
         }
     }
     if (communicator_.rank() == 0) {

@@ -122,15 +122,16 @@ void Trainer::Impl::start_or_resume() {
         state = found->manifest.state;
         saved_step = resumed_step = state.global_step;
         evaluation.inspect(state.epoch);
-        log_info("resuming after step {} (epoch {}, step {} of {}) from {}", state.global_step, state.epoch,
-                 state.step_in_epoch, plan.sampler().steps_per_epoch(), found->directory.string());
+        const std::int64_t steps = plan.sampler().steps_per_epoch();
+        log_info("resuming after step {} (epoch {}, step {} of {}) from {}", state.global_step, state.epochs_begun(),
+                 state.step_in_epoch > 0 ? state.step_in_epoch : steps, steps, found->directory.string());
     } else if (!options.init.empty()) {
         load_model(options.init, arena, optimizer.weight_sink(), &communicator);
         log_info("starting from the weights in {}", options.init.string());
     } else {
         initialise(arena, options.train.seed, optimizer.weight_sink());
         log_info("starting from random weights (no --init), seed {}", options.train.seed);
-        if (options.train.freeze != "none")
+        if (communicator.rank() == 0 && options.train.freeze != "none")
             log_warning("--freeze {} keeps random weights as they are: give --init a model to start from",
                         options.train.freeze);
     }

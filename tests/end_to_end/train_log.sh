@@ -29,7 +29,7 @@ grep -q 'data digest\|digest' "$out/log.txt" || fail "log.txt does not say what 
 
 new_case "run again, a finished run has nothing left to do"
 train 2 "$out" --epochs 2
-exits 0; says "resuming after step 20"; says "nothing left to do: the run had finished after step 20; best weights: $out/best (epoch"
+exits 0; says "resuming after step 20 (epoch 2, step 10 of 10)"; says "nothing left to do: the run had finished after step 20; best weights: $out/best (epoch"
 says "to train on: --init $out --output"
 is "$(grep -c '"kind":"step"' "$out/log.jsonl")" 20 "step records"
 
@@ -37,7 +37,7 @@ new_case "--max-steps ends within an epoch; what follows is logged after a resum
 train 2 "$scratch/max" --epochs 2 --no-evaluate --max-steps 13
 exits 0; says "finished after step 13"
 train 2 "$scratch/max" --epochs 2 --no-evaluate
-exits 0
+exits 0; says "resuming after step 13 (epoch 2, step 3 of 10)"
 log_query "
 resumed = [e for e in events[0] if e['kind'] == 'resume']
 assert len(resumed) == 1 and resumed[0]['step'] == 13 and resumed[0]['ranks'] == 2, resumed
@@ -60,7 +60,7 @@ exits 0; says "10 steps an epoch"; says "nothing was trained or written"
 leaves_nothing_like "$scratch/dry*"
 find "$out" -type f -exec md5sum {} + | sort >"$scratch/before"
 train 3 "$out" --epochs 2 --dry-run
-exits 0; says "would resume after step 20"
+exits 0; says "would resume after step 20"; said_once "1 of 3 ranks have nothing to do"
 find "$out" -type f -exec md5sum {} + | sort | cmp -s - "$scratch/before" || fail "the run's folder has changed"
 train 2 "$out" --epochs 3 --dry-run
 exits 64; said_once "epochs: was 2, now 3"

@@ -15,7 +15,7 @@ for deep in "" --deep; do
     verify "$out" $deep
     exits 0; lines 3
     says "good        $out/checkpoints/step-00000010: after step 10, epoch 1, written by 2 ranks"
-    says "good        $out/checkpoints/step-00000005: after step 5, epoch 0"
+    says "good        $out/checkpoints/step-00000005: after step 5, epoch 1"
     says "good        $out/best: weights after step 10"
 done
 verify --deep "$out/checkpoints/step-00000005"

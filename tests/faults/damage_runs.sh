@@ -72,7 +72,7 @@ exits 0; says "best/model.safetensors.tmp.123 was being written when a job was k
 leaves_nothing_like "$out/*/*.tmp.*"
 [ -e "$out/best/mine.tmp" ] || fail "another's file is gone"
 says "epoch-0.json is damaged"; says_not "epoch-1.json is"; said_once "log.jsonl ended within a record"
-says "epoch 1 val: "; says "epoch 2 val: "
+says "epoch 2 val: "; says "epoch 3 val: "
 same_file "$out/result/val_epoch1.json" "$scratch/kept/result/val_epoch1.json" "the captions made again"
 cp -r "$scratch/kept" "$scratch/whole"
 train 2 "$scratch/whole" --epochs 3
@@ -95,7 +95,7 @@ for how in flipped truncated deleted; do
     fi
     train 2 "$scratch/copy" --epochs 3
     exits 0; said_once "the best weights so far are lost"; says "model.safetensors"
-    says "epoch 2 is the best so far"
+    says "epoch 3 is the best so far"
     run "$blip" verify --deep "$scratch/copy/best"
     exits 0
 done

@@ -66,7 +66,7 @@ for text in best/model.safetensors evaluations/epoch-0; do
     is "$(newest "$out")" 5 "the newest checkpoint"
     [ ! -e "$out/evaluations/epoch-0.json" ] || fail "an evaluation is there"
     train 2 "$out" "${evaluated[@]}"
-    exits 0; says "resuming after step 5"; says "epoch 0 val"
+    exits 0; says "resuming after step 5"; says "epoch 1 val"; says_not "best weights so far are lost"
     same_weights "$out" "$scratch/whole-best"
 done
 

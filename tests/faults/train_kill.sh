@@ -38,7 +38,7 @@ exits 137
 says_not "finished after step"
 run mpirun -np 2 "$blip" train "${tiny[@]}" --output "$scratch/killed"
 exits 0
-says "resuming after step"; says "(epoch 1, step"; says "finished after step $((3 * steps))"
+says "resuming after step"; says "(epoch 2, step"; says "finished after step $((3 * steps))"
 same_weights "$scratch/killed" "$scratch/whole"
 same_losses 0 "$scratch/killed" "$scratch/whole"
 same_file "$scratch/killed/result/test_epoch2.json" "$scratch/whole/result/test_epoch2.json" "the captions"

@@ -70,7 +70,7 @@ kill -9 "$(rank_of "$job" 2)"
 finish_job 10
 exits 137; says "rank 2"; says "signal 9"
 train 3 "$scratch/o3" "${three[@]}"
-exits 0; says "resuming after step"; says "(epoch 1, step"
+exits 0; says "resuming after step"; says "(epoch 2, step"
 train 3 "$scratch/whole" "${three[@]}"
 same_weights "$scratch/o3" "$scratch/whole"
 same_losses 0 "$scratch/o3" "$scratch/whole"

@@ -67,7 +67,7 @@ stopped "$out"
 says "after step 10"
 [ ! -e "$out/evaluations/epoch-0.json" ] || fail "the evaluation was not interrupted"
 train 2 "$out" --epochs 1 "${slow[@]}"
-exits 0; says "epoch 0 val"; says "epoch 0 test"; says "finished after step 10"
+exits 0; says "epoch 1 val"; says "epoch 1 test"; says "finished after step 10"
 [ -s "$out/evaluations/epoch-0.json" ] || fail "epoch 0 was not evaluated"
 is "$(grep -c '"kind":"step"' "$out/log.jsonl")" 10 "steps trained in both jobs"
 

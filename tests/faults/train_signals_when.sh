@@ -137,7 +137,7 @@ for sent in "${stops[@]}"; do
     [ "$status" -ne 0 ] || fail "exit 0"
     [ ! -e "$out/evaluations/epoch-0.json" ] || fail "the evaluation was not interrupted"
     train 2 "$out" "${slow[@]}"
-    exits 0; says "resuming after step 5"; says "epoch 0 val"
+    exits 0; says "resuming after step 5"; says "epoch 1 val"
     same_weights "$out" "$scratch/whole-evaluated"
 done
 
@@ -147,7 +147,7 @@ held "$out" create result/val_epoch0 8 1 "${slow[@]}"
 twice
 [ ! -e "$out/evaluations/epoch-0.json" ] || fail "the evaluation was not interrupted"
 train 2 "$out" "${slow[@]}"
-exits 0; says "resuming after step 5"; says "epoch 0 val"
+exits 0; says "resuming after step 5"; says "epoch 1 val"
 same_weights "$out" "$scratch/whole-evaluated"
 
 # Before the program's first instruction there is nobody to catch a signal: it may die of it, and loses nothing.

@@ -22,6 +22,9 @@ struct TrainState {
     std::int64_t step_in_epoch = 0;    // index of the next step within it
     std::uint64_t seed = 0;
 
+    // For people: the epoch of the last step, counted from 1.
+    int epochs_begun() const { return epoch + (step_in_epoch > 0 ? 1 : 0); }
+
     bool operator==(const TrainState&) const = default;
 };
 

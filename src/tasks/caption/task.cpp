@@ -86,7 +86,7 @@ class CaptionEvaluation : public Evaluation {
         std::string scores;
         if (loss) scores = fmt::format(" loss {:.4f} in {:.1f} s,", loss->loss, loss->seconds);
         for (const auto& [name, value] : evaluation.scores) scores += fmt::format(" {} {:.4f}", name, value);
-        log_info("epoch {} {}: {} captions in {:.1f} s,{}", epoch, evaluation.split, evaluation.captions.size(),
+        log_info("epoch {} {}: {} captions in {:.1f} s,{}", epoch + 1, evaluation.split, evaluation.captions.size(),
                  evaluation.generate_s, evaluation.scores.empty() ? " no references to score against" : scores);
         for (const std::string& line : sample_lines(dataset_, evaluation, log_samples_)) log_info_text(line);
     }

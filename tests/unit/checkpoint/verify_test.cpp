@@ -50,7 +50,7 @@ BOOST_AUTO_TEST_CASE(a_whole_run_is_good_from_wherever_one_looks) {
         const auto items = verify_outputs(run, deep);
         BOOST_TEST(states(items) == States({"good", "good", "good"}), boost::test_tools::per_element());
         BOOST_TEST(items[0].step == 200);
-        BOOST_TEST(items[0].text.find("after step 200, epoch 2, written by 2 ranks") == 0U, items[0].text);
+        BOOST_TEST(items[0].text.find("after step 200, epoch 3, written by 2 ranks") == 0U, items[0].text);
         BOOST_TEST(items[0].bytes > 0U);
         BOOST_TEST(items[1].step == 100);
         BOOST_TEST(items[2].kind == "weights");

@@ -45,7 +45,7 @@ BOOST_AUTO_TEST_SUITE(watchdog)
 
 BOOST_AUTO_TEST_CASE(a_stuck_main_thread_is_told_with_phase_step_and_stack) {
     Said said;
-    enter_step(3, 41);
+    enter_step(2, 41);
     enter_phase(Phase::reading_batch);
     {
         const Watchdog dog(0.5, [&](const std::string& message) { said(message); });
