@@ -18,9 +18,10 @@ using nlohmann::json;
 
 namespace {
 
-// The parser quotes all that it has read of a text.
+// The parser begins with its own name for it, and quotes all that it has read of a text.
 std::string reason_of(const json::exception& error) {
-    const std::string reason = error.what();
+    std::string reason = error.what();
+    if (const auto name_end = reason.find("] "); name_end != std::string::npos) reason.erase(0, name_end + 2);
     return reason.substr(0, std::min(reason.find("; last read"), std::size_t{200}));
 }
 

@@ -39,10 +39,11 @@ Told told_by(const fs::path& log) {
 
 // A full disk may have left the folder empty.
 bool holds_evaluations(const fs::path& folder) {
-    std::error_code none;
-    for (fs::directory_iterator entries(folder, none); !none && entries != fs::directory_iterator();
-         entries.increment(none))
+    std::error_code error;
+    fs::directory_iterator entries(folder, error);
+    for (; !error && entries != fs::directory_iterator(); entries.increment(error))
         if (entries->path().extension() == ".json") return true;
+    if (error) throw Error(ExitCode::io, "cannot read {}: {}", folder.string(), error.message());
     return false;
 }
 
@@ -50,9 +51,12 @@ bool holds_evaluations(const fs::path& folder) {
 
 void refuse_earlier_results(const fs::path& output, HostMessages& communicator) {
     run_on_first_rank(communicator, [&] {
+        const auto is_folder = [](const fs::path& path) { return file_type_of(path) == fs::file_type::directory; };
+        const fs::path best = output / "best", evaluations = output / "evaluations";
         std::vector<std::string> left;
-        if (file_type_of(output / "best" / "model.safetensors") == fs::file_type::regular) left.emplace_back("best/");
-        if (holds_evaluations(output / "evaluations")) left.emplace_back("evaluations/");
+        if (is_folder(best) && file_type_of(best / "model.safetensors") == fs::file_type::regular)
+            left.emplace_back("best/");
+        if (is_folder(evaluations) && holds_evaluations(evaluations)) left.emplace_back("evaluations/");
         const Told told = told_by(output / "log.jsonl");
         if (!left.empty() && told.run && !told.checkpoints)
             throw Error(ExitCode::bad_data,

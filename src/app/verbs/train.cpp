@@ -170,8 +170,7 @@ void check_only(const Options& options, const PackedDataset& dataset, HostMessag
 // The same for the same values, whatever file they came from.
 std::string digest_of_weights(const Layout& layout, const Weights& weights) {
     std::vector<NamedTensor> tensors;
-    for (ParamId id = 0; id < layout.count(); ++id)
-        tensors.push_back({layout.spec(id).name, view(weights, id).cpu()});
+    for (ParamId id = 0; id < layout.count(); ++id) tensors.push_back({layout.spec(id).name, view(weights, id).cpu()});
     return weights_digest(std::move(tensors));
 }
 

@@ -72,8 +72,8 @@ BOOST_AUTO_TEST_CASE(every_option_of_training_says_what_a_change_does) {
             const bool in_it = answer == kind || (spec.name == "model" && kind == blip::another_run);
             BOOST_TEST((in_it ? !told.empty() && told.size() <= expected : told.empty()), spec.name);
             // told by what they come to
-            const bool of_own = spec.name == "loss-average" || spec.name == "objective" || spec.name == "cider-df" ||
-                                spec.name == "kl";
+            const bool of_own =
+                spec.name == "loss-average" || spec.name == "objective" || spec.name == "cider-df" || spec.name == "kl";
             if (in_it && spec.name != "model" && !of_own)
                 BOOST_TEST(told.front() == fmt::format("{}: {}", spec.name, changed));
         };
