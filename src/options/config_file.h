@@ -14,7 +14,7 @@ struct ConfigLine {
     std::string value;
 };
 
-// The file's text. Throws usage for one of more than a MiB.
+// The file's text. Throws usage for one of more than a MiB or with a zero byte.
 std::string read_config_text(const std::filesystem::path& path);
 // Throws usage naming file and line if a line is neither empty, a comment nor `name = value`; missing_input without a
 // file. A value ends at " #"; one in double quotes keeps spaces and # (escapes: \" \\ \n \t).

@@ -30,8 +30,8 @@ ResumedDifferences resumed_differences(const Manifest& then, const Options& opti
 void check_ranks_agree(const std::map<std::string, std::string>& own, HostMessages& communicator);
 
 // The checkpoint that this run goes on from, if it has any; says which of its options have other values that it goes on
-// with. Throws AgreedError: usage, naming what differs, if it is another run's; bad_data if there is none, but weights in
-// best/, evaluations or the log of a run that had some, which would count for this one; what find_newest_checkpoint
+// with. Throws AgreedError: usage, naming what differs, if it is another run's; bad_data if there is none, but weights
+// in best/, evaluations or the log of a run that had some, which would count for this one; what find_newest_checkpoint
 // throws. Collective.
 std::optional<FoundCheckpoint> find_own_checkpoint(const Options& options, const PackedDataset& dataset,
                                                    HostMessages& communicator);
