@@ -23,6 +23,7 @@
 #include "blip/data/packed/format.h"
 #include "blip/data/packed/writer.h"
 #include "blip/options/describe.h"
+#include "blip/options/parse.h"
 #include "blip/options/table.h"
 #include "blip/text/caption_text.h"
 #include "data_prep/coco_pack/images.h"
@@ -172,7 +173,7 @@ OptionTable declare_options(PackOptions& options) {
                "leave out pictures that are missing, unreadable or damaged, with their captions; they are listed here "
                "and in the file. Without it they end the run",
                options.skip_bad);
-    table.text("prompt", "TEXT", "what every caption starts with", options.prompt);
+    table.text("prompt", "TEXT", "what every caption starts with (a space at its end is added)", options.prompt);
     table.number("limit", "N", "only the first N images of each split; 0 = all", between(0, 1e9), source.limit);
     table.number("threads", "N", "decoding threads; 0 = one for each core", between(0, 1024), options.threads);
     table.flag("overwrite", "replace an existing --out", options.overwrite);
@@ -230,6 +231,8 @@ int run(const std::vector<std::string>& arguments) {
     only_with(table.given("coco"), {"karpathy", "nocaps"}, "--coco");
     only_with(from, {"form", "images", "image-column", "caption-column", "split-by-hash"},
               "a file or folder without --coco before it");
+    if (const auto problem = prompt_problem(options.prompt)) throw Error(ExitCode::usage, "--prompt {}", *problem);
+    options.prompt = complete_prompt(options.prompt);
     if (!options.sheet.empty() && !table.given("info"))
         throw Error(ExitCode::usage, "--sheet needs --info; see --help");
     if (options.rows && !table.given("info")) throw Error(ExitCode::usage, "--rows needs --info; see --help");
