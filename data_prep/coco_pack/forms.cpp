@@ -7,10 +7,12 @@
 #include <algorithm>
 #include <map>
 #include <regex>
+#include <set>
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
 #include "blip/image/picture.h"
+#include "blip/text/caption_rows.h"
 #include "blip/text/caption_text.h"
 #include "blip/text/text_file.h"
 #include "data_prep/coco_pack/readers/coco.h"
@@ -34,7 +36,7 @@ using Paths = std::vector<fs::path>;
 }
 
 // What a single file holds.
-enum class FileKind { annotations, nocaps, dataset, rows, conversations, json_lines, csv, tokens, tar };
+enum class FileKind { annotations, pictures, nocaps, dataset, rows, conversations, json_lines, csv, tokens, tar };
 
 struct KindText {
     FileKind kind;
@@ -44,6 +46,7 @@ struct KindText {
 };
 constexpr KindText kinds[] = {
     {FileKind::annotations, "coco", "COCO's form, images and annotations"},
+    {FileKind::pictures, "coco", "a list of pictures without captions, as of a test split"},
     {FileKind::nocaps, "nocaps", "NoCaps"},
     {FileKind::dataset, "karpathy", "Karpathy's dataset"},
     {FileKind::rows, "table", "a JSON list of pictures and captions"},
@@ -57,17 +60,22 @@ const KindText& text_of(FileKind kind) {
     return *std::find_if(std::begin(kinds), std::end(kinds), [&](const KindText& text) { return text.kind == kind; });
 }
 
+constexpr const char* parquet_advice =
+    "parquet, which is not read: with Python, datasets.load_dataset(\"parquet\", data_files=...) gives its rows; save "
+    "each picture, and a line {\"file_name\": ..., \"text\": ...} of it in metadata.jsonl, or add its bytes as KEY.jpg "
+    "and its caption as KEY.txt to a tar with tarfile";
+
 // Files that hold pictures and captions, but not so that they are read.
 void refuse_binary(const fs::path& file, const std::string& start) {
     if (start.starts_with("\x89HDF\r\n\x1a\n"))
         refuse(file, "is an HDF5 file: if coco_pack made it, train --data takes it as it is");
-    if (start.starts_with("PAR1"))
-        refuse(
-            file,
-            "is parquet, which is not read: with Python, datasets.load_dataset(\"parquet\", data_files=...) gives "
-            "its rows; save each picture, and a line {\"file_name\": ..., \"text\": ...} of it in metadata.jsonl, or "
-            "add its bytes as KEY.jpg and its caption as KEY.txt to a tar with tarfile");
-    if (start.starts_with("PK\x03\x04")) refuse(file, "is an archive: unpack it and give the folder");
+    if (start.starts_with("PAR1")) refuse(file, fmt::format("is {}", parquet_advice));
+    for (const char* archive : {"PK\x03\x04", "\x1f\x8b", "BZh",
+                                "\xfd"
+                                "7zXZ",
+                                "\x28\xb5\x2f\xfd", "7z\xbc\xaf", "Rar!"})
+        if (start.starts_with(archive))
+            refuse(file, "is compressed: unpack it, and give the file or folder that was in it");
     if (start.find('\0') != std::string::npos && !is_utf16(start))
         refuse(file,
                "is neither text nor a folder; give a folder of pictures, or a file of pictures' names and captions");
@@ -76,14 +84,17 @@ void refuse_binary(const fs::path& file, const std::string& start) {
 FileKind kind_of_json(const fs::path& file) {
     const JsonFile json = load_json(file, {"tokens", "sentids"}, correct_it);
     const auto& root = json.root;
-    if (root.is_object() && root.contains("annotations") && root.contains("images")) {
+    if (root.is_object() && root.contains("images")) {
         const auto& images = root["images"];
-        const bool domains =
-            images.is_array() && !images.empty() &&
-            std::all_of(images.begin(), images.end(), [](const auto& image) { return image.contains("domain"); });
+        const bool some = images.is_array() && !images.empty();
+        if (!root.contains("annotations"))    // Karpathy's have their captions among the images
+            return some && images[0].contains("file_name") && !images[0].contains("sentences") ? FileKind::pictures
+                                                                                               : FileKind::dataset;
+        if (some && root["annotations"] == nlohmann::json::array()) return FileKind::pictures;
+        const bool domains = some && std::all_of(images.begin(), images.end(),
+                                                 [](const auto& image) { return image.contains("domain"); });
         return domains ? FileKind::nocaps : FileKind::annotations;
     }
-    if (root.is_object() && root.contains("images")) return FileKind::dataset;
     if (root.is_array() && !root.empty() && root[0].is_object()) {
         if (root[0].contains("conversations")) return FileKind::conversations;
         return root[0].contains("img_id") && root[0].contains("domain") ? FileKind::nocaps : FileKind::rows;
@@ -104,16 +115,26 @@ bool is_token_line(std::string_view line) {
     return line.substr(mark + 1, tab - mark - 1).find_first_not_of("0123456789") == std::string_view::npos;
 }
 
+bool opens_as_tar(const fs::path& file) {
+    try {
+        return Tar(file).next();
+    } catch (const Error&) {
+        return false;
+    }
+}
+
 FileKind kind_of(const fs::path& file) {
     const std::string start = first_bytes(file, 1 << 16);
-    if (start.starts_with("\x1f\x8b") || has_tar_name(file) ||
-        start.substr(std::min<std::size_t>(start.size(), 257), 5) == "ustar")
+    if (has_tar_name(file) || start.substr(std::min<std::size_t>(start.size(), 257), 5) == "ustar" ||
+        (start.starts_with("\x1f\x8b") && opens_as_tar(file)))
         return FileKind::tar;
     refuse_binary(file, start);
     const std::size_t first = first_sign(start);
     if (first == std::string::npos) refuse(file, "is empty");
     if (start[first] == '{') {
-        if (file.extension() == ".jsonl" || file.extension() == ".ndjson") return FileKind::json_lines;
+        if (const std::string ending = lower_ascii(file.extension().string());
+            ending == ".jsonl" || ending == ".ndjson")
+            return FileKind::json_lines;
         // one whole object in the first line, and more after it
         const std::size_t end = start.find('\n', first);
         const bool lines = end != std::string::npos && start.find('{', end) != std::string::npos &&
@@ -123,7 +144,7 @@ FileKind kind_of(const fs::path& file) {
     if (start[first] == '[') return kind_of_json(file);
     if (is_token_line(std::string_view(start).substr(first, start.find_first_of("\r\n", first) - first)))
         return FileKind::tokens;
-    if (file.extension() == ".json") return kind_of_json(file);    // says where it is malformed
+    if (lower_ascii(file.extension().string()) == ".json") return kind_of_json(file);    // says where it is malformed
     const std::string line = start.substr(first, start.find('\n', first) - first);
     if (line.find_first_of(",\t;|") == std::string::npos && !is_utf16(start))
         refuse(file, fmt::format("is a text whose first line has one cell: '{}'; nearest is a CSV of image,caption",
@@ -172,18 +193,32 @@ void split_by_lists(Source& source, const fs::path& folder) {
 // One file, or one for each split; all of one kind, which is of the form asked for.
 Source read_files(const std::vector<std::pair<fs::path, std::string>>& files, const SourceOptions& options,
                   const std::string& form = "auto") {
-    const fs::path& first = files[0].first;
-    const FileKind kind = kind_of(first);    // reads all of a JSON file
+    Source source;
+    struct Part {
+        fs::path file;
+        std::string split;
+        FileKind kind;
+    };
+    std::vector<Part> parts;
+    const char* const pictures_alone = text_of(FileKind::pictures).described;
+    for (const auto& [file, split] : files) {
+        const FileKind own = kind_of(file);    // reads all of a JSON file
+        if (own == FileKind::pictures)
+            source.notes.push_back(fmt::format("{} is {}: left out", file.filename().string(), pictures_alone));
+        else
+            parts.push_back({file, split, own});
+    }
+    if (parts.empty())
+        refuse(files[0].first, fmt::format("is {}: give one that has 'annotations', too", pictures_alone));
+    const auto& [first, first_split, kind] = parts[0];
     if (form != "auto" && form != text_of(kind).form)
         refuse(first, fmt::format("is {}, not --form {}", text_of(kind).described, form));
-    Source source;
     source.folder = folder_of(first, options);
     if (!fs::is_directory(source.folder))
         throw Error(ExitCode::missing_input, "--images {}: no such folder", source.folder.string());
     std::vector<TableFile> tables;
     std::vector<std::string> names;
-    for (const auto& [file, split] : files) {
-        const FileKind own = file == first ? kind : kind_of(file);
+    for (const auto& [file, split, own] : parts) {
         if (text_of(own).form != std::string_view(text_of(kind).form))
             refuse(file, fmt::format("is {}, and {} is {}: give one of them", text_of(own).described,
                                      first.filename().string(), text_of(kind).described));
@@ -249,7 +284,7 @@ Paths expanded(const fs::path& path) {
 Paths caption_files(const fs::path& folder) {
     Paths files;
     const auto is_table = [](const fs::path& file) {
-        const std::string extension = file.extension().string(), name = file.filename().string();
+        const std::string extension = lower_ascii(file.extension().string()), name = file.filename().string();
         return extension == ".csv" || extension == ".tsv" || extension == ".jsonl" || extension == ".ndjson" ||
                extension == ".json" || extension == ".token" || name.ends_with(".token.txt") || name == "captions.txt";
     };
@@ -272,6 +307,38 @@ std::string count_extensions(const Paths& files) {
     return parts.empty() ? "nothing" : fmt::format("{}", fmt::join(parts, ", "));
 }
 
+// Of files of captions in a folder the one that is there, or one for each split. Throws bad_data where it is not clear
+// which.
+Source read_tables_of_folder(const Paths& tables, const SourceOptions& options) {
+    if (tables.size() == 1) return read_files({{tables[0], ""}}, options);
+    std::vector<std::pair<fs::path, std::string>> of_splits;
+    for (const fs::path& file : tables)
+        if (const std::string split = split_in_name(file); !split.empty()) of_splits.emplace_back(file, split);
+    std::sort(of_splits.begin(), of_splits.end(), [](const auto& a, const auto& b) {
+        constexpr std::string_view order = "train val test";
+        return order.find(a.second) < order.find(b.second);
+    });
+    const auto twice = [&](const auto& one) {
+        return std::count_if(of_splits.begin(), of_splits.end(),
+                             [&](const auto& x) { return x.second == one.second; }) > 1;
+    };
+    if (of_splits.size() > 1 && std::none_of(of_splits.begin(), of_splits.end(), twice))
+        return read_files(of_splits, options);
+    std::vector<std::string> names;
+    for (const fs::path& file : tables) names.push_back(file.lexically_relative(options.from).string());
+    refuse(options.from, fmt::format("holds several files of captions: give one of them: {}", fmt::join(names, ", ")));
+}
+
+// Whether a picture has a text beside it.
+bool has_side_files(const Paths& files) {
+    std::set<fs::path> texts;
+    for (const fs::path& file : files)
+        if (has_side_file_name(file)) texts.insert(fs::path(file).replace_extension());
+    return std::any_of(files.begin(), files.end(), [&](const fs::path& file) {
+        return has_picture_name(file) && texts.contains(fs::path(file).replace_extension());
+    });
+}
+
 Source read_folder(const SourceOptions& options) {
     const fs::path& folder = options.from;
     const auto may_be = [&](const char* form) { return options.form == "auto" || options.form == form; };
@@ -290,55 +357,55 @@ Source read_folder(const SourceOptions& options) {
                                              files.size(), files.size() == 1 ? "" : "s");
             return source;
         }
-    const Paths files = files_below(folder), tables = caption_files(folder);
+    Paths links;
+    const Paths files = files_below(folder, &links), tables = caption_files(folder);
+    if (!links.empty())
+        source.notes.push_back(
+            fmt::format("links to folders are left out, {} of them (the first: {})", links.size(), links[0].string()));
     const auto pictures = std::count_if(files.begin(), files.end(), has_picture_name);
     // beside pictures, they are what these came in
     if (may_be("webdataset") && (pictures == 0 || options.form != "auto")) {
         std::vector<std::pair<fs::path, std::string>> tars;
         for (const fs::path& file : files)
             if (has_tar_name(file)) tars.emplace_back(folder / file, split_of_tar(file));
-        if (!tars.empty()) return read_files(tars, options);
-    }
-    if (may_be("table") || may_be("flickr") || may_be("coco") || may_be("llava") || may_be("nocaps")) {
-        if (tables.size() == 1) return read_files({{tables[0], ""}}, options);
-        std::vector<std::pair<fs::path, std::string>> of_splits;
-        for (const fs::path& file : tables)
-            if (const std::string split = split_in_name(file); !split.empty()) of_splits.emplace_back(file, split);
-        std::sort(of_splits.begin(), of_splits.end(), [](const auto& a, const auto& b) {
-            constexpr std::string_view order = "train val test";
-            return order.find(a.second) < order.find(b.second);
-        });
-        const auto twice = [&](const auto& one) {
-            return std::count_if(of_splits.begin(), of_splits.end(),
-                                 [&](const auto& x) { return x.second == one.second; }) > 1;
-        };
-        if (of_splits.size() > 1 && std::none_of(of_splits.begin(), of_splits.end(), twice))
-            return read_files(of_splits, options);
-        if (!tables.empty()) {
-            std::vector<std::string> names;
-            for (const fs::path& file : tables) names.push_back(file.lexically_relative(folder).string());
-            refuse(folder,
-                   fmt::format("holds several files of captions: give one of them: {}", fmt::join(names, ", ")));
+        if (!tars.empty()) {
+            Source from_tars = read_files(tars, options);
+            from_tars.notes.insert(from_tars.notes.begin(), source.notes.begin(), source.notes.end());
+            return from_tars;
         }
     }
+    if (!tables.empty() &&
+        (may_be("table") || may_be("flickr") || may_be("coco") || may_be("llava") || may_be("nocaps"))) {
+        // both may be meant
+        if (options.form != "auto" || !has_side_files(files)) return read_tables_of_folder(tables, options);
+        try {
+            source = read_tables_of_folder(tables, options);
+        } catch (const Error& problem) {
+            if (problem.code() != ExitCode::bad_data) throw;
+            throw Error(ExitCode::bad_data, "{}; or --form folder takes the texts beside the pictures", problem.what());
+        }
+        source.notes.emplace_back("texts beside the pictures are left out; --form folder takes these instead");
+        return source;
+    }
     if (may_be("folder") && pictures > 0) {
-        const bool texts = std::any_of(files.begin(), files.end(), [](const fs::path& file) {
-            return file.extension() == ".txt" || file.extension() == ".caption";
-        });
-        if (texts) {
+        if (std::any_of(files.begin(), files.end(), has_side_file_name)) {
             source.splits = read_side_files(folder, files, source.notes);
             source.description = fmt::format("{}: {} pictures, captions beside them", folder.string(), pictures);
             return source;
         }
     }
-    refuse(
-        folder,
-        fmt::format("no form of data is recognised there{}; it holds {}; {}",
-                    options.form == "auto" ? "" : fmt::format(" (--form {})", options.form), count_extensions(files),
-                    pictures > 0 ? "nearest is a folder of pictures with captions in NAME.txt beside NAME.jpg, or a "
-                                   "captions.csv of image,caption"
-                                 : "give the folder or file that names pictures and captions, and the pictures' folder "
-                                   "with --images"));
+    const bool parquet =
+        std::any_of(files.begin(), files.end(), [](const fs::path& file) { return file.extension() == ".parquet"; });
+    refuse(folder,
+           fmt::format("no form of data is recognised there{}; it holds {}{}; {}",
+                       options.form == "auto" ? "" : fmt::format(" (--form {})", options.form), count_extensions(files),
+                       links.empty() ? "" : fmt::format(" and {} links to folders, which are left out", links.size()),
+                       parquet && pictures == 0 ? parquet_advice
+                       : pictures > 0
+                           ? "nearest is a folder of pictures with captions in NAME.txt beside NAME.jpg, or a "
+                             "captions.csv of image,caption"
+                           : "give the folder or file that names pictures and captions, and the pictures' folder "
+                             "with --images"));
 }
 
 }    // namespace

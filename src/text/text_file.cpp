@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
@@ -22,7 +23,9 @@ std::size_t first_sign(std::string_view text) {
     return text.find_first_not_of(" \t\r\n", text.starts_with(byte_order_mark) ? byte_order_mark.size() : 0);
 }
 
-std::string read_text(const std::filesystem::path& path) { return as_text(read_file(path), path); }
+std::string read_text(const std::filesystem::path& path) {
+    return as_text(read_regular_file(path, std::numeric_limits<std::size_t>::max()), path);
+}
 
 std::string as_text(std::string bytes, const std::filesystem::path& origin) {
     if (const std::string encoding = describe_encoding(bytes); !encoding.empty())

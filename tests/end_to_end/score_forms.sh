@@ -30,7 +30,7 @@ json.dump({'annotations': [{'image_id': str(i), 'caption': c} for i, own in refe
 os.mkdir('references'); os.mkdir('results'); os.mkdir('empty')
 for i, own in references.items(): open(f'references/{i}.txt', 'w').write('\n'.join(own) + '\n\n')
 # results
-for i, c in results.items(): open(f'results/{i}.txt', 'w').write(c + '\n')
+for i, c in results.items(): open(f'results/{i}.{"TXT" if i % 2 else "txt"}', 'w').write(c + '\n')
 lines('results.jsonl', [{'id': i, 'caption': c} for i, c in results.items()])
 lines('captioned.jsonl', [row for i, c in results.items() for row in (
     {'file': f'pictures/COCO_val2014_{i:012d}.jpg', 'index': 0, 'caption': c, 'log_probability': -3.5},
@@ -145,6 +145,7 @@ bad $'[1]\n[2]\n' "line 2, column 1: malformed JSON"
 bad $'id,words\n42,a dog\n' "line 2: no column is known for the caption; there are: id, words; name it with --caption-column" csv
 bad $'id,caption\n42,a dog, running\n' "line 2: has 3 cells, the heading 2" csv
 bad $'id,caption\n' "the whole file: holds no captions" csv
+bad $'id,caption,Caption\n42,a dog,a cat\n' "line 2: has 2 captions: of results each image has one" csv
 bad '' "line 1, column 1: malformed JSON" csv
 bad $'id,caption\n42,a d\xf6g\n' "line 2" csv
 bad '[{"image_id": [42], "caption": "x"}]' "row 0: 'image_id' is not a whole number or a text" json

@@ -106,17 +106,25 @@ class TableReader {
         rows.push_back(std::move(row));
     }
 
+    // An option's column, as the rows have it: a table's heading is in lower case.
+    std::string column(const std::string& name) const {
+        return table_.form == TableForm::csv ? lower_ascii(name) : name;
+    }
+
     // Below the pictures' folder, whether the row gives it so or as an absolute path.
     std::string path_of(const json& object, const std::string& where) const {
-        const json* value =
-            first_member(object, options_.image_column.empty() ? image_columns() : Names{options_.image_column});
-        if (value == nullptr) lacks_column(file_, object, "the picture", "image-column", where);
+        const std::string asked = column(options_.image_column);
+        const json* value = first_member(object, asked.empty() ? image_columns() : Names{asked});
+        if (value == nullptr) lacks_column(file_, object, "the picture", "image-column", where, options_.image_column);
         if (value->is_object() && value->contains("path")) value = &(*value)["path"];
         if (!value->is_string()) bad_json(file_, where, "the picture's path is not a text");
         std::string path = trim_blanks(value->get<std::string>());
         if (path.starts_with("http://") || path.starts_with("https://"))
             bad_json(file_, where, fmt::format("'{}' is an address: download the pictures first", path));
         if (!fs::path(path).is_absolute()) return path;
+        if (table_.form == TableForm::tar)
+            bad_json(file_, where,
+                     fmt::format("path '{}' begins at the root: make the tar with names below its folder", path));
         const fs::path below = fs::path(path).lexically_normal().lexically_relative(
             fs::absolute(pictures_ / table_.prefix).lexically_normal());
         if (below.empty() || *below.begin() == "..")
@@ -135,13 +143,14 @@ class TableReader {
                     return {json_text(file_, turn, "value", where)};
             bad_json(file_, where, "its conversation has no answer from 'gpt'");
         }
-        const Names columns = options_.caption_column.empty() ? caption_columns() : Names{options_.caption_column};
+        const std::string asked = column(options_.caption_column);
+        const Names columns = asked.empty() ? caption_columns() : Names{asked};
         const json* value = first_member(object, columns);
         if (value == nullptr) {
             // there, but null: no caption
             for (const std::string& name : columns)
                 if (object.contains(name)) return {""};
-            lacks_column(file_, object, "the caption", "caption-column", where);
+            lacks_column(file_, object, "the caption", "caption-column", where, options_.caption_column);
         }
         if (value->is_string()) return {value->get<std::string>()};
         Names captions;

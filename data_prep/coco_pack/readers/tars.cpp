@@ -12,10 +12,12 @@
 #include "blip/base/error.h"
 #include "blip/base/printable.h"
 #include "blip/image/picture.h"
+#include "blip/text/caption_rows.h"
 #include "blip/text/image_key.h"
 #include "blip/text/text_file.h"
 #include "data_prep/coco_pack/progress.h"
 #include "data_prep/coco_pack/readers/coco.h"
+#include "data_prep/coco_pack/readers/folders.h"
 
 namespace blip {
 
@@ -125,9 +127,9 @@ class SampleReader {
         const fs::path name = fs::path(tar.name()).lexically_normal();
         for (const fs::path& part : name)    // what systems leave in folders
             if (part != ".." && part.string().starts_with('.')) return;
-        const std::string base = name.filename().string(), extension = name.extension().string();
-        const bool is_text = extension == ".txt" || extension == ".caption", is_picture = has_picture_name(name);
-        if (!is_picture && !is_text && extension != ".json") return;
+        const std::string base = name.filename().string();
+        const bool is_text = has_side_file_name(name), is_picture = has_picture_name(name);
+        if (!is_picture && !is_text && lower_ascii(name.extension().string()) != ".json") return;
         const std::string key = (name.parent_path() / base.substr(0, base.find('.'))).generic_string();
         Sample& sample = samples_[key];
         if (is_picture) {

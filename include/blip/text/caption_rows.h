@@ -20,17 +20,17 @@ const std::vector<std::string>& caption_columns();
 const nlohmann::json* first_member(const nlohmann::json& object, const std::vector<std::string>& names);
 
 // Throws bad_data, which names the members that the object has: none is known for what is looked for. option: of the
-// program, which names one.
+// program, which names one; asked: the one that it named, which is not there.
 [[noreturn]] void lacks_column(const JsonFile& file, const nlohmann::json& object, const char* what, const char* option,
-                               const std::string& where);
+                               const std::string& where, const std::string& asked = "");
 
 // takes an object and where it stands ("line 7")
 using TakeRow = std::function<void(const nlohmann::json& object, const std::string& where)>;
 
 // Rows of a text with a heading, whose names become lower case; cells of key_names are keys as key_in_text reads them
-// (empty: null), others texts. The delimiter is the first line's (find_delimiter). is_row: of the first cell of the
-// first line, whether that is a row and there is no heading, which then is "image", "caption". Throws bad_data naming
-// file and line: a row of another length, an empty file.
+// (empty: null), others texts; columns of one name become a list. The delimiter is the first line's (find_delimiter).
+// is_row: of the first cell of the first line, whether that is a row and there is no heading, which then is "image",
+// "caption". Throws bad_data naming file and line: a row of another length, an empty file.
 void for_each_table_row(const JsonFile& file, std::string_view text,
                         const std::function<bool(const std::string&)>& is_row, const TakeRow& take);
 // JSON lines; blank ones are skipped. Throws bad_data naming file, line and column.

@@ -13,8 +13,8 @@
 
 namespace blip {
 
-// The whole file without its byte order mark. Throws missing_input, io; bad_data with line and column for what is not
-// UTF-8, saying what it looks like (UTF-16, Latin-1) and how to change it.
+// The whole file without its byte order mark. Throws missing_input, io; bad_data for a pipe or device, and with line
+// and column for what is not UTF-8, saying what it looks like (UTF-16, Latin-1) and how to change it.
 std::string read_text(const std::filesystem::path& path);
 // The same of bytes that were read; origin is named in errors.
 std::string as_text(std::string bytes, const std::filesystem::path& origin);

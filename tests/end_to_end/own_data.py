@@ -1,0 +1,163 @@
+"""Run by own_data.sh. What folders, tables and tars hold beyond the plain forms of pack_forms.py."""
+import bz2
+import gzip
+import json
+import lzma
+import os
+import pathlib
+import shutil
+import sys
+import tarfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / 'support'))
+from packing import PICTURES, add_to_tar, captions_of, check, finish, flat, pack, put_pictures, refused, run, scratch, write_csv, write_tar
+
+SMALL = {'a': ('', ['one']), 'b': ('', ['two']), 'c': ('', ['three'])}
+
+
+def as_side_files(folder, rows=SMALL):
+    put_pictures(folder, rows)
+    for key, (_, captions) in rows.items():
+        (folder / f'{key}.txt').write_text('\n'.join(captions) + '\n')
+
+
+def upper_case_endings(folder):
+    as_side_files(folder)
+    (folder / 'a.jpg').rename(folder / 'a.JPG')
+    (folder / 'a.txt').rename(folder / 'a.TXT')
+    (folder / 'a.Caption').write_text('and one\n')
+    wanted = {'a': ['one', 'and one'], 'b': ['two'], 'c': ['three']}
+    assert captions_of(pack(folder)[0]) == wanted
+    with tarfile.open(folder / 'x.tar', 'w') as tar:
+        for key, picture, text in ('a', '.JPG', '.TXT'), ('b', '.Jpeg', '.Caption'):
+            add_to_tar(tar, key + picture, PICTURES[0].read_bytes())
+            add_to_tar(tar, key + text, key.encode())
+        add_to_tar(tar, 'c.PNG', PICTURES[1].read_bytes())
+        add_to_tar(tar, 'c.JSON', b'{"caption": "c"}')
+    assert captions_of(pack(folder / 'x.tar')[0]) == {'a': ['a'], 'b': ['b'], 'c': ['c']}
+    shutil.rmtree(folder)
+    put_pictures(folder, SMALL)
+    write_csv(folder / 'CAPTIONS.CSV', ['image', 'caption'], [(f'{k}.jpg', c) for k, _, c in flat(SMALL)])
+    assert captions_of(pack(folder)[0]) == {k: c for k, (_, c) in SMALL.items()}
+
+
+check('endings in upper case', upper_case_endings)
+
+
+def columns(folder):
+    put_pictures(folder, SMALL)
+    write_csv(folder / 'x.csv', ['image', 'Caption', 'caption', 'note', 'note'], [(f'{k}.jpg', c, f'{c}, again', 1, 2) for k, _, c in flat(SMALL)])
+    assert captions_of(pack(folder / 'x.csv')[0]) == {k: [c, f'{c}, again'] for k, _, c in flat(SMALL)}
+    write_csv(folder / 'x.csv', ['image', 'image', 'caption'], [('a.jpg', 'b.jpg', 'x')])
+    refused(folder / 'x.csv', 'line 2', 'path is not a text')
+    # names as they stand in the heading
+    write_csv(folder / 'x.csv', ['Photo', 'Words'], [(f'{k}.jpg', c) for k, _, c in flat(SMALL)])
+    rows, _ = pack(folder / 'x.csv', '--image-column', 'Photo', '--caption-column', 'Words')
+    assert captions_of(rows) == {k: c for k, (_, c) in SMALL.items()}, rows
+    refused(folder / 'x.csv', "line 2: has no 'Foto' for the picture; there are: photo, words", words=('--image-column', 'Foto'))
+
+
+check('columns', columns)
+
+
+def kaggle_flickr30k(folder):
+    put_pictures(folder / 'flickr30k_images', SMALL)
+    # the row that lacks a delimiter in the published file, and one that is wrong otherwise
+    lines = ['image_name| comment_number| comment', 'a.jpg| 0| One .', 'a.jpg| 4   A dog runs , again .', 'b.jpg| 0| Two .', 'c.jpg| 0| Three .']
+    (folder / 'results.csv').write_text('\n'.join(lines) + '\n')
+    rows, _ = pack(folder)
+    assert captions_of(rows) == {'a': ['One .', 'A dog runs , again .'], 'b': ['Two .'], 'c': ['Three .']}, rows
+    (folder / 'results.csv').write_text('\n'.join([*lines, 'c.jpg| 4']) + '\n')
+    refused(folder, 'line 6: has 2 cells, the heading 3')
+
+
+check("Kaggle's Flickr30k", kaggle_flickr30k)
+
+
+def pictures_without_captions(folder):
+    """VizWiz has a test.json of pictures alone."""
+    parts = {'train': ['a', 'b'], 'val': ['c'], 'test': ['d']}
+    write = lambda split, value: (folder / 'annotations' / f'{split}.json').write_text(json.dumps(value))
+    (folder / 'annotations').mkdir()
+    for split, keys in parts.items():
+        put_pictures(folder / split, keys)
+        images = [{'id': k, 'file_name': f'{k}.jpg'} for k in keys]
+        captions = [{'image_id': k, 'caption': f'of {k}'} for k in keys]
+        write(split, {'info': {}, 'images': images, **({} if split == 'test' else {'annotations': captions})})
+    for _ in range(2):
+        rows, said = pack(folder)
+        assert [(r['split'], r['captions']) for r in rows] == [('train', ['of a']), ('train', ['of b']), ('val', ['of c'])], rows
+        assert 'test.json is a list of pictures without captions, as of a test split: left out' in said, said
+        assert f'1 pictures in {folder} have no caption and are left out (the first: test/d.jpg)' in said, said
+        refused(folder / 'annotations' / 'test.json', "give one that has 'annotations', too")
+        write('test', {'images': images, 'annotations': []})
+
+
+check('pictures without captions', pictures_without_captions)
+
+
+def what_lies_beside(folder):
+    as_side_files(folder)
+    (folder / 'config.json').write_text('{"width": 3}')
+    refused(folder, 'config.json: is a JSON object with width', '--form folder')
+    rows, _ = pack(folder, '--form', 'folder')
+    assert captions_of(rows) == {k: c for k, (_, c) in SMALL.items()}, rows
+    (folder / 'config.json').unlink()
+    write_csv(folder / 'captions.csv', ['image', 'caption'], [(f'{k}.jpg', f'{c} of a table') for k, _, c in flat(SMALL)])
+    rows, said = pack(folder)
+    assert captions_of(rows) == {k: [f'{c} of a table'] for k, _, c in flat(SMALL)}, rows
+    assert 'texts beside the pictures are left out; --form folder takes these instead' in said, said
+    (folder / 'captions.csv').rename(folder / 'metadata.csv')
+    (folder / 'metadata.jsonl').write_text('{"file_name": "a.jpg", "text": "x"}\n')
+    refused(folder, 'metadata.jsonl and metadata.csv: a folder has one of them')
+
+
+check('what lies beside', what_lies_beside)
+
+
+def links_and_pipes(folder):
+    as_side_files(folder / 'real')
+    (folder / 'x').mkdir()
+    (folder / 'x' / 'train').symlink_to('../real')
+    refused(folder / 'x', 'it holds nothing and 1 links to folders, which are left out')
+    as_side_files(folder / 'x', {'d': ('', ['four']), 'e': ('', ['five'])})
+    rows, said = pack(folder / 'x')
+    assert sorted(captions_of(rows)) == ['d', 'e'] and 'links to folders are left out, 1 of them (the first: train)' in said, said
+    os.mkfifo(folder / 'real' / 'd.txt')
+    shutil.copy(PICTURES[3], folder / 'real' / 'd.jpg')
+    refused(folder / 'real', 'd.txt is not a regular file')
+
+
+check('links and pipes', links_and_pipes)
+
+
+def compressed(folder):
+    put_pictures(folder, SMALL)
+    text = b'{"image": "a.jpg", "caption": "x"}\n'
+    for name, bytes_of in ('x.jsonl.gz', gzip.compress(text)), ('x.bz2', bz2.compress(text)), ('x.xz', lzma.compress(text)):
+        (folder / name).write_bytes(bytes_of)
+        refused(folder / name, f'{name}: is compressed: unpack it', words=('--images', folder))
+    # a tar is told by what is in it
+    write_tar(folder / 'y.gz', [(k, PICTURES[n], c) for n, (k, (_, c)) in enumerate(SMALL.items())], 'w:gz')
+    assert captions_of(pack(folder / 'y.gz')[0]) == {k: c for k, (_, c) in SMALL.items()}
+    write_tar(folder / 'y.tar', [('/abs/k', PICTURES[0], ['x'])])
+    refused(folder / 'y.tar', 'member /abs/k.jpg', 'make the tar with names below its folder')
+    (folder / 'p').mkdir()
+    (folder / 'p' / 'train-00000.parquet').write_bytes(b'PAR1')
+    refused(folder / 'p', 'it holds 1 .parquet', 'metadata.jsonl', 'tarfile')
+
+
+check('compressed', compressed)
+
+
+def prompt(folder):
+    as_side_files(folder)
+    digests = [pack(folder, '--prompt', text, digest=True)[0] for text in ('photo of', 'photo of ', '', 'photo o')]
+    assert digests[0] == digests[1] and len(set(digests)) == 3, digests
+    assert "prompt 'photo o '" in run('--info', scratch / 'out.h5')
+    refused(folder, '--prompt must be one line', code=64, words=('--prompt', 'a\nb'))
+
+
+check('--prompt', prompt)
+
+finish()
