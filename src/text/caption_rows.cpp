@@ -54,6 +54,33 @@ std::string lower_ascii(std::string text) {
     return text;
 }
 
+namespace {
+
+json value_of_cell(const std::string& column, std::string cell) {
+    if (std::find(std::begin(key_names), std::end(key_names), column) != std::end(key_names))
+        return cell.empty() ? json(nullptr) : key_in_text(cell).to_json();
+    if (cell.starts_with('[') && cell.ends_with(']')) {
+        json list = json::parse(cell, nullptr, false);
+        if (list.is_array() && !list.empty() &&
+            std::all_of(list.begin(), list.end(), [](const json& one) { return one.is_string(); }))
+            return list;
+    }
+    return json(std::move(cell));
+}
+
+void add_cell(json& object, const std::string& column, std::string cell) {
+    json value = value_of_cell(column, std::move(cell));
+    const auto [found, is_new] = object.emplace(column, value);
+    if (is_new) return;
+    if (!found->is_array()) *found = json::array({*found});
+    if (value.is_array())
+        found->insert(found->end(), value.begin(), value.end());
+    else
+        found->push_back(std::move(value));
+}
+
+}    // namespace
+
 void for_each_table_row(const JsonFile& file, std::string_view text,
                         const std::function<bool(const std::string&)>& is_row, const TakeRow& take) {
     Names columns;
@@ -78,22 +105,12 @@ void for_each_table_row(const JsonFile& file, std::string_view text,
             bad_json(file, where,
                      fmt::format("has {} cells, the heading {}: a cell with the delimiter '{}' in it stands in quotes",
                                  cells.size(), columns.size(), delimiter == '\t' ? "tab" : std::string(1, delimiter)));
+        // spreadsheets end with such rows
+        if (std::all_of(cells.begin(), cells.end(), [](const std::string& cell) { return cell.empty(); })) return;
         json object = json::object();
         for (std::size_t i = 0; i < cells.size(); ++i) {
             if (delimiter == '|') cells[i] = trim_blanks(cells[i]);
-            const bool is_key =
-                std::find(std::begin(key_names), std::end(key_names), columns[i]) != std::end(key_names);
-            json value = is_key && cells[i].empty() ? json(nullptr)
-                         : is_key                   ? key_in_text(cells[i]).to_json()
-                                                    : json(std::move(cells[i]));
-            json& member = object[columns[i]];
-            if (std::find(columns.begin(), columns.begin() + static_cast<std::ptrdiff_t>(i), columns[i]) ==
-                columns.begin() + static_cast<std::ptrdiff_t>(i))
-                member = std::move(value);
-            else if (member.is_array())
-                member.push_back(std::move(value));
-            else
-                member = json::array({std::move(member), std::move(value)});
+            add_cell(object, columns[i], std::move(cells[i]));
         }
         take(object, where);
     });

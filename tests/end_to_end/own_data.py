@@ -50,6 +50,21 @@ def columns(folder):
     assert captions_of(pack(folder / 'x.csv')[0]) == {k: [c, f'{c}, again'] for k, _, c in flat(SMALL)}
     write_csv(folder / 'x.csv', ['image', 'image', 'caption'], [('a.jpg', 'b.jpg', 'x')])
     refused(folder / 'x.csv', 'line 2', 'path is not a text')
+    # a cell with a list, rows of nothing
+    lists = {k: [c, 'say "hi", [twice]'] for k, _, c in flat(SMALL)}
+    write_csv(folder / 'x.csv', ['filename', 'raw', 'sentids'], [*((f'{k}.jpg', json.dumps(own), '[0, 1]') for k, own in lists.items()), ('', '', '')])
+    assert captions_of(pack(folder / 'x.csv')[0]) == lists
+    write_csv(folder / 'x.csv', ['filename', 'raw'], [('a.jpg', '[sic]'), ('b.jpg', '[1]'), ('c.jpg', '["x"')])
+    assert captions_of(pack(folder / 'x.csv')[0]) == {'a': ['[sic]'], 'b': ['[1]'], 'c': ['["x"']}
+    write_csv(folder / 'x.csv', ['filename', 'raw'], [('a.jpg', 'x'), ('b.jpg', str(['one', "it's two"]))])
+    refused(folder / 'x.csv', 'line 3: the caption is a list as Python prints it')
+    # which of several is taken
+    (folder / 'x.jsonl').write_text(''.join(json.dumps({'text': 'no', 'image': 'no.jpg', 'file_name': f'{k}.jpg', 'caption': c, 'prompt': None}) + '\n'
+                                            for k, _, c in flat(SMALL)))
+    rows, said = pack(folder / 'x.jsonl')
+    assert captions_of(rows) == {k: c for k, (_, c) in SMALL.items()}, rows
+    assert "x.jsonl: of file_name, image 'file_name' is taken; --image-column takes another\n" in said, said
+    assert "x.jsonl: of caption, text 'caption' is taken; --caption-column takes another\n" in said, said
     # names as they stand in the heading
     write_csv(folder / 'x.csv', ['Photo', 'Words'], [(f'{k}.jpg', c) for k, _, c in flat(SMALL)])
     rows, _ = pack(folder / 'x.csv', '--image-column', 'Photo', '--caption-column', 'Words')

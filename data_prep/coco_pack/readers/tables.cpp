@@ -71,6 +71,7 @@ class TableReader {
 
     const JsonFile& file() const { return file_; }
     std::vector<Row> rows;
+    Names choices;    // notes
 
   private:
     void read_tokens(const std::string& text) {
@@ -88,6 +89,10 @@ class TableReader {
         if (!object.is_object()) bad_json(file_, where, "is not an object");
         // rows of LLaVA's that are about no picture
         if (object.contains("conversations") && first_member(object, image_columns()) == nullptr) return;
+        if (rows.empty()) {
+            tell_choice(object, options_.image_column, image_columns(), "image-column");
+            tell_choice(object, options_.caption_column, caption_columns(), "caption-column");
+        }
         Row row;
         row.where = where;
         const std::string path = checked_path(file_, path_of(object, where), where).string();
@@ -104,6 +109,17 @@ class TableReader {
                 bad_json(file_, where, fmt::format("split {} is none of train, val, test", split->dump()));
         }
         rows.push_back(std::move(row));
+    }
+
+    // Of the first row, where several members could be what is looked for: which one is taken.
+    void tell_choice(const json& object, const std::string& asked, const Names& known, const char* option) {
+        if (!asked.empty() || table_.form == TableForm::tar) return;
+        Names there;
+        for (const std::string& name : known)
+            if (first_member(object, {name}) != nullptr) there.push_back(name);
+        if (there.size() > 1)
+            choices.push_back(fmt::format("{}: of {} '{}' is taken; --{} takes another",
+                                          table_.path.filename().string(), fmt::join(there, ", "), there[0], option));
     }
 
     // An option's column, as the rows have it: a table's heading is in lower case.
@@ -152,7 +168,13 @@ class TableReader {
                 if (object.contains(name)) return {""};
             lacks_column(file_, object, "the caption", "caption-column", where, options_.caption_column);
         }
-        if (value->is_string()) return {value->get<std::string>()};
+        if (value->is_string()) {
+            const auto& text = value->get_ref<const std::string&>();
+            const bool begins = text.starts_with("['") || text.starts_with("[\"");
+            if (table_.form == TableForm::csv && begins && (text.ends_with("']") || text.ends_with("\"]")))
+                bad_json(file_, where, "the caption is a list as Python prints it: write it by json.dumps");
+            return {text};
+        }
         Names captions;
         if (!value->is_array()) bad_json(file_, where, "the caption is neither a text nor a list of texts");
         for (const json& one : *value) {
@@ -207,6 +229,7 @@ std::vector<SourceSplit> read_tables(const std::vector<TableFile>& files, const 
     for (const TableFile& file : files) {
         readers.push_back(std::make_unique<TableReader>(file, pictures, options));
         readers.back()->read(notes);
+        notes.insert(notes.end(), readers.back()->choices.begin(), readers.back()->choices.end());
         if (readers.back()->rows.empty())
             bad_json(readers.back()->file(), "the whole file", "has no row about a picture");
     }
