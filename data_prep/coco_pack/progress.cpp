@@ -24,6 +24,7 @@ void catch_signals() {
     sigemptyset(&action.sa_mask);
     action.sa_flags = SA_RESTART;
     for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaction(number, &action, nullptr);
+    std::signal(SIGXFSZ, SIG_IGN);    // ulimit -f: the write fails, as on a full disk
 }
 
 void check_signal() {

@@ -189,7 +189,7 @@ void run_check(const std::filesystem::path& path, int threads) {
         if (result.damaged > static_cast<std::int64_t>(result.messages.size()))
             message +=
                 fmt::format("  and {} more\n", result.damaged - static_cast<std::int64_t>(result.messages.size()));
-        throw Error(ExitCode::bad_data, message + "pack the file again");
+        throw Error(ExitCode::bad_data, message + "  pack the file again");
     }
     fmt::print("{}: {} images and {} captions match their digests ({})\n", path.string(), result.images,
                result.captions, rate);

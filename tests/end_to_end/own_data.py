@@ -5,12 +5,14 @@ import json
 import lzma
 import os
 import pathlib
+import resource
 import shutil
+import subprocess
 import sys
 import tarfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / 'support'))
-from packing import PICTURES, add_to_tar, captions_of, check, finish, flat, pack, put_pictures, refused, run, scratch, write_csv, write_tar
+from packing import BIN, PICTURES, add_to_tar, captions_of, check, finish, flat, pack, put_pictures, refused, run, scratch, write_csv, write_tar
 
 SMALL = {'a': ('', ['one']), 'b': ('', ['two']), 'c': ('', ['three'])}
 
@@ -174,5 +176,23 @@ def prompt(folder):
 
 
 check('--prompt', prompt)
+
+def damage_and_limits(folder):
+    as_side_files(folder)
+    pack(folder, '--encoding', 'file')
+    out = scratch / 'out.h5'
+    whole = bytearray(out.read_bytes())
+    whole[whole.index(PICTURES[0].read_bytes()) + 500] ^= 1
+    out.write_bytes(whole)
+    said = run('--check', out, code=65)
+    assert 'elements are damaged:\n  ' in said and said.endswith('\n  pack the file again\n') and '\\u' not in said, said
+    # a limit of files' sizes, as a cluster may have: told as a full disk is
+    limited = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (30000, 30000))
+    done = subprocess.run([BIN / 'coco_pack', folder, '--out', scratch / 'limited.h5'], capture_output=True, text=True, preexec_fn=limited)
+    assert done.returncode == 74 and 'File too large' in done.stderr, (done.returncode, done.stderr)
+    assert not list(scratch.glob('limited.h5*'))
+
+
+check('damage and limits', damage_and_limits)
 
 finish()
