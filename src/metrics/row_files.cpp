@@ -106,6 +106,7 @@ Names captions_of_row(const CaptionText& text, const json& object, const Caption
     const std::string asked = text.form == CaptionForm::table ? lower_ascii(columns.caption) : columns.caption;
     Names names = names_of_captions(side);
     if (!asked.empty()) names.insert(names.begin(), asked);
+    if (columns.found != nullptr && object.contains(asked)) columns.found->insert(columns.caption);
     const json* value = first_member(object, names);
     for (const std::string& name : names)
         if (value == nullptr && object.contains(name)) bad_json(text.json, where, fmt::format("'{}' is null", name));
@@ -181,8 +182,10 @@ void for_each_object(const CaptionText& text, const char* value_name, const Take
 std::optional<ImageKey> id_of_row(const CaptionText& text, const json& object, const CaptionColumns& columns,
                                   const std::string& where) {
     const bool table = text.form == CaptionForm::table;
+    const std::string asked = table ? lower_ascii(columns.id) : columns.id;
     Names names(std::begin(key_names), std::end(key_names));
-    if (!columns.id.empty()) names.insert(names.begin(), table ? lower_ascii(columns.id) : columns.id);
+    if (!asked.empty()) names.insert(names.begin(), asked);
+    if (columns.found != nullptr && object.contains(asked)) columns.found->insert(columns.id);
     for (const std::string& name : names) {
         const auto found = object.find(name);
         if (found == object.end() || found->is_null()) continue;

@@ -153,6 +153,10 @@ bad '[{"image_id": "", "caption": "x"}]' "row 0: 'image_id' is empty" json
 bad '[]' "the whole file: holds no captions" json
 score references.json own.tsv --caption-column said
 exits 65; says "own.tsv: line 2: no column is known for the image; there are: nr, said; name it with --id-column"
+for option in id-column caption-column; do
+    score references.json results.csv --$option absent
+    exits 65; says "--$option absent: neither references nor results have such a column"
+done
 score references.json empty
 exits 65; says "empty: the folder: holds no text ID.txt"
 score empty results.json

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,6 +29,7 @@ struct ImageResult {
 // What is asked of files.
 struct CaptionColumns {
     std::string id, caption;    // columns that are looked for before those that people use (text/caption_rows.h)
+    std::set<std::string>* found = nullptr;    // where given, those of the two that a row has are added
 };
 
 // References, recognised by content:

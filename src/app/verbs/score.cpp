@@ -50,12 +50,11 @@ struct SystemRuns {
 };
 
 SystemRuns read_system(const fs::path& path, const std::vector<ImageReferences>& references,
-                       const ScoreOptions& options) {
+                       const CaptionColumns& columns, const ScoreOptions& options) {
     SystemRuns system{path.string(), {}};
     for (const fs::path& file : files_of_runs(path)) {
         RunOfSystem run;
-        run.captions =
-            match_captions(read_results(file, {options.id_column, options.caption_column}), references, file, options);
+        run.captions = match_captions(read_results(file, columns), references, file, options);
         std::vector<std::string> missing;
         for (std::size_t i = 0; i < references.size(); ++i)
             if (!run.captions.first[i]) missing.push_back(references[i].id.text);
@@ -306,18 +305,21 @@ ExitCode run_score(const Options& all, const PackedReader& packed, const ClipSco
     make_folders(options.output.parent_path());    // as the runners of capevalkit's own metrics do
     for (const fs::path& file : {options.per_image, options.output})
         if (!file.empty()) check_can_be_written(file);
+    std::set<std::string> found;
+    const CaptionColumns columns{options.id_column, options.caption_column, &found};
     std::vector<ImageReferences> references =
-        is_hdf5(options.references)
-            ? packed(options)
-            : read_references(options.references, options.splits, {options.id_column, options.caption_column});
+        is_hdf5(options.references) ? packed(options) : read_references(options.references, options.splits, columns);
     const std::size_t all_images = references.size();
     const int threads = thread_count(all.runtime.threads);
     if (!options.write_cider_df.empty()) {
         write_frequencies(options, references, threads);
         if (options.results.empty()) return ExitCode::ok;
     }
-    std::vector<SystemRuns> systems = {read_system(options.results, references, options)};
-    for (const fs::path& path : options.compare) systems.push_back(read_system(path, references, options));
+    std::vector<SystemRuns> systems = {read_system(options.results, references, columns, options)};
+    for (const fs::path& path : options.compare) systems.push_back(read_system(path, references, columns, options));
+    for (const auto& [option, name] : {std::pair("id-column", columns.id), {"caption-column", columns.caption}})
+        if (!name.empty() && !found.contains(name) && options.spice.empty())
+            throw Error(ExitCode::bad_data, "--{} {}: neither references nor results have such a column", option, name);
     keep_complete(references, systems);
     CocoEvalOptions chosen;
     chosen.bleu = wanted(options, "bleu");
