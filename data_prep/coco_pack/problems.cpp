@@ -6,12 +6,35 @@
 #include <algorithm>
 
 #include "blip/base/printable.h"
+#include "blip/image/picture.h"
+#include "blip/text/unicode.h"
 
 namespace blip {
 
 namespace {
 
 constexpr std::size_t most_listed = 20;
+constexpr std::size_t most_looked_for = 5;    // a folder may be large
+
+// Lower case, accents composed: what people take for the same name.
+std::string folded(const std::string& name) {
+    require_utf8(name);
+    return lower_case(canonical(name, /*composed=*/true));
+}
+
+// Of a picture that is not there one in its folder that has its name but for case, accents' form or ending; else "".
+std::filesystem::path spelled_otherwise(const std::filesystem::path& missing) {
+    std::error_code none;
+    for (const auto& entry : std::filesystem::directory_iterator(missing.parent_path(), none)) {
+        const std::filesystem::path& file = entry.path();
+        try {
+            if (has_picture_name(file) && folded(file.stem().string()) == folded(missing.stem().string()))
+                return file.filename();
+        } catch (const Error&) {    // no UTF-8
+        }
+    }
+    return {};
+}
 
 // The message of an error about one file, without its name and the remedy.
 std::string reason_of(std::string text, const std::string& path) {
@@ -26,7 +49,10 @@ std::string reason_of(std::string text, const std::string& path) {
 void PictureProblems::add(std::size_t number, const Error& error, const std::filesystem::path& path,
                           const std::string& where) {
     const std::lock_guard lock(mutex_);
-    const std::string named = where.empty() ? "" : fmt::format(" (named in {})", printable_line(where));
+    std::string named = where.empty() ? "" : fmt::format(" (named in {})", printable_line(where));
+    if (error.code() == ExitCode::missing_input && problems_.size() < most_looked_for)
+        if (const auto other = spelled_otherwise(path); !other.empty())
+            named += fmt::format("; there is {}, whose case, accents or ending differ", printable_line(other.string()));
     problems_[number] = {error.what() + named, reason_of(error.what(), printable_message(path.string())),
                          error.code() == ExitCode::bad_data};
     found_ = true;

@@ -177,6 +177,20 @@ def prompt(folder):
 
 check('--prompt', prompt)
 
+def names_spelled_otherwise(folder):
+    for name in 'A.jpg', 'cafe\u0301.jpg', 'c.png', 'd.jpg':
+        shutil.copy(PICTURES[0], folder / name)
+    write_csv(folder / 'x.csv', ['image', 'caption'], [(n, 'x') for n in ('a.JPG', 'caf\u00e9.jpg', 'c.jpg', 'd.jpg', 'e.jpg')])
+    said = refused(folder / 'x.csv', '4 images are missing', code=66)
+    lines = {line.split(' (named')[0].rsplit('/', 1)[1]: line for line in said.splitlines() if 'no such file' in line}
+    for name, other in ('a.JPG', 'A.jpg'), ('caf\u00e9.jpg', 'cafe\u0301.jpg'), ('c.jpg', 'c.png'):
+        assert lines[name].endswith(f'; there is {other}, whose case, accents or ending differ'), lines
+    assert 'there is' not in lines['e.jpg'], lines
+
+
+check('names spelled otherwise', names_spelled_otherwise)
+
+
 def damage_and_limits(folder):
     as_side_files(folder)
     pack(folder, '--encoding', 'file')
