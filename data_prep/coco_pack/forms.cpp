@@ -100,12 +100,16 @@ FileKind kind_of_json(const fs::path& file) {
         return root[0].contains("img_id") && root[0].contains("domain") ? FileKind::nocaps : FileKind::rows;
     }
     std::vector<std::string> members = json.root_names;
+    constexpr const char* list_of_rows = "[{\"image\": PATH, \"caption\": TEXT}, ...]";
+    if (!root.is_object()) refuse(file, fmt::format("is JSON, but no list of objects; nearest is {}", list_of_rows));
+    for (const std::string& name : members)
+        if (const auto* list = first_member(root, {name});
+            list != nullptr && list->is_array() && !list->empty() && list->front().is_object())
+            refuse(file, fmt::format("is a JSON object whose '{}' is a list of rows: save that list as a file", name));
     members.resize(std::min<std::size_t>(members.size(), 10));
-    refuse(file,
-           root.is_object()
-               ? fmt::format("is a JSON object with {}; nearest is COCO's form, which has 'images' and 'annotations'",
-                             fmt::join(members, ", "))
-               : "is JSON, but no list of objects; nearest is [{\"image\": PATH, \"caption\": TEXT}, ...]");
+    refuse(file, fmt::format(
+                     "is a JSON object with {}; nearest are COCO's form, which has 'images' and 'annotations', and {}",
+                     fmt::join(members, ", "), list_of_rows));
 }
 
 // NAME#NUMBER, a tab and a caption, as Flickr's captions have them.

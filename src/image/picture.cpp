@@ -36,10 +36,13 @@ constexpr Form forms[] = {{},
 const Form& form_of(Bytes bytes, const std::string& origin) {
     const PictureKind kind = picture_kind(bytes);
     if (kind != PictureKind::none) return forms[static_cast<std::size_t>(kind)];
-    throw Error(ExitCode::bad_data,
-                bytes.empty()
-                    ? fmt::format("{}: the file is empty", origin)
-                    : fmt::format("{}: none of JPEG, PNG, WebP, GIF, BMP and TIFF, by its first bytes", origin));
+    throw Error(
+        ExitCode::bad_data,
+        bytes.empty()
+            ? fmt::format("{}: the file is empty", origin)
+            : fmt::format("{}: none of JPEG, PNG, WebP, GIF, BMP and TIFF, by its first bytes; save it as one of "
+                          "them",
+                          origin));
 }
 
 }    // namespace

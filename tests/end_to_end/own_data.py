@@ -113,6 +113,20 @@ def pictures_without_captions(folder):
 check('pictures without captions', pictures_without_captions)
 
 
+def json_objects(folder):
+    put_pictures(folder, SMALL)
+    (folder / 'x.json').write_text(json.dumps({'name': 'TextCaps', 'data': [{'image': 'a.jpg', 'caption': 'x'}]}))
+    refused(folder / 'x.json', "is a JSON object whose 'data' is a list of rows: save that list as a file")
+    (folder / 'x.json').write_text('{"tokens": [1], "a.jpg": "x"}')
+    refused(folder / 'x.json', 'is a JSON object with tokens, a.jpg', '[{"image": PATH, "caption": TEXT}, ...]')
+    (folder / 'a.jpg').write_text('<html>not found</html>')
+    (folder / 'x.json').write_text('[{"image": "a.jpg", "caption": "x"}]')
+    refused(folder / 'x.json', 'a.jpg: none of JPEG, PNG, WebP, GIF, BMP and TIFF, by its first bytes; save it as one of them')
+
+
+check('JSON objects', json_objects)
+
+
 def what_lies_beside(folder):
     as_side_files(folder)
     (folder / 'config.json').write_text('{"width": 3}')
