@@ -227,7 +227,7 @@ Source read_files(const std::vector<std::pair<fs::path, std::string>>& files, co
             refuse(file, fmt::format("is {}, and {} is {}: give one of them", text_of(own).described,
                                      first.filename().string(), text_of(kind).described));
         if (own == FileKind::annotations)
-            source.splits.push_back(read_annotations(file, split, "", 0));
+            for (SourceSplit& one : read_annotations(file, split, "", 0)) source.splits.push_back(std::move(one));
         else if (own != FileKind::nocaps && own != FileKind::dataset)
             tables.push_back({file, text_of(own).table, split});
         if (own == FileKind::tar) source.tars.push_back(file);

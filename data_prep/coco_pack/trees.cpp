@@ -98,7 +98,7 @@ Source read_own_split(const Names& wanted, const std::string& looked_in, const S
         if (!fs::exists(file))
             throw_missing(fmt::format("{}: no such file, and neither coco_karpathy_*.json nor {} in {}", file.string(),
                                       dataset_name, looked_in));
-        source.splits.push_back(read_annotations(file, name, fmt::format("{}{}", name, year), options.limit));
+        source.splits.push_back(read_annotations(file, name, fmt::format("{}{}", name, year), options.limit).front());
     }
     source.description = fmt::format(
         "COCO's own split: train{0} for training, val{0} for validation, no test split (neither "
@@ -135,7 +135,7 @@ Source read_nocaps(const SourceOptions& options) {
     file >> first;
     // the reference's own form is a list
     source.splits.push_back(first == '[' ? read_karpathy(options.nocaps, "val", options.limit)
-                                         : read_annotations(options.nocaps, "val", "", options.limit));
+                                         : read_annotations(options.nocaps, "val", "", options.limit).front());
     // many people have the pictures under their ids
     for (SourceImage& image : source.splits[0].images)
         if (const fs::path by_id = image.id.text + ".jpg";

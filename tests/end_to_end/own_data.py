@@ -113,6 +113,28 @@ def pictures_without_captions(folder):
 check('pictures without captions', pictures_without_captions)
 
 
+def splits_of_images(folder):
+    """COCO's form, with a split in each image's row."""
+    rows = {'a': 'test', 'b': 'train', 'c': 'validation', 'd': 'train'}
+    put_pictures(folder, rows)
+    write = lambda splits: (folder / 'x.json').write_text(json.dumps({
+        'images': [{'id': k, 'file_name': f'{k}.jpg', **({'split': splits[k]} if k in splits else {})} for k in rows],
+        'annotations': [{'image_id': k, 'caption': c} for k in rows for c in (f'of {k}', '!')]}))
+    write(rows)
+    got, said = pack(folder / 'x.json')
+    assert [(r['split'], r['image_id']) for r in got] == [('train', 'b'), ('train', 'd'), ('val', 'c'), ('test', 'a')], got
+    assert said.count('4 captions without a word') == 1 and 'no split in the data' not in said, said
+    write({'a': 'test', 'b': 'train'})
+    refused(folder / 'x.json', 'image id c: has no split, and other images have one')
+    write({**rows, 'c': 'minival'})
+    refused(folder / 'x.json', "images row 2: split 'minival' is none of train, val, test")
+    write({})
+    assert 'no split in the data' in pack(folder / 'x.json')[1]
+
+
+check('splits of images', splits_of_images)
+
+
 def json_objects(folder):
     put_pictures(folder, SMALL)
     (folder / 'x.json').write_text(json.dumps({'name': 'TextCaps', 'data': [{'image': 'a.jpg', 'caption': 'x'}]}))

@@ -6,11 +6,13 @@
 
 #include <algorithm>
 #include <regex>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "blip/text/image_key.h"
 #include "blip/text/json_file.h"
 #include "data_prep/coco_pack/readers/split_builder.h"
+#include "data_prep/coco_pack/readers/tables.h"
 
 namespace blip {
 
@@ -45,6 +47,27 @@ std::vector<std::string> captions_of(const JsonFile& file, const nlohmann::json&
     return captions;
 }
 
+// One split dealt to those that its images name. What was decided of all is told once.
+std::vector<SourceSplit> deal(const JsonFile& file, SourceSplit all,
+                              const std::unordered_map<std::string, std::string>& split_of) {
+    std::vector<SourceSplit> splits;
+    for (const char* name : {"train", "val", "test"}) {
+        SourceSplit split{name, {}, all.decisions, all.first_empty};
+        for (SourceImage& image : all.images) {
+            const auto found = split_of.find(image.id.text);
+            if (found == split_of.end())
+                bad_json(file, "image id " + image.id.text,
+                         "has no split, and other images have one: give all one or none");
+            if (found->second == name) split.images.push_back(image);
+        }
+        if (split.images.empty()) continue;
+        splits.push_back(std::move(split));
+        for (auto& [decision, number] : all.decisions) number = 0;
+        all.first_empty.clear();
+    }
+    return splits;
+}
+
 }    // namespace
 
 SourceSplit read_karpathy(const fs::path& path, const std::string& name, std::int64_t limit) {
@@ -67,10 +90,11 @@ SourceSplit read_karpathy(const fs::path& path, const std::string& name, std::in
     return builder.finish(limit);
 }
 
-SourceSplit read_annotations(const fs::path& path, const std::string& name, const std::string& folder,
-                             std::int64_t limit) {
+std::vector<SourceSplit> read_annotations(const fs::path& path, const std::string& name, const std::string& folder,
+                                          std::int64_t limit) {
     const JsonFile file = load(path);
     SplitBuilder builder(file, name);
+    std::unordered_map<std::string, std::string> split_of;    // by keys
     std::int64_t row = 0;
     for (const auto& entry : json_list(file, file.root, "images", "the whole file")) {
         const std::string where = fmt::format("images row {}", row++);
@@ -82,8 +106,14 @@ SourceSplit read_annotations(const fs::path& path, const std::string& name, cons
                 file, where,
                 fmt::format("path '{}' leaves {}", file_name, folder.empty() ? "the folder of the pictures" : folder));
         const std::string path = folder.empty() ? file_name : folder + "/" + file_name;
-        if (!builder.image(json_key(file, entry, "id", where), path, where).second)
-            builder.count("duplicate_image_ids");
+        const ImageKey key = json_key(file, entry, "id", where);
+        if (!builder.image(key, path, where).second) builder.count("duplicate_image_ids");
+        if (name.empty() && entry.contains("split")) {
+            const std::string word = json_text(file, entry, "split", where);
+            split_of[key.text] = split_from_word(word);
+            if (split_of[key.text].empty())
+                bad_json(file, where, fmt::format("split '{}' is none of train, val, test", word));
+        }
     }
     std::unordered_set<std::string> ids;
     row = 0;
@@ -104,7 +134,8 @@ SourceSplit read_annotations(const fs::path& path, const std::string& name, cons
         else
             builder.caption(static_cast<std::size_t>(image), std::move(text), which);
     }
-    return builder.finish(limit);
+    std::vector<SourceSplit> all = {builder.finish(limit)};
+    return split_of.empty() ? std::move(all) : deal(file, std::move(all.front()), split_of);
 }
 
 std::vector<SourceSplit> read_dataset(const fs::path& path, const std::vector<std::string>& names, std::int64_t limit) {

@@ -20,9 +20,10 @@ inline constexpr const char* correct_it = "correct the file; data_prep/README.md
 // for each caption in train, for each image in the others. Keys: key_of_row in text/image_key.h.
 SourceSplit read_karpathy(const std::filesystem::path& path, const std::string& name, std::int64_t limit);
 // captions_train2014.json and others: {"images": [{"id", "file_name"}], "annotations": [{"id", "image_id",
-// "caption"}]}. folder: where the pictures lie; "": in that of all.
-SourceSplit read_annotations(const std::filesystem::path& path, const std::string& name, const std::string& folder,
-                             std::int64_t limit);
+// "caption"}]}. folder: where the pictures lie; "": in that of all. One split of this name; without a name those that
+// the images' "split" names, where they have one.
+std::vector<SourceSplit> read_annotations(const std::filesystem::path& path, const std::string& name,
+                                          const std::string& folder, std::int64_t limit);
 // dataset_{coco,flickr8k,flickr30k}.json: {"images": [{"filepath", "filename", "cocoid" or "imgid", "split",
 // "sentences": [{"raw"}]}]}; the latter two have no filepath; restval belongs to train. names: train, val or test;
 // those without an image are left out of the result.
