@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "blip/base/error.h"
+#include "blip/base/log.h"
 #include "blip/checkpoint/init.h"
+#include "blip/options/options.h"
 
 namespace blip {
 
@@ -32,6 +34,17 @@ Vocabulary read_vocabulary(const fs::path& init) {
                     "the vocab.txt that was beside them",
                     file->string(), init.string());
     return vocabulary;
+}
+
+void warn_of_other_prompt(const fs::path& init, const std::string& prompt) {
+    const nlohmann::json note = nlohmann::json::parse(read_model_note(init));
+    const auto trained = note.find("prompt");
+    const bool differs = trained != note.end() && trained->is_string() && *trained != prompt;
+    if (!differs || prompt != GenerateOptions{}.prompt) return;
+    const auto& other = trained->get_ref<const std::string&>();
+    log_warning(
+        "{} was trained with the prompt '{}', and captions begin with '{}' here: --prompt '{}' asks for its own",
+        init.string(), other, prompt, other);
 }
 
 }    // namespace blip

@@ -92,6 +92,21 @@ for batch in 1 5; do
     is "$(grep -c "1 of the 4 pictures in .*'8.jpg'" "$scratch/errors")" 1 "warnings"
 done
 
+new_case "weights that were trained with another prompt: told where captions begin with the usual one"
+run "$bin/coco_pack" --coco "$scratch/coco" --prompt "photo of" --out "$scratch/photo.h5"
+exits 0
+data="$scratch/photo.h5" train 1 "$scratch/photo" --epochs 1
+exits 0
+run "$blip" caption --init "$scratch/photo/best" --threads 1 "$scratch/photos"
+exits 0; said_once "was trained with the prompt 'photo of ', and captions begin with 'a picture of ' here: --prompt 'photo of ' asks"
+run timeout -k 5 120 mpirun -np 2 "$blip" evaluate --data "$scratch/photo.h5" --init "$scratch/photo/best" --output "$scratch/ev" --threads 1
+exits 0; said_once "was trained with the prompt 'photo of '"
+for words in "--init $scratch/photo/best --prompt photo" "--init $scratch/run/best"; do
+    # shellcheck disable=SC2086
+    run "$blip" caption $words --threads 1 "$scratch/photos/0.jpg"
+    exits 0; says_not "trained with the prompt"
+done
+
 new_case "--prompts by image id in evaluate, on any number of ranks"
 id=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[1]["image_id"])' "$scratch/one/result/val.json")
 printf '{"%s": "", "999999999": "a dog "}' "$id" >"$scratch/ids.json"

@@ -240,6 +240,7 @@ ExitCode run_caption(Options options, const MpiSession* session, HostMessages* r
     set_loader_threads(options, own_cores, /*decodes=*/true);
     set_evaluation_batch(options);
     adopt_model_shape(options, ranks);
+    if (first) warn_of_other_prompt(options.init, options.generate.prompt);
     std::optional<CaptionRun> run;
     const auto open = [&] {
         run.emplace(options,

@@ -21,6 +21,7 @@
 #include "src/app/score/per_image.h"
 #include "src/app/startup.h"
 #include "src/app/verbs/verbs.h"
+#include "src/app/vocabulary_file.h"
 
 namespace blip {
 
@@ -126,6 +127,7 @@ ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_pt
     load_model(options.init, *arena, communicator.get());
     run_together(*communicator, [&] {
         if (communicator->rank() != 0) return;
+        warn_of_other_prompt(options.init, options.generate.prompt);
         if (options.dry_run)
             try_output(options.checkpoint.output);
         else
