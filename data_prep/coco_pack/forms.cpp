@@ -70,10 +70,8 @@ void refuse_binary(const fs::path& file, const std::string& start) {
     if (start.starts_with("\x89HDF\r\n\x1a\n"))
         refuse(file, "is an HDF5 file: if coco_pack made it, train --data takes it as it is");
     if (start.starts_with("PAR1")) refuse(file, fmt::format("is {}", parquet_advice));
-    for (const char* archive : {"PK\x03\x04", "\x1f\x8b", "BZh",
-                                "\xfd"
-                                "7zXZ",
-                                "\x28\xb5\x2f\xfd", "7z\xbc\xaf", "Rar!"})
+    // zip, gzip, bzip2, xz, zstd, 7z, rar
+    for (const char* archive : {"PK\x03\x04", "\x1f\x8b", "BZh", "\3757zXZ", "\x28\xb5\x2f\xfd", "7z\xbc\xaf", "Rar!"})
         if (start.starts_with(archive))
             refuse(file, "is compressed: unpack it, and give the file or folder that was in it");
     if (start.find('\0') != std::string::npos && !is_utf16(start))

@@ -91,7 +91,8 @@ class TableReader {
         if (object.contains("conversations") && first_member(object, image_columns()) == nullptr) return;
         if (rows.empty()) {
             tell_choice(object, options_.image_column, image_columns(), "image-column");
-            tell_choice(object, options_.caption_column, caption_columns(), "caption-column");
+            if (!object.contains("conversations"))
+                tell_choice(object, options_.caption_column, caption_columns(), "caption-column");
         }
         Row row;
         row.where = where;

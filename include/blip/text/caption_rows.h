@@ -28,10 +28,10 @@ const nlohmann::json* first_member(const nlohmann::json& object, const std::vect
 using TakeRow = std::function<void(const nlohmann::json& object, const std::string& where)>;
 
 // Rows of a text with a heading, whose names become lower case; cells of key_names are keys as key_in_text reads them
-// (empty: null), others texts, or lists of texts in JSON; columns of one name become a list. Rows of empty cells are
-// skipped. The delimiter is the first line's (find_delimiter).
-// is_row: of the first cell of the first line, whether that is a row and there is no heading, which then is "image",
-// "caption". Throws bad_data naming file and line: a row of another length, an empty file.
+// (empty: null), others texts, or lists of texts in JSON; columns of one name become a list, and rows of empty cells
+// are skipped. The delimiter is the first line's (find_delimiter). is_row: of the first cell of the first line, whether
+// that is a row and there is no heading, which then is "image", "caption". Throws bad_data naming file and line: a row
+// of another length, an empty file.
 void for_each_table_row(const JsonFile& file, std::string_view text,
                         const std::function<bool(const std::string&)>& is_row, const TakeRow& take);
 // JSON lines; blank ones are skipped. Throws bad_data naming file, line and column.
