@@ -9,7 +9,7 @@ make_scratch
 seeds=${SEEDS:-1 2 3}
 for seed in $seeds; do
     quietly mpirun -np 2 "$build/bin/blip_mpi" train --config jobs/self_critical.cfg --data "$demo/sample.h5" --init "$demo/out/best" \
-        --output "$scratch/$seed" --global-batch 80 --epochs "${EPOCHS:-3}" --init-lr "${RATE:-1e-4}" --min-lr "${RATE_END:-1e-6}" \
+        --output "$scratch/$seed" --global-batch 80 --epochs "${EPOCHS:-7}" --init-lr "${RATE:-2e-4}" --min-lr "${RATE_END:-1e-6}" \
         --warmup-steps "${WARMUP:-40}" --augment off --threads 1 --seed "$seed" --no-progress --no-report --no-peak
 done
 quietly mpirun -np 2 "$build/bin/blip_mpi" evaluate --config jobs/demo.cfg --data "$demo/sample.h5" --init "$demo/out/best" --split test \
