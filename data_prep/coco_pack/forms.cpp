@@ -134,8 +134,7 @@ FileKind kind_of(const fs::path& file) {
     const std::size_t first = first_sign(start);
     if (first == std::string::npos) refuse(file, "is empty");
     if (start[first] == '{') {
-        if (const std::string ending = lower_ascii(file.extension().string());
-            ending == ".jsonl" || ending == ".ndjson")
+        if (const std::string ending = lower_ending(file); ending == ".jsonl" || ending == ".ndjson")
             return FileKind::json_lines;
         // one whole object in the first line, and more after it
         const std::size_t end = start.find('\n', first);
@@ -146,7 +145,7 @@ FileKind kind_of(const fs::path& file) {
     if (start[first] == '[') return kind_of_json(file);
     if (is_token_line(std::string_view(start).substr(first, start.find_first_of("\r\n", first) - first)))
         return FileKind::tokens;
-    if (lower_ascii(file.extension().string()) == ".json") return kind_of_json(file);    // says where it is malformed
+    if (lower_ending(file) == ".json") return kind_of_json(file);    // says where it is malformed
     const std::string line = start.substr(first, start.find('\n', first) - first);
     if (line.find_first_of(",\t;|") == std::string::npos && !is_utf16(start))
         refuse(file, fmt::format("is a text whose first line has one cell: '{}'; nearest is a CSV of image,caption",
@@ -286,7 +285,7 @@ Paths expanded(const fs::path& path) {
 Paths caption_files(const fs::path& folder) {
     Paths files;
     const auto is_table = [](const fs::path& file) {
-        const std::string extension = lower_ascii(file.extension().string()), name = file.filename().string();
+        const std::string extension = lower_ending(file), name = file.filename().string();
         return extension == ".csv" || extension == ".tsv" || extension == ".jsonl" || extension == ".ndjson" ||
                extension == ".json" || extension == ".token" || name.ends_with(".token.txt") || name == "captions.txt";
     };

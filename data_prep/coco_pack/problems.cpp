@@ -16,22 +16,24 @@ namespace {
 constexpr std::size_t most_listed = 20;
 constexpr std::size_t most_looked_for = 5;    // a folder may be large
 
-// Lower case, accents composed: what people take for the same name.
+// Lower case, accents composed: what people take for the same name; "" for what is no UTF-8.
 std::string folded(const std::string& name) {
-    require_utf8(name);
-    return lower_case(canonical(name, /*composed=*/true));
+    try {
+        require_utf8(name);
+        return lower_case(canonical(name, /*composed=*/true));
+    } catch (const Error&) {
+        return "";
+    }
 }
 
 // Of a picture that is not there one in its folder that has its name but for case, accents' form or ending; else "".
 std::filesystem::path spelled_otherwise(const std::filesystem::path& missing) {
+    const std::string wanted = folded(missing.stem().string());
+    if (wanted.empty()) return {};
     std::error_code none;
     for (const auto& entry : std::filesystem::directory_iterator(missing.parent_path(), none)) {
         const std::filesystem::path& file = entry.path();
-        try {
-            if (has_picture_name(file) && folded(file.stem().string()) == folded(missing.stem().string()))
-                return file.filename();
-        } catch (const Error&) {    // no UTF-8
-        }
+        if (has_picture_name(file) && folded(file.stem().string()) == wanted) return file.filename();
     }
     return {};
 }

@@ -69,12 +69,7 @@ class Clip {
         });
     }
 
-    std::string digest() const {
-        std::vector<NamedTensor> tensors;
-        for (ParamId id = 0; id < model_.layout().count(); ++id)
-            tensors.push_back({model_.layout().spec(id).name, view(arena_->weights(), id)});
-        return weights_digest(std::move(tensors));
-    }
+    std::string digest() const { return weights_digest(named_tensors(model_.layout(), arena_->weights())); }
 
     Vectors of_pictures(const std::vector<fs::path>& files, int threads, const ClipProgress& progress) const {
         constexpr std::size_t at_once = 32;

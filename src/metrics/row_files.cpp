@@ -67,8 +67,7 @@ bool is_json_lines(std::string_view text) {
 void for_each_text_of(const CaptionText& text, const TakeRow& take) {
     std::vector<fs::path> files;
     for (const auto& entry : fs::directory_iterator(text.json.path))
-        if (lower_ascii(entry.path().extension().string()) == ".txt" && entry.is_regular_file())
-            files.push_back(entry.path());
+        if (lower_ending(entry.path()) == ".txt" && entry.is_regular_file()) files.push_back(entry.path());
     std::sort(files.begin(), files.end());
     if (files.empty()) bad_json(text.json, "the folder", "holds no text ID.txt");
     for (const fs::path& file : files) {

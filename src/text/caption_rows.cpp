@@ -54,6 +54,8 @@ std::string lower_ascii(std::string text) {
     return text;
 }
 
+std::string lower_ending(const std::filesystem::path& file) { return lower_ascii(file.extension().string()); }
+
 namespace {
 
 json value_of_cell(const std::string& column, std::string cell) {

@@ -9,10 +9,10 @@
 
 namespace blip {
 
-std::vector<NamedTensor> named_tensors(const ExportedWeights& weights) {
+std::vector<NamedTensor> named_tensors(const Layout& layout, const std::vector<at::Tensor>& values) {
     std::vector<NamedTensor> tensors;
-    for (ParamId id = 0; id < weights.layout.count(); ++id)
-        tensors.push_back({weights.layout.spec(id).name, weights.values.at(static_cast<std::size_t>(id))});
+    for (ParamId id = 0; id < layout.count(); ++id)
+        tensors.push_back({layout.spec(id).name, values.at(static_cast<std::size_t>(id))});
     return tensors;
 }
 
@@ -21,16 +21,19 @@ std::string weights_digest(std::vector<NamedTensor> tensors) {
               [](const NamedTensor& a, const NamedTensor& b) { return a.name < b.name; });
     Digest digest;
     for (const NamedTensor& one : tensors) {
+        const at::Tensor values = one.tensor.cpu();
         digest.add(std::as_bytes(std::span(one.name)));
-        digest.add({static_cast<const std::byte*>(one.tensor.const_data_ptr()), one.tensor.nbytes()});
+        digest.add({static_cast<const std::byte*>(values.const_data_ptr()), values.nbytes()});
     }
     return digest.hex();
 }
 
-std::string weights_digest(const ExportedWeights& weights) { return weights_digest(named_tensors(weights)); }
+std::string weights_digest(const ExportedWeights& weights) {
+    return weights_digest(named_tensors(weights.layout, weights.values));
+}
 
 void write_reference_safetensors(const std::filesystem::path& file, const ExportedWeights& weights) {
-    const std::vector<NamedTensor> tensors = named_tensors(weights);
+    const std::vector<NamedTensor> tensors = named_tensors(weights.layout, weights.values);
     write_safetensors(file, tensors,
                       {{"kind", kModelKind}, {"config", weights.config}, {"xxh3", weights_digest(tensors)}},
                       weights.on_written);

@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 #include <regex>
 #include <unordered_map>
 #include <unordered_set>
@@ -50,18 +51,19 @@ std::vector<std::string> captions_of(const JsonFile& file, const nlohmann::json&
 // One split dealt to those that its images name. What was decided of all is told once.
 std::vector<SourceSplit> deal(const JsonFile& file, SourceSplit all,
                               const std::unordered_map<std::string, std::string>& split_of) {
+    std::map<std::string, std::vector<SourceImage>> images;
+    for (SourceImage& image : all.images) {
+        const auto found = split_of.find(image.id.text);
+        if (found == split_of.end())
+            bad_json(file, "image id " + image.id.text,
+                     "has no split, and other images have one: give all one or none");
+        images[found->second].push_back(std::move(image));
+    }
     std::vector<SourceSplit> splits;
     for (const char* name : {"train", "val", "test"}) {
-        SourceSplit split{name, {}, all.decisions, all.first_empty};
-        for (SourceImage& image : all.images) {
-            const auto found = split_of.find(image.id.text);
-            if (found == split_of.end())
-                bad_json(file, "image id " + image.id.text,
-                         "has no split, and other images have one: give all one or none");
-            if (found->second == name) split.images.push_back(image);
-        }
-        if (split.images.empty()) continue;
-        splits.push_back(std::move(split));
+        const auto own = images.find(name);
+        if (own == images.end()) continue;
+        splits.push_back({name, std::move(own->second), all.decisions, all.first_empty});
         for (auto& [decision, number] : all.decisions) number = 0;
         all.first_empty.clear();
     }

@@ -19,7 +19,7 @@ namespace blip {
 namespace fs = std::filesystem;
 
 bool has_side_file_name(const fs::path& file) {
-    const std::string ending = lower_ascii(file.extension().string());
+    const std::string ending = lower_ending(file);
     return ending == ".txt" || ending == ".caption";
 }
 
@@ -58,7 +58,7 @@ std::vector<SourceSplit> read_side_files(const fs::path& folder, const std::vect
         if (has_picture_name(file)) pictures.push_back(file);
         if (!has_side_file_name(file)) continue;
         std::vector<fs::path>& beside = texts[fs::path(file).replace_extension()];
-        const bool is_txt = lower_ascii(file.extension().string()) == ".txt";
+        const bool is_txt = lower_ending(file) == ".txt";
         beside.insert(is_txt ? beside.begin() : beside.end(), file);
     }
     const bool splits_there = folders_are_splits(pictures);

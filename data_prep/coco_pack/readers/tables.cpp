@@ -40,13 +40,13 @@ struct Row {
 // Takes the rows of one file.
 class TableReader {
   public:
-    TableReader(const TableFile& table, const fs::path& pictures, const SourceOptions& options)
-        : table_(table), pictures_(pictures), options_(options), file_{table.path, correct_it} {}
+    TableReader(const TableFile& table, const fs::path& pictures, const SourceOptions& options, Names& notes)
+        : table_(table), pictures_(pictures), options_(options), notes_(notes), file_{table.path, correct_it} {}
 
-    void read(std::vector<std::string>& notes) {
+    void read() {
         if (table_.form == TableForm::tar)
             return read_samples(table_.path, options_.caption_column.empty() ? "caption" : options_.caption_column,
-                                notes, [&](const json& row, const std::string& where, std::int64_t member) {
+                                notes_, [&](const json& row, const std::string& where, std::int64_t member) {
                                     take(row, where);
                                     rows.back().member = member;
                                     rows.back().bare_id = false;    // a sample is one picture
@@ -71,7 +71,6 @@ class TableReader {
 
     const JsonFile& file() const { return file_; }
     std::vector<Row> rows;
-    Names choices;    // notes
 
   private:
     void read_tokens(const std::string& text) {
@@ -119,8 +118,8 @@ class TableReader {
         for (const std::string& name : known)
             if (first_member(object, {name}) != nullptr) there.push_back(name);
         if (there.size() > 1)
-            choices.push_back(fmt::format("{}: of {} '{}' is taken; --{} takes another",
-                                          table_.path.filename().string(), fmt::join(there, ", "), there[0], option));
+            notes_.push_back(fmt::format("{}: of {} '{}' is taken; --{} takes another", table_.path.filename().string(),
+                                         fmt::join(there, ", "), there[0], option));
     }
 
     // An option's column, as the rows have it: a table's heading is in lower case.
@@ -188,6 +187,7 @@ class TableReader {
     const TableFile& table_;
     const fs::path& pictures_;
     const SourceOptions& options_;
+    Names& notes_;
     JsonFile file_;
 };
 
@@ -228,9 +228,8 @@ std::vector<SourceSplit> read_tables(const std::vector<TableFile>& files, const 
                                      const SourceOptions& options, std::vector<std::string>& notes) {
     std::vector<std::unique_ptr<TableReader>> readers;
     for (const TableFile& file : files) {
-        readers.push_back(std::make_unique<TableReader>(file, pictures, options));
-        readers.back()->read(notes);
-        notes.insert(notes.end(), readers.back()->choices.begin(), readers.back()->choices.end());
+        readers.push_back(std::make_unique<TableReader>(file, pictures, options, notes));
+        readers.back()->read();
         if (readers.back()->rows.empty())
             bad_json(readers.back()->file(), "the whole file", "has no row about a picture");
     }

@@ -129,7 +129,7 @@ class SampleReader {
             if (part != ".." && part.string().starts_with('.')) return;
         const std::string base = name.filename().string();
         const bool is_text = has_side_file_name(name), is_picture = has_picture_name(name);
-        if (!is_picture && !is_text && lower_ascii(name.extension().string()) != ".json") return;
+        if (!is_picture && !is_text && lower_ending(name) != ".json") return;
         const std::string key = (name.parent_path() / base.substr(0, base.find('.'))).generic_string();
         Sample& sample = samples_[key];
         if (is_picture) {

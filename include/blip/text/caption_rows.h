@@ -2,6 +2,7 @@
 // columns have. Used by coco_pack's readers and by metrics/caption_files.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -39,5 +40,6 @@ void for_each_json_line(const JsonFile& file, std::string_view text, const TakeR
 
 std::string trim_blanks(std::string text);    // spaces and tabs at both ends
 std::string lower_ascii(std::string text);
+std::string lower_ending(const std::filesystem::path& file);    // ".txt" of A.TXT
 
 }    // namespace blip

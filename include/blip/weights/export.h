@@ -31,10 +31,11 @@ struct ExportedWeights {
     WriteObserver on_written;       // may be empty
 };
 
-// All parameters under the reference's names, in the layout's order.
-std::vector<NamedTensor> named_tensors(const ExportedWeights& weights);
+// All parameters under the layout's names (a captioner's: the reference's), in its order. values: by ParamId.
+std::vector<NamedTensor> named_tensors(const Layout& layout, const std::vector<at::Tensor>& values);
 
-// xxh3-64 over name and bytes of each tensor, by name: a flipped byte must not become a caption.
+// xxh3-64 over name and bytes of each tensor, by name: a flipped byte must not become a caption. Contiguous
+// tensors, on any device.
 std::string weights_digest(std::vector<NamedTensor> tensors);
 // The same of named_tensors: whatever form weights are in, these 16 digits are the same.
 std::string weights_digest(const ExportedWeights& weights);

@@ -167,13 +167,6 @@ void check_only(const Options& options, const PackedDataset& dataset, HostMessag
     log_info("dry run: everything needed is there and fits together; nothing was trained or written");
 }
 
-// The same for the same values, whatever file they came from.
-std::string digest_of_weights(const Layout& layout, const Weights& weights) {
-    std::vector<NamedTensor> tensors;
-    for (ParamId id = 0; id < layout.count(); ++id) tensors.push_back({layout.spec(id).name, view(weights, id).cpu()});
-    return weights_digest(std::move(tensors));
-}
-
 // What a line of the log cannot say later: which build made the run.
 void note_build(const std::filesystem::path& output, const char* build) {
     nlohmann::json facts = {{"version", program_version}};
@@ -228,7 +221,8 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
         const Captioner captioner(options.model);
         start = weights_only_arena(captioner.layout(), placement);
         load_model(options.init, *start, communicator.get());
-        options.self_critical.kl_start_digest = digest_of_weights(captioner.layout(), start->weights());
+        // the same for the same values, whatever file they came from
+        options.self_critical.kl_start_digest = weights_digest(named_tensors(captioner.layout(), start->weights()));
     }
     const CaptionTask captioning(options, *dataset, *communicator, start ? &start->weights() : nullptr,
                                  frequencies ? &*frequencies : nullptr);

@@ -147,7 +147,7 @@ ordered_json preprocessor_config(const ModelOptions& model) {
 }    // namespace
 
 void write_huggingface_folder(const std::filesystem::path& folder, const ExportedWeights& weights) {
-    std::vector<NamedTensor> tensors = named_tensors(weights);
+    std::vector<NamedTensor> tensors = named_tensors(weights.layout, weights.values);
     for (NamedTensor& one : tensors) {
         const auto name = huggingface_name(one.name);
         if (!name) throw Error(ExitCode::internal, "'{}' has no name at Hugging Face", one.name);

@@ -36,7 +36,7 @@ std::vector<StateEntry> state_dict(const ExportedWeights& weights) {
     const auto add = [&](const std::string& key, const at::Tensor& values) {
         entries.push_back({key, values, entries.size()});
     };
-    for (const auto& [name, values] : named_tensors(weights)) {
+    for (const auto& [name, values] : named_tensors(weights.layout, weights.values)) {
         if (name == position_embeddings) add(position_ids, at::arange(values.size(0), at::kLong).unsqueeze(0));
         add(name, values);
     }
