@@ -17,7 +17,7 @@ NVCC_FLAGS := -std=c++20 -O3 -lineinfo -fmad=false -ccbin $(lastword $(CXX)) -Ii
 # A file that changes only when its text does: flags and file lists are prerequisites like any other.
 track = $(if $(BUILDING),$(if $(subst <$(strip $(file <$(1)))>,,<$(strip $(2))>),$(shell mkdir -p $(dir $(1)))$(file >$(1),$(strip $(2)))))
 BUILDING := $(filter-out help clean demo lint format uninstall dist,$(or $(MAKECMDGOALS),help))
-$(call track,$(BUILD)/lists/flags,$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(TORCH_FLAGS) $(MPI_FLAGS))
+$(call track,$(BUILD)/lists/flags,$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(TORCH_FLAGS) $(MPI_FLAGS) tests: $(TEST_OPT) $(BRIEF): $(BRIEF_OPT))
 $(call track,$(BUILD)/lists/flags_image,$(IMAGE_FLAGS))
 $(call track,$(BUILD)/lists/flags_cuda,$(NVCC) $(NVCC_FLAGS) $(CUDA_FLAGS))
 $(call track,$(BUILD)/lists/link,$(LDFLAGS) $(TORCH_LIBS) $(MPI_LIBS) $(SYS_LIBS))
@@ -57,7 +57,9 @@ $(BUILD)/pch/%.h.gch: env/pch/%.h $(wildcard env/pch/*.h) $(BUILD)/lists/flags
 	@mkdir -p $(@D)
 	$(call say,PCH,$<)
 	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(EXTRA) -x c++-header $< $(whole)
-$(BUILD)/pch/torch.h.gch $(BUILD)/pch/test_torch.h.gch: private EXTRA := $(TORCH_FLAGS)
+$(BUILD)/pch/torch.h.gch: private EXTRA := $(TORCH_FLAGS)
+$(BUILD)/pch/test_%.h.gch: private EXTRA := $(TEST_OPT)
+$(BUILD)/pch/test_torch.h.gch: private EXTRA := $(TEST_OPT) $(TORCH_FLAGS)
 
 # $(1) objects, $(2) precompiled header, $(3) further flags
 define object_rules
@@ -72,8 +74,8 @@ compiled_as = $(call each_as,$(call of_kind,plain,$(1)),$(2)plain,$(3))$(foreach
 each_as = $(if $(1),$(eval $(call object_rules,$(call obj,$(1)),$(2),$(3))))
 
 # Files with JSON or LibTorch are compiled as one with those of their folder, $(TOGETHER) at a time: g++ 12 takes 1.5 and 3 s
-# for each before its first line. Not those that programs choose among, nor tests whose helpers have the same names.
-APART      := $(addprefix tests/,gpu/% bench/% parity/% faults/% support/% unit/data/% unit/image/% unit/weights/%) %main.cpp %_nocuda.cpp
+# for each before its first line. Not those that programs choose among.
+APART      := $(addprefix tests/,bench/% parity/% faults/% support/%) %main.cpp %_nocuda.cpp
 APART_json := src/base/version.cpp src/app/%
 # $(1) sources, $(2) those apart, $(3) precompiled header, $(4) further flags
 grouped_as = $(call each_as,$(filter $(2),$(1)),$(3),$(4))$(call \

@@ -21,7 +21,7 @@ $(foreach l,$(HAVE_CUDA),$(call track,$(BUILD)/lists/libblip_$(l)_cuda,$(call so
 $(foreach l,$(HAVE_NOCUDA),$(call track,$(BUILD)/lists/libblip_$(l)_nocuda,$(call sources_nocuda,$(l))))
 $(foreach p,$(PREP),$(call track,$(BUILD)/lists/$(p),$(call files,data_prep/$(p),*.cpp)))
 
-$(foreach l,$(LAYERS),$(call compiled_as,$(filter-out %_cuda.cpp,$(call files,src/$(l),*.cpp)),,$(call mpi_of,$(l)) $(call image_of,$(l))))
+$(foreach l,$(LAYERS),$(call compiled_as,$(filter-out %_cuda.cpp,$(call files,src/$(l),*.cpp)),,$(call mpi_of,$(l)) $(call image_of,$(l)) $(if $(filter $(l),$(BRIEF)),$(BRIEF_OPT))))
 $(call obj,$(wildcard src/image/formats/*.cpp)): $(BUILD)/lists/flags_image
 $(call obj,src/app/report_page.cpp): src/app/report_page.html
 $(foreach l,$(HAVE_CUDA),$(call compiled_as,$(call files,src/$(l),*_cuda.cpp),,$(call mpi_of,$(l)) $(CUDA_FLAGS)))

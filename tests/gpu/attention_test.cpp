@@ -7,6 +7,7 @@
 
 #include "blip/base/gpu_presence.h"
 #include "blip/device/device.h"
+#include "tests/gpu/gpu.h"
 
 namespace blip::test {
 namespace {
@@ -14,7 +15,7 @@ namespace {
 // Of the vision encoder's shape: [pictures, heads, tokens, width of a head].
 std::string chosen(at::ScalarType type) {
     const at::Tensor values =
-        at::zeros({2, 12, 577, 64}, at::TensorOptions().dtype(type).device(c10::kCUDA)).set_requires_grad(true);
+        at::zeros({2, 12, 577, 64}, at::TensorOptions().dtype(type).device(gpu)).set_requires_grad(true);
     switch (static_cast<at::SDPBackend>(at::_fused_sdp_choice(values, values, values))) {
         case at::SDPBackend::cudnn_attention:
             return "cuDNN";
@@ -32,7 +33,7 @@ std::string chosen(at::ScalarType type) {
 BOOST_AUTO_TEST_SUITE(attention_gpu)
 
 BOOST_AUTO_TEST_CASE(the_first_kernel_that_was_asked_for_is_taken) {
-    use_device(c10::Device(c10::kCUDA, 0));
+    use_device(gpu);
     const bool cudnn = cudnn_attention_is_best(gpu_generation(0));
     for (const bool deterministic : {false, true}) {
         set_numerics({.deterministic = deterministic, .cudnn_attention = cudnn});

@@ -8,14 +8,10 @@
 
 #include "blip/base/gpu_presence.h"
 #include "blip/device/device.h"
+#include "tests/gpu/gpu.h"
 #include "tests/support/torch_feed_cases.h"
 
 namespace blip::test {
-namespace {
-
-const c10::Device gpu(c10::kCUDA, 0);
-
-}    // namespace
 
 BOOST_AUTO_TEST_SUITE(batch_feed)
 

@@ -6,13 +6,14 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "tests/gpu/gpu.h"
+
 namespace blip::test {
 namespace {
 
 BOOST_AUTO_TEST_SUITE(dropout_gpu)
 
 BOOST_AUTO_TEST_CASE(equals_the_cpu_twin) {
-    const at::Device gpu(at::kCUDA, 0);
     for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
         for (const std::int64_t count : {1, 3, 4, 7, 8191, 5000011}) {
             const at::Tensor x = at::linspace(-3, 3, count, at::kFloat).to(type);

@@ -11,6 +11,7 @@
 #include "blip/kernels/column_sums.h"
 #include "blip/kernels/patches.h"
 #include "blip/kernels/residual_norm.h"
+#include "tests/gpu/gpu.h"
 #include "tests/tolerances.h"
 
 namespace blip::test {
@@ -21,7 +22,7 @@ constexpr at::ScalarType types[] = {at::kFloat, at::kBFloat16};
 constexpr std::int64_t shapes[][2] = {{1, 5}, {7, 96}, {33, 768}, {450, 40}, {7, 3072}, {7, 4500}, {20001, 12}};
 
 at::Tensor drawn(at::IntArrayRef sizes, at::ScalarType type) { return at::randn(sizes, at::kFloat).to(type); }
-at::Tensor there(const at::Tensor& x) { return x.to(at::Device(at::kCUDA, 0)); }
+at::Tensor there(const at::Tensor& x) { return x.to(gpu); }
 
 void is_same(const at::Tensor& of_gpu, const at::Tensor& of_cpu, const char* what) {
     BOOST_TEST(of_gpu.is_cuda());

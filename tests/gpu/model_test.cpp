@@ -13,6 +13,7 @@
 #include "blip/optim/adamw.h"
 #include "blip/optim/grad_reducer.h"
 #include "blip/tasks/caption/loss.h"
+#include "tests/gpu/gpu.h"
 #include "tests/support/self_communicator.h"
 #include "tests/support/torch_golden_model.h"
 #include "tests/tolerances.h"
@@ -20,7 +21,6 @@
 namespace blip::test {
 namespace {
 
-const c10::Device gpu(c10::DeviceType::CUDA, 0);
 constexpr std::int64_t pictures = 3, tokens_each = 9;
 constexpr int prompt_length = 4;
 

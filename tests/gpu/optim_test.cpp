@@ -13,6 +13,7 @@
 
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/checkpoint/init.h"
+#include "tests/gpu/gpu.h"
 #include "tests/support/paths.h"
 #include "tests/support/self_communicator.h"
 #include "tests/tolerances.h"
@@ -20,8 +21,6 @@
 
 namespace blip::test {
 namespace {
-
-const at::Device kGpu(at::kCUDA, 0);
 
 // One rank's training state on a device; gradients are written, not computed.
 struct Training {
@@ -82,7 +81,7 @@ BOOST_AUTO_TEST_SUITE(optim_gpu)
 BOOST_AUTO_TEST_CASE(weights_arrive_with_the_bits_of_the_cpu) {
     for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
         Arena on_cpu = weights_only_arena(toy_layout(), {at::kCPU, type});
-        Arena on_gpu = weights_only_arena(toy_layout(), {kGpu, type});
+        Arena on_gpu = weights_only_arena(toy_layout(), {gpu, type});
         initialise(on_cpu, 7);
         initialise(on_gpu, 7);
         BOOST_TEST(on_gpu.flat_weights().is_cuda());
@@ -92,7 +91,7 @@ BOOST_AUTO_TEST_CASE(weights_arrive_with_the_bits_of_the_cpu) {
 
 BOOST_AUTO_TEST_CASE(updates_equal_those_of_the_cpu) {
     for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
-        Training on_cpu({at::kCPU, type}), on_gpu({kGpu, type});
+        Training on_cpu({at::kCPU, type}), on_gpu({gpu, type});
         for (int step = 1; step <= 25; ++step) {
             const at::Tensor gradients = on_cpu.toy_gradients(step);
             const auto expected = on_cpu.update(gradients, on_cpu.loss(1));
@@ -116,7 +115,7 @@ BOOST_AUTO_TEST_CASE(updates_equal_those_of_the_cpu) {
 BOOST_AUTO_TEST_CASE(faults_are_seen_and_not_applied) {
     constexpr float nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
     for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
-        Training on_gpu({kGpu, type});
+        Training on_gpu({gpu, type});
         const std::vector<at::Tensor> before = on_gpu.masters();
         for (const float bad : {nan, -inf}) {
             const auto result = on_gpu.update(on_gpu.toy_gradients(1), on_gpu.loss(bad));
@@ -137,13 +136,13 @@ BOOST_AUTO_TEST_CASE(faults_are_seen_and_not_applied) {
 
 // Autograd's own thread accumulates into the arena and starts the buckets.
 BOOST_AUTO_TEST_CASE(backward_fills_fp32_gradients_and_starts_buckets) {
-    Training on_gpu({kGpu, at::kBFloat16});
+    Training on_gpu({gpu, at::kBFloat16});
     const at::Tensor& weight = on_gpu.arena.weights()[0];    // [30, 50]
     const at::Tensor leaf = weight.detach().clone().set_requires_grad(true);
-    at::Tensor expected = at::zeros({30, 50}, at::TensorOptions().dtype(at::kFloat).device(kGpu));
+    at::Tensor expected = at::zeros({30, 50}, at::TensorOptions().dtype(at::kFloat).device(gpu));
     on_gpu.reducer.begin_step();
     for (int pass = 0; pass < 16; ++pass) {
-        const at::Tensor x = at::linspace(0.1 * pass, 1, 50, at::kFloat).to(kGpu, at::kBFloat16);
+        const at::Tensor x = at::linspace(0.1 * pass, 1, 50, at::kFloat).to(gpu, at::kBFloat16);
         if (pass == 15) on_gpu.reducer.arm();
         at::Tensor loss = at::matmul(weight, x).sum();
         for (std::size_t id = 1; id < on_gpu.arena.weights().size(); ++id)
@@ -160,7 +159,7 @@ BOOST_AUTO_TEST_CASE(backward_fills_fp32_gradients_and_starts_buckets) {
 
 BOOST_AUTO_TEST_CASE(checkpoints_serve_any_device_and_precision) {
     const TempDir dir;
-    Training saved({kGpu, at::kBFloat16});
+    Training saved({gpu, at::kBFloat16});
     for (int step = 1; step <= 4; ++step) saved.update(saved.toy_gradients(step), {});
     {
         CheckpointWriter writer(dir / "run", 2, saved.communicator);
@@ -174,7 +173,7 @@ BOOST_AUTO_TEST_CASE(checkpoints_serve_any_device_and_precision) {
     save_model(dir / "best", saved.arena, saved.optimizer.state(), saved.communicator, {}, "");
     const auto found = find_newest_checkpoint(dir / "run", saved.communicator);
     BOOST_REQUIRE(found.has_value());
-    Training resumed({kGpu, at::kBFloat16}), on_cpu({at::kCPU, at::kBFloat16}), in_fp32({kGpu, at::kFloat});
+    Training resumed({gpu, at::kBFloat16}), on_cpu({at::kCPU, at::kBFloat16}), in_fp32({gpu, at::kFloat});
     for (Training* training : {&resumed, &on_cpu, &in_fp32}) {
         load_checkpoint(*found, training->arena, training->optimizer.state(), training->optimizer.weight_sink());
         BOOST_TEST(training->optimizer.update_count() == 4);
@@ -184,7 +183,7 @@ BOOST_AUTO_TEST_CASE(checkpoints_serve_any_device_and_precision) {
     BOOST_TEST(resumed.arena.flat_weights().equal(saved.arena.flat_weights()));
     BOOST_TEST(worst_difference(in_fp32.masters(), saved.masters()) == 0);
     BOOST_TEST(worst_difference(on_cpu.masters(), saved.masters()) <= tolerance::gpu_fp32);
-    Training from_model({kGpu, at::kBFloat16});
+    Training from_model({gpu, at::kBFloat16});
     load_model(dir / "best", from_model.arena, from_model.optimizer.weight_sink());
     BOOST_TEST(worst_difference(from_model.masters(), saved.masters()) == 0);
 }

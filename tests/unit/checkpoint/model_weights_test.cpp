@@ -9,6 +9,7 @@
 #include "blip/base/log.h"
 #include "blip/weights/safetensors.h"
 #include "tests/support/paths.h"
+#include "tests/support/said.h"
 #include "tests/unit/checkpoint/toy_run.h"
 
 namespace blip::test {
@@ -33,18 +34,6 @@ std::vector<NamedTensor> as_tensors(const Arena& arena) {
     }
     return tensors;
 }
-
-std::string problem_of(const std::function<void()>& body, ExitCode code) {
-    try {
-        body();
-    } catch (const Error& error) {
-        BOOST_TEST((error.code() == code), error.what());
-        return error.what();
-    }
-    return "";
-}
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 void save_checkpoint(const fs::path& run, int version) {
     run_ranks(2, [&](Communicator& comm) {
@@ -126,20 +115,18 @@ BOOST_AUTO_TEST_CASE(init_may_be_a_checkpoint_or_a_run) {
     shard.back() = static_cast<char>(shard.back() ^ 1);
     write_bytes(run / "checkpoints" / "step-00000200" / "shard-00000-of-00002.safetensors", shard);
     BOOST_TEST(version_in(run) == 1);    // the newest is damaged: a run falls back, a named checkpoint does not
-    BOOST_TEST(contains(problem_of([&] { version_in(run / "checkpoints" / "step-00000200"); }, ExitCode::bad_data),
-                        "is damaged"));
+    BOOST_TEST(contains(problem_in([&] { version_in(run / "checkpoints" / "step-00000200"); }), "is damaged"));
     save_whole(run / "best", Filled(3).arena, toy_model(), "");
     BOOST_TEST(version_in(run) == 3);    // best/ comes before checkpoints
 }
 
 BOOST_AUTO_TEST_CASE(absent_inputs_are_named) {
     const TempDir dir;
-    BOOST_TEST(contains(problem_of([&] { read_model_options(dir / "none"); }, ExitCode::missing_input), "none"));
+    BOOST_TEST(contains(problem_in([&] { read_model_options(dir / "none"); }, ExitCode::missing_input), "none"));
     BOOST_TEST(
-        contains(problem_of([&] { read_model_options(dir.path()); }, ExitCode::missing_input), "holds no weights"));
+        contains(problem_in([&] { read_model_options(dir.path()); }, ExitCode::missing_input), "holds no weights"));
     write_safetensors(dir / "bare.safetensors", as_tensors(Filled(1).arena), {});
-    BOOST_TEST(contains(problem_of([&] { read_model_options(dir / "bare.safetensors"); }, ExitCode::bad_data),
-                        "holds no BLIP captioner"));
+    BOOST_TEST(contains(problem_in([&] { read_model_options(dir / "bare.safetensors"); }), "holds no BLIP captioner"));
     Filled back(0);
     load_model(dir / "bare.safetensors", back.arena);    // the shape was given otherwise
     BOOST_TEST(back.holds(1));
@@ -152,7 +139,7 @@ BOOST_AUTO_TEST_CASE(missing_and_misshapen_parameters_are_all_listed) {
     tensors.back().tensor = tensors.back().tensor.reshape({1, 401});
     write_safetensors(dir / "x.safetensors", tensors, {});
     Filled back(0);
-    const std::string problem = problem_of([&] { load_model(dir / "x.safetensors", back.arena); }, ExitCode::bad_data);
+    const std::string problem = problem_in([&] { load_model(dir / "x.safetensors", back.arena); });
     BOOST_TEST(contains(problem, "2 of 5 parameters"));
     BOOST_TEST(contains(problem, "first.bias is missing"));
     BOOST_TEST(contains(problem, "second.bias is [1, 401], needed [401]"));
@@ -170,19 +157,19 @@ BOOST_AUTO_TEST_CASE(shapes_with_more_values_than_their_files_hold_are_refused) 
         ModelOptions forged = toy_model();
         forged.*dimension = 1 << 20;
         save_whole(dir / "best", Filled(1).arena, forged, "");
-        BOOST_TEST(contains(problem_of([&] { read_model_options(dir / "best"); }, ExitCode::bad_data), "hold at most"));
+        BOOST_TEST(contains(problem_in([&] { read_model_options(dir / "best"); }), "hold at most"));
     }
     ModelOptions all = toy_model();
     all.text_layers = all.text_hidden = all.text_intermediate = all.vision_depth = all.vision_width = 1 << 20;
     save_whole(dir / "best", Filled(1).arena, all, "");
-    BOOST_TEST(contains(problem_of([&] { read_model_options(dir / "best"); }, ExitCode::bad_data), "hold at most"));
+    BOOST_TEST(contains(problem_in([&] { read_model_options(dir / "best"); }), "hold at most"));
 
     save_checkpoint(dir / "run", 1);
     const fs::path file = dir / "run" / "checkpoints" / "step-00000100" / "manifest.json";
     Manifest manifest = Manifest::from_json(read_bytes(file), file.string());
     manifest.model.vision_depth = 1 << 20;
     write_bytes(file, manifest.to_json());
-    const std::string problem = problem_of([&] { read_model_options(file.parent_path()); }, ExitCode::bad_data);
+    const std::string problem = problem_in([&] { read_model_options(file.parent_path()); });
     BOOST_TEST(contains(problem, "step-00000100"));
     BOOST_TEST(contains(problem, "hold at most"));
 }
@@ -194,7 +181,7 @@ BOOST_AUTO_TEST_CASE(a_flipped_weight_is_refused) {
     bytes[bytes.size() - 100] = static_cast<char>(bytes[bytes.size() - 100] ^ 1);
     write_bytes(dir / "best" / "model.safetensors", bytes);
     Filled back(0);
-    BOOST_TEST(contains(problem_of([&] { load_model(dir / "best", back.arena); }, ExitCode::bad_data), "is damaged"));
+    BOOST_TEST(contains(problem_in([&] { load_model(dir / "best", back.arena); }), "is damaged"));
 }
 
 BOOST_AUTO_TEST_CASE(other_precisions_are_converted) {

@@ -11,13 +11,12 @@
 #include "blip/base/durable_file.h"
 #include "hdf5_library.h"
 #include "tests/support/paths.h"
+#include "tests/support/said.h"
 
 using namespace blip;
 using namespace blip::test;
 
 namespace {
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 auto says(const std::string& name, const std::string& part) {
     return [=](const Error& error) {

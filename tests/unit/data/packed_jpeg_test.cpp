@@ -4,17 +4,16 @@
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
-#include <fstream>
 #include <set>
 
 #include "blip/base/error.h"
 #include "blip/base/random.h"
 #include "blip/data/batch_loader.h"
-#include "blip/data/packed/check.h"
 #include "blip/data/packed/format.h"
 #include "blip/data/shard_sampler.h"
 #include "blip/data/training_units.h"
 #include "blip/image/jpeg.h"
+#include "damage.h"
 #include "hdf5_library.h"
 #include "small_jpeg_file.h"
 #include "small_packed_file.h"
@@ -50,39 +49,6 @@ std::vector<std::uint64_t> batch_digests(const Path& path, int threads) {
         digests.push_back(XXH3_64bits_withSeed(numbers.data(), numbers.size() * sizeof numbers[0], pixels));
     }
     return digests;
-}
-
-// What reading the pictures says, "" if nothing is wrong; and what checking the whole file says.
-std::string first_damage(const Path& path) {
-    try {
-        const PackedDataset data = PackedDataset::open(path);
-        for (const auto& split : data.splits())
-            for (std::int64_t row = 0; row < split.image_count(); ++row) (void)data.read_image(split, row);
-    } catch (const Error& error) {
-        BOOST_TEST((error.code() == ExitCode::bad_data));
-        return error.what();
-    }
-    return "";
-}
-std::string check_says(const Path& path) {
-    std::string all;
-    try {
-        for (const auto& message : check_packed_file(path, 2, {}).messages) all += message + "\n";
-    } catch (const Error& error) {
-        all = error.what();
-    }
-    return all;
-}
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-void flip_byte(const Path& path, std::uint64_t place) {
-    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
-    file.seekg(static_cast<std::streamoff>(place));
-    const char value = static_cast<char>(file.get() ^ 1);
-    file.seekp(static_cast<std::streamoff>(place));
-    file.put(value);
-    BOOST_REQUIRE(file.good());
 }
 
 void replace_text(const H5File& file, const char* name, const std::string& value) {

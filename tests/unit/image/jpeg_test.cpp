@@ -26,12 +26,6 @@ std::vector<std::uint8_t> jpeg_bytes(const std::string& name) {
     return {content.begin(), content.end()};
 }
 
-void expect_damaged(const std::vector<std::uint8_t>& bytes) {
-    BOOST_CHECK_EXCEPTION(decode_jpeg(bytes, "photo.jpg"), Error, [](const Error& error) {
-        return error.code() == ExitCode::bad_data && std::string(error.what()).find("photo.jpg: ") == 0;
-    });
-}
-
 }    // namespace
 
 BOOST_AUTO_TEST_SUITE(jpeg)
@@ -106,18 +100,18 @@ BOOST_AUTO_TEST_CASE(cut_off_files_are_errors) {
     for (const char* name : {"colour_420.jpg", "progressive.jpg", "grey.jpg", "cmyk.jpg", "restarts.jpg"}) {
         const std::vector<std::uint8_t> whole = jpeg_bytes(name);
         for (std::size_t length = 0; length + 3 < whole.size(); length += 1 + whole.size() / 60) {
-            expect_damaged({whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length)});
+            expect_damaged(decode_jpeg, {whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length)});
         }
         // all pixels there, but no end marker
-        expect_damaged({whole.begin(), whole.end() - 2});
+        expect_damaged(decode_jpeg, {whole.begin(), whole.end() - 2});
     }
 }
 
 BOOST_AUTO_TEST_CASE(other_files_are_errors) {
-    expect_damaged({});
-    expect_damaged({0xFF, 0xD8});
-    expect_damaged({0x89, 'P', 'N', 'G', 0x0D, 0x0A, 0x1A, 0x0A, 0, 0, 0, 13});
-    expect_damaged(std::vector<std::uint8_t>(5000, 0xFF));
+    expect_damaged(decode_jpeg, {});
+    expect_damaged(decode_jpeg, {0xFF, 0xD8});
+    expect_damaged(decode_jpeg, {0x89, 'P', 'N', 'G', 0x0D, 0x0A, 0x1A, 0x0A, 0, 0, 0, 13});
+    expect_damaged(decode_jpeg, std::vector<std::uint8_t>(5000, 0xFF));
     const TempDir folder;
     BOOST_CHECK_EXCEPTION(decode_picture_file(folder / "absent.jpg"), Error,
                           [](const Error& error) { return error.code() == ExitCode::missing_input; });
@@ -143,7 +137,7 @@ BOOST_AUTO_TEST_CASE(missing_rows_are_errors) {
                                             whole.end() - static_cast<std::ptrdiff_t>((whole.size() / part / 2 + 9)));
             if (bytes.back() == 0xFF) bytes.pop_back();
             bytes.insert(bytes.end(), {0xFF, 0xD9});
-            BOOST_TEST_CONTEXT(name << " " << part) { expect_damaged(bytes); }
+            BOOST_TEST_CONTEXT(name << " " << part) { expect_damaged(decode_jpeg, bytes); }
         }
     }
     std::vector<std::uint8_t> bytes = jpeg_bytes("restarts.jpg");
@@ -152,7 +146,7 @@ BOOST_AUTO_TEST_CASE(missing_rows_are_errors) {
         return std::search(bytes.begin(), bytes.end(), std::begin(code), std::end(code));
     };
     bytes.erase(marker(0xD1), marker(0xD2));
-    expect_damaged(bytes);
+    expect_damaged(decode_jpeg, bytes);
 }
 
 // Lossless JPEGs, and those of 12 bits, are whole: fetching them again does not help.
@@ -178,7 +172,7 @@ BOOST_AUTO_TEST_CASE(absurd_sizes_are_refused) {
             break;
         }
     }
-    expect_damaged(bytes);
+    expect_damaged(decode_jpeg, bytes);
 }
 
 BOOST_AUTO_TEST_CASE(random_damage_never_crashes) {

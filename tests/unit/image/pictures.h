@@ -1,6 +1,9 @@
-// Pictures by formula, the same as tests/reference/make_pillow_data.py draws.
+// Pictures by formula, the same as tests/reference/make_pillow_data.py draws; and what is said of damaged ones.
 #pragma once
 
+#include <boost/test/unit_test.hpp>
+
+#include "blip/base/error.h"
 #include "blip/image/image.h"
 
 namespace blip::test {
@@ -19,6 +22,13 @@ inline Image picture(int height, int width) {
         }
     }
     return image;
+}
+
+// `decode` refuses damaged bytes (bad_data), by the picture's name.
+inline void expect_damaged(const auto& decode, const std::vector<std::uint8_t>& bytes) {
+    BOOST_CHECK_EXCEPTION(decode(bytes, "a picture"), Error, [](const Error& error) {
+        return error.code() == ExitCode::bad_data && std::string(error.what()).starts_with("a picture: ");
+    });
 }
 
 }    // namespace blip::test

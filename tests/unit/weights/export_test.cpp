@@ -21,7 +21,7 @@
 namespace blip::test {
 namespace {
 
-const char* const words = "text_decoder.bert.embeddings.word_embeddings.weight";
+const char* const tied_words = "text_decoder.bert.embeddings.word_embeddings.weight";
 const char* const head_bias = "text_decoder.cls.predictions.bias";
 
 // One parameter of each kind of name.
@@ -30,7 +30,7 @@ Layout toy_layout() {
     layout.declare("visual_encoder.cls_token", {1, 1, 8}, Init::zeros());
     layout.declare("visual_encoder.patch_embed.proj.weight", {8, 3, 2, 2}, Init::zeros());
     layout.declare("visual_encoder.blocks.11.attn.proj.bias", {8}, Init::zeros());
-    layout.declare(words, {700, 6}, Init::zeros());
+    layout.declare(tied_words, {700, 6}, Init::zeros());
     layout.declare("text_decoder.bert.embeddings.position_embeddings.weight", {300, 6}, Init::zeros());
     layout.declare(head_bias, {700}, Init::zeros());
     return layout;
@@ -137,7 +137,7 @@ BOOST_AUTO_TEST_CASE(pth_has_the_keys_of_the_reference) {
             BOOST_REQUIRE(value == i);
         }
     });
-    BOOST_TEST(file->read_all("text_decoder.cls.predictions.decoder.weight") == file->read_all(words));
+    BOOST_TEST(file->read_all("text_decoder.cls.predictions.decoder.weight") == file->read_all(tied_words));
     BOOST_TEST(file->read_all("text_decoder.cls.predictions.decoder.bias") == file->read_all(head_bias));
 }
 

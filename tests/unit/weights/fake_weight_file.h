@@ -3,14 +3,13 @@
 #pragma once
 
 #include <algorithm>
-#include <boost/test/unit_test.hpp>
 #include <functional>
 #include <string>
 #include <vector>
 
-#include "blip/base/error.h"
 #include "blip/options/options.h"
 #include "blip/weights/weight_file.h"
+#include "tests/support/said.h"
 
 namespace blip::test {
 
@@ -102,24 +101,6 @@ inline FakeWeightFile reference_shapes(const ModelOptions& m) {
     norm(head + "transform.LayerNorm", h);
     linear(head + "decoder", 30524, h);
     return file;
-}
-
-// What the Error (bad_data) that body throws says.
-inline std::string problem_of(const std::function<void()>& body) {
-    try {
-        body();
-    } catch (const Error& error) {
-        BOOST_TEST((error.code() == ExitCode::bad_data), error.what());
-        return error.what();
-    }
-    return "no problem";
-}
-
-// With what was said instead.
-inline bool contains(const std::string& text, const std::string& part) {
-    if (text.find(part) != std::string::npos) return true;
-    BOOST_TEST_MESSAGE("said: " << text);
-    return false;
 }
 
 }    // namespace blip::test

@@ -73,7 +73,7 @@ Imported expected() {
 }
 
 std::string problem_of(const WeightFile& file, const Layout& layout = small_layout()) {
-    return test::problem_of([&] { import(file, layout); });
+    return problem_in([&] { import(file, layout); });
 }
 
 // What is logged while it lives.

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "blip/base/error.h"
+#include "tests/support/said.h"
 
 namespace blip::test {
 
@@ -81,17 +81,6 @@ inline ZipContent pth_content(const std::string& pickle,
     return {{"archive/data.pkl", pickle}, {"archive/byteorder", "little"}, {"archive/data/0", storage}};
 }
 
-// The message of the Error that body throws, which must be one of a foreign file's; empty if it throws none.
-template <class Body>
-std::string problem_in(Body body, ExitCode expected = ExitCode::bad_data) {
-    try {
-        body();
-    } catch (const Error& error) {
-        BOOST_TEST(static_cast<int>(error.code()) == static_cast<int>(expected), error.what());
-        return error.what();
-    }
-    return "";
-}
 inline void expect_says(const std::string& problem, const std::string& words, const std::string& context = "") {
     BOOST_TEST(problem.find(words) != std::string::npos, context << " gave: '" << problem << "', not: " << words);
 }

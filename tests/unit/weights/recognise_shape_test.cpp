@@ -60,9 +60,9 @@ BOOST_AUTO_TEST_CASE(heads_come_from_our_configuration_then_options_then_custom)
     asked.text_heads = 4;
     asked.vision_heads = 3;
     BOOST_TEST((recognise(file, "", asked, {"text-heads", "vision-heads"}) == model));
-    const std::string problem = problem_of([&] { recognise(file, "", asked, {"vision-heads"}); });
+    const std::string problem = problem_in([&] { recognise(file, "", asked, {"vision-heads"}); });
     BOOST_TEST(contains(problem, "give --text-heads and --vision-heads"));
-    BOOST_TEST(contains(problem_of([&] { recognise(file, "", asked, {"text-heads"}); }), "give --vision-heads"));
+    BOOST_TEST(contains(problem_in([&] { recognise(file, "", asked, {"text-heads"}); }), "give --vision-heads"));
     BOOST_TEST(contains(problem, "fake.pth"));
 }
 
@@ -74,11 +74,11 @@ BOOST_AUTO_TEST_CASE(heads_come_from_hugging_faces_configuration_with_its_defaul
     const ModelOptions defaults = recognise(file, R"({"text_config": {}, "vision_config": {}})");
     BOOST_TEST(defaults.text_heads == 8);
     BOOST_TEST(defaults.vision_heads == 12);
-    BOOST_TEST(contains(problem_of([&] { recognise(file, R"({"text_config": {"num_attention_heads": -4}})"); }),
+    BOOST_TEST(contains(problem_in([&] { recognise(file, R"({"text_config": {"num_attention_heads": -4}})"); }),
                         "'num_attention_heads' is -4"));
-    BOOST_TEST(contains(problem_of([&] { recognise(file, R"({"text_config": {"hidden_size": 768}})"); }),
+    BOOST_TEST(contains(problem_in([&] { recognise(file, R"({"text_config": {"hidden_size": 768}})"); }),
                         "says text hidden_size 768, the weights have 48"));
-    BOOST_TEST(contains(problem_of([&] { recognise(file, "{\"text_config\": "); }), "is damaged"));
+    BOOST_TEST(contains(problem_in([&] { recognise(file, "{\"text_config\": "); }), "is damaged"));
 }
 
 BOOST_AUTO_TEST_CASE(what_a_configuration_asks_for_in_vain_is_said) {
@@ -112,23 +112,23 @@ BOOST_AUTO_TEST_CASE(what_is_no_captioner_says_what_it_lacks) {
     FakeWeightFile retrieval = without("text_decoder.");
     retrieval.add("text_encoder.embeddings.word_embeddings.weight", {30524, 128});
     BOOST_TEST(
-        contains(problem_of([&] { recognise(retrieval); }),
+        contains(problem_in([&] { recognise(retrieval); }),
                  "no BLIP captioner: it has no caption decoder (text_decoder.bert.embeddings.word_embeddings.weight"
                  "); it holds a text encoder instead"));
-    BOOST_TEST(contains(problem_of([&] { recognise(without("visual_encoder.")); }), "it has no image encoder"));
-    BOOST_TEST(contains(problem_of([&] { recognise(without("visual_encoder.blocks.")); }),
+    BOOST_TEST(contains(problem_in([&] { recognise(without("visual_encoder.")); }), "it has no image encoder"));
+    BOOST_TEST(contains(problem_in([&] { recognise(without("visual_encoder.blocks.")); }),
                         "it has no block in its image encoder"));
-    BOOST_TEST(contains(problem_of([&] { recognise(without("text_decoder.bert.encoder.layer.0.crossattention")); }),
+    BOOST_TEST(contains(problem_in([&] { recognise(without("text_decoder.bert.encoder.layer.0.crossattention")); }),
                         "it has no cross-attention"));
     FakeWeightFile oblong = whole;
     oblong.add("visual_encoder.pos_embed", {1, 1 + 6 * 7, 128});
-    BOOST_TEST(contains(problem_of([&] { recognise(oblong); }), "not of square RGB pictures"));
+    BOOST_TEST(contains(problem_in([&] { recognise(oblong); }), "not of square RGB pictures"));
     FakeWeightFile flat = whole;
     flat.add("visual_encoder.patch_embed.proj.weight", {128, 768});
-    BOOST_TEST(contains(problem_of([&] { recognise(flat); }), "the shape of visual_encoder.patch_embed.proj.weight"));
+    BOOST_TEST(contains(problem_in([&] { recognise(flat); }), "the shape of visual_encoder.patch_embed.proj.weight"));
     FakeWeightFile bert = whole;
     bert.add("text_decoder.bert.embeddings.word_embeddings.weight", {30522, 128});
-    BOOST_TEST(contains(problem_of([&] { recognise(bert); }), "plain BERT"));
+    BOOST_TEST(contains(problem_in([&] { recognise(bert); }), "plain BERT"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
