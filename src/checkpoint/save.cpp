@@ -17,6 +17,7 @@
 #include "blip/base/log.h"
 #include "blip/checkpoint/checkpoints.h"
 #include "blip/comm/run_together.h"
+#include "blip/device/device.h"
 #include "blip/weights/safetensors.h"
 #include "src/checkpoint/directories.h"
 #include "src/checkpoint/snapshot.h"
@@ -77,8 +78,9 @@ struct CheckpointWriter::Impl {
         return error;
     }
 
-    void write(Snapshot snapshot) {
+    void write(Snapshot snapshot, c10::Device device) {
         try {
+            use_device(device);
             snapshot.complete();
             manifest.update_count = snapshot.update_count();
         } catch (const std::exception& failure) {    // of the device
@@ -202,7 +204,9 @@ void CheckpointWriter::start_save(const Manifest& manifest, const Arena& arena, 
             Snapshot snapshot = arena.placement().device.is_cpu() ? Snapshot::of_host(arena, state)
                                                                   : Snapshot::of_device(arena, state, impl.staged);
             impl.copied = !snapshot.needs_sources();
-            impl.thread = std::thread([&impl, taken = std::move(snapshot)]() mutable { impl.write(std::move(taken)); });
+            impl.thread = std::thread([&impl, device = arena.placement().device, taken = std::move(snapshot)]() mutable {
+                impl.write(std::move(taken), device);
+            });
         } catch (const std::exception& failure) {    // no memory for the copy, or no thread
             impl.copied = true;
             impl.result.error = failure.what();

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <string>
 
 #include "tests/fake_cuda/copies.h"
 #include "tests/fake_cuda/order.h"
@@ -29,6 +30,14 @@ Event& event_of(void* event) { return *static_cast<Event*>(event); }
 void host_waited(const Event& event) {
     reached(event.point);
     host_waited_for(event.clock);
+}
+
+// LibTorch's guard goes to an event's device and then back to the thread's by cudaSetDevice, which since CUDA 12 makes a
+// context there: half a GiB of another rank's GPU, where the thread never chose its own (c10/cuda/impl/CUDAGuardImpl.h).
+void check_thread(c10::DeviceIndex device) {
+    if (device >= 0 && device != device_now)
+        violation("a thread of GPU " + std::to_string(device_now) + " uses an event of GPU " + std::to_string(device) +
+                  ": a context on each");
 }
 
 c10::Stream made(c10::Device device, c10::StreamId id) { return c10::Stream(c10::Stream::UNSAFE, device, id); }
@@ -63,11 +72,13 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
     void* getStreamNativeHandle(const c10::Stream stream) const override {
         return reinterpret_cast<void*>(static_cast<std::intptr_t>(stream_of(stream)));
     }
-    void destroyEvent(void* event, const c10::DeviceIndex) const noexcept override {
+    void destroyEvent(void* event, const c10::DeviceIndex device) const noexcept override {
+        if (event != nullptr) check_thread(device);
         delete static_cast<Event*>(event);
     }
     void record(void** event, const c10::Stream& stream, const c10::DeviceIndex,
                 const c10::EventFlag flag) const override {
+        check_thread(stream.device_index());
         if (*event == nullptr) *event = new Event;
         event_of(*event) = {point_in_queue(), 0, flag == c10::EventFlag::BACKEND_DEFAULT,
                             std::chrono::steady_clock::now(), clock_of(stream_of(stream))};

@@ -21,6 +21,9 @@
 #include <cmath>
 #include <csignal>
 #include <cstdlib>
+#include <optional>
+#include <thread>
+#include <utility>
 
 #include "blip/base/phase.h"
 #include "blip/device/device.h"
@@ -149,6 +152,20 @@ BOOST_AUTO_TEST_CASE(memory_given_back_without_record_stream_is_seen) {
             if (recorded) x.record_stream(own);
         }
         BOOST_TEST(found("no record_stream") == (recorded ? 0 : 1));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(events_of_a_gpu_that_is_not_the_threads_are_seen) {
+    for (const bool chosen : {true, false}) {
+        DevicePoint point(other_gpu);
+        use_device(other_gpu);
+        point.record();
+        use_device(gpu);
+        std::thread([&, taken = std::optional<DevicePoint>(std::move(point))]() mutable {
+            if (chosen) use_device(other_gpu);
+            taken.reset();
+        }).join();
+        BOOST_TEST(found("a context on each") == (chosen ? 0 : 1));
     }
 }
 
