@@ -25,6 +25,9 @@ $(foreach l,$(LAYERS),$(call compiled_as,$(filter-out %_cuda.cpp,$(call files,sr
 $(call obj,$(wildcard src/image/formats/*.cpp)): $(BUILD)/lists/flags_image
 $(call obj,src/app/report_page.cpp): src/app/report_page.html
 $(foreach l,$(HAVE_CUDA),$(call compiled_as,$(call files,src/$(l),*_cuda.cpp),,$(call mpi_of,$(l)) $(CUDA_FLAGS)))
+# the lowest number of CUDA_ARCHS, which need not be the first and may have a letter
+$(BUILD)/obj/src/base/linked_cuda.o: private CPPFLAGS += -DBLIP_OLDEST_ARCHITECTURE=$(shell printf '%s\n' $(CUDA_ARCHS) | tr -d a-z | sort -n | head -n 1)
+$(BUILD)/obj/src/base/linked_cuda.o: $(BUILD)/lists/flags_cuda
 $(call compiled_as,$(wildcard data_prep/*/*.cpp data_prep/*/*/*.cpp))
 
 define archive

@@ -36,6 +36,13 @@ std::string why_without_cuda() {
     return fmt::format("{} cannot be started: {}", program.string(), std::generic_category().message(errno));
 }
 
+// Empty if one of so many will do.
+std::string problem_of_all_gpus(int count) {
+    for (int gpu = count - 1; gpu > 0; --gpu)
+        if (gpu_problem(gpu).empty()) return "";
+    return gpu_problem(0);
+}
+
 }    // namespace
 
 DeviceChoice choose_device(Options& options) {
@@ -44,10 +51,12 @@ DeviceChoice choose_device(Options& options) {
     const bool demanded = runtime.device == "cuda";
     bool on_gpu = runtime.device != "cpu";
     if (on_gpu) {
-        choice.no_gpu = find_gpus().reason;
-        if (choice.no_gpu.empty() && !built_with_cuda()) {
-            choice.no_gpu = why_without_cuda();
-            if (!demanded) choice.warning = "there is a GPU, but it computes on the CPU: " + choice.no_gpu;
+        const GpuPresence gpus = find_gpus();
+        choice.no_gpu = gpus.reason;
+        if (choice.no_gpu.empty()) {
+            choice.no_gpu = built_with_cuda() ? problem_of_all_gpus(gpus.count) : why_without_cuda();
+            if (!choice.no_gpu.empty() && !demanded)
+                choice.warning = "there is a GPU, but it computes on the CPU: " + choice.no_gpu;
         }
         if (choice.no_gpu.empty() && runtime.deterministic) choice.remarks = set_deterministic_environment();
         if (demanded) choice.problem = choice.no_gpu;
@@ -95,6 +104,9 @@ ArenaPlacement open_device(const RuntimeOptions& options, int local_rank, int lo
     ArenaPlacement placement;
     if (options.device == "cuda") {
         const int gpu = choose_gpu(local_rank, local_size, find_gpus().count);
+        if (const std::string problem = gpu_problem(gpu); !problem.empty())
+            throw Error(ExitCode::missing_input, "rank {} on {}: {}; CUDA_VISIBLE_DEVICES can leave it out{}",
+                        launcher_rank(), host_name(), problem, remedy);
         placement.device = at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(gpu));
     }
     if (options.precision == "bf16") placement.dtype = at::kBFloat16;

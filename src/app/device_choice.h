@@ -31,7 +31,7 @@ void require_device(const DeviceChoice& choice);
 
 // Opens the device that options.runtime names for the calling thread, with its numerics, and returns it with the
 // precision weights have there. local_rank and local_size tell which GPU is this rank's. Throws missing_input if the
-// host shows too few GPUs.
+// host shows too few GPUs, or this rank's is too old.
 ArenaPlacement open_device(const RuntimeOptions& options, int local_rank, int local_size);
 
 // "cpu", or a GPU's name, memory and architecture, and the kernels that are asked for attention, in order.

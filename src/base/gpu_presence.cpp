@@ -50,6 +50,22 @@ std::string gpu_name(int index) {
     return fmt::format("{}, {:.1f} GiB, sm_{}{}", name, static_cast<double>(bytes) / (1 << 30), major, minor);
 }
 
+// A driver serves the runtimes of its own major number and of those before (CUDA's compatibility guide); code for an
+// architecture runs on those after it, as what they lack is compiled anew (env/make/compile.mk).
+std::string gpu_problem(int index, const GpuNeeds& needs) {
+    void* driver = open_driver();
+    const auto version_text = [](int version) { return fmt::format("{}.{}", version / 1000, version % 1000 / 10); };
+    int version = 0, major = 0, minor = 0;
+    if (library_call<int*>(driver, "cuDriverGetVersion", &version) == 0 && version / 1000 < needs.cuda / 1000)
+        return fmt::format("the NVIDIA driver is made for CUDA {}, this program for {}: install a newer driver",
+                           version_text(version), version_text(needs.cuda));
+    if (read_attribute(driver, index, major_attribute, major) && read_attribute(driver, index, minor_attribute, minor) &&
+        10 * major + minor < needs.architecture)
+        return fmt::format("GPU {} ({}) is older than sm_{}, for which this program is compiled", index,
+                           gpu_name(index), needs.architecture);
+    return "";
+}
+
 int gpu_generation(int index) {
     int major = 0;
     return read_attribute(open_driver(), index, major_attribute, major) ? major : 0;

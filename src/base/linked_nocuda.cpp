@@ -5,6 +5,7 @@
 namespace blip {
 
 bool built_with_cuda() { return false; }
+GpuNeeds gpu_needs() { return {}; }
 
 void begin_device_range(const char*) noexcept {}
 void end_device_range() noexcept {}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Which device a run takes: --device against what the driver says. The driver is played by a libcuda.so.1 made here, which
-# shows as many GPUs as FAKE_GPUS says, or fails with FAKE_CUDA_ERROR; blip_mpi_cuda, where only the start matters, by a
-# script.
+# shows as many GPUs as FAKE_GPUS says, or fails with FAKE_CUDA_ERROR; it is of CUDA FAKE_DRIVER, its GPUs of FAKE_ARCH.
+# blip_mpi_cuda, where only the start matters, is played by a script.
 # shellcheck source=tests/support/run_lib.sh
 . "$(dirname "$0")/../support/run_lib.sh"
 driver=$scratch/driver lonely=$scratch/lonely pair=$scratch/pair
@@ -10,6 +10,13 @@ cat >"$scratch/driver.c" <<'SOURCE'
 #include <stdlib.h>
 int cuInit(unsigned flags) { const char* error = getenv("FAKE_CUDA_ERROR"); return error ? atoi(error) : (int)flags; }
 int cuDeviceGetCount(int* count) { const char* gpus = getenv("FAKE_GPUS"); *count = gpus ? atoi(gpus) : 0; return 0; }
+static int number(const char* name) { const char* text = getenv(name); return text ? atoi(text) : 0; }
+int cuDriverGetVersion(int* version) { *version = number("FAKE_DRIVER"); return *version == 0; }
+int cuDeviceGetAttribute(int* value, int attribute, int gpu) {
+    int arch = gpu > 0 && getenv("FAKE_ARCH_1") ? number("FAKE_ARCH_1") : number("FAKE_ARCH");
+    *value = attribute == 75 ? arch / 10 : attribute == 76 ? arch % 10 : 0;
+    return arch == 0;
+}
 int cuGetErrorString(int error, const char** text) { *text = "the fake driver's words"; return error == 0; }
 SOURCE
 ln -s "$(realpath "$build/torch")" "$scratch/torch" # as it lies beside the folder of programs
@@ -90,6 +97,23 @@ exits 66; says "rank 0 on $(hostname): this blip_mpi was built without CUDA"; sa
 if [ -x "$bin/blip_mpi_cuda" ]; then
     run "${fake[@]}" mpirun -np 1 -x FAKE_GPUS=1 "$blip" "${train[@]}" : -np 1 "$blip" "${train[@]}"
     exits 66; said_once "some ranks have a GPU, but there is none for rank 1 on $(hostname): the NVIDIA driver shows no GPU"
+fi
+
+new_case "a driver or a GPU that is too old: 66 with --device cuda, else a warning and the CPU"
+if [ -x "$bin/blip_mpi_cuda" ]; then
+    for old in "FAKE_DRIVER=12080|the NVIDIA driver is made for CUDA 12.8, this program for 13." "FAKE_ARCH=75|is older than sm_80"; do
+        run "${gpus[@]}" "${old%|*}" "$blip" "${train[@]}" --device cuda
+        exits 66; says "no GPU for rank 0 on $(hostname): "; says "${old#*|}"; says "--device cpu"
+        run "${gpus[@]}" "${old%|*}" "$blip" "${train[@]}"
+        exits 66; says "it computes on the CPU: "; says "${old#*|}"; says "$scratch/absent.h5"
+    done
+    # the second of two will do, but the first is this rank's
+    run "${gpus[@]}" FAKE_ARCH=75 FAKE_ARCH_1=90 "$blip" "${train[@]}"
+    exits 66; says "rank 0 on $(hostname): GPU 0 (GPU 0) is older than sm_80"; says "CUDA_VISIBLE_DEVICES can leave it out"
+    run "${gpus[@]}" FAKE_DRIVER=13000 FAKE_ARCH=120 "$blip" "${train[@]}" --device cuda
+    says_not "is older"; says_not "is made for"
+else
+    skip_case "built without CUDA"
 fi
 
 new_case "blip_mpi_cuda without a GPU computes what blip_mpi_cpu does, bit for bit"

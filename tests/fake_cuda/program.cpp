@@ -19,6 +19,7 @@ namespace blip {
 GpuPresence find_gpus() { return {fake_cuda::device_count, ""}; }
 std::string gpu_name(int index) { return "a pretended GPU " + std::to_string(index); }
 int gpu_generation(int) { return 9; }
+std::string gpu_problem(int, const GpuNeeds&) { return ""; }
 GpuMemory gpu_memory() { return {64ULL << 30, 1ULL << 30}; }
 
 using namespace fake_cuda;

@@ -31,4 +31,15 @@ GpuMemory gpu_memory();
 // Whether CUDA code is linked into this program.
 bool built_with_cuda();
 
+// What that code needs; zeroes in a program without it.
+struct GpuNeeds {
+    int cuda = 0;            // version of its runtime: 13000 of 13.0
+    int architecture = 0;    // the oldest that it was compiled for: 80 of sm_80
+};
+GpuNeeds gpu_needs();
+
+// Why a GPU that is there is not enough: its driver or the GPU itself is too old. Empty if it is, or where the driver
+// does not say. index: as above.
+std::string gpu_problem(int index, const GpuNeeds& needs = gpu_needs());
+
 }    // namespace blip
