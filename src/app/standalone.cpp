@@ -32,8 +32,18 @@ std::string describe_library_error(const std::string& text) {
                "a smaller --model: " +
                first_line;
     }
-    if (holds(text, "CUBLAS_STATUS_ALLOC_FAILED") || holds(text, "CUDNN_STATUS_ALLOC_FAILED"))
-        return "out of GPU memory: use a smaller --micro-batch or --model: " + first_line;
+    // cuBLAS says the second of them where its handle finds no memory; the last comes from the driver, as where another
+    // program has the GPU's memory.
+    for (const char* full : {"CUBLAS_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED", "CUDNN_STATUS_ALLOC_FAILED",
+                             "CUDA error: out of memory"})
+        if (holds(text, full))
+            return "out of GPU memory: use a smaller --micro-batch or --model, or see with nvidia-smi who else uses the "
+                   "GPU: " +
+                   first_line;
+    if (text.starts_with("CUDA error: "))
+        return first_line +
+               "; nvidia-smi shows whether the GPU is well and who uses it, CUDA_LAUNCH_BLOCKING=1 in the environment "
+               "which operation failed";
     // The CPU allocator reports exhaustion as a plain error.
     if (holds(text, "not enough memory") || holds(text, "can't allocate memory"))
         return "out of memory: use a smaller --micro-batch or --model: " + first_line;

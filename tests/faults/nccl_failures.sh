@@ -44,6 +44,10 @@ for fault in init@0 init@2 init_at_once@0 init_at_once@1; do
     exits 70; blames "${fault#*@}"; says "connect the GPUs of all ranks"; says "no fake device"; within 10
 done
 
+new_case "two ranks on one GPU: what to do"
+job 2 shared_gpu 20
+exits 70; says "rank 0 and rank 1 both on CUDA device 41000"; says "start as many ranks on a host as it has GPUs"; within 10
+
 new_case "a connection that never comes about: the deadline"
 job 2 init_hangs@1 2
 exits 70; says "has waited 2 s for 'connect the GPUs of all ranks' (--comm-timeout) on GPU"; within 10

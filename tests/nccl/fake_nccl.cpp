@@ -3,7 +3,7 @@
 //   version            another version than the headers'
 //   unique_id          ncclGetUniqueId fails
 //   init, init_at_once the connection fails, in the background or in the call itself
-//   init_hangs         it never comes about
+//   init_hangs         it never comes about; shared_gpu: another rank is on the same GPU
 //   collective         the third collective fails, in the background; gather_at_once: a gather is refused
 //   abort_hangs        ncclCommAbort never returns
 //   no_nccl_memory     ncclMemAlloc fails (the caller falls back); no_registration: ncclCommRegister fails
@@ -195,6 +195,11 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t* result, int size, ncclUniqueId i
         if (faulty("init_hangs")) hang();
         if (faulty("init")) {
             comm->state = fail(ncclUnhandledCudaError, "no fake device");
+            return;
+        }
+        if (faulty("shared_gpu")) {
+            comm->state =
+                fail(ncclInvalidUsage, "Duplicate GPU detected : rank 0 and rank 1 both on CUDA device 41000");
             return;
         }
         if (!meet(*comm, "").empty()) comm->state = ncclSuccess;

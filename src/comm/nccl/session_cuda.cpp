@@ -67,10 +67,15 @@ NcclSession::NcclSession(const CommOptions& options, int device, HostMessages& h
 }
 
 std::string NcclSession::describe(ncclResult_t result, const char* what) const {
+    const std::string why = reason(result, comm_);
+    // two ranks that each see one GPU may see the same
+    const bool shared = why.find("Duplicate GPU") != std::string::npos;
     return fmt::format(
-        "rank {} on {}: NCCL failed in '{}' on GPU {}: {}. Another rank may be the cause: see its message. "
+        "rank {} on {}: NCCL failed in '{}' on GPU {}: {}. {} "
         "NCCL_DEBUG=INFO in the environment prints what NCCL does; nvidia-smi shows whether the GPU is well",
-        rank_, host_name(), what, device_, reason(result, comm_));
+        rank_, host_name(), what, device_, why,
+        shared ? "Ranks do not share a GPU, nor its parts by MIG: start as many ranks on a host as it has GPUs."
+               : "Another rank may be the cause: see its message.");
 }
 
 ncclResult_t NcclSession::async_state(const char* what) {

@@ -31,13 +31,23 @@ BOOST_AUTO_TEST_CASE(gpu_memory_has_a_remedy_and_the_device) {
     BOOST_TEST(text.find("--micro-batch") != std::string::npos);
     BOOST_TEST(text.find("GPU 3") != std::string::npos);
     BOOST_TEST(text.ends_with("1.06 GiB is free."));
-    BOOST_TEST(text_of("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`\nframe")
-                   .starts_with("out of GPU memory: use a smaller --micro-batch"));
+    for (const char* full : {"CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`\nframe",
+                             "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`\nframe",
+                             "CUDA error: out of memory\nSearch for `cudaErrorMemoryAllocation' in"}) {
+        BOOST_TEST(text_of(full).starts_with("out of GPU memory: use a smaller --micro-batch"));
+        BOOST_TEST(text_of(full).find("nvidia-smi") != std::string::npos);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(other_errors_of_a_gpu_say_where_to_look) {
+    const std::string text = text_of("CUDA error: uncorrectable ECC error encountered\nCUDA kernel errors might be");
+    BOOST_TEST(text.starts_with("CUDA error: uncorrectable ECC error encountered; nvidia-smi shows"));
+    BOOST_TEST(text.find("CUDA_LAUNCH_BLOCKING=1") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(other_errors_lose_their_stack_only) {
-    BOOST_TEST(text_of("CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be") ==
-               "CUDA error: an illegal memory access was encountered");
+    BOOST_TEST(text_of("Expected all tensors to be on the same device\nException raised from") ==
+               "Expected all tensors to be on the same device");
     BOOST_TEST(text_of("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: not enough memory: you tried\nframe")
                    .starts_with("out of memory: use a smaller --micro-batch"));
     const auto [text, code] = described(std::make_exception_ptr(Error(ExitCode::bad_data, "a.h5 is broken")));
