@@ -11,6 +11,7 @@ namespace blip {
 
 TextDecoder::Cache TextDecoder::start_cache(const Weights& weights, const at::Tensor& image_embeds_INW) const {
     Cache cache;
+    cache.image_tokens = image_embeds_INW.size(1);
     const std::vector<at::Tensor> of_pictures = cross_heads(weights, image_embeds_INW);
     for (std::size_t i = 0; i < layers_.size(); ++i) {
         cache.cross_keys_IhNd.push_back(of_pictures[2 * i]);
@@ -48,7 +49,8 @@ at::Tensor TextDecoder::advance(const Weights& weights, const at::Tensor& tokens
         // The beams of an image become further query positions over the image's one set of keys.
         const at::Tensor query =
             layer.cross.query(weights, x).view({images, beams * length, heads_, d}).transpose(1, 2);
-        context = attend(query, cache.cross_keys_IhNd[i], cache.cross_values_IhNd[i], false, no_dropout);
+        context = attend(query, cache.cross_keys_IhNd[i], cache.cross_values_IhNd[i], false, no_dropout, 1,
+                         cache.image_tokens);
         x = attention_output(weights, layer.cross, merge_heads(context).view({rows, length, hidden_}), x, no_dropout);
         x = feed_forward(weights, layer, x, no_dropout);
     }

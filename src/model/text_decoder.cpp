@@ -79,8 +79,8 @@ TextDecoder::Joined TextDecoder::join_projections(Layout& layout, const std::vec
 }
 
 std::vector<at::Tensor> TextDecoder::cross_heads(const Weights& weights, const at::Tensor& image_embeds_INW) const {
-    return parts_by_head(joined_.cross(weights, image_embeds_INW), 2 * static_cast<std::int64_t>(layers_.size()),
-                         heads_);
+    return parts_by_head(joined_.cross(weights, with_padding(image_embeds_INW)),
+                         2 * static_cast<std::int64_t>(layers_.size()), heads_);
 }
 
 at::Tensor TextDecoder::embed(const Weights& weights, const at::Tensor& tokens_CT, std::int64_t first_position,
@@ -139,7 +139,7 @@ at::Tensor TextDecoder::forward(const Weights& weights, const at::Tensor& tokens
     std::optional<PictureAttention> without_keys;
     std::vector<at::Tensor> keys_and_values;
     if (makes_keys(captions, queries, image_tokens))
-        keys_and_values = cross_heads(weights, with_padding(image_embeds_INW));
+        keys_and_values = cross_heads(weights, image_embeds_INW);
     else
         without_keys.emplace(image_embeds_INW, joined_.cross.weight(weights), joined_.cross.bias(weights),
                              static_cast<std::int64_t>(layers_.size()), heads_);

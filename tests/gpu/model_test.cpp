@@ -158,6 +158,18 @@ BOOST_AUTO_TEST_CASE(fp32_captions_are_the_cpu_twins) {
     }
 }
 
+// 37 tokens of a picture: rows of scores would not begin at multiples of 16 bytes.
+BOOST_AUTO_TEST_CASE(keys_of_pictures_are_filled_up) {
+    const c10::AutoGradMode no_gradients(false);
+    Twins twins(at::kBFloat16);
+    const at::Tensor embeds =
+        twins.device.captioner.vision().forward(twins.device.arena.weights(), twins.device.images_I3SS);
+    const auto cache = twins.device.captioner.text().start_cache(twins.device.arena.weights(), embeds);
+    BOOST_TEST(cache.image_tokens == 37);
+    for (const auto* of_layers : {&cache.cross_keys_IhNd, &cache.cross_values_IhNd})
+        for (const at::Tensor& heads : *of_layers) BOOST_TEST(heads.size(2) == 40);
+}
+
 BOOST_AUTO_TEST_CASE(captions_of_the_reference_model,
                      *boost::unit_test::precondition(has_golden) * boost::unit_test::precondition(has_coco)) {
     const auto model = load_golden_model();

@@ -37,6 +37,7 @@ class TextDecoder {
         // reorder() writes.
         at::Tensor self_TPRH, spare_TPRH;
         std::vector<at::Tensor> cross_keys_IhNd, cross_values_IhNd;
+        std::int64_t image_tokens = 0;    // of a picture; on a GPU N is filled up to a multiple of 8
         std::int64_t length = 0;
         std::int64_t room = 0;    // positions that there will be at most; 0: as many as the decoder has
     };
@@ -64,7 +65,7 @@ class TextDecoder {
     };
     static Joined join_projections(Layout& layout, const std::vector<Layer>& layers);
     // Keys and values of the pictures: [2 * layers] of [I, h, N, d], the keys of layer i at 2 * i, its
-    // values behind.
+    // values behind. On a GPU tokens fill N up, whose keys are not real.
     std::vector<at::Tensor> cross_heads(const Weights& weights, const at::Tensor& image_embeds_INW) const;
     Attention make_attention(Layout& layout, const std::string& name, std::int64_t key_width) const;
     Layer make_layer(Layout& layout, const std::string& name) const;
