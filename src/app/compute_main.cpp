@@ -97,8 +97,9 @@ int run(int argc, char** argv) {
     });
 }
 
-// Memory that ends within a destructor (JSON's allocate) or on a thread of a library's own: no signal and no core, but
-// a message and a code of ours. The launcher ends the other ranks.
+// Memory that ends within a destructor (JSON's allocate) or on a thread of a library's own, a lost GPU that destructors
+// meet again (LibTorch's allocator asks it): no signal and no core, but a message and a code of ours. The launcher ends
+// the other ranks.
 [[noreturn]] void on_terminate() noexcept {
     std::set_terminate(std::abort);    // what follows may need memory too
     char line[1024] = "an error that nothing could catch";
@@ -106,8 +107,8 @@ int run(int argc, char** argv) {
         if (const auto error = std::current_exception()) std::rethrow_exception(error);
     } catch (const std::bad_alloc&) {
         std::snprintf(line, sizeof line, "%s", out_of_memory);
-    } catch (const std::exception& error) {
-        std::snprintf(line, sizeof line, "%s", error.what());
+    } catch (const std::exception&) {
+        std::snprintf(line, sizeof line, "%s", describe_current_exception().first.c_str());
     } catch (...) {
     }
     std::fprintf(stderr, "error: rank %d on %s: %s\n", launcher_rank(), host_name().c_str(), line);

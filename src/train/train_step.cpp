@@ -92,21 +92,22 @@ RunningStep TrainStep::run(BatchFeed& feed, const TrainState& state, double lr,
     for (int left = plan_.sampler().micro_batch_count(); left > 0; --left) {
         enter_phase(Phase::reading_batch);
         const auto wait_start = Clock::now();
-        const std::optional<FedBatch> fed = feed.next();
+        fed_ = feed.next();
         record.data_ms += ms_since(wait_start);
-        if (!fed) throw Error(ExitCode::internal, "the loader ended before the epoch did");
+        if (!fed_) throw Error(ExitCode::internal, "the loader ended before the epoch did");
         if (left == 1) reducer_.arm();
         running.micro_batches_.push_back(point_now(device));
         enter_phase(Phase::forward);
-        const at::Tensor loss = objective_.loss(arena_.weights(), *fed, share);
+        const at::Tensor loss = objective_.loss(arena_.weights(), *fed_, share);
         running.micro_batches_.push_back(point_now(device));
         feed.look_ahead();
         enter_phase(Phase::backward);
         loss.backward();
         running.micro_batches_.push_back(point_now(device));
         loss_sum.add_(loss.detach());
-        std::ranges::copy_if(fed->batch.request.captions, std::back_inserter(running.outcome_.samples),
+        std::ranges::copy_if(fed_->batch.request.captions, std::back_inserter(running.outcome_.samples),
                              [](std::int64_t row) { return row != no_caption; });
+        fed_.reset();
     }
     enter_phase(Phase::updating);
     reducer_.finish();

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "blip/checkpoint/manifest.h"
@@ -82,6 +83,9 @@ class TrainStep {
     const StepPlan& plan_;
     GradReducer& reducer_;
     ShardedAdamW& optimizer_;
+    // The micro-batch under way. Of a GPU that is lost, LibTorch's allocator cannot take back what two streams use:
+    // while an error is told it must stay.
+    std::optional<FedBatch> fed_;
 };
 
 }    // namespace blip

@@ -101,6 +101,14 @@ PYTHON
 [ -s "$scratch/captions-cpu" ] || fail "no captions"
 same_file "$scratch/captions-cpu" "$scratch/captions-cuda" "the sampled captions"
 
+new_case "a GPU that is lost midway, in training and in evaluation: 70, in one line that says what helps"
+run env FAKE_CUDA=lost timeout -k 5 240 "$blip" train --data "$data" --output "$scratch/lost" "${small[@]}" --micro-batch 3 \
+    --no-evaluate --device cuda --precision fp32
+exits 70; says "error: rank 0 on $(hostname): CUDA error: unspecified launch failure; nvidia-smi shows"; says_not "frame #"
+run env FAKE_CUDA=lost timeout -k 5 240 mpirun -np 2 "$blip" evaluate --data "$data" --init "$scratch/random.safetensors" \
+    --split val --threads 1 --no-progress --output "$scratch/lost-scores" --device cuda --precision fp32
+exits 70; says "on $(hostname): CUDA error: unspecified launch failure; nvidia-smi shows"; says_not "frame #"
+
 plant() { # FAULT WORDS
     new_case "planted: $1"
     rm -rf "$scratch/planted"

@@ -79,6 +79,7 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
     void record(void** event, const c10::Stream& stream, const c10::DeviceIndex,
                 const c10::EventFlag flag) const override {
         check_thread(stream.device_index());
+        ask_device();
         if (*event == nullptr) *event = new Event;
         event_of(*event) = {point_in_queue(), 0, flag == c10::EventFlag::BACKEND_DEFAULT,
                             std::chrono::steady_clock::now(), clock_of(stream_of(stream))};
@@ -89,6 +90,7 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
     }
     bool queryEvent(void* event) const override {
         if (event == nullptr) return true;
+        ask_device();
         // Who asks only once comes too early.
         if (!is_reached(event_of(event).point) && ++event_of(event).asked < 4) return false;
         host_waited(event_of(event));

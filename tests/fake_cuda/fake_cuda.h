@@ -13,6 +13,7 @@
 // violation_exit_code. FAKE_CUDA in the environment: words that plant a fault (tests/fake_cuda/device_test.cpp):
 //   no_block    a stream does not wait for an event    no_record   record_stream does nothing
 //   no_wait     the compute stream does not wait for a collective
+//   lost        after some kernels whatever is asked of the device fails, as after an error in a kernel
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -58,6 +59,8 @@ void host_waits_for_stream(const char* why);
 std::vector<std::string> take_violations();
 void violation(const std::string& text);
 bool planted(const char* fault);
+// Throws as LibTorch does once the device is lost.
+void ask_device();
 
 struct Counts {
     std::atomic<long> kernels{0}, host_waits{0}, waits_in_steps{0}, copies_to_host_behind_events{0}, collectives{0},

@@ -66,6 +66,7 @@ class Call {
           arguments_(stack.end() - static_cast<long>(op.schema().arguments().size()), stack.end()) {}
 
     void run() {
+        ask_device();
         check_rules(op_.schema().name(), arguments_);
         for (std::size_t i = 0; i < arguments_.size(); ++i) argument(i) = to_host(i);
         TORCH_CHECK(!host_tensor_ || device_ < 0, op_.schema().name(), " has tensors of the host and of a GPU");

@@ -108,6 +108,12 @@ void use_recorded(const void* address, StreamKey stream) {
     if (Block* block = find(number(address))) block->recorded.insert(stream);
 }
 
+bool is_use_recorded(const void* address) {
+    const std::lock_guard lock(order_mutex);
+    const Block* block = find(number(address));
+    return block != nullptr && !block->recorded.empty();
+}
+
 void touch(const void* address, std::size_t bytes, bool written, StreamKey stream, const char* what) {
     if (address == nullptr || bytes == 0) return;
     std::vector<std::string> found;

@@ -22,6 +22,8 @@ void host_waited_for_the_device();
 void memory_made(const void* address, std::size_t bytes, StreamKey stream, bool without_stream);
 // Tells of streams that may still use it.
 void memory_given_back(const void* address);
+// Whether use_recorded was called for it.
+bool is_use_recorded(const void* address);
 // The owner will wait for the stream before it gives the memory to somebody else.
 void use_recorded(const void* address, StreamKey stream);
 
