@@ -59,8 +59,8 @@ std::string gpu_problem(int index, const GpuNeeds& needs) {
     if (library_call<int*>(driver, "cuDriverGetVersion", &version) == 0 && version / 1000 < needs.cuda / 1000)
         return fmt::format("the NVIDIA driver is made for CUDA {}, this program for {}: install a newer driver",
                            version_text(version), version_text(needs.cuda));
-    if (read_attribute(driver, index, major_attribute, major) && read_attribute(driver, index, minor_attribute, minor) &&
-        10 * major + minor < needs.architecture)
+    if (read_attribute(driver, index, major_attribute, major) &&
+        read_attribute(driver, index, minor_attribute, minor) && 10 * major + minor < needs.architecture)
         return fmt::format("GPU {} ({}) is older than sm_{}, for which this program is compiled", index,
                            gpu_name(index), needs.architecture);
     return "";

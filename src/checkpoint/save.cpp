@@ -204,9 +204,10 @@ void CheckpointWriter::start_save(const Manifest& manifest, const Arena& arena, 
             Snapshot snapshot = arena.placement().device.is_cpu() ? Snapshot::of_host(arena, state)
                                                                   : Snapshot::of_device(arena, state, impl.staged);
             impl.copied = !snapshot.needs_sources();
-            impl.thread = std::thread([&impl, device = arena.placement().device, taken = std::move(snapshot)]() mutable {
-                impl.write(std::move(taken), device);
-            });
+            impl.thread =
+                std::thread([&impl, device = arena.placement().device, taken = std::move(snapshot)]() mutable {
+                    impl.write(std::move(taken), device);
+                });
         } catch (const std::exception& failure) {    // no memory for the copy, or no thread
             impl.copied = true;
             impl.result.error = failure.what();

@@ -32,8 +32,9 @@ void host_waited(const Event& event) {
     host_waited_for(event.clock);
 }
 
-// LibTorch's guard goes to an event's device and then back to the thread's by cudaSetDevice, which since CUDA 12 makes a
-// context there: half a GiB of another rank's GPU, where the thread never chose its own (c10/cuda/impl/CUDAGuardImpl.h).
+// LibTorch's guard goes to an event's device and then back to the thread's by cudaSetDevice, which since CUDA 12 makes
+// a context there: half a GiB of another rank's GPU, where the thread never chose its own
+// (c10/cuda/impl/CUDAGuardImpl.h).
 void check_thread(c10::DeviceIndex device) {
     if (device >= 0 && device != device_now)
         violation("a thread of GPU " + std::to_string(device_now) + " uses an event of GPU " + std::to_string(device) +

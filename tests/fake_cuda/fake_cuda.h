@@ -6,6 +6,7 @@
 //    changes page-locked memory while it is copied to the device is told of;
 //  - streams have vector clocks: memory that two streams use without an order between them, and memory given back while
 //    another stream may use it, are violations (order.h);
+//  - a thread that never chose its GPU and uses an event of it is a violation: on a real one it takes another's memory;
 //  - waits of the host are counted, and are violations in the phases of a training step;
 //  - rules.h: what cuBLAS and LibTorch's CUDA operators refuse.
 // What it cannot show: the real libraries' own limits beyond those rules, speed, and rounding of other kernels.
