@@ -9,12 +9,12 @@ export FAKE_CUDA_COUNTS=$scratch/counts
 draw_sample 24 # 120 captions: 10 steps an epoch
 micro=3
 
-# counted: the pretended device worked, in every process, and no step waited for it
+# counted: the pretended device worked, in every process, no step waited for it, and no process took memory of two
 counted() {
     local line
     [ -s "$FAKE_CUDA_COUNTS" ] || fail "the pretended device counted nothing"
     while read -r line; do
-        [[ $line =~ kernels\ [1-9][0-9]{3,}.*\ waits_in_steps\ 0\ copies_to_host\ [1-9].*\ collectives\ [1-9].*\ violations\ 0 ]] ||
+        [[ $line =~ kernels\ [1-9][0-9]{3,}.*\ waits_in_steps\ 0\ copies_to_host\ [1-9].*\ collectives\ [1-9].*\ contexts\ 1\ violations\ 0 ]] ||
             fail "the device counted: $line"
     done <"$FAKE_CUDA_COUNTS"
     rm -f "$FAKE_CUDA_COUNTS"

@@ -3,9 +3,11 @@
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <iterator>
 #include <string>
 
 #include "tests/fake_cuda/copies.h"
@@ -16,6 +18,13 @@ namespace {
 
 thread_local int device_now = 0;
 thread_local c10::StreamId stream_now[device_count] = {};
+std::atomic<bool> has_context[device_count] = {};
+
+// As c10::cuda::SetDevice: cudaSetDevice makes a context, but is not called for the device that the thread has.
+void go_to(int device) {
+    if (device != device_now) has_context[device] = true;
+    device_now = device;
+}
 
 struct Event {
     long point = 0;
@@ -36,9 +45,10 @@ void host_waited(const Event& event) {
 // a context there: half a GiB of another rank's GPU, where the thread never chose its own
 // (c10/cuda/impl/CUDAGuardImpl.h).
 void check_thread(c10::DeviceIndex device) {
-    if (device >= 0 && device != device_now)
-        violation("a thread of GPU " + std::to_string(device_now) + " uses an event of GPU " + std::to_string(device) +
-                  ": a context on each");
+    if (device < 0 || device == device_now) return;
+    has_context[device_now] = true;
+    violation("a thread of GPU " + std::to_string(device_now) + " uses an event of GPU " + std::to_string(device) +
+              ": a context on each");
 }
 
 c10::Stream made(c10::Device device, c10::StreamId id) { return c10::Stream(c10::Stream::UNSAFE, device, id); }
@@ -53,8 +63,9 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
     c10::Device getDevice() const override { return {c10::kCUDA, static_cast<c10::DeviceIndex>(device_now)}; }
     void setDevice(c10::Device device) const override {
         TORCH_CHECK(device.is_cuda() && device.index() >= 0 && device.index() < device_count, "no such GPU: ", device);
-        device_now = device.index();
+        go_to(device.index());
     }
+    // c10::cuda::MaybeSetDevice: without a context the thread only remembers it.
     void uncheckedSetDevice(c10::Device device) const noexcept override { device_now = device.index(); }
     c10::Stream getStream(c10::Device device) const override {
         const int index = device.index() < 0 ? device_now : device.index();
@@ -129,6 +140,8 @@ c10::impl::DeviceGuardImplRegistrar registrar(c10::kCUDA, new Guard);
 }    // namespace
 
 int current_device() { return device_now; }
+void need_context() { has_context[device_now] = true; }
+long context_count() { return std::count(std::begin(has_context), std::end(has_context), true); }
 StreamKey stream_of(const c10::Stream& stream) { return streams_of_a_device * stream.device_index() + stream.id(); }
 StreamKey current_stream() { return streams_of_a_device * device_now + stream_now[device_now]; }
 StreamKey stream_of(void* handle) {
@@ -148,7 +161,7 @@ struct Hooks final : at::CUDAHooksInterface {
     bool hasCUDA() const override { return true; }
     bool isBuilt() const override { return true; }
     bool isAvailable() const override { return true; }
-    bool hasPrimaryContext(c10::DeviceIndex) const override { return true; }
+    bool hasPrimaryContext(c10::DeviceIndex device) const override { return has_context[device]; }
     bool hasCuBLASLt() const override { return true; }
     bool hasCuDNN() const override { return true; }
     bool compiledWithCuDNN() const override { return true; }
@@ -166,7 +179,11 @@ struct Hooks final : at::CUDAHooksInterface {
         choose_device(device);
         return before;
     }
-    c10::DeviceIndex maybeExchangeDevice(c10::DeviceIndex device) const override { return exchangeDevice(device); }
+    c10::DeviceIndex maybeExchangeDevice(c10::DeviceIndex device) const override {
+        const c10::DeviceIndex before = current_device();
+        Guard().uncheckedSetDevice(c10::Device(c10::kCUDA, device));
+        return before;
+    }
 };
 
 }    // namespace blip::fake_cuda

@@ -38,6 +38,9 @@ StreamKey stream_of(const c10::Stream& stream);
 // Of a native handle as LibTorch and the runtime give it.
 StreamKey stream_of(void* handle);
 int current_device();
+// Devices on which this process has a context. need_context: on the current one, as whoever allocates there.
+void need_context();
+long context_count();
 
 // ---- memory
 // The host's address of device memory; throws for anything else.

@@ -39,10 +39,10 @@ struct AtExit {
                 const Counts& c = counts();
                 std::fprintf(out,
                              "kernels %ld host_waits %ld waits_in_steps %ld copies_to_host %ld collectives %ld "
-                             "checked %ld violations %zu\n",
+                             "checked %ld contexts %ld violations %zu\n",
                              c.kernels.load(), c.host_waits.load(), c.waits_in_steps.load(),
                              c.copies_to_host_behind_events.load(), c.collectives.load(), c.checked_accesses.load(),
-                             violations().size());
+                             context_count(), violations().size());
                 std::fclose(out);
             }
         }
@@ -152,6 +152,7 @@ bool is_device_address(const void* address) {
 }
 
 void* allocate(std::size_t bytes, bool without_stream) {
+    need_context();
     const std::size_t length = (bytes + page - 1) / page * page + page;
     void* base = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     TORCH_CHECK(base != MAP_FAILED, "out of memory");
