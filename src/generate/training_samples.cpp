@@ -5,6 +5,7 @@
 // rounding of all the shares before it.
 #include "blip/generate/training_samples.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/cat.h>
@@ -48,19 +49,22 @@ class Races {
         const std::int64_t of_one = plan_.samples + (plan_.greedy ? 1 : 0);
         const std::int64_t rows = static_cast<std::int64_t>(streams_.size()) / plan_.samples * of_one;
         const at::Tensor host = staging_tensor({rows, numbers_}, at::kFloat, device);
-        auto* value = static_cast<float*>(host.mutable_data_ptr());
-        auto stream = streams_.begin();
-        for (std::int64_t row = 0; row < rows; ++row) {
-            if (row % of_one == plan_.samples) {
-                value = std::fill_n(value, numbers_, 1.0F);
-                continue;
+        auto* values = static_cast<float*>(host.mutable_data_ptr());
+        // By all threads: a GPU would wait for one. Each row has a stream of its own.
+        at::parallel_for(0, rows, 16, [&](std::int64_t begin, std::int64_t end) {
+            for (std::int64_t row = begin; row < end; ++row) {
+                float* value = values + row * numbers_;
+                if (row % of_one == plan_.samples) {
+                    std::fill_n(value, numbers_, 1.0F);
+                    continue;
+                }
+                RandomStream& stream = streams_[static_cast<std::size_t>(row / of_one * plan_.samples + row % of_one)];
+                for (std::int64_t i = 0; i < numbers_; ++i) {
+                    const double uniform = (stream.next_u32() + 0.5) * 0x1p-32;    // never 0
+                    *value++ = static_cast<float>(-std::log(uniform));
+                }
             }
-            for (std::int64_t i = 0; i < numbers_; ++i) {
-                const double uniform = (stream->next_u32() + 0.5) * 0x1p-32;    // never 0
-                *value++ = static_cast<float>(-std::log(uniform));
-            }
-            ++stream;
-        }
+        });
         return to_device(host, device);
     }
 
