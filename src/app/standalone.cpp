@@ -45,6 +45,9 @@ std::string describe_library_error(const std::string& text) {
         return first_line +
                "; nvidia-smi shows whether the GPU is well and who uses it, CUDA_LAUNCH_BLOCKING=1 in the environment "
                "which operation failed";
+    // Of cuDNN attention alone is used.
+    if (text.starts_with("cuDNN"))
+        return first_line + "; TORCH_CUDNN_SDPA_DEPRIORITIZED=1 in the environment does without cuDNN's attention";
     // The CPU allocator reports exhaustion as a plain error.
     if (holds(text, "not enough memory") || holds(text, "can't allocate memory"))
         return "out of memory: use a smaller --micro-batch or --model: " + first_line;

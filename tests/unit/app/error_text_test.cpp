@@ -45,6 +45,12 @@ BOOST_AUTO_TEST_CASE(other_errors_of_a_gpu_say_where_to_look) {
     BOOST_TEST(text.find("CUDA_LAUNCH_BLOCKING=1") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(what_does_without_cudnn_is_told) {
+    const std::string text = text_of("cuDNN Frontend error: [cudnn_frontend] Error: No valid execution plans built.\n");
+    BOOST_TEST(text.starts_with("cuDNN Frontend error: [cudnn_frontend] Error: No valid execution plans built.;"));
+    BOOST_TEST(text.ends_with("TORCH_CUDNN_SDPA_DEPRIORITIZED=1 in the environment does without cuDNN's attention"));
+}
+
 BOOST_AUTO_TEST_CASE(other_errors_lose_their_stack_only) {
     BOOST_TEST(text_of("Expected all tensors to be on the same device\nException raised from") ==
                "Expected all tensors to be on the same device");
