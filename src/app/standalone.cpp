@@ -37,9 +37,8 @@ std::string describe_library_error(const std::string& text) {
     for (const char* full : {"CUBLAS_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED", "CUDNN_STATUS_ALLOC_FAILED",
                              "CUDA error: out of memory"})
         if (holds(text, full))
-            return "out of GPU memory: use a smaller --micro-batch or --model, or see with nvidia-smi who else uses "
-                   "the "
-                   "GPU: " +
+            return "out of GPU memory: use a smaller --micro-batch or --model, or see with nvidia-smi who uses it, "
+                   "too: " +
                    first_line;
     if (text.starts_with("CUDA error: "))
         return first_line +
