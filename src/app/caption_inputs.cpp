@@ -22,16 +22,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// All of standard input. poll, unlike read, comes back at a signal, so that Ctrl-C ends the wait for a list.
+// All of standard input. It is asked now and then whether to stop, so that Ctrl-C ends the wait for a list.
 std::string read_standard_input(const std::function<bool()>& stop_requested) {
     std::string text;
     std::array<char, 65536> part;
     while (!stop_requested()) {
         pollfd input{STDIN_FILENO, POLLIN, 0};
-        if (poll(&input, 1, -1) < 0) {
-            if (errno == EINTR) continue;
-            throw Error(ExitCode::io, "cannot wait for standard input: {}", std::strerror(errno));
-        }
+        constexpr int wait_ms = 200;
+        const int ready = poll(&input, 1, wait_ms);
+        if (ready == 0 || (ready < 0 && errno == EINTR)) continue;
+        if (ready < 0) throw Error(ExitCode::io, "cannot wait for standard input: {}", std::strerror(errno));
         const ssize_t count = ::read(STDIN_FILENO, part.data(), part.size());
         if (count < 0 && errno == EINTR) continue;
         if (count < 0)

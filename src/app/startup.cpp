@@ -10,12 +10,12 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <functional>
 #include <map>
 #include <ranges>
+#include <thread>
 
 #include "blip/base/digest.h"
 #include "blip/base/durable_file.h"
@@ -36,25 +36,28 @@ namespace blip {
 
 namespace {
 
-volatile std::sig_atomic_t stop_flag = 0;
+std::atomic<bool> stop_flag{false};
 
-// What a signal is answered with; empty until say_at_stop. Written before the handler may look, and never again.
+// What a signal is answered with; empty until say_at_stop. Written before the answers may be looked at, and never
+// again.
 std::string stop_answer, terminate_answer;
 std::atomic<bool> answers_stop{false};
 
-void on_stop_signal(int signal) {
-    // A second Ctrl-C means it.
-    if (signal == SIGINT && stop_flag != 0) {
-        std::signal(SIGINT, SIG_DFL);
-        std::raise(SIGINT);
+// Takes the signals, one after another, to the end of the process. A thread of its own does this, and no handler: what
+// oneDNN generates keeps the address of a buffer in the stack pointer at times, and a handler's frame, which the kernel
+// puts there, would overwrite the heap.
+void answer_stop_signals(const sigset_t& signals) {
+    for (int signal = 0;;) {
+        if (sigwait(&signals, &signal) != 0) continue;
+        // A second Ctrl-C means it.
+        if (signal == SIGINT && stop_flag) {
+            std::signal(SIGINT, SIG_DFL);
+            pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+            std::raise(SIGINT);
+        }
+        if (!stop_flag && answers_stop) write_all(STDERR_FILENO, signal == SIGTERM ? terminate_answer : stop_answer);
+        stop_flag = true;
     }
-    if (stop_flag == 0 && answers_stop.load()) {
-        const std::string& answer = signal == SIGTERM ? terminate_answer : stop_answer;
-        const int before = errno;
-        (void)!::write(STDERR_FILENO, answer.data(), answer.size());
-        errno = before;
-    }
-    stop_flag = 1;
 }
 
 std::vector<RankCores> cores_of_all(int threads, HostMessages& communicator) {
@@ -132,15 +135,15 @@ void set_loader_threads(Options& options, int own_cores, bool decodes) {
 }
 
 void install_stop_signals() {
-    struct sigaction action = {};
-    action.sa_handler = on_stop_signal;
-    action.sa_flags = SA_RESTART;
-    for (int signal : {SIGUSR1, SIGTERM, SIGINT}) sigaction(signal, &action, nullptr);
-    sigset_t held_back;    // by the front door
-    sigemptyset(&held_back);
-    sigaddset(&held_back, SIGUSR1);
-    sigprocmask(SIG_UNBLOCK, &held_back, nullptr);
-    std::signal(SIGXFSZ, SIG_IGN);    // ulimit -f: the write fails, as on a full disk
+    sigset_t signals, all, before;
+    sigemptyset(&signals);
+    for (int signal : {SIGUSR1, SIGTERM, SIGINT}) sigaddset(&signals, signal);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    std::thread(answer_stop_signals, signals).detach();
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);    // in all threads to come, too
+    std::signal(SIGXFSZ, SIG_IGN);                    // ulimit -f: the write fails, as on a full disk
 }
 
 void say_at_stop(const std::string& answer) {
@@ -164,7 +167,7 @@ void abort_job(const MpiSession& session) {
     session.abort(static_cast<int>(code));
 }
 
-bool stop_requested() { return stop_flag != 0; }
+bool stop_requested() { return stop_flag; }
 
 void check_same_options(const Options& options, HostMessages& communicator) {
     std::map<std::string, std::string> own = changed_options_of_all_ranks(options);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -40,9 +41,6 @@ constexpr double kLastWords_s = 2;    // a full pipe must not keep the process a
 constexpr auto kWayOut = 5s;
 constexpr int kMaxFrames = 64;
 
-volatile std::sig_atomic_t dump_wanted = 0;
-void on_dump_signal(int) { dump_wanted = 1; }
-
 // The main thread's stack, written by the main thread in a signal handler.
 struct Stack {
     void* frames[kMaxFrames];
@@ -53,11 +51,21 @@ Stack stack;
 int stack_signal() { return SIGRTMIN + 7; }
 void on_stack_signal(int) { stack.count = ::backtrace(stack.frames, kMaxFrames); }
 
-void handle(int signal, void (*handler)(int)) {
+// On a stack apart: what oneDNN generates keeps the address of a buffer in the stack pointer at times, and the kernel
+// would write the handler's frame into the heap.
+void handle_stack_signal() {
     struct sigaction action = {};
-    action.sa_handler = handler;
-    action.sa_flags = SA_RESTART;
-    ::sigaction(signal, &action, nullptr);
+    action.sa_handler = on_stack_signal;
+    action.sa_flags = SA_RESTART | SA_ONSTACK;
+    ::sigaction(stack_signal(), &action, nullptr);
+}
+
+bool dump_wanted() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGUSR2);
+    const timespec at_once{};
+    return ::sigtimedwait(&signals, nullptr, &at_once) == SIGUSR2;
 }
 
 // "libmpi.so.40+0x123: MPI_Testsome"; the number is what addr2line takes.
@@ -157,6 +165,7 @@ std::string who() { return fmt::format("rank {} on {}", launcher_rank(), host_na
 
 struct Watchdog::State {
     pthread_t main_thread = ::pthread_self();
+    std::array<char, 1 << 16> handler_stack;
     CpuProgress cpu;
     std::uint64_t beats = 0;
     double without_progress_s = 0, without_beat_s = 0;
@@ -166,14 +175,18 @@ Watchdog::Watchdog(double timeout_s, std::function<void(const std::string&)> on_
     : timeout_s_(timeout_s), on_stuck_(std::move(on_stuck)), state_(std::make_unique<State>()) {
     void* frame = nullptr;
     static_cast<void>(::backtrace(&frame, 1));    // loads what it needs: a signal handler must not
-    handle(stack_signal(), on_stack_signal);
-    handle(SIGUSR2, on_dump_signal);
+    stack_t apart = {};
+    apart.ss_sp = state_->handler_stack.data();
+    apart.ss_size = state_->handler_stack.size();
+    ::sigaltstack(&apart, nullptr);
+    handle_stack_signal();
     own_slot().pid = ::getpid();
     own_slot().rank = launcher_rank();
     sigset_t all, before;
     sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &before);    // signals are for the main thread
     thread_ = std::thread([this] { run(); });
+    sigaddset(&before, SIGUSR2);    // but for this one, which the watchdog asks for
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
@@ -184,6 +197,9 @@ Watchdog::~Watchdog() {
     }
     ending_.notify_all();
     thread_.join();
+    stack_t none = {};
+    none.ss_flags = SS_DISABLE;
+    ::sigaltstack(&none, nullptr);
 }
 
 void Watchdog::run() {
@@ -201,10 +217,8 @@ void Watchdog::look(double passed_s) {
     State& state = *state_;
     PhaseSlot& slot = own_slot();
     slot.pulse_ns = steady_now_ns();
-    if (dump_wanted != 0) {
-        dump_wanted = 0;
+    if (dump_wanted())
         try_for(kLastWords_s, [] { log_notice_text(fmt::format("{}: {}", who(), describe(read_slot(own_slot())))); });
-    }
     if (slot.stack_wanted.exchange(0) != 0)
         try_for(kLastWords_s, [thread = state.main_thread] {
             log_notice_text(

@@ -55,6 +55,26 @@ exits 0
 train 3 "$scratch/three" "${options[@]}"
 same_weights "$out" "$scratch/three"
 
+# What oneDNN generates keeps buffers' addresses in the stack pointer: a handler on a thread that computes breaks memory.
+new_case "a flood of signals, which no thread that computes may take"
+out=$scratch/flood
+start_train 2 "$out" "${options[@]}"
+wait_for 60 step_logged "$out" 3
+# flood SIGNAL UNTIL...: to all ranks, as fast as the shell can, until a command is true
+flood() {
+    local ranks signal=$1
+    shift
+    ranks=$(ranks_of "$job")
+    # shellcheck disable=SC2086
+    while kill "-$signal" $ranks 2>/dev/null && ! "$@"; do sleep 0.001; done
+}
+flood USR2 step_logged "$out" 16
+flood USR1 false
+stopped "$out"
+train 2 "$out" "${options[@]}"
+exits 0
+same_weights "$out" "$scratch/whole"
+
 # One picture at a time and many beams: there is time to be interrupted.
 slow=(--eval-batch 1 --num-beams 64 --max-length 39)
 new_case "a signal while an epoch is evaluated: that epoch is evaluated by the next job"
