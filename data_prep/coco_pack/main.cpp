@@ -71,6 +71,11 @@ void check_out(const PackOptions& options) {
         throw Error(ExitCode::usage, "--out {} is a folder; give a file name in it", options.out.string());
     if (fs::exists(options.out) && !options.overwrite)
         throw Error(ExitCode::usage, "--out {} exists; --overwrite replaces it", options.out.string());
+    if (fs::exists(options.out) && !fs::is_regular_file(options.out))
+        throw Error(ExitCode::usage, "--out {} is a device or a pipe; name a file", options.out.string());
+    std::vector<fs::path> read = options.source.more;
+    read.insert(read.end(), {options.source.from, options.source.karpathy, options.source.nocaps});
+    check_not_read(options.out, read);
     // what a killed run left: it may belong to one that is still busy on another host, so it is only named
     const std::string temporary = options.out.filename().string() + ".tmp.";
     for (const auto& entry : fs::directory_iterator(folder))

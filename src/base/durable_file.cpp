@@ -54,6 +54,18 @@ std::pair<FileDescriptor, struct stat> open_regular(const fs::path& path) {
     return {std::move(fd), status};
 }
 
+// A rename would put a file in the place of a device or a pipe, as root even of /dev/null. What leads to /proc, as
+// /dev/stdout does, is another's name, whatever it leads to.
+void check_replaceable(const fs::path& path) {
+    std::error_code ignored;
+    const fs::file_type type = fs::status(path, ignored).type();
+    const bool others = fs::is_symlink(path, ignored) && fs::read_symlink(path, ignored).string().starts_with("/proc/");
+    if (others || type == fs::file_type::character || type == fs::file_type::block || type == fs::file_type::fifo ||
+        type == fs::file_type::socket)
+        throw Error(ExitCode::io, "cannot write {}: it is a device or a pipe, which no file may replace; name a file",
+                    path.string());
+}
+
 // Reads on behind `used` bytes until all of content is filled or the file ends. Returns how much is used then.
 std::size_t fill(const FileDescriptor& fd, const fs::path& path, std::string& content, std::size_t used) {
     while (used < content.size()) {
@@ -93,6 +105,7 @@ void FileDescriptorTraits::close(int fd) noexcept { ::close(fd); }
 
 DurableFile::DurableFile(fs::path path)
     : path_(std::move(path)), temporary_(path_.string() + ".tmp." + std::to_string(::getpid())) {
+    check_replaceable(path_);
     // O_EXCL follows no link that somebody put there. A file of that name is of a process that is no more.
     const auto create = [&] { return ::open(temporary_.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0644); };
     fd_ = FileDescriptor(create());
@@ -170,6 +183,7 @@ void make_folders(const fs::path& folder) {
 }
 
 void publish_file(const fs::path& temporary, const fs::path& path) {
+    check_replaceable(path);
     {
         const FileDescriptor fd(::open(temporary.c_str(), O_RDONLY | O_CLOEXEC));
         if (!fd) throw_io("open", temporary, errno);
@@ -177,6 +191,14 @@ void publish_file(const fs::path& temporary, const fs::path& path) {
     }
     if (::rename(temporary.c_str(), path.c_str()) != 0) throw_io("rename to its final name", path, errno);
     sync_directory(directory_of(path));
+}
+
+void check_not_read(const fs::path& written, const std::vector<fs::path>& read) {
+    std::error_code ignored;
+    for (const fs::path& file : read)
+        if (!file.empty() && fs::equivalent(written, file, ignored))
+            throw Error(ExitCode::usage, "{} would be replaced, and is read as {}: name another file to write",
+                        written.string(), file.string());
 }
 
 std::string read_file(const fs::path& path) {

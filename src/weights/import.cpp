@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -93,11 +94,21 @@ void tell_of_extras(const WeightFile& file, const std::vector<Match>& matches) {
         log_info_text(line);
 }
 
+// Weights of a training that failed, or fp16 ones that overflowed, would caption with nonsense.
+void check_finite(const WeightFile& file, const std::string& name, std::span<const float> values) {
+    if (std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); })) return;
+    throw Error(ExitCode::bad_data,
+                "{}: {} has values that are not finite in fp32: these weights come from a training that failed, or "
+                "were converted wrongly; give others",
+                file.path().string(), name);
+}
+
 // The values go to the sink; a tied head's other copies are compared with them by digest, so that no copy is kept.
 void stream(const WeightFile& file, const Match& match, std::int64_t offset, const WeightSink& sink) {
     const bool twins = match.names.size() > 1;
     Digest digest;
     file.read(match.names.front(), [&](std::int64_t first, std::span<const float> values) {
+        check_finite(file, match.names.front(), values);
         if (twins) digest.add(std::as_bytes(values));
         sink(offset + first, values);
     });
@@ -121,7 +132,9 @@ void resize(const WeightFile& file, const Layout& layout, const Match& match, st
     };
     log_info("{}: position embeddings resized from {} x {}{} to {} x {}{}", file.path().string(), from, from,
              pixels(from), to, to, pixels(to));
-    sink(offset, resize_positions(file.read_all(name), from, to, needed.back()));
+    const auto positions = file.read_all(name);
+    check_finite(file, name, positions);
+    sink(offset, resize_positions(positions, from, to, needed.back()));
 }
 
 }    // namespace

@@ -31,10 +31,6 @@ constexpr Foreign foreign[] = {
     {"\x89HDF\r\n\x1a\n"sv, "an HDF5 file, as packed data sets are: give those to --data"},
     {"version https://git-lfs"sv,
      "a Git LFS pointer, not the file itself: run 'git lfs pull' in its folder, or download the file"},
-    // PyTorch before 1.6: its magic number, pickled with protocol 2
-    {"\x80\x02\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e"sv,
-     "in PyTorch's old form (before 1.6): load it in Python and save it again: torch.save(torch.load(OLD, "
-     "weights_only=True), NEW)"},
     {"\x1f\x8b"sv, "a gzip file: unpack it first"},
     {"PK\x05\x06"sv, "an empty zip file: the download or the copy failed"},
     {"\x93NUMPY"sv, "a NumPy array, not a checkpoint"},
@@ -72,6 +68,10 @@ FileForm tell_form(std::string_view begin, const std::filesystem::path& path) {
     if (header) return FileForm::safetensors;    // whose length is damaged
     if (begin.size() > 257 && begin.substr(257, 5) == "ustar") fails("a tar archive: unpack it first");
     if (begin.size() > 1 && begin[0] == '\x80' && begin[1] >= 0 && begin[1] <= 5) {
+        // PyTorch's magic number, pickled with any protocol: from 4 on a frame's length stands before it
+        if (begin.find("\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e"sv) <= 11)
+            fails("in PyTorch's old form (before 1.6): load it in Python and save it again: torch.save(torch.load(OLD, "
+                  "weights_only=True), NEW)");
         fails("a bare pickle, which torch.save did not write: save it in Python with torch.save");
     }
     const bool zeros = std::all_of(begin.begin(), begin.end(), [](char c) { return c == '\0'; });

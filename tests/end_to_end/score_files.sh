@@ -24,6 +24,20 @@ status=0
 "$bin/blip_mpi_score" "${good[@]}" >/dev/full 2>"$output" || status=$?
 exits 74; says "cannot write scores to standard output: No space left"
 
+new_case "what is read is not replaced by what is written, and no device is"
+cp results.json kept.json
+for words in "--output results.json" "--per-image ./plain.json" "--compare kept.json --write-cider-df kept.json" "--output ../${scratch##*/}/plain.json"; do
+    # shellcheck disable=SC2086 # words
+    score "${good[@]}" $words
+    exits 64; says "would be replaced, and is read"
+done
+cmp -s results.json kept.json || fail "the results have changed"
+is "$(cut -c1-6 plain.json)" '{"9": ' "references"
+mkfifo out
+score "${good[@]}" --output out
+exits 74; says "cannot write out: it is a device or a pipe"
+[ -p out ] || fail "the pipe was replaced"
+
 new_case "references and results from pipes"
 score "${good[@]}" --json
 exits 0

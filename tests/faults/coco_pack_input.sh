@@ -33,6 +33,18 @@ pack_it --overwrite --threads 7
 exits 0
 cmp -s "$out" "$scratch/first.h5" || fail "files differ"
 
+new_case "--overwrite replaces neither what is packed nor a device"
+mkdir -p "$scratch/own"
+picture=$(find "$coco" -name '*.jpg' | head -1)
+printf 'file,caption\n%s,a ball\n' "$picture" >"$scratch/own/captions.csv"
+run "$pack" "$scratch/own/captions.csv" --out "$scratch/own/captions.csv" --overwrite
+exits 64; says "captions.csv would be replaced, and is read"
+is "$(head -1 "$scratch/own/captions.csv")" file,caption "the table"
+ln -s /dev/null "$scratch/own/null"
+run "$pack" "$scratch/own/captions.csv" --out "$scratch/own/null" --overwrite
+exits 64; says "is a device or a pipe"
+[ -c "$scratch/own/null" ] || fail "the device was replaced"
+
 new_case "an existing --out is kept unless --overwrite"
 cp "$out" "$scratch/before.h5"
 pack_it

@@ -145,22 +145,27 @@ small=("${small[@]/1e30/1e-3}")
 rows=$(grep -o 'caption row [0-9]*' "$output" | sort -u | wc -l)
 is "$rows" 12 "samples named"
 
-new_case "weights with an infinity: the first step stops, no checkpoint"
+new_case "weights that are too large: the first step stops, no checkpoint; with an infinity they are refused"
 train 2 "$scratch/good" --max-steps 10 --epochs 1
 exits 0
-python3 - "$scratch/good/best/model.safetensors" "$scratch/inf.safetensors" <<'PYTHON'
+with_value() { python3 - "$scratch/good/best/model.safetensors" "$@" <<'PYTHON'
 import json, struct, sys
 data = bytearray(open(sys.argv[1], 'rb').read())
 length = struct.unpack('<Q', data[:8])[0]
 header = json.loads(data[8:8 + length])
 for digest in ('xxh3', 'header_xxh3'): del header['__metadata__'][digest]    # whoever edits weights on purpose drops their digests
 at = header['visual_encoder.norm.weight']['data_offsets'][0]
-struct.pack_into('<f', data, 8 + length + at, float('inf'))
+struct.pack_into('<f', data, 8 + length + at, float(sys.argv[3]))
 text = json.dumps(header).encode()
 text += b' ' * (-len(text) % 8)
 open(sys.argv[2], 'wb').write(struct.pack('<Q', len(text)) + text + data[8 + length:])
 PYTHON
-train 2 "$scratch/from-inf" --epochs 2 --no-evaluate --checkpoint-every 1 --init "$scratch/inf.safetensors"
+}
+with_value "$scratch/large.safetensors" 3e38
+train 2 "$scratch/from-large" --epochs 2 --no-evaluate --checkpoint-every 1 --init "$scratch/large.safetensors"
 exits 70; said_once "the loss of step 1 is not finite; no update came before it: look at the weights of --init"; says "rank 1: image "
-leaves_nothing_like "$scratch/from-inf/checkpoints/*"
+leaves_nothing_like "$scratch/from-large/checkpoints/*"
+with_value "$scratch/inf.safetensors" inf
+train 2 "$scratch/from-inf" --epochs 2 --init "$scratch/inf.safetensors"
+exits 65; said_once "inf.safetensors: visual_encoder.norm.weight has values that are not finite"
 summary

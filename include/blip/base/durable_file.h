@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "blip/base/handle.h"
 
@@ -33,7 +34,7 @@ bool write_all(int fd, std::string_view bytes);
 // Writes a file that appears under its name only at commit(). Errors: Error(io) naming the file and errno's text.
 class DurableFile {
   public:
-    // Creates path + ".tmp.<pid>". The parent directory must exist.
+    // Creates path + ".tmp.<pid>". The parent directory must exist; Error(io) where path is a device or a pipe.
     explicit DurableFile(std::filesystem::path path);
     DurableFile(DurableFile&&) = default;
     ~DurableFile();    // removes the temporary file unless committed
@@ -61,8 +62,10 @@ void sync_directory(const std::filesystem::path& directory);
 // Creates what is missing of a folder's path, so that it lasts: what is written durably into a folder is lost with the
 // folder's own name. Errors: Error(io) naming the folder.
 void make_folders(const std::filesystem::path& folder);
-// fsync of a finished file and its rename; for files that a library wrote (HDF5).
+// fsync of a finished file and its rename; for files that a library wrote (HDF5). Errors: as of DurableFile.
 void publish_file(const std::filesystem::path& temporary, const std::filesystem::path& path);
+// Throws Error(usage) where a file that is written would replace one of those that are read.
+void check_not_read(const std::filesystem::path& written, const std::vector<std::filesystem::path>& read);
 // The whole file. Errors: missing_input if absent, io otherwise, naming the file.
 std::string read_file(const std::filesystem::path& path);
 // The same; look is called with the first bytes (at most 4096, all of a shorter file), and what it throws spares

@@ -302,6 +302,11 @@ ExitCode run_score(const Options& all, const PackedReader& packed, const ClipSco
     const bool of_images = !options.per_image.empty() || !options.output.empty() || options.worst > 0;
     if (of_images && files_of_runs(options.results).size() > 1)
         throw Error(ExitCode::usage, "--per-image, --output and --worst are of one run: give --results one file");
+    std::vector<fs::path> read = files_of_runs(options.results);
+    for (const fs::path& system : options.compare)
+        for (fs::path& file : files_of_runs(system)) read.push_back(std::move(file));
+    read.insert(read.end(), {options.references, options.spice, all.evaluate.cider_df});
+    for (const fs::path& file : {options.per_image, options.output, options.write_cider_df}) check_not_read(file, read);
     make_folders(options.output.parent_path());    // as the runners of capevalkit's own metrics do
     for (const fs::path& file : {options.per_image, options.output})
         if (!file.empty()) check_can_be_written(file);

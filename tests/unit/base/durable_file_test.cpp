@@ -1,5 +1,6 @@
 // Files appear whole or not at all, and every failure names the file.
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
@@ -57,6 +58,30 @@ BOOST_AUTO_TEST_CASE(what_stands_in_the_temporary_files_place_is_replaced_not_wr
     write_file_durably(path, "newer");
     BOOST_TEST(read_file(path) == "newer");
     BOOST_TEST(entries(folder.path()) == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(devices_pipes_and_names_of_standard_output_are_not_replaced) {
+    const TempDir folder;
+    write_file_durably(folder / "made", "by HDF5");
+    BOOST_REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
+    std::filesystem::create_symlink("/dev/null", folder / "null");
+    std::filesystem::create_symlink("/proc/self/fd/1", folder / "stdout");    // as /dev/stdout, also of a file
+    for (const char* name : {"pipe", "null", "stdout"}) {
+        const auto before = std::filesystem::symlink_status(folder / name).type();
+        expect_error(ExitCode::io, "a device or a pipe", [&] { write_file_durably(folder / name, "new"); });
+        expect_error(ExitCode::io, "a device or a pipe", [&] { publish_file(folder / "made", folder / name); });
+        BOOST_TEST((std::filesystem::symlink_status(folder / name).type() == before));
+    }
+    BOOST_TEST(entries(folder.path()) == 4u);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_read_is_not_written_under_whatever_name) {
+    const TempDir folder;
+    write_file_durably(folder / "refs.json", "{}");
+    std::filesystem::create_hard_link(folder / "refs.json", folder / "other");
+    check_not_read(folder / "new", {folder / "refs.json", "", folder / "absent"});
+    expect_error(ExitCode::usage, "refs.json: name another file",
+                 [&] { check_not_read(folder / "other", {folder / "absent", folder / "refs.json"}); });
 }
 
 BOOST_AUTO_TEST_CASE(abandoned_file_leaves_the_old_one) {

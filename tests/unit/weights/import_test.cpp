@@ -116,6 +116,19 @@ BOOST_AUTO_TEST_CASE(a_tied_head_may_have_either_name_or_both) {
     BOOST_TEST(contains(problem, "fake.pth"));
 }
 
+BOOST_AUTO_TEST_CASE(values_that_are_not_finite_are_refused_by_name) {
+    for (const float bad : {NAN, INFINITY, -INFINITY})
+        for (const std::string& name : {words, positions}) {
+            FakeWeightFile file = small_file();
+            file.add(name, small_layout().spec(small_layout().find(name)).shape,
+                     [bad](std::int64_t i) { return i == 5 ? bad : 1.0F; });
+            BOOST_TEST(contains(problem_of(file), "fake.pth: " + name + " has values that are not finite"));
+        }
+    FakeWeightFile file = small_file();    // of another resolution
+    file.add(positions, {1, 10, 3}, [](std::int64_t i) { return i == 29 ? NAN : 1.0F; });
+    BOOST_TEST(contains(problem_of(file), positions + " has values that are not finite"));
+}
+
 BOOST_AUTO_TEST_CASE(a_twin_of_another_shape_is_refused) {
     FakeWeightFile file = small_file();
     file.add(head + "decoder.weight", {2, 4});

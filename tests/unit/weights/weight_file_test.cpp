@@ -152,6 +152,8 @@ BOOST_AUTO_TEST_CASE(files_that_are_no_weights_say_what_they_are) {
         {"\x1f\x8b\x08", "a gzip file"},
         {std::string("PK\x05\x06") + std::string(18, '\0'), "an empty zip file"},
         {"\x80\x02}q.", "a bare pickle"},
+        {std::string("\x80\x04\x95\x0d\0\0\0\0\0\0\0\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e", 25),
+         "PyTorch's old form"},    // torch.save(..., pickle_protocol=4)
         {std::string(257, 'x') + "ustar", "a tar archive"},
         {std::string(5000, '\0'), "all zeros"},
         {"hello", "neither safetensors nor"},
