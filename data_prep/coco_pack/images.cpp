@@ -168,7 +168,9 @@ void tell_equal_pictures(const Source& source, const std::vector<Place>& places,
         if (image_at(source, places[n]).id == image_at(source, places[earlier]).id) continue;
         if (++count <= most_listed) pairs += fmt::format("  {} and {}\n", name(earlier), name(n));
     }
-    if (count > 0) fmt::print("{} pictures have the pixels of one under another key; kept:\n{}", count, pairs);
+    if (count > 0)
+        fmt::print("{} {} the pixels of one under another key; kept:\n{}", counted(count, "picture"),
+                   count == 1 ? "has" : "have", pairs);
     if (count > most_listed) fmt::print("  and {} more\n", count - most_listed);
 }
 

@@ -61,8 +61,8 @@ void print_split(const SplitTables& split) {
     const double tokens = std::accumulate(split.lengths_C.begin(), split.lengths_C.end(), 0.0);
     const std::string stored =
         split.jpeg_lengths_I.empty() ? "" : fmt::format(" in {} of files", human_bytes(split.stored_bytes));
-    fmt::print("{}: {} images, {} captions, {} of pixels{}\n", split.name, split.image_count(), split.caption_count(),
-               human_bytes(split.pixel_bytes), stored);
+    fmt::print("{}: {}, {}, {} of pixels{}\n", split.name, counted(split.image_count(), "image"),
+               counted(split.caption_count(), "caption"), human_bytes(split.pixel_bytes), stored);
     if (split.image_count() == 0 || split.caption_count() == 0) return;
     fmt::print("  sizes {}x{} to {}x{}, {:.1f} tokens a caption, at most {}\n", *min_width, *min_height, *max_width,
                *max_height, tokens / static_cast<double>(split.caption_count()), *longest);
@@ -142,8 +142,8 @@ void count_cut_captions(SplitTables& split, const WordPieceTokenizer& tokenizer,
 }
 
 void print_long_captions(const LongCaptions& captions) {
-    fmt::print("{} captions have more than {} tokens, which are all that is trained; the longest:\n", captions.cut,
-               max_caption_tokens);
+    fmt::print("{} {} more than {} tokens, which are all that is trained; the longest:\n",
+               counted(captions.cut, "caption"), captions.cut == 1 ? "has" : "have", max_caption_tokens);
     for (const auto& [tokens, caption] : captions.longest) fmt::print("  {} tokens, {}\n", tokens, caption);
 }
 
@@ -191,8 +191,8 @@ void run_check(const std::filesystem::path& path, int threads) {
                 fmt::format("  and {} more\n", result.damaged - static_cast<std::int64_t>(result.messages.size()));
         throw Error(ExitCode::bad_data, message + "  pack the file again");
     }
-    fmt::print("{}: {} images and {} captions match their digests ({})\n", path.string(), result.images,
-               result.captions, rate);
+    fmt::print("{}: {} and {} match their digests ({})\n", path.string(), counted(result.images, "image"),
+               counted(result.captions, "caption"), rate);
 }
 
 }    // namespace blip

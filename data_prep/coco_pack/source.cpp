@@ -14,6 +14,7 @@
 #include "blip/base/digest.h"
 #include "blip/base/error.h"
 #include "blip/base/number.h"
+#include "blip/base/printable.h"
 #include "blip/image/picture.h"
 #include "data_prep/coco_pack/readers/folders.h"
 
@@ -87,8 +88,9 @@ void tell_other_pictures(Source& source, const SourceOptions& options) {
     for (const fs::path& file : files_below(source.folder))
         if (has_picture_name(file) && !named.contains(file.string()) && ++others == 1) first = file.string();
     if (others > 0)
-        source.notes.push_back(fmt::format("{} pictures in {} have no caption and are left out (the first: {})", others,
-                                           source.folder.string(), first));
+        source.notes.push_back(fmt::format("{} in {} without a caption {} left out (the first: {})",
+                                           counted(others, "picture"), source.folder.string(),
+                                           others == 1 ? "is" : "are", first));
 }
 
 struct HashShares {

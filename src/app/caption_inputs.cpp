@@ -97,7 +97,7 @@ void add_folder(const fs::path& folder, std::vector<ListedPicture>& pictures) {
     }
     std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.file < b.file; });
     std::sort(others.begin(), others.end());
-    log_info("{}: {} pictures{}", folder.string(), found.size(),
+    log_info("{}: {}{}", folder.string(), counted(std::ssize(found), "picture"),
              others.empty() ? ""
                             : fmt::format("; {} other file{} left out: {}", others.size(),
                                           others.size() == 1 ? " is" : "s are", some_of(others)));

@@ -204,9 +204,9 @@ void print_run(const Options& options, const std::string& changed, const std::st
     if (communicator.rank() != 0) return;
     log_info("blip_mpi {}: {} on {}", program_version, counted(communicator.size(), "rank"),
              fmt::join(describe_hosts(ranks), ", "));
-    log_info("precision {} on {}, {} compute and {} loader threads a rank; LibTorch {}, {}", options.runtime.precision,
-             device, range_of(ranks, [](const RankCores& rank) { return rank.threads; }), options.data.loader_threads,
-             TORCH_VERSION, mpi_library_version());
+    log_info("precision {} on {}, {} compute and {} a rank; LibTorch {}, {}", options.runtime.precision, device,
+             range_of(ranks, [](const RankCores& rank) { return rank.threads; }),
+             counted(options.data.loader_threads, "loader thread"), TORCH_VERSION, mpi_library_version());
     std::vector<std::string> splits;
     for (const SplitTables& split : dataset.splits())
         splits.push_back(fmt::format("{} {} {}", split.name, counted(split.image_count(), "image"),

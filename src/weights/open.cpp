@@ -70,8 +70,9 @@ FileForm tell_form(std::string_view begin, const std::filesystem::path& path) {
     if (begin.size() > 1 && begin[0] == '\x80' && begin[1] >= 0 && begin[1] <= 5) {
         // PyTorch's magic number, pickled with any protocol: from 4 on a frame's length stands before it
         if (begin.find("\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e"sv) <= 11)
-            fails("in PyTorch's old form (before 1.6): load it in Python and save it again: torch.save(torch.load(OLD, "
-                  "weights_only=True), NEW)");
+            fails(
+                "in PyTorch's old form (before 1.6): load it in Python and save it again: torch.save(torch.load(OLD, "
+                "weights_only=True), NEW)");
         fails("a bare pickle, which torch.save did not write: save it in Python with torch.save");
     }
     const bool zeros = std::all_of(begin.begin(), begin.end(), [](char c) { return c == '\0'; });

@@ -66,9 +66,10 @@ void tell(const WeightFile& file, const ModelOptions& model) {
     const auto preset = preset_of(model);
     log_info("{}: {}, trained with pictures of {} x {} pixels", file.path().string(),
              preset ? fmt::format("weights of --model {}", *preset)
-                    : fmt::format("weights with {} blocks of {} channels in the image encoder, {} layers of {} in the "
+                    : fmt::format("weights with {} of {} channels in the image encoder, {} of {} in the "
                                   "caption decoder",
-                                  model.vision_depth, model.vision_width, model.text_layers, model.text_hidden),
+                                  counted(model.vision_depth, "block"), model.vision_width,
+                                  counted(model.text_layers, "layer"), model.text_hidden),
              model.image_size, model.image_size);
 }
 

@@ -41,7 +41,7 @@ exits 64; says "text-hidden: 128 was asked for, the weights have 48"; says_not "
 
 new_case "a checkpoint with optimizer state and a configuration inside"
 caption --init "$golden/with_optimizer.pth" --text-heads 2 --vision-heads 2
-exits 0; says "1 blocks of 32 channels in the image encoder, 1 layers of 16 in the caption decoder"; says_not warning
+exits 0; says "1 block of 32 channels in the image encoder, 1 layer of 16 in the caption decoder"; says_not warning
 is "$(wc -l <"$scratch/said")" 3 "captions"
 
 new_case "a Hugging Face folder: its names, its config.json, its vocabulary"

@@ -105,7 +105,7 @@ def pictures_without_captions(folder):
         rows, said = pack(folder)
         assert [(r['split'], r['captions']) for r in rows] == [('train', ['of a']), ('train', ['of b']), ('val', ['of c'])], rows
         assert 'test.json is a list of pictures without captions, as of a test split: left out' in said, said
-        assert f'1 pictures in {folder} have no caption and are left out (the first: test/d.jpg)' in said, said
+        assert f'1 picture in {folder} without a caption is left out (the first: test/d.jpg)' in said, said
         refused(folder / 'annotations' / 'test.json', "give one that has 'annotations', too")
         write('test', {'images': images, 'annotations': []})
 

@@ -317,7 +317,7 @@ def bad_input(folder):
     refused(folder, 'b c.caption', 'line 1, column 3', 'Latin-1')
     (folder / 'sub' / 'b c.caption').write_text('x')
     _, said = pack(folder)
-    assert f'1 pictures in {folder} have no caption' in said and '猫' in said and '1 text files belong to no picture' in said and 'lost.txt' in said, said
+    assert f'1 picture in {folder} without a caption is left out' in said and '猫' in said and '1 text files belong to no picture' in said and 'lost.txt' in said, said
     shutil.copy(PICTURES[0], folder / 'a.jpeg')
     refused(folder, "image id a stands for 'a.jpeg' and for 'a.jpg'")
     refused(scratch / 'empty' if (scratch / 'empty').mkdir() is None else '', 'it holds nothing')

@@ -55,7 +55,7 @@ def tars(folder):
         add_to_tar(tar, 'near.txt', b'near')
     got, said = pack(folder / 'y.tar', '--encoding', 'file')
     assert sorted(r['captions'] for r in got) == [['far'], ['near']], got
-    assert 'have the pixels of one under another key' in said, said
+    assert '1 picture has the pixels of one under another key' in said, said
     # ids, columns, splits in JSON; the text is what counts beside it
     with tarfile.open(folder / 'y.tar', 'w') as tar:
         for n, more in enumerate([{'image_id': 7, 'said': 'a'}, {'id': 'u', 'said': ['b', 'c']}, {'said': 'no', 'uid': float('nan')}]):

@@ -127,6 +127,14 @@ train 1 "$scratch/no" --patience 2 --no-evaluate
 exits 64; says "--patience counts evaluations, which --no-evaluate leaves out"
 leaves_nothing_like "$scratch/no*"
 
+new_case "without captions to score against no weights are the best: told at the start"
+run "$bin/coco_pack" --coco "$scratch/coco" --splits train --out "$scratch/blind.h5"
+exits 0
+data=$scratch/blind.h5 train 2 "$scratch/blind" --epochs 1 --dry-run
+exits 0; said_once "blind.h5 has no captions of val or test to score against"; says "best/ is not written"
+train 2 "$scratch/blind" --epochs 1 --dry-run
+exits 0; says_not "to score against"; says "10 steps an epoch, 1 epoch;"
+
 new_case "settings that cannot teach anything are told, with others; a finished run with more epochs, the way on"
 train 2 "$scratch/whole" "${still[@]}" --dry-run
 says "50 steps in all at 1e-07: too few to learn"

@@ -8,6 +8,7 @@
 #include "blip/base/durable_file.h"
 #include "blip/base/json.h"
 #include "blip/base/log.h"
+#include "blip/base/printable.h"
 #include "blip/checkpoint/init.h"
 #include "blip/comm/run_together.h"
 #include "blip/metrics/meteor.h"
@@ -83,7 +84,7 @@ void write_images(const std::filesystem::path& file, const SplitTables& split, c
             {split.keys_I[i], references_of(split, row), {}, split.files_I.empty() ? "" : split.files_I[i]});
     }
     write_per_image(file, {images, scored.captions, scored.details, scored.scores}, "image_id");
-    log_info("{}: scores of {} images", file.string(), images.size());
+    log_info("{}: scores of {}", file.string(), counted(std::ssize(images), "image"));
 }
 
 }    // namespace
@@ -166,10 +167,10 @@ ExitCode run_evaluate(Options options, const MpiSession& session, std::unique_pt
         if (wanted)
             write_images(per_image_file(options.score.per_image, split, splits.size()), dataset->split(split), images);
         report["splits"][split] = summary(evaluation);
-        log_info("{}: {} images in {}{}", split, evaluation.captions.size(), format_duration(evaluation.generate_s),
-                 show(evaluation.scores));
+        log_info("{}: {} in {}{}", split, counted(std::ssize(evaluation.captions), "image"),
+                 format_duration(evaluation.generate_s), show(evaluation.scores));
         for (const auto& [domain, of_domain] : evaluation.domains)
-            log_info("  {}: {} images{}", domain, of_domain.images, show(of_domain.scores));
+            log_info("  {}: {}{}", domain, counted(of_domain.images, "image"), show(of_domain.scores));
         for (const std::string& line : beside_published(evaluation, *dataset)) log_info_text(line);
     }
     if (communicator->rank() == 0)

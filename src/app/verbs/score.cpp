@@ -116,7 +116,8 @@ void write_frequencies(const ScoreOptions& options, const std::vector<ImageRefer
                                                         : document_frequencies(references, threads);
     if (options.splits.size() == 1) frequencies.split = options.splits.front();
     const fs::path written = write_document_frequencies(options.write_cider_df, frequencies);
-    log_info("{}: {} n-grams of {} images", written.string(), frequencies.counts.size(), frequencies.documents);
+    log_info("{}: {} of {}", written.string(), counted(std::ssize(frequencies.counts), "n-gram"),
+             counted(frequencies.documents, "image"));
 }
 
 bool wanted(const ScoreOptions& options, const char* metric) {

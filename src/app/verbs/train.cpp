@@ -10,6 +10,7 @@
 #include "blip/base/gpu_presence.h"
 #include "blip/base/json.h"
 #include "blip/base/log.h"
+#include "blip/base/printable.h"
 #include "blip/base/version.h"
 #include "blip/checkpoint/init.h"
 #include "blip/checkpoint/run_lock.h"
@@ -93,12 +94,12 @@ void print_plan(const Options& options, const TrainingUnits& units, int ranks) {
             log_warning("--captions-per-picture {}: no picture has more than {} captions, the other places stay empty",
                         places, units.most_captions());
     }
-    log_info(
-        "{} steps an epoch, {} epochs; {} micro-batches of {} a step: {} to {} a rank, {:.0f} % of the ranks' time "
-        "used",
-        sampler.steps_per_epoch(), options.train.epochs, sampler.micro_batches_per_step(), options.train.micro_batch,
-        sampler.micro_batches_per_step() / ranks, (sampler.micro_batches_per_step() + ranks - 1) / ranks,
-        sampler.efficiency() * 100);
+    log_info("{} an epoch, {}; {} of {} a step: {} to {} a rank, {:.0f} % of the ranks' time used",
+             counted(sampler.steps_per_epoch(), "step"), counted(options.train.epochs, "epoch"),
+             fmt::format("{} micro-batch{}", sampler.micro_batches_per_step(),
+                         sampler.micro_batches_per_step() == 1 ? "" : "es"),
+             options.train.micro_batch, sampler.micro_batches_per_step() / ranks,
+             (sampler.micro_batches_per_step() + ranks - 1) / ranks, sampler.efficiency() * 100);
     warn_of_idle_ranks(sampler, ranks);
     // small rates and few steps are what captions that learn from their score need
     if (options.is_self_critical()) return;
@@ -106,11 +107,16 @@ void print_plan(const Options& options, const TrainingUnits& units, int ranks) {
     if (!too_few.empty()) log_info_text(too_few);
 }
 
-// --patience counts scores, which need captions to compare with.
+// Scores need captions to compare with.
+bool has_references(const Options& options, const PackedDataset& dataset) {
+    return std::ranges::any_of(options.evaluate.splits, [&](const std::string& name) {
+        return dataset.has_split(name) && dataset.split(name).caption_count() > 0;
+    });
+}
+
+// --patience counts scores.
 void require_references(const Options& options, const PackedDataset& dataset) {
-    if (options.train.patience == 0) return;
-    for (const std::string& name : options.evaluate.splits)
-        if (dataset.has_split(name) && dataset.split(name).caption_count() > 0) return;
+    if (options.train.patience == 0 || has_references(options, dataset)) return;
     throw Error(ExitCode::usage,
                 "--patience {}: {} has no captions of {} to score against, so that no epoch has a score; pack some, or "
                 "leave --patience out",
@@ -235,6 +241,11 @@ ExitCode run_train(Options options, const MpiSession& session, std::unique_ptr<C
             "there is nothing to learn from; start from weights that were trained with cross-entropy");
     if (communicator->rank() == 0)
         print_plan(options, captioning.task().objective.units(), ranks_of(options, *communicator));
+    if (communicator->rank() == 0 && options.train.evaluate && !has_references(options, *dataset))
+        log_info(
+            "{} has no captions of {} to score against: no epoch is the best one, and best/ is not written; --init {} "
+            "takes the newest checkpoint",
+            dataset->path().string(), fmt::join(options.evaluate.splits, " or "), options.checkpoint.output.string());
     print_memory(options, captioning.task().layout, placement, *communicator);
     if (options.dry_run) {
         if (options.measure) measure_run(options, *dataset, captioning.task(), placement, *communicator, collectives);

@@ -26,7 +26,7 @@ VerifiedItem verify_packed(const fs::path& path) {
     try {
         item.bytes = fs::file_size(path);
         const PackedCheck check = check_packed_file(path, thread_count(0), [](std::int64_t, std::int64_t) {});
-        item.text = fmt::format("{} images and {} captions", check.images, check.captions);
+        item.text = fmt::format("{} and {}", counted(check.images, "image"), counted(check.captions, "caption"));
         if (check.damaged > 0) {
             item.state = VerifyState::bad;
             item.text = fmt::format("{} damaged: {}", check.damaged, fmt::join(check.messages, "; "));

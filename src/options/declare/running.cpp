@@ -120,8 +120,8 @@ void declare_machine(OptionTable& table, Options& options) {
               runtime.peak, same_run, false)
         .only_for(for_train);
     table
-        .number("comm-timeout", "SECONDS", "a collective in which nothing arrives for so long ends the job", above(0),
-                options.comm.timeout_s, same_run)
+        .number("comm-timeout", "SECONDS", "a collective in which nothing arrives for so long ends the job",
+                at_least(0.1), options.comm.timeout_s, same_run)
         .only_for(for_data | for_check);
     // pieces of another size are summed over the ranks in another order
     table

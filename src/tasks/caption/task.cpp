@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "blip/base/log.h"
+#include "blip/base/printable.h"
 #include "blip/tasks/caption/evaluator.h"
 #include "blip/tasks/caption/objective.h"
 #include "blip/tasks/caption/self_critical.h"
@@ -86,8 +87,9 @@ class CaptionEvaluation : public Evaluation {
         std::string scores;
         if (loss) scores = fmt::format(" loss {:.4f} in {:.1f} s,", loss->loss, loss->seconds);
         for (const auto& [name, value] : evaluation.scores) scores += fmt::format(" {} {:.4f}", name, value);
-        log_info("epoch {} {}: {} captions in {:.1f} s,{}", epoch + 1, evaluation.split, evaluation.captions.size(),
-                 evaluation.generate_s, evaluation.scores.empty() ? " no references to score against" : scores);
+        log_info("epoch {} {}: {} in {:.1f} s,{}", epoch + 1, evaluation.split,
+                 counted(std::ssize(evaluation.captions), "caption"), evaluation.generate_s,
+                 evaluation.scores.empty() ? " no references to score against" : scores);
         for (const std::string& line : sample_lines(dataset_, evaluation, log_samples_)) log_info_text(line);
     }
 

@@ -80,8 +80,9 @@ BOOST_AUTO_TEST_CASE(what_is_read_is_not_written_under_whatever_name) {
     write_file_durably(folder / "refs.json", "{}");
     std::filesystem::create_hard_link(folder / "refs.json", folder / "other");
     check_not_read(folder / "new", {folder / "refs.json", "", folder / "absent"});
-    expect_error(ExitCode::usage, "refs.json: name another file",
-                 [&] { check_not_read(folder / "other", {folder / "absent", folder / "refs.json"}); });
+    expect_error(ExitCode::usage, "refs.json: name another file", [&] {
+        check_not_read(folder / "other", {folder / "absent", folder / "refs.json"});
+    });
 }
 
 BOOST_AUTO_TEST_CASE(abandoned_file_leaves_the_old_one) {
