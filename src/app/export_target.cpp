@@ -10,6 +10,7 @@
 #include "blip/base/durable_folder.h"
 #include "blip/base/error.h"
 #include "blip/report/progress.h"
+#include "blip/text/caption_rows.h"
 
 namespace blip {
 namespace {
@@ -28,7 +29,7 @@ const std::set<std::string> exported_names = {"model.safetensors",
 [[noreturn]] void refuse(const std::string& message) { throw Error(ExitCode::usage, "--to " + message); }
 
 ExportForm form_of(const ExportOptions& options, const fs::path& path) {
-    const std::string extension = path.extension().string();
+    const std::string extension = lower_ending(path);
     const bool reference = options.names == "reference";
     const bool pth = extension == ".pth", safetensors = extension == ".safetensors";
     for (const char* other : {".pt", ".bin", ".ckpt", ".pkl", ".onnx", ".h5"})

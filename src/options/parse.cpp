@@ -145,7 +145,7 @@ std::optional<Verb> take_verb(std::vector<std::string>& arguments) {
     if (arguments.front().starts_with('-')) return std::nullopt;
     const auto verb = verb_from(arguments.front());
     if (!verb) {
-        std::vector<std::string> names;
+        std::vector<std::string> names = {"pack"};    // a program of its own, which the front door starts
         for (const VerbText& text : verb_texts) names.emplace_back(text.name);
         refuse(fmt::format("'{}' is no verb; there are {} (blip_mpi help){}", arguments.front(), fmt::join(names, ", "),
                            did_you_mean(arguments.front(), names)));

@@ -52,6 +52,10 @@ new_case "status: finished, its step, checkpoint and scores"
 run "$blip" status "$out"
 exits 0
 says "state        finished"; says "step         20 of 20, 100 %, epoch 2"; says "checkpoint   after step 20"; says "epoch 2 val:"
+train 2 "$out" --epochs 2 --checkpoint-every 5 --max-steps 5
+exits 0; says "nothing left to do"
+run "$blip" status "$out"
+exits 0; says "step         20, epoch 2"    # of 5 would be 400 %
 
 new_case "--no-report: no page"
 train 1 "$scratch/without" --epochs 1 --max-steps 2 --no-report

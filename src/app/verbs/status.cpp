@@ -86,7 +86,7 @@ std::string screen(const fs::path& folder) {
         const double step_s = times_ms[recent / 2] / 1000, all = start == nullptr ? 0 : number(*start, "last_step");
         const double done = number(last, "step");
         const std::string of =
-            all > 0 ? fmt::format(" of {:.0f}, {}", all,
+            all > 0 && all >= done ? fmt::format(" of {:.0f}, {}", all,
                                   format_percent(static_cast<std::int64_t>(done), static_cast<std::int64_t>(all)))
                     : "";
         line("step", fmt::format("{:.0f}{}, epoch {:.0f}, {}", done, of, number(last, "epoch") + 1, ago(last)));

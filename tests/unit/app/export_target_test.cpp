@@ -36,6 +36,7 @@ BOOST_AUTO_TEST_CASE(form_by_name) {
     const TempDir dir;
     BOOST_TEST((choose_export_target(to(dir / "a.pth")).form == ExportForm::reference_pth));
     BOOST_TEST((choose_export_target(to(dir / "a.safetensors")).form == ExportForm::reference_safetensors));
+    BOOST_TEST((choose_export_target(to(dir / "a.PTH")).form == ExportForm::reference_pth));
     BOOST_TEST((choose_export_target(to(dir / "a")).form == ExportForm::reference_folder));
     BOOST_TEST((choose_export_target(to(dir / "v1.5")).form == ExportForm::reference_folder));
     BOOST_TEST((choose_export_target(to(dir / "a", "huggingface")).form == ExportForm::huggingface_folder));

@@ -28,7 +28,8 @@ BOOST_AUTO_TEST_CASE(verb_may_be_left_out) {
     BOOST_TEST((caption.images == std::vector<std::filesystem::path>{"a.jpg", "b.jpg"}));
     check_refused({"train", "--evaluate", "--data", "a.h5"}, {"--evaluate", "train"});
     check_refused({"--data", "a.h5", "evaluate"}, {"'evaluate'", "first"});
-    check_refused({"tarin"}, {"'tarin'", "train, evaluate, caption, export, score, verify", "did you mean train?"});
+    check_refused({"pakc"}, {"did you mean pack?"});
+    check_refused({"tarin"}, {"'tarin'", "pack, train, evaluate, caption, export, score, verify", "did you mean train?"});
     check_refused({"evalute", "--data", "a.h5"}, {"did you mean evaluate?"});
     check_refused({"captions", "a.jpg"}, {"did you mean caption?"});
 }
@@ -172,6 +173,7 @@ BOOST_AUTO_TEST_CASE(values_out_of_range_are_named) {
     check_refused(train({"--init-lr", "0"}), {"--init-lr", "above 0"});
     check_refused(train({"--init-lr", "nan"}), {"--init-lr", "'nan'"});
     check_refused(train({"--comm-timeout", "inf"}), {"--comm-timeout", "'inf'"});
+    check_refused(train({"--comm-timeout", "1e-9"}), {"--comm-timeout", "at least 0.1"});
     check_refused(train({"--augment", "yes"}), {"--augment", "'yes'"});
     check_refused(train({"--augment-operators", "-1"}), {"--augment-operators", "-1", "at least 0"});
     check_refused(train({"--model", "huge"}), {"--model", "'huge'"});
