@@ -86,9 +86,10 @@ std::string screen(const fs::path& folder) {
         const double step_s = times_ms[recent / 2] / 1000, all = start == nullptr ? 0 : number(*start, "last_step");
         const double done = number(last, "step");
         const std::string of =
-            all > 0 && all >= done ? fmt::format(" of {:.0f}, {}", all,
-                                  format_percent(static_cast<std::int64_t>(done), static_cast<std::int64_t>(all)))
-                    : "";
+            all > 0 && all >= done
+                ? fmt::format(" of {:.0f}, {}", all,
+                              format_percent(static_cast<std::int64_t>(done), static_cast<std::int64_t>(all)))
+                : "";
         line("step", fmt::format("{:.0f}{}, epoch {:.0f}, {}", done, of, number(last, "epoch") + 1, ago(last)));
         line("loss", fmt::format("{:.4f}, gradient norm {:.3f}, learning rate {:.3g}", number(last, "loss"),
                                  number(last, "gradient_norm"), number(last, "lr")));

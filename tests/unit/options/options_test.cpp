@@ -29,7 +29,8 @@ BOOST_AUTO_TEST_CASE(verb_may_be_left_out) {
     check_refused({"train", "--evaluate", "--data", "a.h5"}, {"--evaluate", "train"});
     check_refused({"--data", "a.h5", "evaluate"}, {"'evaluate'", "first"});
     check_refused({"pakc"}, {"did you mean pack?"});
-    check_refused({"tarin"}, {"'tarin'", "pack, train, evaluate, caption, export, score, verify", "did you mean train?"});
+    check_refused({"tarin"},
+                  {"'tarin'", "pack, train, evaluate, caption, export, score, verify", "did you mean train?"});
     check_refused({"evalute", "--data", "a.h5"}, {"did you mean evaluate?"});
     check_refused({"captions", "a.jpg"}, {"did you mean caption?"});
 }
