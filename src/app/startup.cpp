@@ -55,8 +55,8 @@ void answer_stop_signals(const sigset_t& signals) {
             pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
             std::raise(SIGINT);
         }
-        if (!stop_flag && answers_stop) write_all(STDERR_FILENO, signal == SIGTERM ? terminate_answer : stop_answer);
-        stop_flag = true;
+        if (!stop_flag.exchange(true) && answers_stop)
+            write_all(STDERR_FILENO, signal == SIGTERM ? terminate_answer : stop_answer);
     }
 }
 
@@ -139,11 +139,11 @@ void install_stop_signals() {
     sigemptyset(&signals);
     for (int signal : {SIGUSR1, SIGTERM, SIGINT}) sigaddset(&signals, signal);
     sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);    // in all threads to come, too
+    pthread_sigmask(SIG_SETMASK, &all, &before);      // in this one all others as well
     std::thread(answer_stop_signals, signals).detach();
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    pthread_sigmask(SIG_BLOCK, &signals, nullptr);    // in all threads to come, too
-    std::signal(SIGXFSZ, SIG_IGN);                    // ulimit -f: the write fails, as on a full disk
+    std::signal(SIGXFSZ, SIG_IGN);    // ulimit -f: the write fails, as on a full disk
 }
 
 void say_at_stop(const std::string& answer) {
