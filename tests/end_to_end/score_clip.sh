@@ -175,21 +175,23 @@ exits 65
 says "broken/merges.txt: line"
 says "zz q"
 
-new_case "weights that make no numbers are damaged"
-rm -rf broken
-cp -r model_a broken
-python3 - <<'PYTHON' || fail "nothing was changed"
-import json, pathlib, score_clip as clip
+new_case "weights that are not finite, or make no numbers, are damaged"
+for value in nan 3e38; do
+    rm -rf broken
+    cp -r model_a broken
+    python3 - $value <<'PYTHON' || fail "nothing was changed"
+import pathlib, sys, score_clip as clip
 path = pathlib.Path('broken/model.safetensors')
 tensors = clip.read_safetensors(path)
 shape, values = tensors['text_projection.weight']
-tensors['text_projection.weight'] = (shape, (float('nan'), *values[1:]))
+tensors['text_projection.weight'] = (shape, [float(sys.argv[1])] * len(values))
 clip.write_safetensors(path, tensors)
 PYTHON
-clip broken pictures
-exits 65
-says "broken/model.safetensors"
-says "damaged"
+    clip broken pictures
+    exits 65
+    says "broken/model.safetensors"
+    if [ $value = nan ]; then says "text_projection.weight has values that are not finite"; else says "damaged"; fi
+done
 
 new_case "a picture that is missing, damaged or there twice is named"
 cp -r pictures fewer

@@ -24,7 +24,8 @@ ModelOptions recognise_shape(const WeightFile& file, const std::string& config, 
 // under either name or both (then equal, or bad_data). Missing ones and shape mismatches are all listed (first 20, and
 // the count), expected and found. Position embeddings of another resolution are resized as the reference does (bicubic,
 // a = -0.75, no antialiasing, corners not aligned; [CLS] position kept), which is told in a log line. Tensors that are
-// none of ours are counted by prefix in a log line. Memory: a few MiB, and the position embeddings.
+// none of ours are counted by prefix in a log line. A value that is not finite is bad_data with its name. Memory: a few
+// MiB, and the position embeddings.
 void import_weights(const WeightFile& file, const Layout& layout, const std::function<std::int64_t(ParamId)>& offset,
                     const WeightSink& sink);
 
