@@ -138,6 +138,9 @@ void install_stop_signals() {
     sigset_t signals, all, before;
     sigemptyset(&signals);
     for (int signal : {SIGUSR1, SIGTERM, SIGINT}) sigaddset(&signals, signal);
+    struct sigaction at_hangup = {};
+    sigaction(SIGHUP, nullptr, &at_hangup);
+    if (at_hangup.sa_handler != SIG_IGN) sigaddset(&signals, SIGHUP);
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);    // in all threads to come, too
     pthread_sigmask(SIG_SETMASK, &all, &before);      // in this one all others as well

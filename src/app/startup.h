@@ -26,8 +26,8 @@ void set_evaluation_batch(Options& options);
 // half of them. Pictures that are decoded keep more cores busy than copies do.
 void set_loader_threads(Options& options, int own_cores, bool decodes);
 
-// USR1, TERM and INT ask for a checkpoint and an orderly end; a second INT ends the process at once. A thread of its
-// own takes them, and the others block them: before any other begins.
+// USR1, TERM, INT and HUP (but where nohup has it ignored) ask for a checkpoint and an orderly end; a second INT ends
+// the process at once. A thread of its own takes them, and the others block them: before any other begins.
 void install_stop_signals();
 bool stop_requested();
 // What this process prints as soon as the first of them arrives, so that nobody thinks it was lost. Once, before what

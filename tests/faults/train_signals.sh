@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # test: timed sanitizers
-# Signals: USR1 through mpirun, TERM and INT sent to ranks, in training and in evaluation, end the job with 85 after a
-# checkpoint; the same command goes on and ends with the bytes of an undisturbed run.
+# Signals: USR1 through mpirun, TERM, INT and HUP sent to ranks, in training and in evaluation, end the job with 85 after
+# a checkpoint; the same command goes on and ends with the bytes of an undisturbed run.
 # shellcheck source=tests/support/run_lib.sh
 . "$(dirname "$0")/../support/run_lib.sh"
 draw_sample 24    # 120 captions: 10 steps an epoch
@@ -54,6 +54,19 @@ train 3 "$out" "${options[@]}"
 exits 0
 train 3 "$scratch/three" "${options[@]}"
 same_weights "$out" "$scratch/three"
+
+new_case "a terminal that is lost, and with nohup"
+out=$scratch/hangup
+one_rank=("$blip" train --data "$data" --output "$out" "${small[@]}" --micro-batch 2 "${options[@]}")
+start env --default-signal=HUP "${one_rank[@]}"
+wait_for 60 step_logged "$out" 3
+kill -HUP "$job"
+stopped "$out"
+start nohup "${one_rank[@]}"
+wait_for 60 step_logged "$out" 16
+kill -HUP "$job"
+finish_job 60
+exits 0; says "resuming after step"; says "finished after step 30"
 
 # What oneDNN generates keeps buffers' addresses in the stack pointer: a handler on a thread that computes breaks memory.
 new_case "a flood of signals, which no thread that computes may take"
