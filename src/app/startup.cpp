@@ -135,14 +135,16 @@ void set_loader_threads(Options& options, int own_cores, bool decodes) {
 }
 
 void install_stop_signals() {
-    sigset_t signals, all, before;
+    sigset_t signals, blocked, all, before;
     sigemptyset(&signals);
     for (int signal : {SIGUSR1, SIGTERM, SIGINT}) sigaddset(&signals, signal);
     struct sigaction at_hangup = {};
     sigaction(SIGHUP, nullptr, &at_hangup);
     if (at_hangup.sa_handler != SIG_IGN) sigaddset(&signals, SIGHUP);
     sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &signals, nullptr);    // in all threads to come, too
+    blocked = signals;
+    sigaddset(&blocked, SIGUSR2);                     // the watchdog asks for it
+    pthread_sigmask(SIG_BLOCK, &blocked, nullptr);    // in all threads to come, too
     pthread_sigmask(SIG_SETMASK, &all, &before);      // in this one all others as well
     std::thread(answer_stop_signals, signals).detach();
     pthread_sigmask(SIG_SETMASK, &before, nullptr);

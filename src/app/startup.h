@@ -27,7 +27,8 @@ void set_evaluation_batch(Options& options);
 void set_loader_threads(Options& options, int own_cores, bool decodes);
 
 // USR1, TERM, INT and HUP (but where nohup has it ignored) ask for a checkpoint and an orderly end; a second INT ends
-// the process at once. A thread of its own takes them, and the others block them: before any other begins.
+// the process at once. A thread of its own takes them; the others block them, and USR2, for which the watchdog asks. To
+// be called before any other begins.
 void install_stop_signals();
 bool stop_requested();
 // What this process prints as soon as the first of them arrives, so that nobody thinks it was lost. Once, before what

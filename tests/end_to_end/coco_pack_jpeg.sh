@@ -106,7 +106,7 @@ for encoding in raw jpeg; do
     exits 0
     cores=$(nproc)
     [ $encoding = jpeg ] || cores=$((cores > 1 ? cores / 2 : 1))
-    says "and $cores loader threads"
+    says "and $cores loader thread$([ "$cores" = 1 ] || echo s) a rank"
 done
 
 new_case "training: the same losses and weights from either file, with 1 and 3 loader threads"
