@@ -81,7 +81,7 @@ ExitCode run(std::vector<std::string> words) {
 }    // namespace blip
 
 int main(int argc, char** argv) {
-    // A batch system's request to stop waits until the program that this becomes has a handler: it would end the
+    // A batch system's request to stop waits until the program that this becomes takes it: it would end the
     // process.
     sigset_t stop;
     sigemptyset(&stop);

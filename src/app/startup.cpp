@@ -36,7 +36,7 @@ namespace blip {
 
 namespace {
 
-std::atomic<bool> stop_flag{false};
+std::atomic<bool> stop_flag{false}, ends_at_once{false};
 
 // What a signal is answered with; empty until say_at_stop. Written before the answers may be looked at, and never
 // again.
@@ -50,10 +50,10 @@ void answer_stop_signals(const sigset_t& signals) {
     for (int signal = 0;;) {
         if (sigwait(&signals, &signal) != 0) continue;
         // A second Ctrl-C means it.
-        if (signal == SIGINT && stop_flag) {
-            std::signal(SIGINT, SIG_DFL);
+        if ((signal == SIGINT && stop_flag) || (signal != SIGUSR1 && ends_at_once)) {
+            std::signal(signal, SIG_DFL);
             pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
-            std::raise(SIGINT);
+            std::raise(signal);
         }
         if (!stop_flag.exchange(true) && answers_stop)
             write_all(STDERR_FILENO, signal == SIGTERM ? terminate_answer : stop_answer);
@@ -173,6 +173,8 @@ void abort_job(const MpiSession& session) {
 }
 
 bool stop_requested() { return stop_flag; }
+
+void let_signals_end_process() { ends_at_once = true; }
 
 void check_same_options(const Options& options, HostMessages& communicator) {
     std::map<std::string, std::string> own = changed_options_of_all_ranks(options);

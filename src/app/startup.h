@@ -31,6 +31,8 @@ void set_loader_threads(Options& options, int own_cores, bool decodes);
 // be called before any other begins.
 void install_stop_signals();
 bool stop_requested();
+// From now on INT, TERM and HUP end the process at once: for verbs that write nothing.
+void let_signals_end_process();
 // What this process prints as soon as the first of them arrives, so that nobody thinks it was lost. Once, before what
 // takes long.
 void say_at_stop(const std::string& answer);

@@ -57,6 +57,15 @@ exits 0; says "nothing left to do"
 run "$blip" status "$out"
 exits 0; says "step         20, epoch 2"    # of 5 would be 400 %
 
+new_case "status --watch: a signal ends it at once"
+for signal in INT:130 TERM:143 HUP:129; do
+    start env --default-signal="${signal%:*}" "$blip" status "$out" --watch
+    wait_for 20 grep -q "^step" "$output"
+    kill "-${signal%:*}" "$job"
+    finish_job 5
+    exits "${signal#*:}"
+done
+
 new_case "--no-report: no page"
 train 1 "$scratch/without" --epochs 1 --max-steps 2 --no-report
 exits 0

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include <cmath>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -54,8 +55,16 @@ std::string run_beside(const char* name, std::vector<std::string> words, const f
     ::posix_spawn_file_actions_init(&actions);
     ::posix_spawn_file_actions_addopen(&actions, 1, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
     ::posix_spawn_file_actions_adddup2(&actions, 1, 2);
+    // It must not inherit which signals are blocked here (install_stop_signals).
+    sigset_t none;
+    sigemptyset(&none);
+    posix_spawnattr_t attributes;
+    ::posix_spawnattr_init(&attributes);
+    ::posix_spawnattr_setsigmask(&attributes, &none);
+    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
     pid_t child = 0;
-    const int problem = ::posix_spawn(&child, program.c_str(), &actions, nullptr, arguments.data(), environ);
+    const int problem = ::posix_spawn(&child, program.c_str(), &actions, &attributes, arguments.data(), environ);
+    ::posix_spawnattr_destroy(&attributes);
     ::posix_spawn_file_actions_destroy(&actions);
     if (problem != 0) return fmt::format("{} cannot be started: {}", program, std::strerror(problem));
     int status = 0;

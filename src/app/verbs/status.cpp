@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <ctime>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -15,6 +14,7 @@
 #include "blip/checkpoint/run_lock.h"
 #include "blip/report/progress.h"
 #include "blip/report/run_folder.h"
+#include "src/app/startup.h"
 #include "src/app/verbs/verbs.h"
 
 namespace blip {
@@ -114,8 +114,7 @@ std::string screen(const fs::path& folder) {
 }    // namespace
 
 ExitCode run_status(const ShowOptions& options) {
-    // It writes nothing, so that it may end anywhere.
-    for (int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
+    let_signals_end_process();
     while (true) {
         const std::string text = screen(options.runs.front());
         write_standard_output(options.watch ? "\x1b[H\x1b[2J" + text : text, "the run's status");

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <csignal>
 
 #include "blip/base/durable_file.h"
 #include "blip/base/error.h"
@@ -14,6 +13,7 @@
 #include "blip/checkpoint/verify.h"
 #include "blip/data/packed/check.h"
 #include "blip/options/options.h"
+#include "src/app/startup.h"
 #include "src/app/verbs/verbs.h"
 
 namespace blip {
@@ -60,8 +60,7 @@ std::string to_json(const VerifyOptions& options, const std::vector<VerifiedItem
 }    // namespace
 
 ExitCode run_verify(const VerifyOptions& options, bool json) {
-    // It writes nothing, so that it may end anywhere.
-    for (int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
+    let_signals_end_process();
     const std::vector<VerifiedItem> items =
         is_hdf5(options.path) ? std::vector{verify_packed(options.path)} : verify_outputs(options.path, options.deep);
     std::string lines;
